@@ -1,0 +1,27 @@
+// Derivatives as graphs: both take values of a graph and add nodes to the same graph, so they nest
+// to any order.
+#pragma once
+
+#include <vector>
+
+#include "thalweg/engine/graph.h"
+
+namespace thalweg {
+
+/// Vector-Jacobian product (reverse mode): for each of `wrt` the sum over outputs of cotangent^T d
+/// output / d wrt, of the shape of that wrt (zeros where nothing depends on it). A gradient for a
+/// shared value sums over all samples. A gradient for a batched value may come out shared: then it
+/// is the same for each sample. An empty `cotangents` stands for ones. Throws ShapeError if the
+/// counts or shapes disagree.
+std::vector<Value> vjp(const std::vector<Value>& outputs, const std::vector<Value>& cotangents,
+                       const std::vector<Value>& wrt);
+
+/// Jacobian-vector product (forward mode): for each output the sum over inputs of d output / d
+/// input times tangent. Throws ShapeError if the counts or shapes disagree.
+std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Value>& inputs,
+                       const std::vector<Value>& tangents);
+
+/// Gradient of one scalar (1 x 1) value: vjp with unit cotangent.
+std::vector<Value> gradient(Value scalar, const std::vector<Value>& wrt);
+
+}  // namespace thalweg

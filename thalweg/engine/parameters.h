@@ -1,0 +1,60 @@
+// The numbers that a model owns: trainable parameters and buffers, in one flat array with names.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace thalweg {
+
+/// Index of a tensor in a ParameterStore.
+struct ParameterId {
+  std::int32_t index = -1;
+};
+
+/// One named matrix of a ParameterStore.
+struct ParameterInfo {
+  std::string name;
+  std::int64_t rows = 0, columns = 0;
+  bool trainable = true;    ///< false: a buffer (moving averages, constants of the data, flags)
+  std::int64_t offset = 0;  ///< first element in the flat array; a multiple of 16
+  std::int64_t size() const { return rows * columns; }
+};
+
+/// Parameters and buffers of a model. Values are kept in double, which holds float values exactly,
+/// so a model trained in float saves and loads to the same bits. Not thread safe while it is
+/// changed.
+class ParameterStore {
+ public:
+  /// Adds a tensor, row-major. Throws ConfigError if the name is taken, ShapeError if sizes
+  /// disagree.
+  ParameterId add(std::string name, std::int64_t rows, std::int64_t columns,
+                  std::vector<double> values, bool trainable = true);
+  /// Adds a tensor filled with one value.
+  ParameterId add(std::string name, std::int64_t rows, std::int64_t columns, double value,
+                  bool trainable = true);
+
+  const ParameterInfo& info(ParameterId id) const {
+    return infos_[static_cast<std::size_t>(id.index)];
+  }
+  const std::vector<ParameterInfo>& infos() const { return infos_; }
+  /// The tensor called `name`; throws ConfigError if there is none.
+  ParameterId find(std::string_view name) const;
+  std::span<double> values(ParameterId id);
+  std::span<const double> values(ParameterId id) const;
+  /// All values with their padding; ParameterInfo::offset points into it.
+  std::span<double> flat() { return flat_; }
+  std::span<const double> flat() const { return flat_; }
+  /// Number of trainable values, without padding.
+  std::int64_t trainable_count() const;
+
+ private:
+  std::vector<ParameterInfo> infos_;
+  std::unordered_map<std::string, std::int32_t> index_;
+  std::vector<double> flat_;
+};
+
+}  // namespace thalweg
