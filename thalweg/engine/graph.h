@@ -110,12 +110,17 @@ struct BufferUpdate {
   Value value;
 };
 
+/// What a graph is built for: layers with noise or running estimates (dropout, a resampled base)
+/// differ.
+enum class Phase : std::uint8_t { kEvaluation, kTraining };
+
 /// Holds the nodes. Nodes are only added, and each comes after its inputs. Not thread safe; not
 /// copyable.
 class Graph {
  public:
   /// `parameters` gives the shapes of parameter nodes and must outlive the graph.
-  explicit Graph(const ParameterStore& parameters) : parameters_(&parameters) {}
+  explicit Graph(const ParameterStore& parameters, Phase phase = Phase::kEvaluation)
+      : parameters_(&parameters), phase_(phase) {}
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
@@ -143,6 +148,7 @@ class Graph {
   const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
   const ParameterStore& parameters() const { return *parameters_; }
+  Phase phase() const { return phase_; }
   /// Number of input slots, and the node of each.
   const std::vector<NodeId>& inputs() const { return inputs_; }
 
@@ -155,6 +161,7 @@ class Graph {
  private:
   friend class ScopeName;
   const ParameterStore* parameters_;
+  Phase phase_;
   std::vector<Node> nodes_;
   std::unordered_multimap<std::uint64_t, NodeId> table_;
   std::vector<NodeId> inputs_;

@@ -1,0 +1,46 @@
+// Base distributions of flows.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "thalweg/engine/graph.h"
+
+namespace thalweg {
+
+/// Base of all base distributions over `features()` x 1 vectors. The public functions check shapes;
+/// a new base implements the protected ones. Const functions are thread safe (one graph belongs to
+/// one thread).
+class Base {
+ public:
+  virtual ~Base() = default;
+  /// log p(z), 1 x 1 a sample. In a training graph a resampled base draws fresh proposals in a
+  /// batch domain of its own and registers the update of its moving average. Throws ShapeError.
+  Value log_prob(Value z, Value context = {}) const;
+  /// One draw for each sample of `domain`. For a base with a rejection step this is the proposal,
+  /// to be accepted with probability acceptance(). Throws ShapeError.
+  Value draw(Graph& graph, Domain domain, Value context = {}) const;
+  /// Probability in [0, 1] with which a draw is accepted, 1 x 1; empty if every draw is a sample.
+  Value acceptance(Value z, Value context = {}) const;
+  /// The draw of this number (counted from 1) is accepted in any case; 0 if there is no rejection
+  /// step.
+  virtual std::int64_t truncation() const { return 0; }
+  /// Whether draw() gives exact samples whose derivatives flow to the parameters.
+  virtual bool reparameterised() const { return true; }
+  std::int64_t features() const { return features_; }
+  std::int64_t context_features() const { return context_features_; }
+  const std::string& name() const { return name_; }
+
+ protected:
+  Base(std::string name, std::int64_t features, std::int64_t context_features = 0);
+  virtual Value build_log_prob(Value z, Value context) const = 0;
+  virtual Value build_draw(Graph& graph, Domain domain, Value context) const = 0;
+  virtual Value build_acceptance(Value z, Value context) const;
+
+ private:
+  void check_context(const char* function, Value context) const;
+  std::string name_;
+  std::int64_t features_, context_features_;
+};
+
+}  // namespace thalweg
