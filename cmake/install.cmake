@@ -1,0 +1,21 @@
+# Installs the tool, the library, its headers and a CMake package to any prefix.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+set(THALWEG_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/thalweg)
+
+target_compile_features(thalweg_library PUBLIC cxx_std_20)
+install(TARGETS thalweg_library EXPORT thalwegTargets DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/thalweg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+if(TARGET thalweg)
+  install(TARGETS thalweg DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(EXPORT thalwegTargets NAMESPACE thalweg:: DESTINATION ${THALWEG_PACKAGE_DIR})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/thalwegConfig.cmake.in
+                              ${PROJECT_BINARY_DIR}/thalwegConfig.cmake
+                              INSTALL_DESTINATION ${THALWEG_PACKAGE_DIR})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/thalwegConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/thalwegConfig.cmake ${PROJECT_BINARY_DIR}/thalwegConfigVersion.cmake
+        DESTINATION ${THALWEG_PACKAGE_DIR})
