@@ -1,4 +1,5 @@
-// Errors thrown by the library. Each message says where, what was expected, what was found and what to do.
+// Errors thrown by the library. Each message says where, what was expected, what was found and what
+// to do.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
-// Counter-based random numbers: every number is a pure function of (seed, stream, sample, index), so
-// results do not depend on threads, tiles or the order of calls. Philox4x32-10, Salmon et al. 2011.
+// Counter-based random numbers: every number is a pure function of (seed, stream, sample, index),
+// so results do not depend on threads, tiles or the order of calls. Philox4x32-10, Salmon et al.
+// 2011.
 #pragma once
 
 #include <Random123/philox.h>
