@@ -323,7 +323,7 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
       if (const auto t = tangent(0)) result = batch_sum(*t, in(0).domain());
       break;
     case Op::kBroadcast:
-    case Op::kStopGradient:
+      result = tangent(0);  // brought to the shape below
       break;
     case Op::kReshape:
       if (const auto t = tangent(0)) result = reshape(*t, node.shape);
@@ -369,6 +369,7 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
     case Op::kInverse:
       if (const auto t = tangent(0)) result = -matmul(matmul(y, *t), y);
       break;
+    case Op::kStopGradient:
     case Op::kInput:
     case Op::kParameter:
     case Op::kConstant:
