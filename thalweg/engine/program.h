@@ -61,10 +61,10 @@ struct BatchInput {
 template <typename T>
 struct RunArguments {
   const T* parameters = nullptr;  ///< flat array in the layout of the graph's ParameterStore
-  std::span<const BatchInput<T>> inputs;  ///< one a slot; unused slots may be null
-  std::span<const std::int64_t> counts;   ///< samples of each domain
-  std::span<const std::uint64_t>
-      first_samples;  ///< number of the first sample of each domain, for random numbers
+  std::span<const BatchInput<T>> inputs = {};  ///< one a slot; unused slots may be null
+  std::span<const std::int64_t> counts = {};   ///< samples of each domain
+  std::span<const std::uint64_t> first_samples =
+      {};  ///< number of the first sample of each domain, for random numbers
   std::uint64_t seed = 0;
   std::span<T* const>
       outputs;  ///< one an output; batched ones: samples x size; shared ones are ignored

@@ -1,0 +1,91 @@
+// Model: a flow built from options by name, with its parameters and what it knows about the columns
+// of its data.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "thalweg/bases/resampled.h"
+#include "thalweg/engine/parameters.h"
+#include "thalweg/flows/flow.h"
+
+namespace thalweg {
+
+/// Which transforms a flow is made of.
+struct FlowOptions {
+  /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings) or
+  /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
+  /// coupling has nothing to condition on).
+  std::string kind = "real_nvp";
+  std::int64_t blocks = 16;  ///< couplings, each followed by a permutation and ActNorm; at least 1
+  std::vector<std::int64_t> hidden = {32, 32};  ///< hidden layers of the conditioners
+  std::string activation = "relu";
+  std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
+  std::string permutation =
+      "swap";  ///< between couplings: swap (halves), random, lu (learned linear map)
+  bool act_norm = true;
+  double dropout = 0.0;
+  std::int64_t bins = 8;    ///< splines
+  double tail_bound = 5.0;  ///< splines: identity beyond it
+};
+
+/// Which base distribution a flow starts from.
+struct BaseOptions {
+  std::string kind = "normal";   ///< normal, trainable_normal, mixture or resampled
+  std::int64_t components = 10;  ///< mixture
+  double location_scale = 1.0;   ///< mixture: spread of the first locations
+  std::vector<std::int64_t> hidden = {256,
+                                      256};  ///< resampled: hidden layers of the acceptance network
+  std::int64_t truncation = 100;    ///< resampled: this draw is always accepted; 0: no limit
+  double average_rate = 0.05;       ///< resampled: rate of the moving average of Z
+  std::int64_t proposals = 1024;    ///< resampled: fresh proposals a training step, for Z
+  std::string proposal = "normal";  ///< resampled: normal or mixture
+};
+
+/// One column of data. A model works on standardised columns inside; x and log p(x) are always in
+/// the units of the data.
+struct ColumnOptions {
+  std::string name;
+  bool integer = false;  ///< whole numbers: uniform noise on [0, 1) is added in training, samples
+                         ///< are rounded down
+  double lower = -INFINITY,
+         upper = INFINITY;  ///< bounds that samples respect; a log or logit map is inside the model
+  double mean = 0.0, scale = 1.0;  ///< of the column after its bounds' map: the model removes them
+};
+
+/// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
+/// preparation.
+struct ModelOptions {
+  std::int64_t features = 2;
+  std::int64_t context_features = 0;
+  FlowOptions flow;
+  BaseOptions base;
+  std::vector<ColumnOptions> columns;
+  std::vector<ColumnOptions>
+      context_columns;  ///< standardised with mean and scale; bounds and integer are not used
+};
+
+/// A flow with its parameters. Not copyable; const functions are thread safe.
+class Model {
+ public:
+  /// Builds the flow with parameters initialised from `seed`. Throws ConfigError that names the
+  /// option and what it may be.
+  Model(const ModelOptions& options, std::uint64_t seed);
+
+  const ModelOptions& options() const { return options_; }
+  const Flow& flow() const { return *flow_; }
+  ParameterStore& parameters() { return parameters_; }
+  const ParameterStore& parameters() const { return parameters_; }
+  /// The resampled base, or null.
+  const ResampledBase* resampled() const { return resampled_.get(); }
+
+ private:
+  ModelOptions options_;
+  ParameterStore parameters_;
+  std::shared_ptr<const ResampledBase> resampled_;
+  std::unique_ptr<Flow> flow_;
+};
+
+}  // namespace thalweg

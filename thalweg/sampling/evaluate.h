@@ -1,0 +1,88 @@
+// Host-side work with a trained model on arrays: densities, samples, the final normaliser. Nothing
+// here changes a model but estimate_normaliser.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/flows/model.h"
+
+namespace thalweg {
+
+/// float (fast; log densities to about 1e-5) or double.
+enum class Precision : std::uint8_t { kFloat, kDouble };
+
+/// Evaluates log p(x) and the latent map of one model. Holds compiled programs and working memory:
+/// one per caller.
+class DensityEvaluator {
+ public:
+  DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision = Precision::kFloat);
+  ~DensityEvaluator();
+  DensityEvaluator(const DensityEvaluator&) = delete;
+  DensityEvaluator& operator=(const DensityEvaluator&) = delete;
+
+  /// Log densities in nats in the units of the data; `x` is rows x features, `context` rows x
+  /// context features, row-major. Values that are not finite come out as they are. Throws
+  /// ShapeError.
+  std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
+  /// z of each row, and if `log_det` is given log|det dz/dx|.
+  std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
+                                std::vector<double>* log_det = nullptr);
+  /// x of each row of `z`, and if `log_det` is given log|det dx/dz|.
+  std::vector<double> to_data(std::span<const double> z, std::span<const double> context = {},
+                              std::vector<double>* log_det = nullptr);
+
+ private:
+  struct Programs;
+  std::unique_ptr<Programs> programs_;
+};
+
+/// What drawing samples cost.
+struct SamplingStatistics {
+  std::int64_t samples = 0,
+               proposals =
+                   0;  ///< proposals per sample: proposals / samples (1 without a rejection step)
+  std::int64_t truncated =
+      0;  ///< samples that were accepted only because the truncation was reached
+  std::int64_t non_finite = 0;  ///< samples with a value that is not finite
+};
+
+/// Draws samples of one model in order; the same seed gives the same samples whatever the block
+/// sizes and threads.
+class FlowSampler {
+ public:
+  FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
+              Precision precision = Precision::kFloat);
+  ~FlowSampler();
+  FlowSampler(const FlowSampler&) = delete;
+  FlowSampler& operator=(const FlowSampler&) = delete;
+
+  /// The next `count` samples, count x features, integer columns rounded down and bounds respected.
+  /// A model with a context wants one row of it for each sample. Memory is proportional to `count`.
+  /// Throws ShapeError.
+  std::vector<double> next(std::int64_t count, std::span<const double> context = {});
+  const SamplingStatistics& statistics() const { return statistics_; }
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  SamplingStatistics statistics_;
+};
+
+/// Monte Carlo estimate of a resampled base's Z with its standard error.
+struct NormaliserEstimate {
+  double value = 1.0, standard_error = 0.0;
+  std::int64_t samples = 0;
+};
+
+/// Estimates Z from `samples` proposals in double and stores value and error in the model's
+/// buffers, which from then on serve log_prob. A model without a resampled base is left as it is
+/// and gives 1 with error 0. Throws ConfigError for samples < 2.
+NormaliserEstimate estimate_normaliser(Model& model, std::int64_t samples, std::uint64_t seed,
+                                       ThreadPool& pool);
+
+}  // namespace thalweg
