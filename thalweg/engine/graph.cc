@@ -200,12 +200,17 @@ Value Graph::add(Node node) {
   return {this, id};
 }
 
+Domain Graph::add_domain(std::int64_t default_count) {
+  default_counts_.push_back(default_count);
+  return domains() - 1;
+}
+
 Value Graph::input(Shape shape, Domain domain) {
-  if (shape.features < 1 || shape.items < 1 || domain < 0 || domain >= domains_)
+  if (shape.features < 1 || shape.items < 1 || domain < 0 || domain >= domains())
     shape_fail(
         *this,
         "input: expected extents of at least 1 and a domain below {}, got {} x {} in domain {}",
-        domains_, shape.features, shape.items, domain);
+        domains(), shape.features, shape.items, domain);
   Node node;
   node.op = Op::kInput;
   node.shape = shape;

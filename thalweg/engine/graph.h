@@ -124,9 +124,13 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// Adds a batch domain and gives its number; domain 0 is the usual one, of the data.
-  Domain add_domain() { return domains_++; }
-  Domain domains() const { return domains_; }
+  /// Adds a batch domain and gives its number; domain 0 is the usual one, of the data. A layer that
+  /// draws samples of its own states with `default_count` how many it wants in a step (0: no wish).
+  Domain add_domain(std::int64_t default_count = 0);
+  Domain domains() const { return static_cast<Domain>(default_counts_.size()); }
+  std::int64_t default_count(Domain domain) const {
+    return default_counts_[static_cast<std::size_t>(domain)];
+  }
 
   /// A batched value that is handed over at run time; slots number the inputs in order of creation.
   Value input(Shape shape, Domain domain = 0);
@@ -167,7 +171,7 @@ class Graph {
   std::vector<NodeId> inputs_;
   std::vector<BufferUpdate> updates_;
   std::vector<std::string> scopes_;
-  Domain domains_ = 1;
+  std::vector<std::int64_t> default_counts_{0};
   std::int64_t streams_ = 0;
 };
 

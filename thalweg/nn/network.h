@@ -1,6 +1,8 @@
 // Networks: builders of graphs that own parameters.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -113,5 +115,15 @@ class ResidualNetwork : public Network {
   std::vector<Block> blocks_;
   ResidualNetworkOptions options_;
 };
+
+/// A recipe for a network of given sizes, for layers that own one (couplings, splines). `name`
+/// starts the names of its parameters.
+using NetworkFactory = std::function<std::unique_ptr<Network>(
+    ParameterStore& parameters, const std::string& name, RandomSequence& random,
+    std::int64_t inputs, std::int64_t outputs, std::int64_t context_features)>;
+
+/// Recipes; `options.context_features` is replaced by what the layer asks for.
+NetworkFactory mlp_factory(MlpOptions options);
+NetworkFactory residual_network_factory(ResidualNetworkOptions options);
 
 }  // namespace thalweg

@@ -35,7 +35,7 @@ class Transform {
   /// Whether initialise() wants data before the first training step.
   virtual bool wants_data() const { return false; }
   /// Sets parameters from data at this layer's x side: `x` holds rows x features() finite values,
-  /// row-major.
+  /// row-major. Does nothing unless wants_data().
   virtual void initialise(ParameterStore& parameters, std::span<const double> x) const;
 
  protected:
@@ -44,7 +44,7 @@ class Transform {
   virtual Mapped build_inverse(Value x, Value context) const = 0;
 
  private:
-  Value check(const char* direction, Value value, Value context) const;
+  void check(const char* direction, Value value, Value context) const;
   std::string name_;
   std::int64_t features_, context_features_;
 };
