@@ -1,0 +1,37 @@
+// Learned invertible linear maps by LU factors (Kingma and Dhariwal 2018; Oliva et al. 2018).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "thalweg/transforms/transform.h"
+
+namespace thalweg {
+
+/// Inverse direction: z = P (L U x) + b with a fixed permutation P, L unit lower triangular and U
+/// upper triangular with a positive diagonal. Starts with L = U = 1 and b = 0. One matrix holds the
+/// strict lower part of L, the strict upper part of U and, on its diagonal, the logarithm of U's.
+/// Both directions are one dense product a sample; forward() inverts L U once a batch.
+class LULinear : public Transform {
+ public:
+  /// `order` is P (z[i] = (L U x + b')[order[i]]); empty for none. Throws ConfigError unless it is
+  /// a permutation of the features.
+  LULinear(ParameterStore& parameters, const std::string& name, std::int64_t features,
+           std::vector<std::int32_t> order = {});
+
+ protected:
+  Mapped build_forward(Value z, Value context) const override;
+  Mapped build_inverse(Value x, Value context) const override;
+
+ private:
+  struct Product {
+    Value matrix, log_det;
+  };
+  Product product(Graph& graph) const;
+
+  std::vector<std::int32_t> order_, back_;
+  ParameterId factors_, bias_;
+};
+
+}  // namespace thalweg
