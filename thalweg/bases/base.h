@@ -38,7 +38,8 @@ class Base {
   virtual Value build_acceptance(Value z, Value context) const;
 
  private:
-  void check_context(const char* function, Value context) const;
+  Graph& graph_of(const char* function, Value z) const;
+  void check(const char* function, const Graph& graph, const Value* z, Value context) const;
   std::string name_;
   std::int64_t features_, context_features_;
 };

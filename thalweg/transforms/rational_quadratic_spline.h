@@ -1,0 +1,105 @@
+// Monotone rational-quadratic splines (Durkan, Bekasov, Murray, Papamakarios 2019).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "thalweg/nn/network.h"
+#include "thalweg/transforms/feature_split.h"
+#include "thalweg/transforms/transform.h"
+
+namespace thalweg {
+
+/// A spline from [-bound, bound] onto itself with `bins` pieces; outside it is the identity. It has
+/// a continuous first derivative; its second one jumps at the knots.
+struct SplineOptions {
+  std::int64_t bins = 8;   ///< at least 2
+  double bound = 3.0;      ///< positive
+  double smallest = 1e-3;  ///< of widths and heights, as a share of the range, and of slopes
+};
+
+/// Throws ConfigError, naming `name`, for options out of range.
+void check_spline_options(const std::string& name, const SplineOptions& options);
+
+/// Parameters of one feature: `bins` widths, `bins` heights, `bins` - 1 slopes at the inner knots.
+inline std::int64_t spline_parameters(const SplineOptions& options) { return 3 * options.bins - 1; }
+
+/// Splines of several features, made from `raw`, spline_parameters() x features, any real numbers;
+/// zeros give the identity. Bins lie along the features axis and features along the items, where
+/// running sums and sums over bins are cheap.
+struct Splines {
+  Value widths, heights;            ///< bins x features
+  Value left_slopes, right_slopes;  ///< bins x features
+  double bound = 0.0;
+};
+Splines make_splines(Value raw, const SplineOptions& options);
+
+/// y = spline(x), elementwise (eqs. 4 and 5 there), x being features x 1; log_det is summed over
+/// the features. A NaN stays; x beyond the bound keeps its value.
+Mapped apply_splines(const Splines& splines, Value x);
+/// x with spline(x) = y, by the root of a quadratic in the form that does not cancel (eqs. 6 to 8).
+Mapped invert_splines(const Splines& splines, Value y);
+
+struct ElementwiseSplineOptions {
+  SplineOptions spline;
+  /// With a context, a network from it to what is added to the splines' own parameters. Empty: an
+  /// Mlp of 64-64 whose last layer starts at 0.
+  NetworkFactory conditioner;
+  std::int64_t context_features = 0;
+};
+
+/// A spline of its own for each feature; z = spline(x). Starts as the identity. Being the one
+/// flexible map that needs no second feature, it is the transform for one-dimensional data (after a
+/// standardisation, for only [-bound, bound] is bent); in more dimensions it shapes the marginals.
+class ElementwiseSpline : public Transform {
+ public:
+  /// Throws ConfigError for options out of range.
+  ElementwiseSpline(ParameterStore& parameters, const std::string& name, RandomSequence& random,
+                    std::int64_t features, const ElementwiseSplineOptions& options = {});
+
+ protected:
+  Mapped build_forward(Value z, Value context) const override;
+  Mapped build_inverse(Value x, Value context) const override;
+
+ private:
+  Splines splines(Graph& graph, Value context) const;
+
+  SplineOptions spline_;
+  ParameterId raw_;
+  std::unique_ptr<Network> conditioner_;
+};
+
+struct SplineCouplingOptions {
+  /// Default: the first half (rounded up) is kept and conditions, the second is moved.
+  bool swap = false;       ///< the other way round
+  std::vector<bool> mask;  ///< true: moved; replaces the halves
+  SplineOptions spline;
+  /// Network from the kept features to the splines' parameters. Empty: a residual network of 2
+  /// blocks, 64 wide, whose last layer starts at 0, so that the layer starts as the identity.
+  NetworkFactory conditioner;
+  std::int64_t context_features = 0;
+};
+
+/// Coupling that moves its features by splines, z = spline(x), whose parameters come from the kept
+/// ones.
+class SplineCoupling : public Transform {
+ public:
+  /// Throws ConfigError for bad sizes, options out of range or a bad mask.
+  SplineCoupling(ParameterStore& parameters, const std::string& name, RandomSequence& random,
+                 std::int64_t features, const SplineCouplingOptions& options = {});
+
+ protected:
+  Mapped build_forward(Value z, Value context) const override;
+  Mapped build_inverse(Value x, Value context) const override;
+
+ private:
+  Splines splines(Value kept, Value context) const;
+
+  FeatureSplit split_;
+  SplineOptions spline_;
+  std::unique_ptr<Network> conditioner_;
+};
+
+}  // namespace thalweg
