@@ -76,10 +76,10 @@ std::vector<double> two_clusters(std::int64_t rows) {
 
 TEST(GaussianMixtureFit, OneComponentHasTheMeanAndCovariance) {
   const std::vector<double> x = {0, 0, 2, 0, 0, 4, 2, 4};
-  GaussianMixtureOptions options;
+  GaussianMixtureFitOptions options;
   options.components = 1;
   options.regularisation = 0.0;
-  const GaussianMixture fit = fit_gaussian_mixture(x, 2, options, 1);
+  const FittedGaussianMixture fit = fit_gaussian_mixture(x, 2, options, 1);
   EXPECT_NEAR(fit.means[0], 1.0, 1e-12);
   EXPECT_NEAR(fit.means[1], 2.0, 1e-12);
   EXPECT_NEAR(fit.factors[0], 1.0, 1e-12);
@@ -91,9 +91,9 @@ TEST(GaussianMixtureFit, OneComponentHasTheMeanAndCovariance) {
 TEST(GaussianMixtureFit, FindsTwoClusters) {
   // 4 000 rows: standard errors below 0.02 for each figure, so 0.1 is missed once in 10^6 seeds.
   const std::vector<double> x = two_clusters(4000);
-  GaussianMixtureOptions options;
+  GaussianMixtureFitOptions options;
   options.components = 2;
-  const GaussianMixture fit = fit_gaussian_mixture(x, 2, options, 3);
+  const FittedGaussianMixture fit = fit_gaussian_mixture(x, 2, options, 3);
   const std::size_t second = fit.means[0] > 0.0 ? 0 : 1, first = 1 - second;
   EXPECT_NEAR(fit.weights[first], 0.25, 0.05);
   EXPECT_NEAR(fit.means[2 * first], -6.0, 0.1);
@@ -101,14 +101,14 @@ TEST(GaussianMixtureFit, FindsTwoClusters) {
   EXPECT_NEAR(fit.factors[4 * first], 0.5, 0.1);
   EXPECT_NEAR(fit.factors[4 * second + 2], 0.8, 0.1);
   EXPECT_NEAR(fit.factors[4 * second + 3], 0.6, 0.1);
-  const GaussianMixture again = fit_gaussian_mixture(x, 2, options, 3);
+  const FittedGaussianMixture again = fit_gaussian_mixture(x, 2, options, 3);
   EXPECT_EQ(fit.means, again.means);
 }
 
 TEST(GaussianMixtureFit, DensityIntegratesToOne) {
-  GaussianMixtureOptions options;
+  GaussianMixtureFitOptions options;
   options.components = 5;
-  const GaussianMixture fit = fit_gaussian_mixture(two_clusters(500), 2, options, 4);
+  const FittedGaussianMixture fit = fit_gaussian_mixture(two_clusters(500), 2, options, 4);
   EXPECT_NEAR(
       grid_integral([&](std::span<const double> points) { return fit.log_prob(points); }, 12.0),
       1.0, 1e-6);
@@ -116,7 +116,7 @@ TEST(GaussianMixtureFit, DensityIntegratesToOne) {
 
 TEST(GaussianMixtureFit, RefusesWhatItCannotFit) {
   const std::vector<double> x = {0, 1, 2, 3}, broken = {0, 1, NAN, 3};
-  GaussianMixtureOptions options;
+  GaussianMixtureFitOptions options;
   EXPECT_THROW(fit_gaussian_mixture(x, 2, options, 1), DataError);
   options.components = 1;
   EXPECT_THROW(fit_gaussian_mixture(broken, 2, options, 1), DataError);

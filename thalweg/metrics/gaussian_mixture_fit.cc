@@ -20,7 +20,7 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 /// log(weight_k) + log N(x | k) as components x rows; `x` is features x rows.
-MatrixXd joint_log_densities(const GaussianMixture& mixture, const MatrixXd& x) {
+MatrixXd joint_log_densities(const FittedGaussianMixture& mixture, const MatrixXd& x) {
   const Index features = mixture.features;
   MatrixXd result(mixture.components(), x.cols());
   for (Index k = 0; k < mixture.components(); ++k) {
@@ -47,7 +47,7 @@ VectorXd normalise_shares(MatrixXd& joint) {
 }
 
 /// Maximum likelihood parameters given each row's shares (components x rows).
-void update(GaussianMixture& mixture, const MatrixXd& x, const MatrixXd& shares,
+void update(FittedGaussianMixture& mixture, const MatrixXd& x, const MatrixXd& shares,
             const VectorXd& ridge) {
   const Index features = mixture.features;
   for (Index k = 0; k < mixture.components(); ++k) {
@@ -102,9 +102,9 @@ MatrixXd starting_shares(const MatrixXd& x, std::int64_t components, const Vecto
 
 }  // namespace
 
-std::vector<double> GaussianMixture::log_prob(std::span<const double> x) const {
+std::vector<double> FittedGaussianMixture::log_prob(std::span<const double> x) const {
   if (features < 1 || x.size() % static_cast<std::size_t>(features) != 0)
-    fail<ShapeError>("GaussianMixture: expected rows of {} values, got {} values", features,
+    fail<ShapeError>("FittedGaussianMixture: expected rows of {} values, got {} values", features,
                      x.size());
   const auto rows = static_cast<Index>(x.size()) / features;
   std::vector<double> result(static_cast<std::size_t>(rows));
@@ -119,8 +119,9 @@ std::vector<double> GaussianMixture::log_prob(std::span<const double> x) const {
   return result;
 }
 
-GaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t features,
-                                     const GaussianMixtureOptions& options, std::uint64_t seed) {
+FittedGaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t features,
+                                           const GaussianMixtureFitOptions& options,
+                                           std::uint64_t seed) {
   if (features < 1 || x.size() % static_cast<std::size_t>(features) != 0)
     fail<ShapeError>("fit_gaussian_mixture: expected rows of {} values, got {} values", features,
                      x.size());
@@ -153,9 +154,9 @@ GaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t fea
   const VectorXd ridge = (options.regularisation * variance).cwiseMax(1e-300);
   const auto components = static_cast<std::size_t>(options.components);
   const auto width = static_cast<std::size_t>(features);
-  GaussianMixture mixture{features, std::vector<double>(components),
-                          std::vector<double>(components * width),
-                          std::vector<double>(components * width * width)};
+  FittedGaussianMixture mixture{features, std::vector<double>(components),
+                                std::vector<double>(components * width),
+                                std::vector<double>(components * width * width)};
   // Every component starts as the whole cloud, for those that the start leaves without rows.
   const MatrixXd whole = MatrixXd::Constant(options.components, rows, 1.0);
   update(mixture, chosen, whole, ridge);

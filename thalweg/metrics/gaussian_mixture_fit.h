@@ -10,7 +10,7 @@ namespace thalweg {
 
 /// sum over k of weight_k N(mean_k, L_k L_k^T) over `features` columns. Const functions are thread
 /// safe.
-struct GaussianMixture {
+struct FittedGaussianMixture {
   std::int64_t features = 0;
   std::vector<double> weights;  ///< components, summing to 1
   std::vector<double> means;    ///< components x features, row-major
@@ -21,7 +21,7 @@ struct GaussianMixture {
   std::vector<double> log_prob(std::span<const double> x) const;
 };
 
-struct GaussianMixtureOptions {
+struct GaussianMixtureFitOptions {
   std::int64_t components = 10;
   std::int64_t iterations = 200;
   double tolerance = 1e-5;  ///< stops when the mean log likelihood grows by less nats a row
@@ -36,7 +36,8 @@ struct GaussianMixtureOptions {
 /// Vassilvitskii 2007); one component is the Gaussian with the data's mean and covariance. Throws
 /// DataError if there are fewer rows than components or a value is not finite, ConfigError for
 /// components < 1, ShapeError if sizes disagree.
-GaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t features,
-                                     const GaussianMixtureOptions& options, std::uint64_t seed);
+FittedGaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t features,
+                                           const GaussianMixtureFitOptions& options,
+                                           std::uint64_t seed);
 
 }  // namespace thalweg

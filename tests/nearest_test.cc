@@ -1,0 +1,29 @@
+#include "thalweg/core/nearest.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace thalweg {
+namespace {
+
+const std::vector<std::string> kKnown = {"training.batch_size", "training.iterations",
+                                         "flow.blocks", "base.kind"};
+
+TEST(NearestName, FindsTyposAbbreviationsAndSwaps) {
+  EXPECT_EQ(nearest_name("trainng.batch", kKnown), "training.batch_size");
+  EXPECT_EQ(nearest_name("training.iter", kKnown), "training.iterations");
+  EXPECT_EQ(nearest_name("flow.blokcs", kKnown), "flow.blocks");
+  EXPECT_EQ(nearest_name("base.kind", kKnown), "base.kind");
+}
+
+TEST(NearestName, StaysSilentWhenNothingIsNear) {
+  EXPECT_EQ(nearest_name("zzzzzzzzzzz", kKnown), "");
+  EXPECT_EQ(nearest_name("x", {}), "");
+  EXPECT_EQ(name_hint("zzzzzzzzzzz", kKnown),
+            "; known: training.batch_size, training.iterations, flow.blocks, base.kind");
+  EXPECT_EQ(name_hint("bse.kind", kKnown), "; did you mean 'base.kind'?");
+}
+
+}  // namespace
+}  // namespace thalweg
