@@ -1,0 +1,255 @@
+#include "oracle.h"
+
+#include <ATen/ATen.h>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+
+namespace thalweg::oracle {
+namespace {
+
+using torch::Tensor;
+
+/// Counted from the end, so that the samples in front do not matter.
+std::int64_t dimension(Axis axis) { return axis == Axis::kFeatures ? -2 : -1; }
+
+Tensor as_double(const Tensor& mask) { return mask.to(torch::kDouble); }
+
+Tensor apply_unary(Unary function, const Tensor& a, double parameter) {
+  switch (function) {
+    case Unary::kCopy:
+      return a;
+    case Unary::kNegate:
+      return -a;
+    case Unary::kAbs:
+      return a.abs();
+    case Unary::kSquare:
+      return a * a;
+    case Unary::kSqrt:
+      return a.sqrt();
+    case Unary::kReciprocal:
+      return a.reciprocal();
+    case Unary::kExp:
+      return a.exp();
+    case Unary::kExpm1:
+      return a.expm1();
+    case Unary::kLog:
+      return a.log();
+    case Unary::kLog1p:
+      return a.log1p();
+    case Unary::kTanh:
+      return a.tanh();
+    case Unary::kSigmoid:
+      return a.sigmoid();
+    case Unary::kSoftplus:
+      return at::logaddexp(a, at::zeros_like(a));
+    case Unary::kRelu:
+      return a.relu();
+    case Unary::kStep:
+      return at::where(a.isnan(), a.detach(), as_double(a > 0));
+    case Unary::kSign:
+      return a.sign();
+    case Unary::kSin:
+      return a.sin();
+    case Unary::kCos:
+      return a.cos();
+    case Unary::kErf:
+      return a.erf();
+    case Unary::kFloor:
+      return a.floor();
+    case Unary::kPower:
+      return a.pow(parameter);
+    case Unary::kIsFinite:
+      return as_double(a.isfinite());
+  }
+  fail<ConfigError>("oracle: unknown elementwise function {}", static_cast<int>(function));
+}
+
+Tensor apply_binary(Binary function, const Tensor& a, const Tensor& b) {
+  switch (function) {
+    case Binary::kAdd:
+      return a + b;
+    case Binary::kSubtract:
+      return a - b;
+    case Binary::kMultiply:
+      return a * b;
+    case Binary::kDivide:
+      return a / b;
+    // Not at::maximum: where operands tie, the derivative belongs to the first.
+    case Binary::kMax:
+      return at::where((b <= a).logical_or(a.isnan()), a, b);
+    case Binary::kMin:
+      return at::where((a <= b).logical_or(a.isnan()), a, b);
+    case Binary::kLess:
+      return as_double(a < b);
+    case Binary::kLessEqual:
+      return as_double(a <= b);
+    case Binary::kEqual:
+      return as_double(a == b);
+    case Binary::kMultiplyStep:
+      return a * as_double(b > 0);
+    case Binary::kMultiplyTanhSlope:
+      return a * (1 - b * b);
+    case Binary::kMultiplySigmoidSlope:
+      return a * b * (1 - b);
+  }
+  fail<ConfigError>("oracle: unknown function of two operands {}", static_cast<int>(function));
+}
+
+/// Zeros like `a`, but of extent `extent` along the axis.
+Tensor zeros_along(const Tensor& a, Axis axis, std::int64_t extent) {
+  auto sizes = a.sizes().vec();
+  sizes[static_cast<std::size_t>(a.dim() + dimension(axis))] = extent;
+  return at::zeros(sizes, a.options());
+}
+
+Tensor pad_along(const Tensor& a, Axis axis, std::int64_t start, std::int64_t extent) {
+  const std::int64_t size = a.size(dimension(axis));
+  return at::cat({zeros_along(a, axis, start), a, zeros_along(a, axis, extent - start - size)},
+                 dimension(axis));
+}
+
+Tensor running_sum(Tensor a, bool reverse, bool exclusive) {
+  const std::int64_t features = a.size(-2);
+  if (reverse) a = a.flip({-2});
+  if (exclusive) a = pad_along(a.narrow(-2, 0, features - 1), Axis::kFeatures, 1, features);
+  a = a.cumsum(-2);
+  return reverse ? a.flip({-2}) : a;
+}
+
+Tensor random_numbers(const Node& node, const Feed& feed, std::int64_t samples) {
+  const Tensor result =
+      at::empty({samples, node.shape.features, node.shape.items}, at::dtype(torch::kDouble));
+  auto* out = result.data_ptr<double>();
+  const auto stream =
+      static_cast<std::uint32_t>(Stream::kGraph) + static_cast<std::uint32_t>(node.integer);
+  const auto size = static_cast<std::uint32_t>(node.shape.size());
+  const std::uint64_t first = feed.first_samples.at(static_cast<std::size_t>(node.domain));
+  for (std::int64_t row = 0; row < samples; ++row)
+    for (std::uint32_t r = 0; r < size; ++r) {
+      const std::uint64_t sample = first + static_cast<std::uint64_t>(row);
+      if (node.op == Op::kUniform) {
+        const auto words = random_words(feed.seed, stream, sample, r);
+        *out++ = uniform_from_words(words[0], words[1]);
+      } else {
+        *out++ = normals_from_words(random_words(feed.seed, stream, sample, r / 2))[r % 2];
+      }
+    }
+  return result;
+}
+
+Tensor checked(const char* what, std::int64_t number, const Tensor& tensor,
+               const std::vector<std::int64_t>& sizes) {
+  if (tensor.sizes() != at::IntArrayRef(sizes))
+    fail<ShapeError>("oracle: {} {} has {} elements, expected [{}]", what, number, tensor.numel(),
+                     fmt::join(sizes, ", "));
+  return tensor;
+}
+
+Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& values,
+             const Feed& feed) {
+  const auto in = [&](std::size_t i) -> const Tensor& {
+    return values[static_cast<std::size_t>(node.inputs[i])];
+  };
+  const auto samples_of = [&](Domain domain) {
+    return feed.counts.at(static_cast<std::size_t>(domain));
+  };
+  const Shape& shape = node.shape;
+  const auto with_samples = [&](Shape wanted) {
+    std::vector<std::int64_t> sizes{wanted.features, wanted.items};
+    if (node.domain != kShared) sizes.insert(sizes.begin(), samples_of(node.domain));
+    return sizes;
+  };
+  const std::int64_t axis = dimension(node.axis);
+  switch (node.op) {
+    case Op::kInput:
+      return checked("input", node.integer, feed.inputs.at(static_cast<std::size_t>(node.integer)),
+                     with_samples(shape));
+    case Op::kParameter:
+      return checked("parameter", node.integer,
+                     feed.parameters.at(static_cast<std::size_t>(node.integer)),
+                     {shape.features, shape.items});
+    case Op::kConstant: {
+      if (!node.data)
+        return at::full({shape.features, shape.items}, node.number, at::dtype(torch::kDouble));
+      return torch::tensor(*node.data, torch::kDouble).reshape({shape.features, shape.items});
+    }
+    case Op::kCount:
+      return at::full({1, 1}, static_cast<double>(samples_of(static_cast<Domain>(node.integer))),
+                      at::dtype(torch::kDouble));
+    case Op::kUniform:
+    case Op::kNormal:
+      return random_numbers(node, feed, samples_of(node.domain));
+    case Op::kUnary:
+      return apply_unary(node.unary, in(0), node.number);
+    case Op::kBinary:
+      return apply_binary(node.binary, in(0), in(1));
+    case Op::kSelect:
+      return at::where(in(0) != 0, in(1), in(2));
+    case Op::kSum:
+      return in(0).sum(axis, true);
+    case Op::kMax:
+      return in(0).amax(axis, true);
+    case Op::kCumulativeSum:
+      return running_sum(in(0), node.flag, node.second_flag);
+    case Op::kBatchSum:
+      return in(0).sum(0);
+    case Op::kBroadcast:
+      return in(0).expand(with_samples(shape));
+    case Op::kReshape:
+      return in(0).reshape(with_samples(shape));
+    case Op::kTranspose:
+      return in(0).transpose(-2, -1);
+    case Op::kSlice:
+      return in(0).narrow(axis, node.integer,
+                          node.axis == Axis::kFeatures ? node.shape.features : node.shape.items);
+    case Op::kPad:
+      return pad_along(in(0), node.axis, node.integer,
+                       node.axis == Axis::kFeatures ? node.shape.features : node.shape.items);
+    case Op::kConcat: {
+      std::vector<Tensor> parts;
+      for (const NodeId id : node.inputs)
+        parts.push_back(
+            values[static_cast<std::size_t>(id)].expand(with_samples(graph.node(id).shape)));
+      return at::cat(parts, axis);
+    }
+    case Op::kTake: {
+      const std::vector<std::int64_t> indices(node.indices->begin(), node.indices->end());
+      return in(0).index_select(axis, torch::tensor(indices, torch::kLong));
+    }
+    case Op::kDense: {
+      const Tensor product = at::matmul(node.flag ? in(0).t() : in(0), in(1));
+      return node.inputs.size() > 2 ? product + in(2) : product;
+    }
+    case Op::kOuterSum:
+      return at::matmul(in(0), in(1).transpose(-2, -1)).sum(0);
+    case Op::kMatMul:
+      return at::matmul(node.flag ? in(0).t() : in(0), node.second_flag ? in(1).t() : in(1));
+    case Op::kInverse:
+      return at::linalg_inv(in(0));
+    case Op::kStopGradient:
+      return in(0).detach();
+  }
+  fail<ConfigError>("oracle: unknown operation {}", static_cast<int>(node.op));
+}
+
+}  // namespace
+
+std::vector<Tensor> evaluate(const Graph& graph, const std::vector<Value>& outputs,
+                             const Feed& feed) {
+  std::vector<char> needed(static_cast<std::size_t>(graph.size()), 0);
+  for (const Value& output : outputs) needed[static_cast<std::size_t>(output.id)] = 1;
+  for (NodeId id = graph.size() - 1; id >= 0; --id)
+    if (needed[static_cast<std::size_t>(id)])
+      for (const NodeId input : graph.node(id).inputs) needed[static_cast<std::size_t>(input)] = 1;
+
+  std::vector<Tensor> values(needed.size());
+  for (NodeId id = 0; id < graph.size(); ++id)
+    if (needed[static_cast<std::size_t>(id)])
+      values[static_cast<std::size_t>(id)] = lower(graph, graph.node(id), values, feed);
+  std::vector<Tensor> result;
+  for (const Value& output : outputs) result.push_back(values[static_cast<std::size_t>(output.id)]);
+  return result;
+}
+
+}  // namespace thalweg::oracle
