@@ -5,7 +5,7 @@ set(THALWEG_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/thalweg)
 
 target_compile_features(thalweg_library PUBLIC cxx_std_20)
 install(TARGETS thalweg_library EXPORT thalwegTargets DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/thalweg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/thalweg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 if(TARGET thalweg)
   install(TARGETS thalweg DESTINATION ${CMAKE_INSTALL_BINDIR})

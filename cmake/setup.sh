@@ -1,7 +1,7 @@
 # Sourced by ./thalweg, ./test, .ci/run and bench/run: the Debian packages and how to install them.
 
 runtime_packages=(gnuplot-nox)
-build_packages=(g++ cmake make git libhwy-dev librandom123-dev libeigen3-dev libtbb-dev
+build_packages=(g++ cmake make git libhwy-dev librandom123-dev libeigen3-dev
   libtomlplusplus-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
 test_packages=(libgtest-dev libtorch-dev libopenblas0-pthread)
 bench_packages=(libtorch-dev libopenblas0-pthread python3)

@@ -1,0 +1,161 @@
+#include "thalweg/flows/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/bases/gaussian_mixture.h"
+#include "thalweg/bases/normal.h"
+#include "thalweg/core/error.h"
+#include "thalweg/nn/network.h"
+#include "thalweg/transforms/act_norm.h"
+#include "thalweg/transforms/affine_constant.h"
+#include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/bounded.h"
+#include "thalweg/transforms/lu_linear.h"
+#include "thalweg/transforms/permutation.h"
+#include "thalweg/transforms/rational_quadratic_spline.h"
+
+namespace thalweg {
+namespace {
+
+[[noreturn]] void unknown(const char* key, const std::string& got, const char* choices) {
+  fail<ConfigError>("{}: expected one of {}, got '{}'", key, choices, got);
+}
+
+/// What building a model passes around.
+struct Builder {
+  const ModelOptions& options;
+  ParameterStore& parameters;
+  RandomSequence random;
+
+  std::shared_ptr<const Base> proposal(const std::string& kind) {
+    const BaseOptions& base = options.base;
+    if (kind == "normal") return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
+    if (kind == "trainable_normal") return std::make_shared<Normal>(parameters, "base.normal", options.features, true);
+    if (kind == "mixture") {
+      GaussianMixtureOptions mixture;
+      mixture.components = base.components;
+      mixture.location_scale = base.location_scale;
+      return std::make_shared<GaussianMixture>(parameters, "base.mixture", random, options.features, mixture);
+    }
+    unknown("base", kind, "normal, trainable_normal, mixture, resampled");
+  }
+
+  std::shared_ptr<const ResampledBase> resampled_base() {
+    const BaseOptions& base = options.base;
+    if (base.proposal == "resampled") unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture");
+    MlpOptions network;
+    network.hidden = base.hidden;
+    auto acceptance =
+        std::make_unique<Mlp>(parameters, "base.acceptance", random, options.features, 1, network);
+    ResampledBaseOptions resampled;
+    resampled.truncation = base.truncation;
+    resampled.average_rate = base.average_rate;
+    resampled.training_proposals = base.proposals;
+    return std::make_shared<ResampledBase>(parameters, "base.resampled", proposal(base.proposal), std::move(acceptance),
+                                           resampled);
+  }
+
+  NetworkFactory conditioner(const std::string& name) {
+    MlpOptions network;
+    network.hidden = options.flow.hidden;
+    network.activation = activation_by_name(options.flow.activation);
+    network.dropout = options.flow.dropout;
+    network.context_features = options.context_features;
+    network.zero_output = true;
+    return [this, name, network](std::int64_t inputs, std::int64_t outputs) -> std::unique_ptr<Network> {
+      return std::make_unique<Mlp>(parameters, name, random, inputs, outputs, network);
+    };
+  }
+
+  std::shared_ptr<const Transform> coupling(const std::string& name) {
+    const FlowOptions& flow = options.flow;
+    if (flow.kind == "elementwise_spline") {
+      ElementwiseSplineOptions spline;
+      spline.bins = flow.bins;
+      spline.bound = flow.tail_bound;
+      spline.context_features = options.context_features;
+      if (options.context_features > 0) spline.conditioner = conditioner(name + ".conditioner");
+      return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features, spline);
+    }
+    if (options.features < 2)
+      fail<ConfigError>("flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline", flow.kind);
+    if (flow.kind == "spline") {
+      SplineCouplingOptions spline;
+      spline.bins = flow.bins;
+      spline.bound = flow.tail_bound;
+      spline.context_features = options.context_features;
+      spline.conditioner = conditioner(name + ".conditioner");
+      return std::make_shared<SplineCoupling>(parameters, name, random, options.features, spline);
+    }
+    AffineCouplingOptions affine;
+    affine.scale_map = scale_map_by_name(flow.scale_map);
+    affine.context_features = options.context_features;
+    affine.conditioner = conditioner(name + ".conditioner");
+    return std::make_shared<AffineCoupling>(parameters, name, random, options.features, affine);
+  }
+
+  std::vector<std::shared_ptr<const Transform>> transforms() {
+    const FlowOptions& flow = options.flow;
+    const std::int64_t features = options.features;
+    if (flow.kind != "real_nvp" && flow.kind != "spline" && flow.kind != "elementwise_spline")
+      unknown("flow.kind", flow.kind, "real_nvp, spline, elementwise_spline");
+    if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
+    std::vector<std::shared_ptr<const Transform>> result;
+    for (std::int64_t block = 0; block < flow.blocks; ++block) {
+      const std::string name = fmt::format("flow.{}", block);
+      result.push_back(coupling(name + ".coupling"));
+      if (features > 1) {
+        if (flow.permutation == "swap")
+          result.push_back(std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
+        else if (flow.permutation == "random")
+          result.push_back(std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
+        else if (flow.permutation == "lu")
+          result.push_back(std::make_shared<LULinear>(parameters, name + ".linear", features,
+                                                      random_order(features, random)));
+        else if (flow.permutation != "none")
+          unknown("flow.permutation", flow.permutation, "swap, random, lu, none");
+      }
+      if (flow.act_norm) result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
+    }
+    add_columns(result);
+    return result;
+  }
+
+  /// The data side: standardisation, then the maps for bounded columns.
+  void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
+    if (options.columns.empty()) return;
+    if (static_cast<std::int64_t>(options.columns.size()) != options.features)
+      fail<ConfigError>("columns: expected {} entries, got {}", options.features, options.columns.size());
+    AffineConstantOptions standard;
+    standard.trainable = false;
+    std::vector<ColumnBounds> bounds;
+    bool bounded = false;
+    for (const ColumnOptions& column : options.columns) {
+      standard.mean.push_back(column.mean);
+      standard.scale.push_back(column.scale);
+      bounds.push_back({column.lower, column.upper});
+      bounded = bounded || std::isfinite(column.lower) || std::isfinite(column.upper);
+    }
+    result.push_back(
+        std::make_shared<AffineConstant>(parameters, "columns.standard", random, options.features, standard));
+    if (bounded) result.push_back(std::make_shared<BoundedColumns>("columns.bounds", bounds));
+  }
+};
+
+}  // namespace
+
+Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options) {
+  if (options.features < 1) fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
+  Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation)};
+  std::shared_ptr<const Base> base;
+  if (options.base.kind == "resampled") {
+    resampled_ = builder.resampled_base();
+    base = resampled_;
+  } else {
+    base = builder.proposal(options.base.kind);
+  }
+  flow_ = std::make_unique<Flow>(std::move(base), builder.transforms());
+}
+
+}  // namespace thalweg

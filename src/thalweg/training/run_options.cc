@@ -1,0 +1,466 @@
+#include "thalweg/training/run_options.h"
+
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/nearest.h"
+
+namespace thalweg {
+
+namespace {
+
+constexpr double kAny = 1e300;
+constexpr double kMany = 1e15;  // Whole numbers beyond are not exact in double.
+
+/// Keys of one column in [[columns]].
+struct ColumnKey {
+  std::string path, summary;
+  OptionPlace (*place)(ColumnOptions&);
+  double lowest = -INFINITY, highest = INFINITY;
+  std::vector<std::string> choices;
+};
+
+const std::vector<ColumnKey>& column_keys() {
+  static const std::vector<ColumnKey> keys = {
+      {"name", "", [](ColumnOptions& c) -> OptionPlace { return &c.name; }},
+      {"integer", "", [](ColumnOptions& c) -> OptionPlace { return &c.integer; }},
+      {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }},
+      {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }},
+      {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
+      {"scale", "", [](ColumnOptions& c) -> OptionPlace { return &c.scale; }, 1e-300, kAny},
+  };
+  return keys;
+}
+
+std::string number_text(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".einf") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      result += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      result += c;
+  }
+  return result + '"';
+}
+
+/// A value as TOML.
+std::string value_text(const OptionPlace& place) {
+  return std::visit(
+      [](auto* value) -> std::string {
+        using T = std::remove_reference_t<decltype(*value)>;
+        if constexpr (std::is_same_v<T, double>) {
+          return number_text(*value);
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          return quoted(*value);
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          std::vector<std::string> parts;
+          for (const std::string& part : *value) parts.push_back(quoted(part));
+          return fmt::format("[{}]", fmt::join(parts, ", "));
+        } else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) {
+          return fmt::format("[{}]", fmt::join(*value, ", "));
+        } else {
+          return fmt::format("{}", *value);
+        }
+      },
+      place);
+}
+
+std::string range_text(double lowest, double highest) {
+  const bool low = std::abs(lowest) < kAny, high = highest < kMany;
+  if (low && high) return fmt::format(" from {} to {}", lowest, highest);
+  if (low) return fmt::format(" of at least {}", lowest);
+  if (high) return fmt::format(" of at most {}", highest);
+  return "";
+}
+
+/// What a key wants, as in "expected a whole number from 1 to 10".
+template <typename Key>
+std::string expectation(const Key& key, const OptionPlace& place) {
+  struct Visitor {
+    const Key& key;
+    std::string operator()(bool*) const { return "true or false"; }
+    std::string operator()(std::int64_t*) const {
+      return "a whole number" + range_text(key.lowest, key.highest);
+    }
+    std::string operator()(double*) const {
+      return "a number" + range_text(key.lowest, key.highest);
+    }
+    std::string operator()(std::string*) const {
+      return key.choices.empty() ? "a text"
+                                 : fmt::format("one of {}", fmt::join(key.choices, ", "));
+    }
+    std::string operator()(std::vector<std::int64_t>*) const {
+      return fmt::format("a list of whole numbers{}, as [64, 64]",
+                         range_text(key.lowest, key.highest));
+    }
+    std::string operator()(std::vector<std::string>*) const { return "a list of texts"; }
+  };
+  return std::visit(Visitor{key}, place);
+}
+
+std::optional<std::int64_t> whole_number(const toml::node& node) {
+  if (const auto value = node.value_exact<std::int64_t>()) return value;
+  const auto real = node.value_exact<double>();
+  if (real && std::abs(*real) <= kMany && *real == std::floor(*real))
+    return static_cast<std::int64_t>(*real);
+  return std::nullopt;
+}
+
+std::string node_text(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string>()) return quoted(*text);
+  std::ostringstream stream;
+  node.visit([&](const auto& value) { stream << value; });
+  std::string text = stream.str();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
+/// Writes `node` to its place; false if it is of the wrong type or out of range.
+template <typename Key>
+bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
+  const auto in_range = [&](double value) { return value >= key.lowest && value <= key.highest; };
+  struct Visitor {
+    const Key& key;
+    const toml::node& node;
+    const decltype(in_range)& inside;
+    bool operator()(bool* value) const {
+      const auto got = node.value_exact<bool>();
+      if (got) *value = *got;
+      return got.has_value();
+    }
+    bool operator()(std::int64_t* value) const {
+      const auto got = whole_number(node);
+      if (!got || !inside(static_cast<double>(*got))) return false;
+      *value = *got;
+      return true;
+    }
+    bool operator()(double* value) const {
+      const auto got = node.is_number() ? node.value<double>() : std::nullopt;
+      if (!got || !inside(*got)) return false;
+      *value = *got;
+      return true;
+    }
+    bool operator()(std::string* value) const {
+      const auto got = node.value_exact<std::string>();
+      if (!got || (!key.choices.empty() &&
+                   std::find(key.choices.begin(), key.choices.end(), *got) == key.choices.end()))
+        return false;
+      *value = *got;
+      return true;
+    }
+    bool operator()(std::vector<std::int64_t>* value) const {
+      return list(value, [&](const toml::node& item) {
+        const auto got = whole_number(item);
+        return got && inside(static_cast<double>(*got)) ? got : std::nullopt;
+      });
+    }
+    bool operator()(std::vector<std::string>* value) const {
+      return list(value, [](const toml::node& item) { return item.value_exact<std::string>(); });
+    }
+    template <typename T, typename Convert>
+    bool list(std::vector<T>* value, const Convert& convert) const {
+      const toml::array* array = node.as_array();
+      if (array == nullptr) return false;
+      std::vector<T> items;
+      for (const toml::node& item : *array) {
+        const auto got = convert(item);
+        if (!got) return false;
+        items.push_back(*got);
+      }
+      *value = std::move(items);
+      return true;
+    }
+  };
+  return std::visit(Visitor{key, node, in_range}, place);
+}
+
+template <typename Key, typename Options>
+void assign_or_fail(const Key& key, Options& options, const toml::node& node,
+                    const std::string& where) {
+  const OptionPlace place = key.place(options);
+  if (!assign(key, place, node))
+    fail<ConfigError>("{}: {}: expected {}, got {}", where, key.path, expectation(key, place),
+                      node_text(node));
+}
+
+template <typename Key>
+const Key* find_key(const std::vector<Key>& keys, std::string_view path) {
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.path == path; });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+template <typename Key>
+[[noreturn]] void unknown_key(const std::vector<Key>& keys, const std::string& path,
+                              const std::string& where) {
+  std::vector<std::string> known;
+  for (const Key& key : keys) known.push_back(key.path);
+  const std::string nearest = nearest_name(path, known);
+  if (nearest.empty())
+    fail<ConfigError>("{}: unknown key '{}'; `thalweg describe config` lists all keys", where,
+                      path);
+  fail<ConfigError>("{}: unknown key '{}'; did you mean '{}'?", where, path, nearest);
+}
+
+std::string line_of(const std::string& source, const toml::node& node) {
+  return fmt::format("{}:{}", source, node.source().begin.line);
+}
+
+void read_columns(std::vector<ColumnOptions>& columns, const toml::node& node,
+                  const std::string& path, const std::string& source) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr || !array->is_homogeneous<toml::table>())
+    fail<ConfigError>("{}: {}: expected tables, each as [[{}]]", line_of(source, node), path, path);
+  columns.clear();
+  for (const toml::node& item : *array) {
+    ColumnOptions& column = columns.emplace_back();
+    for (const auto& [name, value] : *item.as_table()) {
+      const ColumnKey* key = find_key(column_keys(), name.str());
+      if (key == nullptr)
+        unknown_key(column_keys(), std::string(name.str()), line_of(source, value));
+      assign_or_fail(*key, column, value, line_of(source, value));
+    }
+  }
+}
+
+void read_table(RunOptions& options, const toml::table& table, const std::string& prefix,
+                const std::string& source) {
+  for (const auto& [name, node] : table) {
+    const std::string path = prefix + std::string(name.str());
+    if (path == "columns" || path == "context_columns") {
+      read_columns(path == "columns" ? options.model.columns : options.model.context_columns, node,
+                   path, source);
+    } else if (const OptionKey* key = find_key(option_keys(), path)) {
+      assign_or_fail(*key, options, node, line_of(source, node));
+    } else if (const toml::table* section = node.as_table()) {
+      read_table(options, *section, path + ".", source);
+    } else {
+      unknown_key(option_keys(), path, line_of(source, node));
+    }
+  }
+}
+
+toml::table parse(std::string_view text, const std::string& source) {
+  try {
+    return toml::parse(text, source);
+  } catch (const toml::parse_error& error) {
+    std::string what(error.description());
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    fail<ConfigError>("{}:{}: this is not TOML: {}", source, error.source().begin.line, what);
+  }
+}
+
+/// The section of a path; empty for keys on top.
+std::string_view section_of(std::string_view path) {
+  const std::size_t dot = path.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
+}
+
+void write_columns(std::string& text, const std::vector<ColumnOptions>& columns, const char* name) {
+  for (ColumnOptions column : columns) {
+    text += fmt::format("\n[[{}]]\n", name);
+    for (const ColumnKey& key : column_keys())
+      text += fmt::format("{} = {}\n", key.path, value_text(key.place(column)));
+  }
+}
+
+}  // namespace
+
+const std::vector<OptionKey>& option_keys() {
+  using R = RunOptions;
+  using P = OptionPlace;
+  static const std::vector<OptionKey> keys = {
+      {"seed", "of every random number of the run", [](R& r) -> P { return &r.seed; }, 0, kMany},
+      {"precision",
+       "of training and evaluation",
+       [](R& r) -> P { return &r.precision; },
+       0,
+       0,
+       {"float", "double"}},
+      {"final_proposals", "proposals for the final estimate of Z of a resampled base",
+       [](R& r) -> P { return &r.final_proposals; }, 2, kMany},
+
+      {"data.target", "built-in target to learn, drawn from afresh for each batch",
+       [](R& r) -> P { return &r.data.target; }},
+      {"data.path", "file of points: .npy, .csv or one entry of an array as file.npy[3]",
+       [](R& r) -> P { return &r.data.path; }},
+      {"data.columns", "columns to model; empty: all but the condition",
+       [](R& r) -> P { return &r.data.columns; }},
+      {"data.condition", "columns that the density is conditioned on",
+       [](R& r) -> P { return &r.data.condition; }},
+      {"data.bounds", "bounds of columns, each as \"name=lower:upper\", either side may be empty",
+       [](R& r) -> P { return &r.data.bounds; }},
+      {"data.integers", "columns of whole numbers to dequantise, besides those found",
+       [](R& r) -> P { return &r.data.integers; }},
+      {"data.find_integers", "dequantise columns of whole numbers that repeat often",
+       [](R& r) -> P { return &r.data.find_integers; }},
+      {"data.drop_duplicates", "keep the first of equal rows",
+       [](R& r) -> P { return &r.data.drop_duplicates; }},
+      {"data.drop_constant", "leave out columns with a single value",
+       [](R& r) -> P { return &r.data.drop_constant; }},
+      {"data.validation_fraction", "share of rows that decide when to stop",
+       [](R& r) -> P { return &r.data.validation_fraction; }, 0, 0.9},
+      {"data.test_fraction", "share of rows kept for `thalweg evaluate`",
+       [](R& r) -> P { return &r.data.test_fraction; }, 0, 0.9},
+
+      {"model.features", "columns of a point; set by the data",
+       [](R& r) -> P { return &r.model.features; }, 1, 4096},
+      {"model.context_features", "columns of the condition; set by the data",
+       [](R& r) -> P { return &r.model.context_features; }, 0, 4096},
+
+      {"flow.kind",
+       "real_nvp and spline couple columns; elementwise_spline serves one column",
+       [](R& r) -> P { return &r.model.flow.kind; },
+       0,
+       0,
+       {"real_nvp", "spline", "elementwise_spline"}},
+      {"flow.blocks", "couplings, each followed by a permutation and ActNorm",
+       [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
+      {"flow.hidden", "widths of the conditioners' hidden layers",
+       [](R& r) -> P { return &r.model.flow.hidden; }, 1, 65536},
+      {"flow.activation",
+       "of the conditioners",
+       [](R& r) -> P { return &r.model.flow.activation; },
+       0,
+       0,
+       {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu"}},
+      {"flow.scale_map",
+       "how affine couplings keep their scale positive",
+       [](R& r) -> P { return &r.model.flow.scale_map; },
+       0,
+       0,
+       {"exp", "sigmoid", "tanh", "none"}},
+      {"flow.permutation",
+       "between couplings; lu is a learned linear map",
+       [](R& r) -> P { return &r.model.flow.permutation; },
+       0,
+       0,
+       {"swap", "random", "lu", "none"}},
+      {"flow.act_norm", "a learned scale and shift after each block, started from data",
+       [](R& r) -> P { return &r.model.flow.act_norm; }},
+      {"flow.dropout", "share of the conditioners' hidden values dropped in training",
+       [](R& r) -> P { return &r.model.flow.dropout; }, 0, 0.95},
+      {"flow.bins", "of splines", [](R& r) -> P { return &r.model.flow.bins; }, 2, 1024},
+      {"flow.tail_bound", "splines are the identity beyond it",
+       [](R& r) -> P { return &r.model.flow.tail_bound; }, 1e-3, 1e6},
+
+      {"base.kind",
+       "distribution that the flow starts from",
+       [](R& r) -> P { return &r.model.base.kind; },
+       0,
+       0,
+       {"normal", "trainable_normal", "mixture", "resampled"}},
+      {"base.components", "of a mixture", [](R& r) -> P { return &r.model.base.components; }, 1,
+       10000},
+      {"base.location_scale", "spread of a mixture's first locations",
+       [](R& r) -> P { return &r.model.base.location_scale; }, 0, 1e6},
+      {"base.hidden", "widths of the acceptance network's hidden layers",
+       [](R& r) -> P { return &r.model.base.hidden; }, 1, 65536},
+      {"base.truncation", "the draw of this number is always accepted; 0: no limit",
+       [](R& r) -> P { return &r.model.base.truncation; }, 0, 1e6},
+      {"base.average_rate", "rate of the moving average of Z",
+       [](R& r) -> P { return &r.model.base.average_rate; }, 1e-9, 1},
+      {"base.proposals", "fresh proposals a training step for Z",
+       [](R& r) -> P { return &r.model.base.proposals; }, 1, 1e8},
+      {"base.proposal",
+       "what a resampled base draws from",
+       [](R& r) -> P { return &r.model.base.proposal; },
+       0,
+       0,
+       {"normal", "trainable_normal", "mixture"}},
+  };
+  return keys;
+}
+
+void read_options(RunOptions& options, std::string_view text, const std::string& source) {
+  read_table(options, parse(text, source), "", source);
+}
+
+void set_option(RunOptions& options, std::string_view assignment) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos)
+    fail<ConfigError>("--set {}: expected key=value, as training.batch_size=512", assignment);
+  const auto trim = [](std::string_view text) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    return std::string(text);
+  };
+  const std::string path = trim(assignment.substr(0, equals));
+  const std::string value = trim(assignment.substr(equals + 1));
+  const std::string where = "--set";
+  const OptionKey* key = find_key(option_keys(), path);
+  if (key == nullptr) unknown_key(option_keys(), path, where);
+  const OptionPlace place = key->place(options);
+  std::string text = value;
+  const char first = value.empty() ? '\0' : value.front();
+  if (std::holds_alternative<std::string*>(place)) {
+    if (first != '"' && first != '\'') text = quoted(value);
+  } else if (std::holds_alternative<std::vector<std::int64_t>*>(place)) {
+    if (first != '[') text = fmt::format("[{}]", value);
+  } else if (std::holds_alternative<std::vector<std::string>*>(place) && first != '[') {
+    std::vector<std::string> parts;
+    for (std::size_t begin = 0; begin <= value.size() && !value.empty();) {
+      const std::size_t comma = std::min(value.find(',', begin), value.size());
+      parts.push_back(quoted(trim(std::string_view(value).substr(begin, comma - begin))));
+      begin = comma + 1;
+    }
+    text = fmt::format("[{}]", fmt::join(parts, ", "));
+  }
+  toml::table table;
+  try {
+    table = toml::parse(fmt::format("value = {}", text));
+  } catch (const toml::parse_error&) {
+    fail<ConfigError>("{}: {}: expected {}, got '{}'", where, path, expectation(*key, place),
+                      value);
+  }
+  assign_or_fail(*key, options, *table.get("value"), where);
+}
+
+std::string write_options(const RunOptions& options) {
+  RunOptions copy = options;
+  std::string text = "# Every setting of this run; `thalweg describe config` says more of each.\n";
+  std::string_view section;
+  for (const OptionKey& key : option_keys()) {
+    if (section_of(key.path) != section) {
+      section = section_of(key.path);
+      text += fmt::format("\n[{}]\n", section);
+    }
+    const std::string line =
+        fmt::format("{} = {}", key.path.substr(section.empty() ? 0 : section.size() + 1),
+                    value_text(key.place(copy)));
+    text += fmt::format("{:<32}  # {}\n", line, key.summary);
+  }
+  write_columns(text, options.model.columns, "columns");
+  write_columns(text, options.model.context_columns, "context_columns");
+  return text;
+}
+
+std::string describe_options(std::string_view section) {
+  RunOptions defaults;
+  std::string text;
+  for (const OptionKey& key : option_keys()) {
+    if (!section.empty() &&
+        !(std::string_view(key.path).starts_with(section) &&
+          (key.path.size() == section.size() || key.path[section.size()] == '.')))
+      continue;
+    const OptionPlace place = key.place(defaults);
+    text += fmt::format("  {:<28} {}\n  {:<28} {}; default {}\n", key.path, key.summary, "",
+                        expectation(key, place), value_text(place));
+  }
+  return text;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,72 @@
+// Everything that decides a run, and the one table of keys from which config files are read,
+// written, checked and described.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "thalweg/flows/model.h"
+#include "thalweg/training/trainer.h"
+
+namespace thalweg {
+
+/// Where training points come from and how their columns are treated.
+struct DataOptions {
+  std::string target;                  ///< a built-in target, drawn from as long as training lasts
+  std::string path;                    ///< or a file of points, which has precedence
+  std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
+  std::vector<std::string> condition;  ///< columns that the density is conditioned on
+  std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
+  std::vector<std::string> integers;   ///< columns to dequantise besides those found
+  bool find_integers = true;           ///< dequantise columns of whole numbers with many repeats
+  bool drop_duplicates = false;
+  bool drop_constant = false;
+  double validation_fraction = 0.1;
+  double test_fraction = 0.1;
+};
+
+/// All options of a run.
+struct RunOptions {
+  std::int64_t seed = 1;
+  std::string precision = "float";         ///< float or double
+  std::int64_t final_proposals = 1 << 22;  ///< for the final estimate of Z of a resampled base
+  DataOptions data;
+  ModelOptions model;
+  TrainingOptions training;
+};
+
+/// Where the value of a key is kept.
+using OptionPlace = std::variant<bool*, std::int64_t*, double*, std::string*,
+                                 std::vector<std::int64_t>*, std::vector<std::string>*>;
+
+/// One key of a config file.
+struct OptionKey {
+  std::string path;  ///< "training.batch_size"
+  std::string summary;
+  OptionPlace (*place)(RunOptions&);
+  double lowest = -1e300, highest = 1e300;  ///< of numbers, ends included; of each in a list
+  std::vector<std::string> choices;         ///< of texts; empty: any
+};
+
+/// All keys in the order in which they are written, section by section.
+const std::vector<OptionKey>& option_keys();
+
+/// Sets what `text`, a TOML document, says; the rest stays. `source` names it in messages. Throws
+/// ConfigError for syntax errors, unknown keys, wrong types and values out of range, with the line.
+void read_options(RunOptions& options, std::string_view text, const std::string& source);
+
+/// Sets one key from "key=value", the value as in TOML; texts may go without quotes and lists
+/// without brackets. Throws ConfigError.
+void set_option(RunOptions& options, std::string_view assignment);
+
+/// The complete TOML document with a comment a key; reading it gives the same options to the bit.
+std::string write_options(const RunOptions& options);
+
+/// Type, range or choices, and default of each key whose path starts with `section` and a dot (all
+/// for ""), as lines for people; empty if there are none.
+std::string describe_options(std::string_view section);
+
+}  // namespace thalweg
