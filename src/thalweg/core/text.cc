@@ -1,32 +1,57 @@
 #include "thalweg/core/text.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 namespace thalweg {
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+namespace {
+
+/// Edit distance in quarters of an edit.
+int distance(std::string_view name, std::string_view known) {
+  if (!name.empty() && known.starts_with(name)) return static_cast<int>(known.size() - name.size());
+  const std::size_t width = known.size() + 1;
+  std::vector<int> cost((name.size() + 1) * width);
+  for (std::size_t i = 0; i <= name.size(); ++i)
+    for (std::size_t j = 0; j < width; ++j) {
+      int& best = cost[i * width + j];
+      if (i == 0 || j == 0) {
+        best = 4 * static_cast<int>(i + j);
+        continue;
+      }
+      best = std::min({cost[(i - 1) * width + j] + 4, cost[i * width + j - 1] + 4,
+                       cost[(i - 1) * width + j - 1] + (name[i - 1] == known[j - 1] ? 0 : 4)});
+      if (i > 1 && j > 1 && name[i - 1] == known[j - 2] && name[i - 2] == known[j - 1])
+        best = std::min(best, cost[(i - 2) * width + j - 2] + 4);
+      // The rest of an abbreviation.
+      if (i == name.size()) best = std::min(best, cost[i * width + j - 1] + 1);
     }
-  }
-  return row[b.size()];
+  return cost.back();
 }
 
+}  // namespace
+
 std::string nearest_name(std::string_view name, std::span<const std::string> known) {
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-        return edit_distance(name, a) < edit_distance(name, b);
-      });
-  return nearest == known.end() ? std::string() : *nearest;
+  std::string best;
+  // Beyond half the letters wrong, a suggestion misleads.
+  int best_distance = std::max(8, static_cast<int>(2 * name.size()));
+  for (const std::string& candidate : known) {
+    const int edits = distance(name, candidate);
+    if (edits <= best_distance && (best.empty() || edits < best_distance)) {
+      best = candidate;
+      best_distance = edits;
+    }
+  }
+  return best;
+}
+
+std::string name_hint(std::string_view name, std::span<const std::string> known) {
+  const std::string nearest = nearest_name(name, known);
+  return nearest.empty() ? fmt::format("; known: {}", fmt::join(known, ", "))
+                         : fmt::format("; did you mean '{}'?", nearest);
 }
 
 }  // namespace thalweg

@@ -1,4 +1,4 @@
-// Small helpers for names in settings and messages.
+// Suggestions for misspelt names in settings and messages.
 #pragma once
 
 #include <span>
@@ -7,11 +7,11 @@
 
 namespace thalweg {
 
-/// Number of characters to insert, delete or replace to get from one string to the other.
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
-/// The known name that is nearest to `name`, for "did you mean"; the first among equals, "" if none
-/// is known.
+/// The known name with the fewest insertions, deletions, replacements and swaps of neighbours from
+/// `name`, where what completes an abbreviation counts a quarter; empty if none is near.
 std::string nearest_name(std::string_view name, std::span<const std::string> known);
+
+/// "; did you mean 'X'?" for the nearest known name, or else "; known: A, B, C".
+std::string name_hint(std::string_view name, std::span<const std::string> known);
 
 }  // namespace thalweg

@@ -64,7 +64,7 @@ std::unique_ptr<Target> make_target(std::string_view name) {
     if (target.entry.name == name) return target.make();
     names.push_back(target.entry.name);
   }
-  fail<ConfigError>("unknown target '{}': did you mean '{}'?", name, nearest_name(name, names));
+  fail<ConfigError>("unknown target '{}'{}", name, name_hint(name, names));
 }
 
 }  // namespace thalweg

@@ -1,4 +1,4 @@
-#include "thalweg/core/nearest.h"
+#include "thalweg/core/text.h"
 
 #include <gtest/gtest.h>
 
