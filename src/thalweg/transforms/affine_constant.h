@@ -11,12 +11,12 @@
 namespace thalweg {
 
 struct AffineConstantOptions {
-  std::vector<double> mean;   ///< empty: 0
-  std::vector<double> scale;  ///< positive; empty: 1
-  bool trainable = true;      ///< false: kept with the model as buffers
+  std::vector<double> mean = {};   ///< empty: 0
+  std::vector<double> scale = {};  ///< positive; empty: 1
+  bool trainable = true;           ///< false: kept with the model as buffers
   /// With a context, a network from it to [shift; log scale] that are added to the constant ones.
   /// Empty: an Mlp of 64-64 whose last layer starts at 0.
-  NetworkFactory conditioner;
+  NetworkFactory conditioner = {};
   std::int64_t context_features = 0;
 };
 

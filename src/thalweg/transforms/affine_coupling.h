@@ -27,12 +27,12 @@ ScaleMap scale_map_by_name(std::string_view name);
 
 struct AffineCouplingOptions {
   /// Default: the first half (rounded up) is kept and conditions, the second is moved.
-  bool swap = false;       ///< the other way round
-  std::vector<bool> mask;  ///< true: moved; replaces the halves
+  bool swap = false;            ///< the other way round
+  std::vector<bool> mask = {};  ///< true: moved; replaces the halves
   ScaleMap scale_map = ScaleMap::kExp;
   /// Network from the kept features to [t; s]. Empty: an Mlp of 64-64 whose last layer starts at 0,
   /// so that the layer starts as the identity (with kSigmoid: x = z / 0.881).
-  NetworkFactory conditioner;
+  NetworkFactory conditioner = {};
   std::int64_t context_features = 0;
 };
 

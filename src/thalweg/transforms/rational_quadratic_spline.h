@@ -43,10 +43,10 @@ Mapped apply_splines(const Splines& splines, Value x);
 Mapped invert_splines(const Splines& splines, Value y);
 
 struct ElementwiseSplineOptions {
-  SplineOptions spline;
+  SplineOptions spline = {};
   /// With a context, a network from it to what is added to the splines' own parameters. Empty: an
   /// Mlp of 64-64 whose last layer starts at 0.
-  NetworkFactory conditioner;
+  NetworkFactory conditioner = {};
   std::int64_t context_features = 0;
 };
 
@@ -73,12 +73,12 @@ class ElementwiseSpline : public Transform {
 
 struct SplineCouplingOptions {
   /// Default: the first half (rounded up) is kept and conditions, the second is moved.
-  bool swap = false;       ///< the other way round
-  std::vector<bool> mask;  ///< true: moved; replaces the halves
-  SplineOptions spline;
+  bool swap = false;            ///< the other way round
+  std::vector<bool> mask = {};  ///< true: moved; replaces the halves
+  SplineOptions spline = {};
   /// Network from the kept features to the splines' parameters. Empty: a residual network of 2
   /// blocks, 64 wide, whose last layer starts at 0, so that the layer starts as the identity.
-  NetworkFactory conditioner;
+  NetworkFactory conditioner = {};
   std::int64_t context_features = 0;
 };
 
