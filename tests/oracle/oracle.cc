@@ -118,7 +118,7 @@ Tensor running_sum(Tensor a, bool reverse, bool exclusive) {
 }
 
 Tensor random_numbers(const Node& node, const Feed& feed, std::int64_t samples) {
-  const Tensor result =
+  Tensor result =
       at::empty({samples, node.shape.features, node.shape.items}, at::dtype(torch::kDouble));
   auto* out = result.data_ptr<double>();
   const auto stream =

@@ -63,7 +63,7 @@ struct Row {
   double float_tolerance = 1e-4;
 };
 
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const Row& row) { return out << row.name; }
 
 /// A function of one operand on batched and shared values, with and without items.
 Row unary_row(const std::string& name, Unary function, Draw draw = normal, bool smooth = true,
@@ -557,10 +557,10 @@ std::vector<Row> batch_rows() {
          };
          const Value estimate = batch_mean(acceptance(g.normal({2, 1}, fresh)), fresh);
          const Value z = estimate - stop_gradient(estimate) + average;
-         constexpr double kRest = 0.01;
+         constexpr double rest = 0.01;
          const Value x = b.in(2);
          const Value likelihood =
-             log(kRest + (1.0 - kRest) * acceptance(x) / z) - 0.5 * sum(square(x), Axis::kFeatures);
+             log(rest + (1.0 - rest) * acceptance(x) / z) - 0.5 * sum(square(x), Axis::kFeatures);
          return Values{likelihood, batch_mean(likelihood), estimate};
        },
        2, false},
