@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -618,6 +619,26 @@ TEST_P(Primitive, MatchesOracle) {
 
 INSTANTIATE_TEST_SUITE_P(Table, Primitive, testing::ValuesIn(all_rows()),
                          [](const auto& row) { return row.param.name; });
+
+TEST(PrimitiveTable, HasEveryPrimitive) {
+  std::set<Op> ops;
+  std::set<Unary> unaries;
+  std::set<Binary> binaries;
+  for (const Row& row : all_rows()) {
+    Bench bench(row.draw);
+    row.build(bench);
+    for (NodeId id = 0; id < bench.graph().size(); ++id) {
+      const Node& node = bench.graph().node(id);
+      ops.insert(node.op);
+      if (node.op == Op::kUnary) unaries.insert(node.unary);
+      if (node.op == Op::kBinary) binaries.insert(node.binary);
+    }
+  }
+  // The last ones of the enumerations tell how many there are.
+  EXPECT_EQ(ops.size(), static_cast<std::size_t>(Op::kStopGradient) + 1);
+  EXPECT_EQ(unaries.size(), static_cast<std::size_t>(Unary::kIsFinite) + 1);
+  EXPECT_EQ(binaries.size(), static_cast<std::size_t>(Binary::kMultiplySigmoidSlope) + 1);
+}
 
 }  // namespace
 }  // namespace thalweg::oracle
