@@ -48,8 +48,9 @@ struct BaseOptions {
 /// the units of the data.
 struct ColumnOptions {
   std::string name;
-  bool integer = false;  ///< whole numbers: uniform noise on [0, 1) is added in training, samples
-                         ///< are rounded down
+  bool integer = false;  ///< evenly spaced values, origin + k step: uniform noise on [0, step) is
+                         ///< added in training, samples are rounded down to such values
+  double origin = 0.0, step = 1.0;  ///< of evenly spaced values; whole numbers as they stand
   double lower = -INFINITY,
          upper = INFINITY;  ///< bounds that samples respect; a log or logit map is inside the model
   double mean = 0.0, scale = 1.0;  ///< of the column after its bounds' map: the model removes them

@@ -275,13 +275,16 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
   checked_rows("sample", model, latent, context);
   auto results = state.forward->run(model, count, latent, context);
   std::vector<double>& x = results[0];
+  const std::vector<ColumnOptions>& columns = model.options().columns;
   for (std::int64_t row = 0; row < count; ++row) {
     bool finite = true;
     for (std::int64_t column = 0; column < features; ++column) {
       double& value = x[static_cast<std::size_t>(row * features + column)];
-      if (!model.options().columns.empty() &&
-          model.options().columns[static_cast<std::size_t>(column)].integer)
-        value = std::floor(value);
+      if (!columns.empty()) {
+        const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
+        if (kind.integer)
+          value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
+      }
       finite = finite && std::isfinite(value);
     }
     if (!finite) ++statistics_.non_finite;

@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <sstream>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/nearest.h"
+#include "thalweg/core/text.h"
 
 namespace thalweg {
 
@@ -22,13 +23,15 @@ struct ColumnKey {
   std::string path, summary;
   OptionPlace (*place)(ColumnOptions&);
   double lowest = -INFINITY, highest = INFINITY;
-  std::vector<std::string> choices;
+  std::vector<std::string> choices = {};
 };
 
 const std::vector<ColumnKey>& column_keys() {
   static const std::vector<ColumnKey> keys = {
       {"name", "", [](ColumnOptions& c) -> OptionPlace { return &c.name; }},
       {"integer", "", [](ColumnOptions& c) -> OptionPlace { return &c.integer; }},
+      {"origin", "", [](ColumnOptions& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
+      {"step", "", [](ColumnOptions& c) -> OptionPlace { return &c.step; }, 1e-300, kAny},
       {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }},
       {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }},
       {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
@@ -128,6 +131,20 @@ std::string node_text(const toml::node& node) {
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
+template <typename T, typename Convert>
+bool assign_list(std::vector<T>* value, const toml::node& node, const Convert& convert) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return false;
+  std::vector<T> items;
+  for (const toml::node& item : *array) {
+    const auto got = convert(item);
+    if (!got) return false;
+    items.push_back(*got);
+  }
+  *value = std::move(items);
+  return true;
+}
+
 /// Writes `node` to its place; false if it is of the wrong type or out of range.
 template <typename Key>
 bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
@@ -162,26 +179,14 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
       return true;
     }
     bool operator()(std::vector<std::int64_t>* value) const {
-      return list(value, [&](const toml::node& item) {
+      return assign_list(value, node, [&](const toml::node& item) {
         const auto got = whole_number(item);
         return got && inside(static_cast<double>(*got)) ? got : std::nullopt;
       });
     }
     bool operator()(std::vector<std::string>* value) const {
-      return list(value, [](const toml::node& item) { return item.value_exact<std::string>(); });
-    }
-    template <typename T, typename Convert>
-    bool list(std::vector<T>* value, const Convert& convert) const {
-      const toml::array* array = node.as_array();
-      if (array == nullptr) return false;
-      std::vector<T> items;
-      for (const toml::node& item : *array) {
-        const auto got = convert(item);
-        if (!got) return false;
-        items.push_back(*got);
-      }
-      *value = std::move(items);
-      return true;
+      return assign_list(value, node,
+                         [](const toml::node& item) { return item.value_exact<std::string>(); });
     }
   };
   return std::visit(Visitor{key, node, in_range}, place);

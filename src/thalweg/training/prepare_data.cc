@@ -1,0 +1,382 @@
+#include "thalweg/training/prepare_data.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/core/text.h"
+
+namespace thalweg {
+
+namespace {
+
+/// Fewer rows cannot be split and standardised sensibly.
+constexpr std::int64_t kFewestRows = 20;
+
+std::size_t column_number(const std::vector<std::string>& names, const std::string& name,
+                          const char* key) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end())
+    fail<ConfigError>("{}: unknown column '{}'{}", key, name, name_hint(name, names));
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+std::vector<std::size_t> column_numbers(const std::vector<std::string>& names,
+                                        const std::vector<std::string>& wanted, const char* key) {
+  std::vector<std::size_t> numbers;
+  for (const std::string& name : wanted) {
+    numbers.push_back(column_number(names, name, key));
+    if (std::count(numbers.begin(), numbers.end(), numbers.back()) > 1)
+      fail<ConfigError>("{}: column '{}' is named twice", key, name);
+  }
+  return numbers;
+}
+
+double bound_value(std::string_view text, double otherwise, const std::string& entry) {
+  if (text.empty()) return otherwise;
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
+    fail<ConfigError>("data.bounds: '{}': expected name=lower:upper, as x0=0: or x1=0:1", entry);
+  return value;
+}
+
+void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds) {
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : columns) names.push_back(column.name);
+  for (const std::string& entry : bounds) {
+    const std::size_t equals = entry.rfind('=');
+    const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
+    if (equals == std::string::npos || colon == std::string::npos)
+      fail<ConfigError>("data.bounds: '{}': expected name=lower:upper, as x0=0: or x1=0:1", entry);
+    ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), "data.bounds")];
+    const std::string_view text = entry;
+    column.lower = bound_value(text.substr(equals + 1, colon - equals - 1), -INFINITY, entry);
+    column.upper = bound_value(text.substr(colon + 1), INFINITY, entry);
+    if (!(column.lower < column.upper))
+      fail<ConfigError>("data.bounds: '{}': the lower bound must be below the upper one", entry);
+  }
+}
+
+/// The distance of evenly spaced values: the largest of which all distances to the first are
+/// multiples, up to rounding. `values` is sorted and has at least two entries, all different.
+std::optional<double> even_step(const std::vector<double>& values) {
+  double step = INFINITY;
+  for (std::size_t i = 1; i < values.size(); ++i) step = std::min(step, values[i] - values[i - 1]);
+  const double range = values.back() - values.front();
+  // Rounding in the file, single precision at worst.
+  const double rounding = 4e-7 * std::max(std::abs(values.front()), std::abs(values.back()));
+  if (step < 50.0 * rounding || range / step > 1e6) return std::nullopt;
+  // The mean over the whole range is far more accurate than one distance.
+  step = range / std::round(range / step);
+  for (const double value : values) {
+    const double offset = value - values.front();
+    if (std::abs(offset - step * std::round(offset / step)) > 0.01 * step + rounding)
+      return std::nullopt;
+  }
+  return step;
+}
+
+std::vector<double> column_values(const std::vector<double>& x, std::size_t width,
+                                  std::size_t column) {
+  std::vector<double> values;
+  for (std::size_t i = column; i < x.size(); i += width) values.push_back(x[i]);
+  return values;
+}
+
+/// Decides whether a column is evenly spaced, and with what step.
+void find_spacing(ColumnOptions& column, std::vector<double> values, const DataOptions& options,
+                  std::vector<std::string>& notes) {
+  const bool whole = std::all_of(values.begin(), values.end(),
+                                 [](double value) { return value == std::floor(value); });
+  const auto rows = static_cast<double>(values.size());
+  if (std::find(options.integers.begin(), options.integers.end(), column.name) !=
+      options.integers.end()) {
+    if (!whole)
+      fail<DataError>(
+          "column '{}' is declared an integer but holds other values: leave it out of "
+          "data.integers",
+          column.name);
+    column.integer = true;
+    return;
+  }
+  std::sort(values.begin(), values.end());
+  std::size_t commonest = 0;
+  double common_value = 0.0;
+  for (std::size_t i = 0; i < values.size();) {
+    const auto end = static_cast<std::size_t>(
+        std::upper_bound(values.begin(), values.end(), values[i]) - values.begin());
+    if (end - i > commonest) {
+      commonest = end - i;
+      common_value = values[i];
+    }
+    i = end;
+  }
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  const bool repeats = static_cast<double>(values.size()) <= 0.2 * rows;
+  if (options.find_integers && (whole || repeats)) {
+    const std::optional<double> step = even_step(values);
+    if (whole || step) {
+      column.integer = true;
+      column.step = whole && (!step || *step != std::round(*step)) ? 1.0 : *step;
+      column.origin = values.front();
+      notes.push_back(fmt::format(
+          "column '{}' has {} evenly spaced values, {:.6g} apart: uniform noise fills the gaps in "
+          "training, and samples are rounded back",
+          column.name, values.size(), column.step));
+      return;
+    }
+  }
+  if (static_cast<double>(commonest) > std::max(20.0, 0.02 * rows))
+    notes.push_back(fmt::format(
+        "column '{}' holds the value {:.6g} in {:.1f} % of the rows: its density has a spike there "
+        "that says more of the recording than of the shape",
+        column.name, common_value, 100.0 * static_cast<double>(commonest) / rows));
+}
+
+/// A value on the unbounded line, as the model maps it.
+double unbounded(double value, const ColumnOptions& column) {
+  const bool low = std::isfinite(column.lower), high = std::isfinite(column.upper);
+  if (low && high) return std::log(value - column.lower) - std::log(column.upper - value);
+  if (low) return std::log(value - column.lower);
+  if (high) return -std::log(column.upper - value);
+  return value;
+}
+
+void check_bounds(ColumnOptions& column, const std::vector<double>& values) {
+  // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
+  // gap of the highest reaches one step beyond the upper one.
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const double value = values[row];
+    if (value < column.lower || value > column.upper)
+      fail<DataError>(
+          "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
+          "the bounds",
+          row + 1, column.name, value, column.lower, column.upper);
+    if (!column.integer && (value == column.lower || value == column.upper))
+      fail<DataError>(
+          "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
+          "infinite; widen the bound a little",
+          row + 1, column.name, value);
+  }
+  if (column.integer) column.upper += column.step;
+}
+
+void measure(ColumnOptions& column, const std::vector<double>& values) {
+  double mean = 0.0, square = 0.0;
+  const auto rows = static_cast<double>(values.size());
+  for (const double value : values) mean += unbounded(value, column) / rows;
+  for (const double value : values) {
+    const double deviation = unbounded(value, column) - mean;
+    square += deviation * deviation / rows;
+  }
+  column.mean = mean;
+  column.scale = std::sqrt(square);
+  if (!std::isfinite(mean) || !std::isfinite(column.scale) || column.scale <= 0.0)
+    fail<DataError>(
+        "column '{}': its mean {} and deviation {} cannot be used to standardise it; rescale it",
+        column.name, mean, column.scale);
+}
+
+std::uint64_t row_hash(std::span<const double> first, std::span<const double> second) {
+  std::uint64_t hash = 1469598103934665603u;
+  const auto mix = [&](double value) {
+    const double positive = value == 0.0 ? 0.0 : value;  // -0 equals 0
+    hash = (hash ^ std::bit_cast<std::uint64_t>(positive)) * 1099511628211u;
+    hash ^= hash >> 29;
+  };
+  for (const double value : first) mix(value);
+  for (const double value : second) mix(value);
+  return hash;
+}
+
+/// Numbers of rows that equal an earlier one.
+std::vector<std::int64_t> duplicate_rows(const PreparedData& data) {
+  const auto width = static_cast<std::size_t>(data.features());
+  const auto context_width = static_cast<std::size_t>(data.context_features());
+  const auto x = [&](std::int64_t row) {
+    return std::span(data.x).subspan(static_cast<std::size_t>(row) * width, width);
+  };
+  const auto context = [&](std::int64_t row) {
+    return std::span(data.context)
+        .subspan(static_cast<std::size_t>(row) * context_width, context_width);
+  };
+  std::vector<std::pair<std::uint64_t, std::int64_t>> order;
+  for (std::int64_t row = 0; row < data.rows; ++row)
+    order.emplace_back(row_hash(x(row), context(row)), row);
+  std::sort(order.begin(), order.end());
+  std::vector<std::int64_t> duplicates;
+  for (std::size_t begin = 0; begin < order.size();) {
+    std::size_t end = begin + 1;
+    while (end < order.size() && order[end].first == order[begin].first) ++end;
+    for (std::size_t i = begin + 1; i < end; ++i) {
+      const auto equals = [&](std::int64_t other) {
+        return std::ranges::equal(x(order[i].second), x(other)) &&
+               std::ranges::equal(context(order[i].second), context(other));
+      };
+      // Different rows share a hash once in 10^7 tables of a million rows; the first one decides.
+      if (equals(order[begin].second)) duplicates.push_back(order[i].second);
+    }
+    begin = end;
+  }
+  std::sort(duplicates.begin(), duplicates.end());
+  return duplicates;
+}
+
+void split(PreparedData& data, const DataOptions& options, std::uint64_t seed) {
+  if (options.validation_fraction + options.test_fraction > 0.95)
+    fail<ConfigError>(
+        "data.validation_fraction + data.test_fraction: expected at most 0.95, got {}",
+        options.validation_fraction + options.test_fraction);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(data.rows));
+  std::iota(order.begin(), order.end(), 0);
+  RandomSequence random(seed, Stream::kSplit);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  const auto share = [&](double fraction) {
+    const auto count = std::llround(fraction * static_cast<double>(data.rows));
+    return fraction > 0.0 ? std::max<std::int64_t>(1, count) : std::int64_t{0};
+  };
+  const auto test_end = order.begin() + share(options.test_fraction);
+  const auto validation_end = test_end + share(options.validation_fraction);
+  data.test.assign(order.begin(), test_end);
+  data.validation.assign(test_end, validation_end);
+  data.train.assign(validation_end, order.end());
+}
+
+}  // namespace
+
+std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
+                              std::span<const std::int64_t> rows) {
+  std::vector<double> result;
+  result.reserve(rows.size() * static_cast<std::size_t>(width));
+  for (const std::int64_t row : rows) {
+    const auto begin = matrix.begin() + row * width;
+    result.insert(result.end(), begin, begin + width);
+  }
+  return result;
+}
+
+void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
+                std::uint64_t seed) {
+  const std::size_t width = columns.size();
+  for (std::size_t column = 0; column < width; ++column) {
+    if (!columns[column].integer) continue;
+    for (std::size_t row = 0; row < x.size() / width; ++row) {
+      const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kDequantisation),
+                                      row, static_cast<std::uint32_t>(column));
+      x[row * width + column] += columns[column].step * uniform_from_words(words[0], words[1]);
+    }
+  }
+}
+
+PreparedData prepare_data(const std::vector<std::string>& names, std::span<const double> values,
+                          const DataOptions& options, std::uint64_t seed) {
+  const std::size_t width = names.size();
+  const std::size_t rows = width == 0 ? 0 : values.size() / width;
+  const auto condition = column_numbers(names, options.condition, "data.condition");
+  auto chosen = column_numbers(names, options.columns, "data.columns");
+  if (chosen.empty())
+    for (std::size_t column = 0; column < width; ++column)
+      if (std::find(condition.begin(), condition.end(), column) == condition.end())
+        chosen.push_back(column);
+  for (const std::size_t column : chosen)
+    if (std::find(condition.begin(), condition.end(), column) != condition.end())
+      fail<ConfigError>("data.condition: column '{}' is to be modelled as well; name it once",
+                        names[column]);
+  column_numbers(names, options.integers, "data.integers");
+
+  PreparedData data;
+  std::vector<std::string> constant;
+  const auto keep_column = [&](std::size_t column) {
+    const double first = rows > 0 ? values[column] : 0.0;
+    bool varies = false;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const double value = values[row * width + column];
+      if (!std::isfinite(value))
+        fail<DataError>(
+            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+            "fill the value in",
+            row + 1, names[column], value);
+      if (std::abs(value) > 1e30)
+        fail<DataError>(
+            "row {}, column '{}': the value {} is too large for single precision; rescale the "
+            "column",
+            row + 1, names[column], value);
+      varies = varies || value != first;
+    }
+    if (!varies) constant.push_back(names[column]);
+    return varies;
+  };
+  if (rows < static_cast<std::size_t>(kFewestRows))
+    fail<DataError>("the data have {} rows; expected at least {} to learn from", rows, kFewestRows);
+  std::erase_if(chosen, [&](std::size_t column) { return !keep_column(column); });
+  auto given = condition;
+  std::erase_if(given, [&](std::size_t column) { return !keep_column(column); });
+  for (const std::string& name : constant) {
+    if (!options.drop_constant)
+      fail<DataError>(
+          "column '{}' has a single value and so no density; leave it out with "
+          "--drop-constant (data.drop_constant = true){}",
+          name, constant.size() == 1 ? "" : fmt::format(", as {} others", constant.size() - 1));
+    data.notes.push_back(fmt::format("column '{}' has a single value and is left out", name));
+  }
+  if (chosen.empty()) fail<DataError>("the data have no column to model");
+
+  for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
+  for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
+  data.rows = static_cast<std::int64_t>(rows);
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (const std::size_t column : chosen) data.x.push_back(values[row * width + column]);
+    for (const std::size_t column : given) data.context.push_back(values[row * width + column]);
+  }
+
+  read_bounds(data.columns, options.bounds);
+  for (std::size_t column = 0; column < data.columns.size(); ++column) {
+    const std::vector<double> of_column = column_values(data.x, data.columns.size(), column);
+    find_spacing(data.columns[column], of_column, options, data.notes);
+    check_bounds(data.columns[column], of_column);
+  }
+
+  const std::vector<std::int64_t> duplicates = duplicate_rows(data);
+  if (!duplicates.empty() && options.drop_duplicates) {
+    std::vector<std::int64_t> kept;
+    for (std::int64_t row = 0; row < data.rows; ++row)
+      if (!std::binary_search(duplicates.begin(), duplicates.end(), row)) kept.push_back(row);
+    data.x = take_rows(data.x, data.features(), kept);
+    data.context = take_rows(data.context, data.context_features(), kept);
+    data.rows = static_cast<std::int64_t>(kept.size());
+    data.notes.push_back(fmt::format("{} duplicate rows are left out", duplicates.size()));
+    if (data.rows < kFewestRows)
+      fail<DataError>("the data have {} different rows; expected at least {} to learn from",
+                      data.rows, kFewestRows);
+  } else if (!duplicates.empty()) {
+    data.notes.push_back(fmt::format(
+        "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
+        "leaves them out",
+        duplicates.size()));
+  }
+
+  split(data, options, seed);
+  if (data.train.size() < 10)
+    fail<DataError>(
+        "only {} rows are left to train on; lower data.validation_fraction and "
+        "data.test_fraction",
+        data.train.size());
+  std::vector<double> train = take_rows(data.x, data.features(), data.train);
+  dequantise(train, data.columns, seed);
+  for (std::size_t column = 0; column < data.columns.size(); ++column)
+    measure(data.columns[column], column_values(train, data.columns.size(), column));
+  const std::vector<double> train_context =
+      take_rows(data.context, data.context_features(), data.train);
+  for (std::size_t column = 0; column < data.context_columns.size(); ++column)
+    measure(data.context_columns[column],
+            column_values(train_context, data.context_columns.size(), column));
+  return data;
+}
+
+}  // namespace thalweg

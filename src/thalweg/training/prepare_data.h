@@ -1,0 +1,51 @@
+// From a table of numbers to points a flow can learn: which columns, what they are made of, which
+// rows serve what.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/training/run_options.h"
+
+namespace thalweg {
+
+/// Points with what is known of their columns. Values are those of the file; noise, bounds and
+/// standardisation belong to the model and its training.
+struct PreparedData {
+  std::int64_t rows = 0;
+  std::vector<double> x;        ///< rows x columns, row-major
+  std::vector<double> context;  ///< rows x context columns
+  std::vector<ColumnOptions> columns, context_columns;
+  std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order
+  std::vector<std::string> notes;                     ///< what was found and done, a sentence each
+
+  std::int64_t features() const { return static_cast<std::int64_t>(columns.size()); }
+  std::int64_t context_features() const {
+    return static_cast<std::int64_t>(context_columns.size());
+  }
+};
+
+/// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
+/// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
+/// column after noise and bounds. `values` is rows x names.size(), row-major. Throws ConfigError
+/// for unknown columns and unreadable bounds; DataError, with row (from 1) and column, for values
+/// that cannot be used, constant columns and too few rows.
+PreparedData prepare_data(const std::vector<std::string>& names, std::span<const double> values,
+                          const DataOptions& options, std::uint64_t seed);
+
+/// Rows of `matrix` (any number x `width`) with the given numbers.
+std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
+                              std::span<const std::int64_t> rows);
+
+/// Adds uniform noise on [0, step) to the evenly spaced columns of `x`, rows x columns: the same
+/// for the same seed and row.
+void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
+                std::uint64_t seed);
+
+/// Sets flow, base and training for `rows` training rows of `data`'s shape: a flow of a size, and
+/// a training of minutes, that serve tables of 1 to 64 columns and 1000 to 10^6 rows.
+void choose_for_data(RunOptions& options, const PreparedData& data);
+
+}  // namespace thalweg

@@ -1,0 +1,188 @@
+// From tables to points: what is found, what is refused.
+#include "thalweg/training/prepare_data.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+
+namespace thalweg {
+namespace {
+
+const std::vector<std::string> kNames = {"a", "b"};
+
+/// `rows` x 2: a standard normal column, and one made by `second` from the row's number.
+std::vector<double> table(std::size_t rows, const std::function<double(std::size_t)>& second) {
+  std::vector<double> values;
+  RandomSequence random(5, Stream::kTarget);
+  for (std::size_t row = 0; row < rows; ++row) {
+    values.push_back(random.normal());
+    values.push_back(second(row));
+  }
+  return values;
+}
+
+double root(std::size_t row) { return std::sqrt(static_cast<double>(row) + 0.5); }
+
+template <typename ErrorType>
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  return "no such error";
+}
+
+TEST(PrepareData, SplitsEveryRowOnce) {
+  DataOptions options;
+  options.validation_fraction = 0.2;
+  const auto values = table(1000, root);
+  const PreparedData data = prepare_data(kNames, values, options, 3);
+  EXPECT_EQ(data.train.size(), 700u);
+  EXPECT_EQ(data.validation.size(), 200u);
+  EXPECT_EQ(data.test.size(), 100u);
+  std::set<std::int64_t> all(data.train.begin(), data.train.end());
+  all.insert(data.validation.begin(), data.validation.end());
+  all.insert(data.test.begin(), data.test.end());
+  EXPECT_EQ(all.size(), 1000u);
+  EXPECT_EQ(prepare_data(kNames, values, options, 3).test, data.test);
+  EXPECT_NE(prepare_data(kNames, values, options, 4).test, data.test);
+}
+
+TEST(PrepareData, MeasuresAfterNoiseAndBounds) {
+  DataOptions options;
+  options.bounds = {"b=0:"};
+  const auto values = table(2000, [](std::size_t row) { return std::exp(0.001 * row); });
+  const PreparedData data = prepare_data(kNames, values, options, 3);
+  EXPECT_EQ(data.columns[1].lower, 0.0);
+  EXPECT_EQ(data.columns[1].upper, INFINITY);
+  double mean = 0.0;
+  for (const std::int64_t row : data.train) mean += 0.001 * static_cast<double>(row);
+  EXPECT_NEAR(data.columns[1].mean, mean / static_cast<double>(data.train.size()), 1e-9);
+  // Rows are uniform on [0, 2): deviation 2 / sqrt(12).
+  EXPECT_NEAR(data.columns[1].scale, 2.0 / std::sqrt(12.0), 0.02);
+}
+
+TEST(PrepareData, FindsEvenlySpacedColumns) {
+  // Single precision rounds 341 values that are 1 apart, none of them whole.
+  const auto shifted = table(
+      5000, [](std::size_t row) { return static_cast<float>(-69.975 + double(row * 7 % 341)); });
+  const ColumnOptions column = prepare_data(kNames, shifted, {}, 1).columns[1];
+  EXPECT_TRUE(column.integer);
+  EXPECT_NEAR(column.step, 1.0, 1e-6);
+  EXPECT_NEAR(column.origin, -69.975, 1e-5);
+  const auto tens = table(1000, [](std::size_t row) { return 10.0 * (row % 7) + 3.0; });
+  EXPECT_EQ(prepare_data(kNames, tens, {}, 1).columns[1].step, 10.0);
+  const auto whole = table(1000, [](std::size_t row) { return double(row * row % 1009); });
+  EXPECT_TRUE(prepare_data(kNames, whole, {}, 1).columns[1].integer);
+  EXPECT_FALSE(prepare_data(kNames, table(1000, root), {}, 1).columns[1].integer);
+  const auto uneven = table(1000, [](std::size_t row) { return root(row % 10); });
+  EXPECT_FALSE(prepare_data(kNames, uneven, {}, 1).columns[1].integer);
+  DataOptions options;
+  options.find_integers = false;
+  EXPECT_FALSE(prepare_data(kNames, tens, options, 1).columns[1].integer);
+  options.integers = {"b"};
+  EXPECT_EQ(prepare_data(kNames, tens, options, 1).columns[1].step, 1.0);
+  options.integers = {"a"};
+  EXPECT_THROW(prepare_data(kNames, tens, options, 1), DataError);
+}
+
+TEST(PrepareData, AddsNoiseBelowOneStep) {
+  std::vector<ColumnOptions> columns(2);
+  columns[1].integer = true;
+  columns[1].step = 0.5;
+  std::vector<double> x = {1.0, 2.0, 3.0, 4.0};
+  dequantise(x, columns, 9);
+  EXPECT_EQ(x[0], 1.0);
+  EXPECT_EQ(x[2], 3.0);
+  EXPECT_GT(x[1], 2.0);
+  EXPECT_LT(x[1], 2.5);
+  EXPECT_GT(x[3], 4.0);
+  EXPECT_NE(x[1] - 2.0, x[3] - 4.0);
+}
+
+TEST(PrepareData, ReportsAndDropsDuplicates) {
+  auto values = table(100, root);
+  std::copy(values.begin(), values.begin() + 20, values.begin() + 40);
+  PreparedData data = prepare_data(kNames, values, {}, 1);
+  EXPECT_EQ(data.rows, 100);
+  ASSERT_EQ(data.notes.size(), 1u);
+  EXPECT_EQ(data.notes[0].substr(0, 27), "10 rows equal an earlier on");
+  DataOptions options;
+  options.drop_duplicates = true;
+  data = prepare_data(kNames, values, options, 1);
+  EXPECT_EQ(data.rows, 90);
+  EXPECT_EQ(data.train.size() + data.validation.size() + data.test.size(), 90u);
+}
+
+TEST(PrepareData, ChoosesColumns) {
+  DataOptions options;
+  options.condition = {"a"};
+  const auto values = table(100, root);
+  const PreparedData data = prepare_data(kNames, values, options, 1);
+  EXPECT_EQ(data.features(), 1);
+  EXPECT_EQ(data.columns[0].name, "b");
+  EXPECT_EQ(data.context_columns[0].name, "a");
+  EXPECT_EQ(data.x[3], values[7]);
+  EXPECT_EQ(data.context[3], values[6]);
+}
+
+TEST(PrepareData, SaysWhatIsWrong) {
+  const auto fails = [](const std::vector<double>& values, const DataOptions& options) {
+    return message_of<DataError>([&] { prepare_data(kNames, values, options, 1); });
+  };
+  auto values = table(100, root);
+  values[2 * 41 + 1] = NAN;
+  EXPECT_EQ(fails(values, {}),
+            "row 42, column 'b': the value is nan; expected a finite number: remove the row or "
+            "fill the value in");
+  values[2 * 41 + 1] = -INFINITY;
+  EXPECT_EQ(fails(values, {}).substr(0, 38), "row 42, column 'b': the value is -inf;");
+  values[2 * 41 + 1] = 1e35;
+  EXPECT_EQ(fails(values, {}).substr(0, 35), "row 42, column 'b': the value 1e+35");
+  const auto constant = table(100, [](std::size_t) { return 4.0; });
+  EXPECT_EQ(fails(constant, {}).substr(0, 32), "column 'b' has a single value an");
+  DataOptions options;
+  options.drop_constant = true;
+  EXPECT_EQ(prepare_data(kNames, constant, options, 1).features(), 1);
+  EXPECT_EQ(fails(table(19, root), {}),
+            "the data have 19 rows; expected at least 20 to learn from");
+  options.bounds = {"b=3:"};
+  EXPECT_EQ(fails(table(100, root), options).substr(0, 45),
+            "row 1, column 'b': the value 0.70710678118654");
+  options.bounds = {"b=0:7"};
+  EXPECT_EQ(
+      fails(table(100, [](std::size_t row) { return row == 50 ? 7.0 : 0.01 * root(row); }), options)
+          .substr(0, 46),
+      "row 51, column 'b': the value 7 lies on a boun");
+}
+
+TEST(PrepareData, RefusesUnknownColumns) {
+  const auto fails = [](const DataOptions& options) {
+    return message_of<ConfigError>([&] { prepare_data(kNames, table(100, root), options, 1); });
+  };
+  DataOptions options;
+  options.condition = {"bb"};
+  EXPECT_EQ(fails(options), "data.condition: unknown column 'bb'; did you mean 'b'?");
+  options.condition = {"a"};
+  options.columns = {"a", "b"};
+  EXPECT_EQ(fails(options), "data.condition: column 'a' is to be modelled as well; name it once");
+  options = {};
+  for (const char* bounds : {"b", "b=1", "b=x:", "b=2:1", "c=0:1"}) {
+    options.bounds = {bounds};
+    EXPECT_EQ(fails(options).substr(0, 12), "data.bounds:") << bounds;
+  }
+  options = {};
+  options.validation_fraction = options.test_fraction = 0.5;
+  EXPECT_EQ(fails(options).substr(0, 24), "data.validation_fraction");
+}
+
+}  // namespace
+}  // namespace thalweg
