@@ -1,0 +1,251 @@
+// One table of constructors: every network, transform, base and target, small, with and without a
+// context where it takes one. The tests of contracts run over it; a new layer adds its lines here.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "thalweg/bases/gaussian_mixture.h"
+#include "thalweg/bases/normal.h"
+#include "thalweg/bases/resampled.h"
+#include "thalweg/core/random.h"
+#include "thalweg/nn/network.h"
+#include "thalweg/targets/target.h"
+#include "thalweg/transforms/act_norm.h"
+#include "thalweg/transforms/affine_constant.h"
+#include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/bounded.h"
+#include "thalweg/transforms/lu_linear.h"
+#include "thalweg/transforms/permutation.h"
+#include "thalweg/transforms/rational_quadratic_spline.h"
+
+namespace thalweg::testing {
+
+/// A constructor with its name. Parameters are called "layer...".
+template <typename T>
+struct Case {
+  std::string name;
+  std::function<std::unique_ptr<T>(ParameterStore&, RandomSequence&)> make;
+};
+
+/// Adds normal numbers, times `scale` and over the square root of the columns, to what is
+/// trainable, so that layers that start as the identity show what they do.
+inline void disturb(ParameterStore& parameters, double scale = 0.4, std::uint64_t seed = 7) {
+  RandomSequence random(seed, Stream::kInitialisation, 1000);
+  for (std::size_t i = 0; i < parameters.infos().size(); ++i) {
+    const ParameterInfo& info = parameters.infos()[i];
+    if (!info.trainable) continue;
+    const double size = scale / std::sqrt(static_cast<double>(info.columns));
+    for (double& value : parameters.values({static_cast<std::int32_t>(i)}))
+      value += size * random.normal();
+  }
+}
+
+inline const std::vector<Case<Network>>& network_cases() {
+  static const std::vector<Case<Network>> cases = [] {
+    std::vector<Case<Network>> list;
+    for (const std::int64_t context : {0, 2}) {
+      const std::string suffix = context > 0 ? "_context" : "";
+      for (const char* activation :
+           {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu"})
+        list.push_back({std::string("mlp_") + activation + suffix,
+                        [=](ParameterStore& parameters, RandomSequence& random) {
+                          return std::make_unique<Mlp>(
+                              parameters, "layer", random, 3, 2,
+                              MlpOptions{.hidden = {7, 5},
+                                         .activation = activation_by_name(activation),
+                                         .context_features = context});
+                        }});
+      list.push_back(
+          {"mlp_linear" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<Mlp>(parameters, "layer", random, 1, 4,
+                                          MlpOptions{.hidden = {}, .context_features = context});
+           }});
+      list.push_back(
+          {"residual_network" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<ResidualNetwork>(
+                 parameters, "layer", random, 3, 2,
+                 ResidualNetworkOptions{.hidden = 6,
+                                        .blocks = 2,
+                                        .activation = Activation::kSilu,
+                                        .context_features = context});
+           }});
+    }
+    return list;
+  }();
+  return cases;
+}
+
+inline const std::vector<Case<Transform>>& transform_cases() {
+  static const std::vector<Case<Transform>> cases = [] {
+    std::vector<Case<Transform>> list;
+    // Smooth networks, so that finite differences meet no kink.
+    const NetworkFactory smooth = mlp_factory({.hidden = {8, 8}, .activation = Activation::kTanh});
+    const auto couple = [&](const std::string& name, std::int64_t features,
+                            AffineCouplingOptions options) {
+      options.conditioner = smooth;
+      list.push_back({name, [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<AffineCoupling>(parameters, "layer", random,
+                                                                features, options);
+                      }});
+    };
+    couple("affine_coupling_exp_2", 2, {});
+    couple("affine_coupling_exp_5_swap", 5, {.swap = true});
+    couple("affine_coupling_exp_60_context", 60, {.context_features = 2});
+    couple("affine_coupling_sigmoid_5", 5, {.scale_map = ScaleMap::kSigmoid});
+    couple("affine_coupling_tanh_5_mask", 5,
+           {.mask = {true, false, true, false, true}, .scale_map = ScaleMap::kTanh});
+    couple("affine_coupling_none_5_context", 5,
+           {.mask = {false, true, true, false, false},
+            .scale_map = ScaleMap::kNone,
+            .context_features = 1});
+
+    list.push_back({"permutation_reverse_5", [](ParameterStore&, RandomSequence&) {
+                      return std::make_unique<Permutation>("layer", reversed_order(5));
+                    }});
+    list.push_back({"permutation_swap_5", [](ParameterStore&, RandomSequence&) {
+                      return std::make_unique<Permutation>("layer", swapped_halves_order(5));
+                    }});
+    list.push_back({"permutation_random_60", [](ParameterStore&, RandomSequence& random) {
+                      return std::make_unique<Permutation>("layer", random_order(60, random));
+                    }});
+    for (const std::int64_t features : {1, 2, 5, 60})
+      list.push_back(
+          {fmt::format("lu_linear_{}", features), [=](ParameterStore& parameters, RandomSequence&) {
+             return std::make_unique<LULinear>(parameters, "layer", features);
+           }});
+    list.push_back({"lu_linear_5_permuted", [](ParameterStore& parameters, RandomSequence& random) {
+                      return std::make_unique<LULinear>(parameters, "layer", 5,
+                                                        random_order(5, random));
+                    }});
+    for (const std::int64_t features : {1, 5})
+      list.push_back(
+          {fmt::format("act_norm_{}", features), [=](ParameterStore& parameters, RandomSequence&) {
+             return std::make_unique<ActNorm>(parameters, "layer", features);
+           }});
+    list.push_back({"affine_constant_2", [](ParameterStore& parameters, RandomSequence& random) {
+                      return std::make_unique<AffineConstant>(
+                          parameters, "layer", random, 2,
+                          AffineConstantOptions{.mean = {1.0, -2.0}, .scale = {0.5, 3.0}});
+                    }});
+    list.push_back(
+        {"affine_constant_5_fixed", [](ParameterStore& parameters, RandomSequence& random) {
+           return std::make_unique<AffineConstant>(
+               parameters, "layer", random, 5,
+               AffineConstantOptions{.scale = {0.5, 3.0, 1.0, 2.0, 0.1}, .trainable = false});
+         }});
+    list.push_back(
+        {"affine_constant_1_context", [=](ParameterStore& parameters, RandomSequence& random) {
+           return std::make_unique<AffineConstant>(
+               parameters, "layer", random, 1,
+               AffineConstantOptions{.conditioner = smooth, .context_features = 3});
+         }});
+    list.push_back({"bounded_columns_5", [](ParameterStore&, RandomSequence&) {
+                      return std::make_unique<BoundedColumns>(
+                          "layer", std::vector<ColumnBounds>{{.low = -1.0, .high = 2.0},
+                                                             {},
+                                                             {.low = 0.5},
+                                                             {.high = 3.0},
+                                                             {.low = 10.0, .high = 10.5}});
+                    }});
+    list.push_back({"bounded_columns_1", [](ParameterStore&, RandomSequence&) {
+                      return std::make_unique<BoundedColumns>(
+                          "layer", std::vector<ColumnBounds>{{.low = 0.0, .high = 1.0}});
+                    }});
+    for (const std::int64_t context : {0, 2})
+      for (const std::int64_t features : {1, 5})
+        list.push_back(
+            {fmt::format("elementwise_spline_{}{}", features, context > 0 ? "_context" : ""),
+             [=](ParameterStore& parameters, RandomSequence& random) {
+               return std::make_unique<ElementwiseSpline>(
+                   parameters, "layer", random, features,
+                   ElementwiseSplineOptions{.spline = {.bins = 6, .bound = 2.5},
+                                            .conditioner = smooth,
+                                            .context_features = context});
+             }});
+    for (const std::int64_t context : {0, 2})
+      list.push_back({fmt::format("spline_coupling_5{}", context > 0 ? "_context" : ""),
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<SplineCoupling>(
+                            parameters, "layer", random, 5,
+                            SplineCouplingOptions{.swap = context > 0,
+                                                  .spline = {.bins = 4, .bound = 2.0},
+                                                  .conditioner = smooth,
+                                                  .context_features = context});
+                      }});
+    return list;
+  }();
+  return cases;
+}
+
+/// A resampled base over `proposal`, with the normaliser set to `normaliser` (0: left unset).
+inline std::unique_ptr<ResampledBase> make_resampled(ParameterStore& parameters,
+                                                     RandomSequence& random,
+                                                     std::shared_ptr<const Base> proposal,
+                                                     std::int64_t truncation, double normaliser) {
+  auto acceptance =
+      std::make_unique<Mlp>(parameters, "layer.acceptance", random, proposal->features(), 1,
+                            MlpOptions{.hidden = {8, 8}, .activation = Activation::kTanh});
+  auto base = std::make_unique<ResampledBase>(
+      parameters, "layer", std::move(proposal), std::move(acceptance),
+      ResampledBaseOptions{.truncation = truncation, .training_proposals = 64});
+  parameters.values(base->normaliser())[0] = normaliser;
+  return base;
+}
+
+inline const std::vector<Case<Base>>& base_cases() {
+  static const std::vector<Case<Base>> cases = [] {
+    std::vector<Case<Base>> list;
+    for (const std::int64_t features : {1, 2, 5, 60})
+      for (const bool trainable : {false, true})
+        list.push_back({fmt::format("normal_{}{}", features, trainable ? "_trainable" : ""),
+                        [=](ParameterStore& parameters, RandomSequence&) {
+                          return std::make_unique<Normal>(parameters, "layer", features, trainable);
+                        }});
+    for (const auto& [features, components] :
+         std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1}, {2, 3}, {60, 4}})
+      list.push_back(
+          {fmt::format("gaussian_mixture_{}", features),
+           [f = features, c = components](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<GaussianMixture>(parameters, "layer", random, f,
+                                                      GaussianMixtureOptions{.components = c});
+           }});
+    for (const std::int64_t truncation : {0, 1, 2, 100})
+      list.push_back({fmt::format("resampled_2_truncation_{}", truncation),
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return make_resampled(
+                            parameters, random,
+                            std::make_shared<Normal>(parameters, "layer.proposal", 2), truncation,
+                            0.4);
+                      }});
+    list.push_back({"resampled_5_mixture", [](ParameterStore& parameters, RandomSequence& random) {
+                      return make_resampled(parameters, random,
+                                            std::make_shared<GaussianMixture>(
+                                                parameters, "layer.proposal", random, 5,
+                                                GaussianMixtureOptions{.components = 3}),
+                                            100, 0.6);
+                    }});
+    return list;
+  }();
+  return cases;
+}
+
+inline const std::vector<Case<Target>>& target_cases() {
+  static const std::vector<Case<Target>> cases = [] {
+    std::vector<Case<Target>> list;
+    for (const TargetEntry& entry : built_in_targets())
+      list.push_back({entry.name, [name = entry.name](ParameterStore&, RandomSequence&) {
+                        return make_target(name);
+                      }});
+    return list;
+  }();
+  return cases;
+}
+
+}  // namespace thalweg::testing

@@ -1,0 +1,51 @@
+// Runs a graph once, in double, for tests.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/program.h"
+
+namespace thalweg::testing {
+
+/// Values of `outputs`: samples x size where batched, else size. `inputs` holds one array a slot,
+/// `counts` the samples of each domain.
+inline std::vector<std::vector<double>> run_graph(const Graph& graph,
+                                                  const std::vector<Value>& outputs,
+                                                  const std::vector<std::vector<double>>& inputs,
+                                                  const std::vector<std::int64_t>& counts,
+                                                  std::uint64_t seed = 1) {
+  ThreadPool pool(1);
+  const auto program = std::make_shared<const Program<double>>(graph, outputs);
+  Executor<double> executor(program, pool);
+  std::vector<BatchInput<double>> slots;
+  for (const auto& input : inputs) slots.push_back({input.data(), nullptr});
+  std::vector<std::vector<double>> results(outputs.size());
+  std::vector<double*> pointers(outputs.size(), nullptr);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].batched()) continue;
+    const std::int64_t count = counts[static_cast<std::size_t>(outputs[i].domain())];
+    results[i].resize(static_cast<std::size_t>(count * outputs[i].shape().size()));
+    pointers[i] = results[i].data();
+  }
+  const std::vector<std::uint64_t> first_samples(counts.size(), 0);
+  RunArguments<double> arguments;
+  arguments.parameters = graph.parameters().flat().data();
+  arguments.inputs = slots;
+  arguments.counts = counts;
+  arguments.first_samples = first_samples;
+  arguments.seed = seed;
+  arguments.outputs = pointers;
+  executor.run(arguments);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].batched()) continue;
+    const auto values = executor.shared_output(i);
+    results[i].assign(values.begin(), values.end());
+  }
+  return results;
+}
+
+}  // namespace thalweg::testing
