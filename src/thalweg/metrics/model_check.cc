@@ -1,0 +1,238 @@
+#include "thalweg/metrics/model_check.h"
+
+#include <Eigen/LU>
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/metrics/grid_divergence.h"
+#include "thalweg/sampling/evaluate.h"
+
+namespace thalweg {
+
+namespace {
+
+Verdict judge(double value, double good, double doubtful) {
+  // NaN is broken.
+  return value <= good ? Verdict::kGood : value <= doubtful ? Verdict::kDoubtful : Verdict::kBroken;
+}
+
+/// Rows with finite values, and how many were left out.
+struct Points {
+  std::int64_t features = 0;
+  std::vector<double> x;
+  std::vector<double> low, high, deviation;
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(x.size()) / features; }
+};
+
+Points finite_points(const std::vector<double>& samples, std::int64_t features) {
+  Points points;
+  points.features = features;
+  const auto width = static_cast<std::size_t>(features);
+  for (std::size_t begin = 0; begin < samples.size(); begin += width) {
+    const auto row = samples.begin() + static_cast<std::ptrdiff_t>(begin);
+    if (std::all_of(row, row + features, [](double value) { return std::isfinite(value); }))
+      points.x.insert(points.x.end(), row, row + features);
+  }
+  for (std::size_t column = 0; column < width; ++column) {
+    double low = INFINITY, high = -INFINITY, mean = 0.0, square = 0.0;
+    const auto count = static_cast<double>(points.rows());
+    for (std::size_t i = column; i < points.x.size(); i += width) {
+      low = std::min(low, points.x[i]);
+      high = std::max(high, points.x[i]);
+      mean += points.x[i] / count;
+    }
+    for (std::size_t i = column; i < points.x.size(); i += width)
+      square += (points.x[i] - mean) * (points.x[i] - mean) / count;
+    points.low.push_back(low);
+    points.high.push_back(high);
+    points.deviation.push_back(std::max(std::sqrt(square), 1e-300));
+  }
+  return points;
+}
+
+std::vector<double> repeated(std::span<const double> row, std::int64_t count) {
+  std::vector<double> result;
+  result.reserve(row.size() * static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) result.insert(result.end(), row.begin(), row.end());
+  return result;
+}
+
+/// Largest |x - forward(inverse(x))| in units of the columns' deviations.
+double round_trip_error(const Model& model, const Points& points, std::span<const double> context,
+                        ThreadPool& pool, Precision precision) {
+  DensityEvaluator evaluator(model, pool, precision);
+  const std::vector<double> given = repeated(context, points.rows());
+  const std::vector<double> back = evaluator.to_data(evaluator.to_latent(points.x, given), given);
+  double worst = 0.0;
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    const double error = std::abs(back[i] - points.x[i]) /
+                         points.deviation[i % static_cast<std::size_t>(points.features)];
+    if (!(error <= worst)) worst = error;
+  }
+  return worst;
+}
+
+/// Largest difference of log|det dz/dx| from that of a Jacobian by central differences.
+double log_det_error(const Model& model, const Points& points, std::span<const double> context,
+                     ThreadPool& pool) {
+  DensityEvaluator evaluator(model, pool, Precision::kDouble);
+  const std::int64_t features = points.features;
+  const auto width = static_cast<std::size_t>(features);
+  double worst = 0.0;
+  for (std::int64_t row = 0; row < std::min<std::int64_t>(points.rows(), 16); ++row) {
+    const auto begin = points.x.begin() + row * features;
+    std::vector<double> log_det;
+    evaluator.to_latent({begin, begin + features}, context, &log_det);
+    // A step that crosses a kink of relu misleads, so the best of three counts.
+    double best = INFINITY;
+    for (const double relative : {1e-4, 1e-5, 1e-6}) {
+      std::vector<double> moved;
+      for (std::size_t column = 0; column < width; ++column)
+        for (const double sign : {1.0, -1.0}) {
+          moved.insert(moved.end(), begin, begin + features);
+          moved[moved.size() - width + column] += sign * relative * points.deviation[column];
+        }
+      const std::vector<double> z = evaluator.to_latent(moved, repeated(context, 2 * features));
+      Eigen::MatrixXd jacobian(features, features);
+      double log_scale = 0.0;
+      for (std::size_t column = 0; column < width; ++column) {
+        // Columns are scaled to one, so that units far apart do not spoil the determinant.
+        log_scale -= std::log(points.deviation[column]);
+        for (std::size_t output = 0; output < width; ++output)
+          jacobian(static_cast<Eigen::Index>(output), static_cast<Eigen::Index>(column)) =
+              (z[2 * column * width + output] - z[(2 * column + 1) * width + output]) /
+              (2.0 * relative);
+      }
+      const Eigen::MatrixXd factors = Eigen::PartialPivLU<Eigen::MatrixXd>(jacobian).matrixLU();
+      const double expected = factors.diagonal().array().abs().log().sum() + log_scale;
+      best = std::min(best, std::abs(log_det[0] - expected));
+    }
+    if (!(best <= worst)) worst = best;
+  }
+  return worst;
+}
+
+/// Integral of the density over the box of the samples, widened to twice its size.
+double density_integral(const Model& model, const Points& points, std::span<const double> context,
+                        ThreadPool& pool) {
+  DensityEvaluator evaluator(model, pool);
+  const auto centre = [&](std::size_t column) {
+    return 0.5 * (points.low[column] + points.high[column]);
+  };
+  const auto half = [&](std::size_t column) { return points.high[column] - points.low[column]; };
+  const auto in_bounds = [&](std::size_t column, double value) {
+    const auto& columns = model.options().columns;
+    return columns.empty() || (value > columns[column].lower && value < columns[column].upper);
+  };
+  if (points.features == 1) {
+    constexpr std::int64_t kCells = 200000;
+    const double step = 2.0 * half(0) / static_cast<double>(kCells);
+    std::vector<double> x;
+    for (std::int64_t cell = 0; cell < kCells; ++cell) {
+      const double value = centre(0) - half(0) + step * (static_cast<double>(cell) + 0.5);
+      if (in_bounds(0, value)) x.push_back(value);
+    }
+    double sum = 0.0;
+    for (const double value :
+         evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(x.size()))))
+      sum += std::exp(value);
+    return sum * step;
+  }
+  const double log_area = std::log(half(0)) + std::log(half(1));
+  return grid_integral(
+      [&](std::span<const double> unit) {
+        std::vector<double> x(unit.size());
+        for (std::size_t i = 0; i < unit.size(); ++i) x[i] = centre(i % 2) + half(i % 2) * unit[i];
+        std::vector<double> result =
+            evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(unit.size() / 2)));
+        for (std::size_t row = 0; row < result.size(); ++row)
+          result[row] = in_bounds(0, x[2 * row]) && in_bounds(1, x[2 * row + 1])
+                            ? result[row] + log_area
+                            : -INFINITY;
+        return result;
+      },
+      1.0, 1200);
+}
+
+}  // namespace
+
+std::vector<Finding> check_model(const Model& model, std::span<const double> context,
+                                 std::int64_t rows, std::uint64_t seed, ThreadPool& pool) {
+  std::vector<Finding> findings;
+  const auto add = [&](std::string name, double value, std::string text, Verdict verdict,
+                       std::string meaning) {
+    findings.push_back({std::move(name), value, std::move(text), verdict, std::move(meaning)});
+  };
+  FlowSampler sampler(model, pool, seed);
+  const std::vector<double> samples = sampler.next(rows, repeated(context, rows));
+  const SamplingStatistics& statistics = sampler.statistics();
+  const double non_finite =
+      static_cast<double>(statistics.non_finite) / static_cast<double>(statistics.samples);
+  add("samples not finite", non_finite, fmt::format("{:.3g} %", 100.0 * non_finite),
+      judge(non_finite, 0.0, 1e-3),
+      "Share of samples with a NaN or an infinity; a sound model has none.");
+
+  // Rounded samples lie on a bound's edge; the middle of their gap does not.
+  std::vector<double> inner = samples;
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  for (std::size_t i = 0; i < inner.size() && !columns.empty(); ++i) {
+    const ColumnOptions& column = columns[i % columns.size()];
+    if (column.integer) inner[i] += 0.5 * column.step;
+  }
+  const Points points = finite_points(inner, model.flow().features());
+  if (points.rows() == 0) return findings;
+
+  DensityEvaluator evaluator(model, pool);
+  std::int64_t bad = 0;
+  for (const double value : evaluator.log_prob(points.x, repeated(context, points.rows())))
+    if (!std::isfinite(value)) ++bad;
+  const double bad_share = static_cast<double>(bad) / static_cast<double>(points.rows());
+  add("densities not finite", bad_share, fmt::format("{:.3g} %", 100.0 * bad_share),
+      judge(bad_share, 0.0, 1e-3),
+      "Share of the model's own samples at which its log density is not finite.");
+
+  const double exact = round_trip_error(model, points, context, pool, Precision::kDouble);
+  add("round trip, double", exact, fmt::format("{:.2g}", exact), judge(exact, 1e-6, 1e-3),
+      "Largest distance between x and forward(inverse(x)), in deviations of a column; beyond 1e-3 "
+      "the flow does not invert itself.");
+  const double single = round_trip_error(model, points, context, pool, Precision::kFloat);
+  add("round trip, float", single, fmt::format("{:.2g}", single), judge(single, 1e-2, 0.1),
+      "The same in single precision, as samples are drawn; where it is large, use --precision "
+      "double.");
+  const double determinant = log_det_error(model, points, context, pool);
+  add("log-determinant", determinant, fmt::format("{:.2g}", determinant),
+      judge(determinant, 1e-4, 1e-2),
+      "Largest difference in nats from the Jacobian by finite differences; beyond 0.01 densities "
+      "are wrong.");
+  if (points.features <= 2) {
+    const double integral = density_integral(model, points, context, pool);
+    add("integral", integral, fmt::format("{:.5f}", integral),
+        judge(std::abs(integral - 1.0), 1e-2, 5e-2),
+        "Sum of the density over a grid around the samples; 1 unless the density is wrong or finer "
+        "than the grid.");
+  }
+  if (const ResampledBase* base = model.resampled()) {
+    const double per_sample =
+        static_cast<double>(statistics.proposals) / static_cast<double>(statistics.samples);
+    const double truncated =
+        static_cast<double>(statistics.truncated) / static_cast<double>(statistics.samples);
+    const double z = model.parameters().values(base->normaliser())[0];
+    const double error = model.parameters().values(base->normaliser_error())[0];
+    add("acceptance rate", z, fmt::format("{:.4f} +- {:.1g}", z, error),
+        z > 0.02 && z <= 1.0 ? Verdict::kGood : Verdict::kDoubtful,
+        "Z, the share of the base's proposals that are accepted; its relative error is an error of "
+        "every log density.");
+    add("proposals a sample", per_sample, fmt::format("{:.2f}", per_sample),
+        judge(per_sample, 50.0, 1e9),
+        "How many draws of the base a sample costs; the flow itself runs only on accepted ones.");
+    add("truncated", truncated, fmt::format("{:.3g} %", 100.0 * truncated),
+        judge(truncated, 0.05, 1.0),
+        "Share of samples accepted only because the truncation was reached; the density accounts "
+        "for them.");
+  }
+  return findings;
+}
+
+}  // namespace thalweg

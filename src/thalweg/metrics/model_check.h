@@ -1,0 +1,34 @@
+// Whether a trained model is sound: an inverse that inverts, a density that is one, samples that
+// are finite.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/flows/model.h"
+
+namespace thalweg {
+
+enum class Verdict : std::uint8_t { kGood, kDoubtful, kBroken };
+
+/// One property of a model, measured and judged.
+struct Finding {
+  std::string name;    ///< "round trip in double"
+  double value = 0.0;  ///< what was measured
+  std::string text;    ///< the value as people read it
+  Verdict verdict = Verdict::kGood;
+  std::string meaning;  ///< a sentence on what was measured and what the verdict rests on
+};
+
+/// Examines a model at `rows` of its own samples: round trip in both precisions, log-determinant
+/// against a numerical Jacobian, integral of the density (one or two columns), share of samples and
+/// densities that are not finite, and what the resampled base costs. `context` is one row of the
+/// condition; empty where the model has none. Changes nothing. Throws ShapeError.
+std::vector<Finding> check_model(const Model& model, std::span<const double> context,
+                                 std::int64_t rows, std::uint64_t seed, ThreadPool& pool);
+
+}  // namespace thalweg
