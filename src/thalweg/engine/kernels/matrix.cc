@@ -1,0 +1,391 @@
+// Matrix products, transposes and sums over lanes.
+#include <algorithm>
+
+#include "thalweg/engine/kernels/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "thalweg/engine/kernels/matrix.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#ifndef THALWEG_ENGINE_KERNELS_MATRIX_CC_PRODUCT  // this file is read once for each instruction set
+#define THALWEG_ENGINE_KERNELS_MATRIX_CC_PRODUCT
+namespace thalweg::kernels {
+
+/// Arguments of matrix_product that all blocks share.
+template <typename T>
+struct Product {
+  std::int64_t depth;
+  const T* a;
+  std::ptrdiff_t a_row, a_depth;
+  const T* b;
+  std::ptrdiff_t ldb;
+  const T* bias;
+  bool accumulate;
+  T* c;
+  std::ptrdiff_t ldc;
+};
+
+}  // namespace thalweg::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace thalweg::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using std::int64_t;
+using std::ptrdiff_t;
+
+// Accumulators fill the registers: two vectors by 12 rows of 32 registers, by 6 rows of 16.
+#if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+constexpr int kBlockRows = 12;
+#else
+constexpr int kBlockRows = 6;
+#endif
+
+/// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
+template <int kRows, int kVectors, bool kMasked, typename T>
+HWY_ATTR void block(const Product<T>& p, size_t lanes) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const size_t width = hn::Lanes(d);
+  const auto mask = hn::FirstN(d, lanes);
+  V c[kRows][kVectors];
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      if (p.accumulate) {
+        const T* from = p.c + r * p.ldc + v * width;
+        c[r][v] = kMasked ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
+      } else {
+        c[r][v] = hn::Set(d, p.bias != nullptr ? p.bias[r] : T(0));
+      }
+    }
+  const T* a = p.a;
+  const T* b = p.b;
+  for (int64_t k = 0; k < p.depth; ++k) {
+    V right[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v)
+      right[v] = kMasked ? hn::MaskedLoad(mask, d, b + v * width) : hn::LoadU(d, b + v * width);
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) {
+      const V left = hn::Set(d, a[r * p.a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) c[r][v] = hn::MulAdd(left, right[v], c[r][v]);
+    }
+    a += p.a_depth;
+    b += p.ldb;
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      T* to = p.c + r * p.ldc + v * width;
+      if (kMasked)
+        hn::BlendedStore(c[r][v], mask, d, to);
+      else
+        hn::StoreU(c[r][v], d, to);
+    }
+}
+
+/// All rows of one column block; kRows is the largest block.
+template <int kVectors, bool kMasked, typename T>
+HWY_ATTR void rows_of(Product<T> p, int64_t rows, size_t lanes) {
+  constexpr int kRows = kVectors == 4 ? kBlockRows / 2 : kBlockRows;
+  const auto advance = [&p](int64_t count) {
+    p.a += count * p.a_row;
+    p.c += count * p.ldc;
+    if (p.bias != nullptr) p.bias += count;
+  };
+  while (rows >= kRows) {
+    block<kRows, kVectors, kMasked>(p, lanes);
+    advance(kRows);
+    rows -= kRows;
+  }
+  if constexpr (kRows > 8) {
+    if (rows >= 8) {
+      block<8, kVectors, kMasked>(p, lanes);
+      advance(8);
+      rows -= 8;
+    }
+  }
+  if constexpr (kRows > 4) {
+    if (rows >= 4) {
+      block<4, kVectors, kMasked>(p, lanes);
+      advance(4);
+      rows -= 4;
+    }
+  }
+  switch (rows) {
+    case 1:
+      block<1, kVectors, kMasked>(p, lanes);
+      break;
+    case 2:
+      block<2, kVectors, kMasked>(p, lanes);
+      break;
+    case 3:
+      block<3, kVectors, kMasked>(p, lanes);
+      break;
+    default:
+      break;
+  }
+}
+
+template <typename T>
+HWY_ATTR void product(int64_t rows, int64_t columns, Product<T> p) {
+  const auto width = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const auto advance = [&](int64_t count) {
+    p.b += count;
+    p.c += count;
+    columns -= count;
+  };
+  // Few rows wait for the latency of the additions: more vectors side by side hide it.
+  if (rows <= kBlockRows / 2)
+    for (; columns >= 4 * width; advance(4 * width)) rows_of<4, false>(p, rows, 0);
+  for (; columns >= 2 * width; advance(2 * width)) rows_of<2, false>(p, rows, 0);
+  for (; columns >= width; advance(width)) rows_of<1, false>(p, rows, 0);
+  if (columns > 0) rows_of<1, true>(p, rows, static_cast<size_t>(columns));
+}
+
+void product_float(int64_t rows, int64_t columns, const Product<float>& p) {
+  product(rows, columns, p);
+}
+void product_double(int64_t rows, int64_t columns, const Product<double>& p) {
+  product(rows, columns, p);
+}
+
+#if HWY_TARGET == HWY_SCALAR
+constexpr int64_t kTransposeBytes = 0;
+template <typename T>
+void transpose_block(const T* a, ptrdiff_t, T* out, ptrdiff_t) {
+  *out = *a;
+}
+#else
+// Blocks of 4 x 4 floats or 2 x 2 doubles in registers of 128 bits.
+constexpr int64_t kTransposeBytes = 16;
+HWY_ATTR HWY_INLINE void transpose_block(const float* a, ptrdiff_t lda, float* out, ptrdiff_t ldo) {
+  const hn::FixedTag<float, 4> d;
+  const hn::FixedTag<double, 2> pairs;
+  const auto r0 = hn::LoadU(d, a);
+  const auto r1 = hn::LoadU(d, a + lda);
+  const auto r2 = hn::LoadU(d, a + 2 * lda);
+  const auto r3 = hn::LoadU(d, a + 3 * lda);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1));
+  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
+  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
+  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, out + ldo);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, out + 2 * ldo);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, out + 3 * ldo);
+}
+
+HWY_ATTR HWY_INLINE void transpose_block(const double* a, ptrdiff_t lda, double* out,
+                                         ptrdiff_t ldo) {
+  const hn::FixedTag<double, 2> d;
+  const auto r0 = hn::LoadU(d, a);
+  const auto r1 = hn::LoadU(d, a + lda);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, out + ldo);
+}
+
+#endif
+
+template <typename T>
+HWY_ATTR void transposed(int64_t rows, int64_t columns, const T* a, ptrdiff_t lda, T* out,
+                         ptrdiff_t ldo) {
+  constexpr int64_t kSide = std::max<int64_t>(1, kTransposeBytes / sizeof(T));
+  constexpr int64_t kStrip = 64 / sizeof(T);  // rows of `a` that fill a cache line of `out`
+  const int64_t whole_rows = rows / kSide * kSide;
+  const int64_t whole_columns = columns / kSide * kSide;
+  for (int64_t strip = 0; strip < whole_rows; strip += kStrip)
+    for (int64_t c = 0; c < whole_columns; c += kSide)
+      for (int64_t r = strip; r < std::min(strip + kStrip, whole_rows); r += kSide)
+        transpose_block(a + r * lda + c, lda, out + c * ldo + r, ldo);
+  for (int64_t r = whole_rows; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) out[c * ldo + r] = a[r * lda + c];
+  for (int64_t c = whole_columns; c < columns; ++c)
+    for (int64_t r = 0; r < whole_rows; ++r) out[c * ldo + r] = a[r * lda + c];
+}
+
+void transpose_float(int64_t rows, int64_t columns, const float* a, ptrdiff_t lda, float* out,
+                     ptrdiff_t ldo) {
+  transposed(rows, columns, a, lda, out, ldo);
+}
+void transpose_double(int64_t rows, int64_t columns, const double* a, ptrdiff_t lda, double* out,
+                      ptrdiff_t ldo) {
+  transposed(rows, columns, a, lda, out, ldo);
+}
+
+template <typename T>
+HWY_ATTR void lane_partials(int64_t rows, int64_t lanes, const T* a, ptrdiff_t a_row, T* partials) {
+  const hn::CappedTag<T, 16> d;
+  const auto width = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = lanes / kPartialLanes * kPartialLanes;
+  for (int64_t r = 0; r < rows; ++r, a += a_row, partials += kPartialLanes) {
+    for (int64_t v = 0; v < kPartialLanes; v += width) {
+      auto sum = hn::LoadU(d, partials + v);
+      for (int64_t l = 0; l < whole; l += kPartialLanes)
+        sum = hn::Add(sum, hn::LoadU(d, a + l + v));
+      hn::StoreU(sum, d, partials + v);
+    }
+    for (int64_t l = whole; l < lanes; ++l) partials[l - whole] += a[l];
+  }
+}
+
+void lane_partials_float(int64_t rows, int64_t lanes, const float* a, ptrdiff_t a_row,
+                         float* partials) {
+  lane_partials(rows, lanes, a, a_row, partials);
+}
+void lane_partials_double(int64_t rows, int64_t lanes, const double* a, ptrdiff_t a_row,
+                          double* partials) {
+  lane_partials(rows, lanes, a, a_row, partials);
+}
+
+template <typename T>
+HWY_ATTR void outer_partials(int64_t rows, int64_t columns, int64_t lanes, const T* a,
+                             ptrdiff_t a_row, const T* b, ptrdiff_t b_row, T* partials) {
+  const hn::CappedTag<T, 16> d;
+  const auto width = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = lanes / kPartialLanes * kPartialLanes;
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* left = a + r * a_row;
+    for (int64_t c = 0; c < columns; ++c, partials += kPartialLanes) {
+      const T* right = b + c * b_row;
+      for (int64_t v = 0; v < kPartialLanes; v += width) {
+        auto sum = hn::LoadU(d, partials + v);
+        for (int64_t l = v; l < whole; l += kPartialLanes)
+          sum = hn::MulAdd(hn::LoadU(d, left + l), hn::LoadU(d, right + l), sum);
+        hn::StoreU(sum, d, partials + v);
+      }
+      for (int64_t l = whole; l < lanes; ++l) partials[l - whole] += left[l] * right[l];
+    }
+  }
+}
+
+void outer_partials_float(int64_t rows, int64_t columns, int64_t lanes, const float* a,
+                          ptrdiff_t a_row, const float* b, ptrdiff_t b_row, float* partials) {
+  outer_partials(rows, columns, lanes, a, a_row, b, b_row, partials);
+}
+void outer_partials_double(int64_t rows, int64_t columns, int64_t lanes, const double* a,
+                           ptrdiff_t a_row, const double* b, ptrdiff_t b_row, double* partials) {
+  outer_partials(rows, columns, lanes, a, a_row, b, b_row, partials);
+}
+
+template <typename T>
+HWY_ATTR void parts(int64_t size, int64_t count, const T* const* sources, T* out) {
+  const hn::ScalableTag<T> d;
+  const auto width = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + width <= size; i += width) {
+    auto sum = hn::LoadU(d, sources[0] + i);
+    for (int64_t k = 1; k < count; ++k) sum = hn::Add(sum, hn::LoadU(d, sources[k] + i));
+    hn::StoreU(sum, d, out + i);
+  }
+  for (; i < size; ++i) {
+    T sum = sources[0][i];
+    for (int64_t k = 1; k < count; ++k) sum += sources[k][i];
+    out[i] = sum;
+  }
+}
+
+void parts_float(int64_t size, int64_t count, const float* const* sources, float* out) {
+  parts(size, count, sources, out);
+}
+void parts_double(int64_t size, int64_t count, const double* const* sources, double* out) {
+  parts(size, count, sources, out);
+}
+
+}  // namespace thalweg::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace thalweg::kernels {
+
+using std::int64_t;
+using std::ptrdiff_t;
+
+HWY_EXPORT(product_float);
+HWY_EXPORT(product_double);
+HWY_EXPORT(transpose_float);
+HWY_EXPORT(transpose_double);
+HWY_EXPORT(lane_partials_float);
+HWY_EXPORT(lane_partials_double);
+HWY_EXPORT(outer_partials_float);
+HWY_EXPORT(outer_partials_double);
+HWY_EXPORT(parts_float);
+HWY_EXPORT(parts_double);
+
+template <>
+void matrix_product(int64_t rows, int64_t columns, int64_t depth, const float* a, ptrdiff_t a_row,
+                    ptrdiff_t a_depth, const float* b, ptrdiff_t ldb, const float* bias,
+                    bool accumulate, float* c, ptrdiff_t ldc) {
+  HWY_DYNAMIC_DISPATCH(product_float)
+  (rows, columns, {depth, a, a_row, a_depth, b, ldb, bias, accumulate, c, ldc});
+}
+template <>
+void matrix_product(int64_t rows, int64_t columns, int64_t depth, const double* a, ptrdiff_t a_row,
+                    ptrdiff_t a_depth, const double* b, ptrdiff_t ldb, const double* bias,
+                    bool accumulate, double* c, ptrdiff_t ldc) {
+  HWY_DYNAMIC_DISPATCH(product_double)
+  (rows, columns, {depth, a, a_row, a_depth, b, ldb, bias, accumulate, c, ldc});
+}
+
+template <>
+void transpose(int64_t rows, int64_t columns, const float* a, ptrdiff_t lda, float* out,
+               ptrdiff_t ldo) {
+  HWY_DYNAMIC_DISPATCH(transpose_float)(rows, columns, a, lda, out, ldo);
+}
+template <>
+void transpose(int64_t rows, int64_t columns, const double* a, ptrdiff_t lda, double* out,
+               ptrdiff_t ldo) {
+  HWY_DYNAMIC_DISPATCH(transpose_double)(rows, columns, a, lda, out, ldo);
+}
+
+template <>
+void add_lane_partials(int64_t rows, int64_t lanes, const float* a, ptrdiff_t a_row,
+                       float* partials) {
+  HWY_DYNAMIC_DISPATCH(lane_partials_float)(rows, lanes, a, a_row, partials);
+}
+template <>
+void add_lane_partials(int64_t rows, int64_t lanes, const double* a, ptrdiff_t a_row,
+                       double* partials) {
+  HWY_DYNAMIC_DISPATCH(lane_partials_double)(rows, lanes, a, a_row, partials);
+}
+
+template <>
+void add_outer_partials(int64_t rows, int64_t columns, int64_t lanes, const float* a,
+                        ptrdiff_t a_row, const float* b, ptrdiff_t b_row, float* partials) {
+  HWY_DYNAMIC_DISPATCH(outer_partials_float)(rows, columns, lanes, a, a_row, b, b_row, partials);
+}
+template <>
+void add_outer_partials(int64_t rows, int64_t columns, int64_t lanes, const double* a,
+                        ptrdiff_t a_row, const double* b, ptrdiff_t b_row, double* partials) {
+  HWY_DYNAMIC_DISPATCH(outer_partials_double)(rows, columns, lanes, a, a_row, b, b_row, partials);
+}
+
+template <typename T>
+void finish_lane_partials(int64_t rows, const T* partials, T* out) {
+  for (int64_t r = 0; r < rows; ++r, partials += kPartialLanes) {
+    T sums[kPartialLanes];
+    std::copy(partials, partials + kPartialLanes, sums);
+    for (int64_t half = kPartialLanes / 2; half > 0; half /= 2)
+      for (int64_t l = 0; l < half; ++l) sums[l] += sums[l + half];
+    out[r] = sums[0];
+  }
+}
+template void finish_lane_partials(int64_t, const float*, float*);
+template void finish_lane_partials(int64_t, const double*, double*);
+
+template <>
+void sum_parts(int64_t size, int64_t count, const float* const* sources, float* out) {
+  HWY_DYNAMIC_DISPATCH(parts_float)(size, count, sources, out);
+}
+template <>
+void sum_parts(int64_t size, int64_t count, const double* const* sources, double* out) {
+  HWY_DYNAMIC_DISPATCH(parts_double)(size, count, sources, out);
+}
+
+}  // namespace thalweg::kernels
+#endif
