@@ -30,20 +30,24 @@ struct Builder {
 
   std::shared_ptr<const Base> proposal(const std::string& kind) {
     const BaseOptions& base = options.base;
-    if (kind == "normal") return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
-    if (kind == "trainable_normal") return std::make_shared<Normal>(parameters, "base.normal", options.features, true);
+    if (kind == "normal")
+      return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
+    if (kind == "trainable_normal")
+      return std::make_shared<Normal>(parameters, "base.normal", options.features, true);
     if (kind == "mixture") {
       GaussianMixtureOptions mixture;
       mixture.components = base.components;
       mixture.location_scale = base.location_scale;
-      return std::make_shared<GaussianMixture>(parameters, "base.mixture", random, options.features, mixture);
+      return std::make_shared<GaussianMixture>(parameters, "base.mixture", random, options.features,
+                                               mixture);
     }
     unknown("base", kind, "normal, trainable_normal, mixture, resampled");
   }
 
   std::shared_ptr<const ResampledBase> resampled_base() {
     const BaseOptions& base = options.base;
-    if (base.proposal == "resampled") unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture");
+    if (base.proposal == "resampled")
+      unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture");
     MlpOptions network;
     network.hidden = base.hidden;
     auto acceptance =
@@ -52,46 +56,46 @@ struct Builder {
     resampled.truncation = base.truncation;
     resampled.average_rate = base.average_rate;
     resampled.training_proposals = base.proposals;
-    return std::make_shared<ResampledBase>(parameters, "base.resampled", proposal(base.proposal), std::move(acceptance),
-                                           resampled);
+    return std::make_shared<ResampledBase>(parameters, "base.resampled", proposal(base.proposal),
+                                           std::move(acceptance), resampled);
   }
 
-  NetworkFactory conditioner(const std::string& name) {
+  NetworkFactory conditioner() const {
     MlpOptions network;
     network.hidden = options.flow.hidden;
     network.activation = activation_by_name(options.flow.activation);
     network.dropout = options.flow.dropout;
-    network.context_features = options.context_features;
     network.zero_output = true;
-    return [this, name, network](std::int64_t inputs, std::int64_t outputs) -> std::unique_ptr<Network> {
-      return std::make_unique<Mlp>(parameters, name, random, inputs, outputs, network);
-    };
+    return mlp_factory(network);
   }
 
   std::shared_ptr<const Transform> coupling(const std::string& name) {
     const FlowOptions& flow = options.flow;
     if (flow.kind == "elementwise_spline") {
-      ElementwiseSplineOptions spline;
-      spline.bins = flow.bins;
-      spline.bound = flow.tail_bound;
-      spline.context_features = options.context_features;
-      if (options.context_features > 0) spline.conditioner = conditioner(name + ".conditioner");
-      return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features, spline);
+      ElementwiseSplineOptions elementwise;
+      elementwise.spline.bins = flow.bins;
+      elementwise.spline.bound = flow.tail_bound;
+      elementwise.conditioner = conditioner();
+      elementwise.context_features = options.context_features;
+      return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features,
+                                                 elementwise);
     }
     if (options.features < 2)
-      fail<ConfigError>("flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline", flow.kind);
+      fail<ConfigError>(
+          "flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline",
+          flow.kind);
     if (flow.kind == "spline") {
       SplineCouplingOptions spline;
-      spline.bins = flow.bins;
-      spline.bound = flow.tail_bound;
+      spline.spline.bins = flow.bins;
+      spline.spline.bound = flow.tail_bound;
+      spline.conditioner = conditioner();
       spline.context_features = options.context_features;
-      spline.conditioner = conditioner(name + ".conditioner");
       return std::make_shared<SplineCoupling>(parameters, name, random, options.features, spline);
     }
     AffineCouplingOptions affine;
     affine.scale_map = scale_map_by_name(flow.scale_map);
+    affine.conditioner = conditioner();
     affine.context_features = options.context_features;
-    affine.conditioner = conditioner(name + ".conditioner");
     return std::make_shared<AffineCoupling>(parameters, name, random, options.features, affine);
   }
 
@@ -107,16 +111,19 @@ struct Builder {
       result.push_back(coupling(name + ".coupling"));
       if (features > 1) {
         if (flow.permutation == "swap")
-          result.push_back(std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
+          result.push_back(
+              std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
         else if (flow.permutation == "random")
-          result.push_back(std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
+          result.push_back(
+              std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
         else if (flow.permutation == "lu")
           result.push_back(std::make_shared<LULinear>(parameters, name + ".linear", features,
                                                       random_order(features, random)));
         else if (flow.permutation != "none")
           unknown("flow.permutation", flow.permutation, "swap, random, lu, none");
       }
-      if (flow.act_norm) result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
+      if (flow.act_norm)
+        result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
     }
     add_columns(result);
     return result;
@@ -126,7 +133,8 @@ struct Builder {
   void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
     if (options.columns.empty()) return;
     if (static_cast<std::int64_t>(options.columns.size()) != options.features)
-      fail<ConfigError>("columns: expected {} entries, got {}", options.features, options.columns.size());
+      fail<ConfigError>("columns: expected {} entries, got {}", options.features,
+                        options.columns.size());
     AffineConstantOptions standard;
     standard.trainable = false;
     std::vector<ColumnBounds> bounds;
@@ -137,8 +145,8 @@ struct Builder {
       bounds.push_back({column.lower, column.upper});
       bounded = bounded || std::isfinite(column.lower) || std::isfinite(column.upper);
     }
-    result.push_back(
-        std::make_shared<AffineConstant>(parameters, "columns.standard", random, options.features, standard));
+    result.push_back(std::make_shared<AffineConstant>(parameters, "columns.standard", random,
+                                                      options.features, standard));
     if (bounded) result.push_back(std::make_shared<BoundedColumns>("columns.bounds", bounds));
   }
 };
@@ -146,7 +154,8 @@ struct Builder {
 }  // namespace
 
 Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options) {
-  if (options.features < 1) fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
+  if (options.features < 1)
+    fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
   Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation)};
   std::shared_ptr<const Base> base;
   if (options.base.kind == "resampled") {
