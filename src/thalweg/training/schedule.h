@@ -1,0 +1,41 @@
+// Learning-rate schedules.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace thalweg {
+
+struct ScheduleOptions {
+  /// constant; step (times decay_factor at each milestone, or every decay_every steps);
+  /// exponential (the same decay, smoothly); cosine (half a period down to final_factor); one_cycle
+  /// (Smith and Topin 2019: cosine from 1/25 up to 1 over the first 30 %, then down to
+  /// final_factor).
+  std::string kind = "constant";
+  std::int64_t warm_up = 0;          ///< first steps, in which the rate grows linearly; at least 0
+  double decay_factor = 0.5;         ///< step, exponential: in (0, 1]
+  std::int64_t decay_every = 10000;  ///< step, exponential: at least 1
+  std::vector<std::int64_t> milestones;  ///< step: used in place of decay_every; increasing
+  double final_factor = 0.0;             ///< cosine, one_cycle: in [0, 1]
+};
+
+/// Factor on the learning rate. Thread safe.
+class Schedule {
+ public:
+  /// `iterations` is the whole training, warm-up included. Throws ConfigError that names the key.
+  Schedule(const ScheduleOptions& options, std::int64_t iterations);
+
+  /// For step 0, 1, ...: (step + 1) / warm_up in the warm-up, then the schedule with the steps
+  /// counted from the warm-up's end (milestones count from step 0). Beyond the last iteration the
+  /// cosines stay at their end.
+  double factor(std::int64_t step) const;
+
+ private:
+  enum class Kind : std::uint8_t { kConstant, kStep, kExponential, kCosine, kOneCycle };
+  ScheduleOptions options_;
+  Kind kind_ = Kind::kConstant;
+  std::int64_t iterations_;
+};
+
+}  // namespace thalweg

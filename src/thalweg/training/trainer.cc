@@ -1,0 +1,676 @@
+#include "thalweg/training/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/engine/kernels/kernels.h"
+#include "thalweg/engine/program.h"
+#include "thalweg/objectives/maximum_likelihood.h"
+#include "thalweg/training/optimizer.h"
+#include "thalweg/training/schedule.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::size_t kHistoryRows = 4096;          // merged to half when reached
+constexpr std::int64_t kInitialisationRows = 4096;  // that ActNorm starts from
+constexpr std::int64_t kValidationBlock = 65536;    // rows evaluated at a time
+constexpr std::int64_t kFillRows = 64;              // rows that one task prepares
+constexpr std::int64_t kAverageBlock = 32768;       // values that one task averages
+constexpr double kSmoothing = 0.02;                 // weight of a new loss in the shown one
+
+void merge(HistoryRow& row, const HistoryRow& next) {
+  const std::int64_t good = row.good_steps + next.good_steps;
+  if (next.good_steps > 0) {
+    const double share = static_cast<double>(next.good_steps) / static_cast<double>(good);
+    row.loss = row.good_steps == 0 ? next.loss : row.loss + share * (next.loss - row.loss);
+    row.gradient_norm = std::max(row.gradient_norm, next.gradient_norm);
+  }
+  row.step = next.step;
+  row.learning_rate = next.learning_rate;
+  row.bad_steps += next.bad_steps;
+  row.non_finite += next.non_finite;
+  row.good_steps = good;
+}
+
+/// `x` plus noise in (0, 1), kept off both whole numbers where T would round to them.
+template <typename T>
+T dequantised(T x, double noise) {
+  const T sum = static_cast<T>(static_cast<double>(x) + noise);
+  const T above = x + T(1);
+  if (sum <= x) return std::nextafter(x, above);
+  return sum < above ? sum : std::nextafter(above, x);
+}
+
+void check_options(const TrainingOptions& options) {
+  const auto at_least = [](const char* key, auto value, auto lowest) {
+    if (!(value >= lowest))
+      fail<ConfigError>("training.{}: expected at least {}, got {}", key, lowest, value);
+  };
+  at_least("iterations", options.iterations, 0);
+  at_least("batch_size", options.batch_size, 1);
+  at_least("clip_norm", options.clip_norm, 0.0);
+  at_least("validation_interval", options.validation_interval, 1);
+  at_least("patience", options.patience, 0);
+  at_least("checkpoint_interval", options.checkpoint_interval, 0);
+  at_least("max_bad_steps", options.max_bad_steps, 0);
+  at_least("time_budget", options.time_budget, 0.0);
+  if (!(options.learning_rate > 0.0 && std::isfinite(options.learning_rate)))
+    fail<ConfigError>("training.learning_rate: expected a positive number, got {}",
+                      options.learning_rate);
+  if (!(options.weight_average >= 0.0 && options.weight_average < 1.0))
+    fail<ConfigError>("training.weight_average: expected a number in [0, 1), got {}",
+                      options.weight_average);
+  if (options.precision != "float" && options.precision != "double")
+    fail<ConfigError>("training.precision: expected float or double, got '{}'", options.precision);
+}
+
+OptimizerOptions optimizer_options(const TrainingOptions& options) {
+  return {options.optimizer, options.weight_decay, options.beta1, options.beta2, options.epsilon};
+}
+
+ScheduleOptions schedule_options(const TrainingOptions& options) {
+  return {options.schedule,    options.warm_up,    options.decay_factor,
+          options.decay_every, options.milestones, options.final_factor};
+}
+
+/// Number of rows of a table, whose sizes it checks.
+std::int64_t checked_rows(const char* what, const Flow& flow, std::span<const double> rows,
+                          std::span<const double> context) {
+  const auto size = static_cast<std::int64_t>(rows.size());
+  if (size % flow.features() != 0)
+    fail<ShapeError>("{}: expected rows of {} values, got {} values", what, flow.features(), size);
+  const std::int64_t count = size / flow.features();
+  if (static_cast<std::int64_t>(context.size()) != count * flow.context_features())
+    fail<ShapeError>("{}: expected {} rows of {} context values, got {} values", what, count,
+                     flow.context_features(), context.size());
+  return count;
+}
+
+/// The order of a table's rows in one epoch: Fisher and Yates, a function of seed and epoch alone.
+void shuffle_rows(std::uint64_t seed, std::uint64_t epoch, std::vector<std::int64_t>& order) {
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t left = order.size(), draw = 0; left > 1; --left, ++draw) {
+    // One block of four words serves two draws.
+    if (draw % 2 == 0)
+      words = random_words(seed, static_cast<std::uint32_t>(Stream::kShuffle), epoch,
+                           static_cast<std::uint32_t>(draw / 2));
+    const double uniform = draw % 2 == 0 ? uniform_from_words(words[0], words[1])
+                                         : uniform_from_words(words[2], words[3]);
+    const auto pick = static_cast<std::size_t>(uniform * static_cast<double>(left));
+    std::swap(order[left - 1], order[std::min(pick, left - 1)]);
+  }
+}
+
+/// Samples of training by number: rows of a table, epoch after epoch, or draws of a generator.
+template <typename T>
+class BatchSource {
+ public:
+  BatchSource(const Model& model, const TrainingData& data, const TrainingOptions& options,
+              ThreadPool& pool)
+      : pool_(pool),
+        generator_(data.generator),
+        seed_(static_cast<std::uint64_t>(options.seed)),
+        features_(model.flow().features()),
+        context_features_(model.flow().context_features()),
+        rows_(checked_rows("training data", model.flow(), data.rows, data.context)),
+        table_(data.rows.begin(), data.rows.end()),
+        context_(data.context.begin(), data.context.end()) {
+    if (rows_ == 0 && !generator_)
+      fail<DataError>("training data: expected at least one row, got none");
+    if (rows_ == 0 && context_features_ > 0)
+      fail<ShapeError>("training data: a generator gives no context, but the model wants one");
+    const auto& columns = model.options().columns;
+    for (std::size_t column = 0; column < columns.size(); ++column)
+      if (columns[column].integer) integers_.push_back(static_cast<std::int64_t>(column));
+    batch_ = rows_ > 0 ? std::min(options.batch_size, rows_) : options.batch_size;
+    shuffled_ = rows_ > batch_;
+  }
+
+  std::int64_t batch() const { return batch_; }
+
+  /// Prepares samples first, ..., first + count - 1; valid until the next call.
+  std::span<const BatchInput<T>> fill(std::uint64_t first, std::int64_t count) {
+    if (rows_ == 0) {
+      resize(values_, count * features_);
+      generate(first, count);
+      inputs_[0] = {values_.data(), nullptr};
+      return inputs_;
+    }
+    pick_rows(first, count);
+    inputs_[0] = {table_.data(), order_.data()};
+    inputs_[1] = {context_.data(), order_.data()};
+    if (!integers_.empty()) {
+      resize(values_, count * features_);
+      dequantise(first, count);
+      inputs_[0] = {values_.data(), nullptr};
+    }
+    return inputs_;
+  }
+
+  /// The first samples as they are in training, those that are finite, in double.
+  void first_samples(std::vector<double>& rows, std::vector<double>& context) {
+    const std::int64_t count =
+        rows_ > 0 ? std::min(rows_, kInitialisationRows) : kInitialisationRows;
+    const auto inputs = fill(0, count);
+    for (std::int64_t sample = 0; sample < count; ++sample) {
+      const auto row_of = [&](const BatchInput<T>& input, std::int64_t size) {
+        const T* row = input.data + (input.rows != nullptr ? input.rows[sample] : sample) * size;
+        return std::span<const T>(row, static_cast<std::size_t>(size));
+      };
+      const auto row = row_of(inputs[0], features_);
+      const auto given = row_of(inputs[1], context_features_);
+      const auto finite = [](T value) { return std::isfinite(value); };
+      if (!std::all_of(row.begin(), row.end(), finite) ||
+          !std::all_of(given.begin(), given.end(), finite))
+        continue;
+      rows.insert(rows.end(), row.begin(), row.end());
+      context.insert(context.end(), given.begin(), given.end());
+    }
+    if (rows.empty())
+      fail<DataError>("training data: none of the first {} samples is finite", count);
+  }
+
+ private:
+  template <typename Array>
+  static void resize(Array& array, std::int64_t size) {
+    if (static_cast<std::int64_t>(array.size()) < size)
+      array.resize(static_cast<std::size_t>(size));
+  }
+
+  template <typename Function>
+  void for_row_blocks(std::int64_t count, const Function& function) {
+    const auto task = [&](std::int64_t block, int) {
+      function(block * kFillRows, std::min(kFillRows, count - block * kFillRows));
+    };
+    pool_.parallel((count + kFillRows - 1) / kFillRows, std::ref(task));
+  }
+
+  void generate(std::uint64_t first, std::int64_t count) {
+    resize(drawn_, count * features_);
+    for_row_blocks(count, [&](std::int64_t begin, std::int64_t rows) {
+      double* drawn = drawn_.data() + begin * features_;
+      generator_(first + static_cast<std::uint64_t>(begin), rows, drawn);
+      std::copy(drawn, drawn + rows * features_, values_.data() + begin * features_);
+    });
+  }
+
+  void pick_rows(std::uint64_t first, std::int64_t count) {
+    resize(order_, count);
+    const auto rows = static_cast<std::uint64_t>(rows_);
+    for (std::int64_t sample = 0; sample < count;) {
+      const std::uint64_t position = first + static_cast<std::uint64_t>(sample);
+      const auto index = static_cast<std::int64_t>(position % rows);
+      const std::int64_t length = std::min(count - sample, rows_ - index);
+      if (shuffled_) {
+        start_epoch(position / rows);
+        std::copy_n(epoch_order_.begin() + index, length, order_.begin() + sample);
+      } else {
+        std::iota(order_.begin() + sample, order_.begin() + sample + length, index);
+      }
+      sample += length;
+    }
+  }
+
+  void start_epoch(std::uint64_t epoch) {
+    if (!epoch_order_.empty() && epoch == epoch_) return;
+    epoch_order_.resize(static_cast<std::size_t>(rows_));
+    shuffle_rows(seed_, epoch, epoch_order_);
+    epoch_ = epoch;
+  }
+
+  void dequantise(std::uint64_t first, std::int64_t count) {
+    const auto integers = static_cast<std::int64_t>(integers_.size());
+    resize(noise_, (count + kFillRows - 1) / kFillRows * kFillRows * integers);
+    for_row_blocks(count, [&](std::int64_t begin, std::int64_t rows) {
+      T* noise = noise_.data() + begin * integers;
+      kernels::random_uniform<T>(seed_, static_cast<std::uint32_t>(Stream::kDequantisation),
+                                 first + static_cast<std::uint64_t>(begin), integers, rows, noise,
+                                 kFillRows);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        T* out = values_.data() + (begin + row) * features_;
+        std::copy_n(table_.data() + order_[static_cast<std::size_t>(begin + row)] * features_,
+                    features_, out);
+        for (std::int64_t k = 0; k < integers; ++k) {
+          T& value = out[integers_[static_cast<std::size_t>(k)]];
+          value = dequantised(value, static_cast<double>(noise[k * kFillRows + row]));
+        }
+      }
+    });
+  }
+
+  ThreadPool& pool_;
+  SampleGenerator generator_;
+  std::uint64_t seed_;
+  std::int64_t features_, context_features_, rows_;
+  std::vector<T> table_, context_;
+  std::vector<std::int64_t> integers_;
+  std::int64_t batch_ = 0;
+  bool shuffled_ = false;
+  std::uint64_t epoch_ = 0;
+  std::vector<std::int64_t> epoch_order_, order_;
+  std::vector<T> values_, noise_;
+  std::vector<double> drawn_;
+  std::array<BatchInput<T>, 2> inputs_;
+};
+
+/// Mean negative log likelihood of fixed rows.
+template <typename T>
+class Validator {
+ public:
+  Validator(const Model& model, const TrainingData& data, std::int64_t seed, ThreadPool& pool)
+      : features_(model.flow().features()),
+        context_features_(model.flow().context_features()),
+        rows_(checked_rows("validation data", model.flow(), data.validation_rows,
+                           data.validation_context)),
+        table_(data.validation_rows.begin(), data.validation_rows.end()),
+        context_(data.validation_context.begin(), data.validation_context.end()) {
+    if (rows_ == 0) return;
+    const auto& columns = model.options().columns;
+    for (std::int64_t row = 0; row < rows_; ++row)
+      for (std::size_t column = 0; column < columns.size(); ++column) {
+        if (!columns[column].integer) continue;
+        const auto words = random_words(
+            static_cast<std::uint64_t>(seed), static_cast<std::uint32_t>(Stream::kEvaluation),
+            static_cast<std::uint64_t>(row), static_cast<std::uint32_t>(column));
+        T& value = table_[static_cast<std::size_t>(row * features_) + column];
+        value = dequantised(value, uniform_from_words(words[0], words[1]));
+      }
+    Graph graph(model.parameters());
+    const Value x = graph.input({features_, 1});
+    const Value given = context_features_ > 0 ? graph.input({context_features_, 1}) : Value{};
+    executor_ = std::make_unique<Executor<T>>(
+        std::make_shared<Program<T>>(graph, std::vector<Value>{model.flow().log_prob(x, given)}),
+        pool);
+    log_prob_.resize(static_cast<std::size_t>(std::min(rows_, kValidationBlock)));
+  }
+
+  std::int64_t rows() const { return rows_; }
+
+  double loss(const T* parameters) {
+    double sum = 0.0;
+    for (std::int64_t begin = 0; begin < rows_; begin += kValidationBlock) {
+      const std::int64_t count = std::min(kValidationBlock, rows_ - begin);
+      const BatchInput<T> inputs[] = {{table_.data() + begin * features_},
+                                      {context_.data() + begin * context_features_}};
+      T* const outputs[] = {log_prob_.data()};
+      executor_->run(
+          {.parameters = parameters, .inputs = inputs, .counts = {&count, 1}, .outputs = outputs});
+      for (std::int64_t row = 0; row < count; ++row)
+        sum += static_cast<double>(log_prob_[static_cast<std::size_t>(row)]);
+    }
+    return -sum / static_cast<double>(rows_);
+  }
+
+ private:
+  std::int64_t features_, context_features_, rows_;
+  std::vector<T> table_, context_, log_prob_;
+  std::unique_ptr<Executor<T>> executor_;
+};
+
+}  // namespace
+
+void History::add(std::int64_t step, bool good, double loss, double learning_rate,
+                  double gradient_norm, std::int64_t non_finite) {
+  HistoryRow row;
+  row.step = step;
+  row.loss = good ? loss : std::numeric_limits<double>::quiet_NaN();
+  row.learning_rate = learning_rate;
+  row.gradient_norm = good ? gradient_norm : 0.0;
+  row.bad_steps = good ? 0 : 1;
+  row.non_finite = non_finite;
+  row.good_steps = good ? 1 : 0;
+  if (open.good_steps + open.bad_steps == 0)
+    open = row;
+  else
+    merge(open, row);
+  if (open.good_steps + open.bad_steps < interval) return;
+  rows.push_back(open);
+  open = {};
+  if (rows.size() < kHistoryRows) return;
+  for (std::size_t pair = 0; pair < rows.size() / 2; ++pair) {
+    rows[pair] = rows[2 * pair];
+    merge(rows[pair], rows[2 * pair + 1]);
+  }
+  rows.resize(rows.size() / 2);
+  interval *= 2;
+}
+
+const std::vector<double>& TrainerState::result() const {
+  if (!best.empty()) return best;
+  return average.empty() ? parameters : average;
+}
+
+/// The trainer in one precision.
+class Trainer::Work {
+ public:
+  virtual ~Work() = default;
+  virtual double step() = 0;
+  virtual double validation_loss() = 0;
+  virtual bool validates() const = 0;
+  virtual void take_best() = 0;
+  virtual TrainerState state() const = 0;
+  virtual void restore(const TrainerState& state) = 0;
+
+  Work(Model& trained_model, const TrainingOptions& training_options)
+      : model(trained_model),
+        options(training_options),
+        schedule(schedule_options(training_options), training_options.iterations) {}
+
+  Model& model;
+  TrainingOptions options;
+  Schedule schedule;
+  TrainerCounters counters;
+  History history;
+};
+
+namespace {
+
+template <typename T>
+class TypedWork final : public Trainer::Work {
+ public:
+  TypedWork(Model& trained_model, const TrainingData& data, const TrainingOptions& training_options,
+            ThreadPool& pool)
+      : Work(trained_model, training_options),
+        pool_(pool),
+        source_(trained_model, data, training_options, pool),
+        validator_(trained_model, data, training_options.seed, pool) {
+    forget_normaliser();
+    Graph graph(model.parameters(), Phase::kTraining);
+    const LikelihoodStep nodes = maximum_likelihood(graph, model.flow());
+    std::vector<Value> outputs{nodes.loss, nodes.non_finite};
+    outputs.insert(outputs.end(), nodes.gradients.begin(), nodes.gradients.end());
+    for (const BufferUpdate& update : graph.buffer_updates()) {
+      buffer_offsets_.push_back(model.parameters().info(update.buffer).offset);
+      outputs.push_back(update.value);
+    }
+    executor_ = std::make_unique<Executor<T>>(std::make_shared<Program<T>>(graph, outputs), pool);
+    optimizer_ = std::make_unique<Optimizer<T>>(model.parameters(), nodes.trainable,
+                                                optimizer_options(options));
+    gradients_.resize(nodes.gradients.size());
+    for (Domain domain = 0; domain < graph.domains(); ++domain)
+      counts_.push_back(domain == 0 ? source_.batch() : graph.default_count(domain));
+    first_samples_.resize(counts_.size());
+    const auto flat = model.parameters().flat();
+    parameters_.assign(flat.begin(), flat.end());
+    if (options.weight_average > 0.0) average_.assign(flat.begin(), flat.end());
+  }
+
+  double step() override {
+    if (counters.step == 0 && options.initialise_from_data) initialise();
+    for (std::size_t domain = 0; domain < counts_.size(); ++domain)
+      first_samples_[domain] =
+          static_cast<std::uint64_t>(counters.step) * static_cast<std::uint64_t>(counts_[domain]);
+    executor_->run({.parameters = parameters_.data(),
+                    .inputs = source_.fill(first_samples_[0], counts_[0]),
+                    .counts = counts_,
+                    .first_samples = first_samples_,
+                    .seed = static_cast<std::uint64_t>(options.seed),
+                    .outputs = {}});
+    const auto loss = static_cast<double>(executor_->shared_output(0)[0]);
+    const auto non_finite = std::llround(static_cast<double>(executor_->shared_output(1)[0]));
+    for (std::size_t index = 0; index < gradients_.size(); ++index)
+      gradients_[index] = executor_->shared_output(2 + index);
+    const double norm = optimizer_->gradient_norm(gradients_, pool_);
+    const bool good = std::isfinite(loss) && std::isfinite(norm);
+    const double rate = options.learning_rate * schedule.factor(counters.step);
+    if (good) {
+      const double scale =
+          options.clip_norm > 0.0 && norm > options.clip_norm ? options.clip_norm / norm : 1.0;
+      optimizer_->step(rate, scale, gradients_, parameters_.data(), pool_);
+      for (std::size_t index = 0; index < buffer_offsets_.size(); ++index) {
+        const auto value = executor_->shared_output(2 + gradients_.size() + index);
+        std::copy(value.begin(), value.end(), parameters_.begin() + buffer_offsets_[index]);
+      }
+      counters.optimizer_steps = optimizer_->steps();
+      if (!average_.empty()) add_to_average();
+    }
+    count_step(good, loss, rate, norm, non_finite);
+    return loss;
+  }
+
+  bool validates() const override { return validator_.rows() > 0; }
+
+  double validation_loss() override {
+    if (!validates()) fail<DataError>("validation: expected validation rows, got none");
+    if (average_.empty()) return validator_.loss(parameters_.data());
+    const std::vector<T> average(average_.begin(), average_.end());
+    return validator_.loss(average.data());
+  }
+
+  void take_best() override {
+    if (average_.empty())
+      best_.assign(parameters_.begin(), parameters_.end());
+    else
+      best_ = average_;
+  }
+
+  TrainerState state() const override {
+    TrainerState state;
+    state.counters = counters;
+    state.parameters.assign(parameters_.begin(), parameters_.end());
+    const auto& first = optimizer_->first_moment();
+    const auto& second = optimizer_->second_moment();
+    state.first_moment.assign(first.begin(), first.end());
+    state.second_moment.assign(second.begin(), second.end());
+    state.average = average_;
+    state.best = best_;
+    state.history = history;
+    return state;
+  }
+
+  void restore(const TrainerState& state) override {
+    const std::size_t size = parameters_.size();
+    const auto check = [](const char* what, std::size_t expected, std::size_t got) {
+      if (got != expected)
+        fail<DataError>("resume: expected {} of {} values, got {}: the state is of another model",
+                        what, expected, got);
+    };
+    check("parameters", size, state.parameters.size());
+    check("first moments", size, state.first_moment.size());
+    check("second moments", size, state.second_moment.size());
+    if (!state.best.empty()) check("best parameters", size, state.best.size());
+    if (state.average.empty() != average_.empty())
+      fail<DataError>(
+          "resume: the state was trained {} a weight average, training.weight_average is {}",
+          state.average.empty() ? "without" : "with", options.weight_average);
+    if (!average_.empty()) check("average parameters", size, state.average.size());
+    counters = state.counters;
+    history = state.history;
+    parameters_.assign(state.parameters.begin(), state.parameters.end());
+    average_ = state.average;
+    best_ = state.best;
+    optimizer_->restore(counters.optimizer_steps, state.first_moment, state.second_moment);
+  }
+
+ private:
+  /// A final estimate of Z belongs to the parameters from before training.
+  void forget_normaliser() {
+    if (model.resampled() == nullptr) return;
+    model.parameters().values(model.resampled()->normaliser())[0] = 0.0;
+    model.parameters().values(model.resampled()->normaliser_error())[0] = 0.0;
+  }
+
+  void initialise() {
+    const auto& transforms = model.flow().transforms();
+    if (std::none_of(transforms.begin(), transforms.end(),
+                     [](const auto& transform) { return transform->wants_data(); }))
+      return;
+    std::vector<double> rows;
+    std::vector<double> context;
+    source_.first_samples(rows, context);
+    thalweg::initialise_from_data(model.flow(), model.parameters(), rows, context);
+    const auto flat = model.parameters().flat();
+    std::copy(flat.begin(), flat.end(), parameters_.begin());
+  }
+
+  void add_to_average() {
+    const auto count = static_cast<double>(counters.optimizer_steps);
+    const double weight = 1.0 - std::min(options.weight_average, (count - 1.0) / (count + 8.0));
+    const auto size = static_cast<std::int64_t>(parameters_.size());
+    const auto task = [&](std::int64_t block, int) {
+      const std::int64_t end = std::min(size, (block + 1) * kAverageBlock);
+      double* average = average_.data();
+      const T* parameters = parameters_.data();
+      for (std::int64_t i = block * kAverageBlock; i < end; ++i)
+        average[i] += weight * (static_cast<double>(parameters[i]) - average[i]);
+    };
+    pool_.parallel((size + kAverageBlock - 1) / kAverageBlock, std::ref(task));
+  }
+
+  void count_step(bool good, double loss, double rate, double norm, std::int64_t non_finite) {
+    ++counters.step;
+    counters.non_finite += non_finite;
+    history.add(counters.step, good, loss, rate, norm, non_finite);
+    if (good) {
+      counters.bad_in_a_row = 0;
+      const double weight =
+          std::max(kSmoothing, 1.0 / static_cast<double>(counters.optimizer_steps));
+      counters.smoothed_loss =
+          counters.optimizer_steps == 1
+              ? loss
+              : counters.smoothed_loss + weight * (loss - counters.smoothed_loss);
+      return;
+    }
+    ++counters.bad_steps;
+    ++counters.bad_in_a_row;
+    if (counters.bad_in_a_row > options.max_bad_steps)
+      fail<NumericalError>(
+          "training: {} steps in a row were not finite (step {}: loss {}, gradient norm {}, {} of "
+          "{} log densities not finite): lower training.learning_rate, set training.clip_norm, or "
+          "look for extreme values in the data",
+          counters.bad_in_a_row, counters.step, loss, norm, non_finite, counts_[0]);
+  }
+
+  ThreadPool& pool_;
+  BatchSource<T> source_;
+  Validator<T> validator_;
+  std::unique_ptr<Executor<T>> executor_;
+  std::unique_ptr<Optimizer<T>> optimizer_;
+  std::vector<std::span<const T>> gradients_;
+  std::vector<std::int64_t> buffer_offsets_, counts_;
+  std::vector<std::uint64_t> first_samples_;
+  std::vector<T> parameters_;
+  std::vector<double> average_, best_;
+};
+
+/// Steps per second over about the last second.
+class Speedometer {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  double rate(std::int64_t step, double now) {
+    if (mark_step_ < 0) mark_step_ = step - 1;
+    const double elapsed = now - mark_time_;
+    if (rate_ == 0.0 || elapsed >= 1.0) {
+      const double fresh = static_cast<double>(step - mark_step_) / std::max(elapsed, 1e-9);
+      if (elapsed >= 1.0) {
+        rate_ = fresh;
+        mark_step_ = step;
+        mark_time_ = now;
+      }
+      return fresh;
+    }
+    return rate_;
+  }
+
+ private:
+  Clock::time_point start_ = Clock::now();
+  double mark_time_ = 0.0, rate_ = 0.0;
+  std::int64_t mark_step_ = -1;
+};
+
+}  // namespace
+
+Trainer::Trainer(Model& model, const TrainingData& data, const TrainingOptions& options,
+                 ThreadPool& pool) {
+  check_options(options);
+  if (options.precision == "float")
+    work_ = std::make_unique<TypedWork<float>>(model, data, options, pool);
+  else
+    work_ = std::make_unique<TypedWork<double>>(model, data, options, pool);
+}
+
+Trainer::~Trainer() = default;
+
+double Trainer::step() { return work_->step(); }
+
+double Trainer::validation_loss() { return work_->validation_loss(); }
+
+void Trainer::update_model() {
+  const TrainerState state = work_->state();
+  std::copy(state.result().begin(), state.result().end(), work_->model.parameters().flat().begin());
+}
+
+const TrainerCounters& Trainer::counters() const { return work_->counters; }
+const History& Trainer::history() const { return work_->history; }
+TrainerState Trainer::state() const { return work_->state(); }
+void Trainer::restore(const TrainerState& state) { work_->restore(state); }
+
+StopReason Trainer::run(const TrainingCallbacks& callbacks) {
+  StopReason reason{};
+  try {
+    reason = train(callbacks);
+  } catch (...) {
+    update_model();
+    throw;
+  }
+  update_model();
+  return reason;
+}
+
+StopReason Trainer::train(const TrainingCallbacks& callbacks) {
+  const TrainingOptions& options = work_->options;
+  TrainerCounters& counters = work_->counters;
+  auto& validations = work_->history.validations;
+  Speedometer speedometer;
+  const auto out_of_patience = [&] {
+    return options.patience > 0 && counters.validations_since_best >= options.patience;
+  };
+  while (counters.step < options.iterations) {
+    if (out_of_patience()) return StopReason::kPatience;
+    const double rate = options.learning_rate * work_->schedule.factor(counters.step);
+    work_->step();
+    if (work_->validates() &&
+        (counters.step % options.validation_interval == 0 || counters.step == options.iterations)) {
+      const double loss = work_->validation_loss();
+      validations.push_back({counters.step, loss});
+      ++counters.validations_since_best;
+      if (std::isfinite(loss) && loss < counters.best_validation_loss) {
+        counters.best_validation_loss = loss;
+        counters.best_step = counters.step;
+        counters.validations_since_best = 0;
+        work_->take_best();
+      }
+    }
+    if (callbacks.checkpoint && options.checkpoint_interval > 0 &&
+        counters.step % options.checkpoint_interval == 0)
+      callbacks.checkpoint();
+    const double seconds = speedometer.seconds();
+    if (callbacks.progress) {
+      TrainingProgress progress;
+      progress.step = counters.step;
+      progress.iterations = options.iterations;
+      progress.loss = counters.smoothed_loss;
+      progress.steps_per_second = speedometer.rate(counters.step, seconds);
+      progress.learning_rate = rate;
+      if (!validations.empty()) progress.validation_loss = validations.back().loss;
+      progress.best_validation_loss = counters.best_validation_loss;
+      progress.bad_steps = counters.bad_steps;
+      if (!callbacks.progress(progress)) return StopReason::kCallback;
+    }
+    if (options.time_budget > 0.0 && seconds >= options.time_budget &&
+        counters.step < options.iterations)
+      return StopReason::kTimeBudget;
+  }
+  return out_of_patience() ? StopReason::kPatience : StopReason::kIterations;
+}
+
+}  // namespace thalweg
