@@ -26,7 +26,7 @@ std::string message_of_text(const std::string& text) {
 
 TEST(RunOptions, ReadsWhatItWrites) {
   RunOptions options;
-  options.seed = 12345678901234;
+  options.training.seed = 12345678901234;
   options.data.path = "a \"quoted\"\\path\n.csv";
   options.data.bounds = {"x0=0:", "x1=0:1"};
   options.model.flow.hidden = {3, 5};
@@ -94,7 +94,7 @@ TEST(RunOptions, SetsSingleKeys) {
   EXPECT_EQ(options.data.bounds, (std::vector<std::string>{"a=0:", "b=0:1"}));
   EXPECT_EQ(options.data.path, "/some/where, else.csv");
   EXPECT_FALSE(options.model.flow.act_norm);
-  EXPECT_EQ(options.seed, 1000);
+  EXPECT_EQ(options.training.seed, 1000);
   const auto message = [&](const char* text) {
     return message_of([&] { set_option(options, text); });
   };

@@ -379,4 +379,41 @@ PreparedData prepare_data(const std::vector<std::string>& names, std::span<const
   return data;
 }
 
+void choose_for_data(RunOptions& options, const PreparedData& data) {
+  const auto rows = static_cast<std::int64_t>(data.train.size());
+  const std::int64_t features = data.features();
+  FlowOptions& flow = options.model.flow;
+  BaseOptions& base = options.model.base;
+  TrainingOptions& training = options.training;
+  const std::int64_t width = rows < 5000 ? 64 : 128;
+  flow.hidden = {width, width};
+  if (features == 1) {
+    flow.kind = "elementwise_spline";
+    flow.blocks = 3;
+    flow.bins = 16;
+  } else {
+    flow.kind = "real_nvp";
+    flow.blocks = features <= 3 ? 12 : 10;
+    flow.permutation = "lu";
+    if (features <= 3) flow.hidden = {64, 64};
+    // A learned rejection pays where gaps between modes are wide against the number of columns.
+    if (features <= 16) {
+      base.kind = "resampled";
+      base.hidden = {width, width};
+    }
+  }
+  training.batch_size = rows < 50000 ? 512 : 1024;
+  // Small tables are learnt in few steps; large ones are given some minutes.
+  const std::int64_t epochs = 200;
+  training.iterations = std::clamp<std::int64_t>(epochs * rows / training.batch_size, 3000, 20000);
+  training.schedule = "cosine";
+  training.warm_up = 200;
+  training.final_factor = 0.01;
+  training.clip_norm = 10.0;
+  training.weight_decay = 1e-5;
+  training.weight_average = 0.99;
+  training.validation_interval = std::max<std::int64_t>(100, training.iterations / 50);
+  training.patience = 12;
+}
+
 }  // namespace thalweg

@@ -30,12 +30,10 @@ struct DataOptions {
 
 /// All options of a run.
 struct RunOptions {
-  std::int64_t seed = 1;
-  std::string precision = "float";         ///< float or double
   std::int64_t final_proposals = 1 << 22;  ///< for the final estimate of Z of a resampled base
   DataOptions data;
   ModelOptions model;
-  TrainingOptions training;
+  TrainingOptions training;  ///< its seed is the run's
 };
 
 /// Where the value of a key is kept.

@@ -37,11 +37,11 @@ void merge(HistoryRow& row, const HistoryRow& next) {
   row.good_steps = good;
 }
 
-/// `x` plus noise in (0, 1), kept off both whole numbers where T would round to them.
+/// `x` plus `step` times noise in (0, 1), kept off both ends where T would round to them.
 template <typename T>
-T dequantised(T x, double noise) {
-  const T sum = static_cast<T>(static_cast<double>(x) + noise);
-  const T above = x + T(1);
+T dequantised(T x, double step, double noise) {
+  const T sum = static_cast<T>(static_cast<double>(x) + step * noise);
+  const auto above = static_cast<T>(static_cast<double>(x) + step);
   if (sum <= x) return std::nextafter(x, above);
   return sum < above ? sum : std::nextafter(above, x);
 }
@@ -127,7 +127,10 @@ class BatchSource {
       fail<ShapeError>("training data: a generator gives no context, but the model wants one");
     const auto& columns = model.options().columns;
     for (std::size_t column = 0; column < columns.size(); ++column)
-      if (columns[column].integer) integers_.push_back(static_cast<std::int64_t>(column));
+      if (columns[column].integer) {
+        integers_.push_back(static_cast<std::int64_t>(column));
+        steps_.push_back(columns[column].step);
+      }
     batch_ = rows_ > 0 ? std::min(options.batch_size, rows_) : options.batch_size;
     shuffled_ = rows_ > batch_;
   }
@@ -237,8 +240,10 @@ class BatchSource {
         std::copy_n(table_.data() + order_[static_cast<std::size_t>(begin + row)] * features_,
                     features_, out);
         for (std::int64_t k = 0; k < integers; ++k) {
-          T& value = out[integers_[static_cast<std::size_t>(k)]];
-          value = dequantised(value, static_cast<double>(noise[k * kFillRows + row]));
+          const auto number = static_cast<std::size_t>(k);
+          T& value = out[integers_[number]];
+          value =
+              dequantised(value, steps_[number], static_cast<double>(noise[k * kFillRows + row]));
         }
       }
     });
@@ -250,6 +255,7 @@ class BatchSource {
   std::int64_t features_, context_features_, rows_;
   std::vector<T> table_, context_;
   std::vector<std::int64_t> integers_;
+  std::vector<double> steps_;  // of the evenly spaced columns
   std::int64_t batch_ = 0;
   bool shuffled_ = false;
   std::uint64_t epoch_ = 0;
@@ -279,7 +285,7 @@ class Validator {
             static_cast<std::uint64_t>(seed), static_cast<std::uint32_t>(Stream::kEvaluation),
             static_cast<std::uint64_t>(row), static_cast<std::uint32_t>(column));
         T& value = table_[static_cast<std::size_t>(row * features_) + column];
-        value = dequantised(value, uniform_from_words(words[0], words[1]));
+        value = dequantised(value, columns[column].step, uniform_from_words(words[0], words[1]));
       }
     Graph graph(model.parameters());
     const Value x = graph.input({features_, 1});

@@ -53,8 +53,8 @@ using SampleGenerator =
     std::function<void(std::uint64_t first_sample, std::int64_t count, double* out)>;
 
 /// What a model is trained on: a table, or a generator of fresh samples. The trainer copies what it
-/// needs in its own precision. Columns that the model calls integer get fresh noise on (0, 1) in
-/// each step (fixed noise in validation).
+/// needs in its own precision. Columns that the model calls integer get fresh noise on (0, step)
+/// in each step (fixed noise in validation).
 struct TrainingData {
   std::span<const double> rows = {};     ///< rows x features, row-major
   std::span<const double> context = {};  ///< rows x context features

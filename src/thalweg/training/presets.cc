@@ -1,0 +1,54 @@
+#include "thalweg/training/presets.h"
+
+#include <algorithm>
+
+namespace thalweg {
+
+namespace {
+
+/// The two-dimensional experiments of Stimper, Schoelkopf, Hernandez-Lobato 2022, section 4.1, with
+/// the settings of their code: eight blocks of coupling, swap and ActNorm, weight decay as a
+/// penalty inside of Adam.
+RunOptions plane(const char* target, bool resampled) {
+  RunOptions options;
+  options.data.target = target;
+  options.model.flow.blocks = 8;
+  options.model.flow.hidden = {32, 32};
+  options.model.base.kind = resampled ? "resampled" : "normal";
+  options.model.base.hidden = {256, 256};
+  options.training.iterations = 20000;
+  options.training.batch_size = 1024;
+  options.training.learning_rate = 1e-3;
+  options.training.weight_decay = 1e-3;
+  return options;
+}
+
+}  // namespace
+
+const std::vector<Preset>& presets() {
+  static const std::vector<Preset> list = {
+      {"rings-normal", "two rings, real NVP with a Gaussian base",
+       [] { return plane("two_rings", false); }},
+      {"rings-resampled", "two rings, real NVP with a resampled base",
+       [] { return plane("two_rings", true); }},
+      {"moons-normal", "dual moon, real NVP with a Gaussian base",
+       [] { return plane("dual_moon", false); }},
+      {"moons-resampled", "dual moon, real NVP with a resampled base",
+       [] { return plane("dual_moon", true); }},
+      {"circle-normal", "eight Gaussians on a circle, real NVP with a Gaussian base",
+       [] { return plane("circle_of_gaussians", false); }},
+      {"circle-resampled", "eight Gaussians on a circle, real NVP with a resampled base",
+       [] { return plane("circle_of_gaussians", true); }},
+      {"tabular", "your own points (--data): sizes and stopping are chosen from the data",
+       [] { return RunOptions(); }},
+  };
+  return list;
+}
+
+const Preset* find_preset(std::string_view name) {
+  const auto found = std::find_if(presets().begin(), presets().end(),
+                                  [&](const Preset& preset) { return preset.name == name; });
+  return found == presets().end() ? nullptr : &*found;
+}
+
+}  // namespace thalweg
