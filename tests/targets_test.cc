@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "run_graph.h"
+#include "thalweg/core/error.h"
+#include "thalweg/targets/target.h"
+
+namespace thalweg::testing {
+namespace {
+
+std::vector<double> log_densities(const Target& target, const std::vector<double>& points) {
+  const ParameterStore parameters;
+  Graph graph(parameters);
+  const Value x = graph.input({target.features(), 1});
+  return run_graph(graph, {target.log_density(x)}, {points},
+                   {static_cast<std::int64_t>(points.size()) / target.features()})[0];
+}
+
+/// Midpoints of a side x side grid over the square of the given half width.
+std::vector<double> grid(int side, double half_width) {
+  std::vector<double> points;
+  const double step = 2.0 * half_width / side;
+  for (int i = 0; i < side; ++i)
+    for (int j = 0; j < side; ++j) {
+      points.push_back(-half_width + step * (i + 0.5));
+      points.push_back(-half_width + step * (j + 0.5));
+    }
+  return points;
+}
+
+TEST(Targets, KnownValues) {
+  // Values of the corrected formulas, worked out by hand and in NumPy.
+  const std::map<std::string, std::pair<double, double>> expected = {
+      {"dual_moon", {0.0, -25.29678}},
+      {"circle_of_gaussians", {-1.18529, -8.06565}},
+      {"two_rings", {0.0, -0.62877}}};
+  for (const auto& [name, values] : expected) {
+    SCOPED_TRACE(name);
+    const auto found = log_densities(*make_target(name), {2.0, 0.0, 0.3, 1.1});
+    EXPECT_NEAR(found[0], values.first, 5e-6);
+    EXPECT_NEAR(found[1], values.second, 5e-6);
+  }
+}
+
+TEST(Targets, NormalisersByQuadrature) {
+  // The midpoint rule converges faster than any power for smooth functions that vanish outside.
+  for (const TargetEntry& entry : built_in_targets()) {
+    SCOPED_TRACE(entry.name);
+    const auto target = make_target(entry.name);
+    ASSERT_TRUE(target->log_normaliser().has_value());
+    const int side = 700;
+    const double half_width = 6.0;
+    double integral = 0.0;
+    const std::vector<double> values = log_densities(*target, grid(side, half_width));
+    for (const double value : values) integral += std::exp(value);
+    integral *= std::pow(2.0 * half_width / side, 2);
+    EXPECT_NEAR(std::log(integral), *target->log_normaliser(), 1e-12);
+  }
+}
+
+TEST(Targets, PublishedIntegrals) {
+  EXPECT_NEAR(std::exp(*make_target("dual_moon")->log_normaliser()), 2.23494, 5e-6);
+  EXPECT_NEAR(std::exp(*make_target("two_rings")->log_normaliser()), 5.90610, 5e-6);
+}
+
+TEST(Targets, SamplesFollowTheDensity) {
+  // Chi-square over cells with at least 20 expected samples: with n cells its mean is about n and
+  // its variance 2 n; the limit of 6 deviations is passed by chance less than once in 10^6.
+  constexpr int kSamples = 20000;
+  constexpr int kCells = 12;
+  constexpr int kFine = 50;  // points a cell side
+  for (const TargetEntry& entry : built_in_targets()) {
+    SCOPED_TRACE(entry.name);
+    const auto target = make_target(entry.name);
+    const double half_width = target->half_width();
+    std::vector<double> mass(kCells * kCells, 0.0);
+    std::vector<double> count(kCells * kCells, 0.0);
+    const int side = kCells * kFine;
+    const auto values = log_densities(*target, grid(side, half_width));
+    const double area = std::pow(2.0 * half_width / side, 2);
+    for (int i = 0; i < side; ++i)
+      for (int j = 0; j < side; ++j)
+        mass[static_cast<std::size_t>(i / kFine * kCells + j / kFine)] +=
+            area *
+            std::exp(values[static_cast<std::size_t>(i * side + j)] - *target->log_normaliser());
+    int outside = 0;
+    for (int s = 0; s < kSamples; ++s) {
+      RandomSequence random(21, Stream::kTarget, static_cast<std::uint64_t>(s));
+      const std::vector<double> x = target->sample(random);
+      const double row = (x[0] / half_width + 1.0) * 0.5 * kCells;
+      const double column = (x[1] / half_width + 1.0) * 0.5 * kCells;
+      if (row < 0.0 || row >= kCells || column < 0.0 || column >= kCells)
+        ++outside;
+      else
+        count[static_cast<std::size_t>(static_cast<int>(row) * kCells +
+                                       static_cast<int>(column))] += 1.0;
+    }
+    EXPECT_LE(outside, 20);  // at most 1e-4 of the mass: 2 expected
+    double statistic = 0.0;
+    double cells = 0.0;
+    for (std::size_t i = 0; i < mass.size(); ++i) {
+      const double expected = mass[i] * kSamples;
+      if (expected < 20.0) continue;
+      statistic += std::pow(count[i] - expected, 2) / expected;
+      cells += 1.0;
+    }
+    EXPECT_GE(cells, 4.0);
+    EXPECT_LT(statistic, cells + 6.0 * std::sqrt(2.0 * cells) + 18.0);
+  }
+}
+
+TEST(Targets, UnknownNameSuggestsTheNearest) {
+  try {
+    make_target("two_ring");
+    FAIL() << "expected a ConfigError";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("two_rings"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace thalweg::testing
