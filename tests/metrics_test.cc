@@ -37,23 +37,29 @@ TEST(GridDivergence, IsThatOfTwoGaussians) {
   EXPECT_NEAR(divergence.published_floor, cell * 5.0 * log_factor, 1e-6);
   EXPECT_NEAR((divergence.as_published - divergence.published_floor) / (cell * 5.0), expected,
               1e-6);
-  EXPECT_EQ(divergence.non_finite, 0);
+  EXPECT_EQ(divergence.left_out, 0);
 }
 
-TEST(GridDivergence, ShowsWhatIsNotFinite) {
-  const PlaneLogDensity broken = [](std::span<const double> points) {
-    std::vector<double> result(points.size() / 2, -1.0);
-    result[0] = NAN;
-    return result;
+TEST(GridDivergence, LeavesOutOnlyWhatDoesNotCount) {
+  const auto broken_at = [](std::size_t first, std::size_t count) {
+    return [=](std::span<const double> points) {
+      std::vector<double> result = gaussian(0.0, 0.3)(points);
+      for (std::size_t i = first; i < first + count; ++i) result[i] = NAN;
+      return result;
+    };
   };
-  const GridDivergence divergence = grid_divergence(gaussian(0.0, 1.0), 0.0, broken, 3.0, 10);
-  EXPECT_EQ(divergence.non_finite, 1);
+  // The corner holds none of the mass, the middle does.
+  GridDivergence divergence = grid_divergence(gaussian(0.0, 0.3), 0.0, broken_at(0, 3), 3.0, 41);
+  EXPECT_EQ(divergence.left_out, 3);
+  EXPECT_NEAR(divergence.nats, 0.0, 1e-12);
+  divergence = grid_divergence(gaussian(0.0, 0.3), 0.0, broken_at(41 * 20 + 20, 1), 3.0, 41);
+  EXPECT_EQ(divergence.left_out, 1);
   EXPECT_TRUE(std::isnan(divergence.nats));
   EXPECT_TRUE(std::isfinite(divergence.as_published));
 }
 
 TEST(GridIntegral, IsTheMass) {
-  EXPECT_NEAR(grid_integral(gaussian(0.5, 0.3, std::log(2.0)), 8.0, 400), 2.0, 1e-9);
+  EXPECT_NEAR(grid_integral(gaussian(0.5, 0.3, std::log(2.0)), 8.0, 400).value, 2.0, 1e-9);
 }
 
 TEST(GridIntegral, RefusesAnEmptyGrid) {
@@ -110,7 +116,8 @@ TEST(GaussianMixtureFit, DensityIntegratesToOne) {
   options.components = 5;
   const FittedGaussianMixture fit = fit_gaussian_mixture(two_clusters(500), 2, options, 4);
   EXPECT_NEAR(
-      grid_integral([&](std::span<const double> points) { return fit.log_prob(points); }, 12.0),
+      grid_integral([&](std::span<const double> points) { return fit.log_prob(points); }, 12.0)
+          .value,
       1.0, 1e-6);
 }
 

@@ -40,14 +40,16 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
   constexpr double kOffset = 1e-10;
   const double width = 2.0 * half_width;
   GridDivergence result;
-  double weight = 0.0, sum = 0.0;
+  double weight = 0.0, weight_left_out = 0.0, sum = 0.0;
   visit_grid(-half_width, width / static_cast<double>(points - 1), points,
              [&](const std::vector<double>& block) {
                const std::vector<double> target = log_target(block), model = log_model(block);
                for (std::size_t i = 0; i < target.size(); ++i) {
                  const double p = std::exp(target[i]), q = std::exp(model[i]);
-                 if (std::isnan(model[i]) || std::isinf(q)) ++result.non_finite;
-                 if (p > 0.0) {
+                 if (!std::isfinite(model[i])) {
+                   ++result.left_out;
+                   weight_left_out += p;
+                 } else {
                    weight += p;
                    sum += p * (target[i] - log_normaliser - model[i]);
                  }
@@ -58,20 +60,27 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
                }
              });
   const double cell = width * width / static_cast<double>(points * points);
-  result.nats = sum / weight;
+  result.nats = weight_left_out < 1e-9 * weight ? sum / weight : NAN;
   result.as_published *= cell;
   result.published_floor *= cell;
   return result;
 }
 
-double grid_integral(const PlaneLogDensity& log_density, double half_width, std::int64_t points) {
+GridIntegral grid_integral(const PlaneLogDensity& log_density, double half_width,
+                           std::int64_t points) {
   check("grid_integral", half_width, points);
   const double step = 2.0 * half_width / static_cast<double>(points);
-  double sum = 0.0;
+  GridIntegral result;
   visit_grid(-half_width + 0.5 * step, step, points, [&](const std::vector<double>& block) {
-    for (const double value : log_density(block)) sum += std::exp(value);
+    for (const double value : log_density(block)) {
+      const double density = std::exp(value);
+      if (std::isfinite(density))
+        result.value += density * step * step;
+      else
+        ++result.left_out;
+    }
   });
-  return sum * step * step;
+  return result;
 }
 
 }  // namespace thalweg

@@ -14,15 +14,15 @@ using PlaneLogDensity = std::function<std::vector<double>(std::span<const double
 /// Kullback-Leibler divergences of a model from a target.
 struct GridDivergence {
   /// KL(target || model) in nats, both normalised over the plane: the mean of log p - log q over
-  /// the grid, weighted by p. Infinite or NaN where the model's density is.
+  /// the grid, weighted by p. Points without a finite log q are left out if they hold less than
+  /// 1e-9 of p; else this is NaN.
   double nats = 0.0;
   /// The metric of Stimper et al. 2022 as published: sum over the grid of p log((p + 1e-10) / (q +
   /// 1e-10)) times the cell, with p unnormalised and NaN taken as 0.
   double as_published = 0.0;
   /// What `as_published` gives for an exact model.
   double published_floor = 0.0;
-  /// Grid points at which the model's density is NaN or infinite.
-  std::int64_t non_finite = 0;
+  std::int64_t left_out = 0;  ///< grid points without a finite log q
 };
 
 /// Compares on a `points` x `points` grid over [-half_width, half_width]^2, ends included.
@@ -32,10 +32,18 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
                                const PlaneLogDensity& log_model, double half_width = 3.0,
                                std::int64_t points = 300);
 
+/// An integral by a grid.
+struct GridIntegral {
+  double value = 0.0;
+  /// Points where the density is NaN or infinite, which count as 0: where a flow's latent point
+  /// overflows, far from all data.
+  std::int64_t left_out = 0;
+};
+
 /// Integral of exp(log_density) over [-half_width, half_width]^2 by the midpoint rule with `points`
 /// x `points` cells: exact to rounding once a cell is about half as wide as the density's finest
 /// detail. Throws as grid_divergence.
-double grid_integral(const PlaneLogDensity& log_density, double half_width = 8.0,
-                     std::int64_t points = 1600);
+GridIntegral grid_integral(const PlaneLogDensity& log_density, double half_width = 8.0,
+                           std::int64_t points = 1600);
 
 }  // namespace thalweg

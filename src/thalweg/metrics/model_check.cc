@@ -117,7 +117,7 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
 /// Integral of the density over the box of the samples, widened to twice its size.
 double density_integral(const Model& model, const Points& points, std::span<const double> context,
                         ThreadPool& pool) {
-  DensityEvaluator evaluator(model, pool);
+  DensityEvaluator evaluator(model, pool, Precision::kDouble);
   const auto centre = [&](std::size_t column) {
     return 0.5 * (points.low[column] + points.high[column]);
   };
@@ -137,23 +137,25 @@ double density_integral(const Model& model, const Points& points, std::span<cons
     double sum = 0.0;
     for (const double value :
          evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(x.size()))))
-      sum += std::exp(value);
+      if (std::isfinite(value)) sum += std::exp(value);
     return sum * step;
   }
   const double log_area = std::log(half(0)) + std::log(half(1));
   return grid_integral(
-      [&](std::span<const double> unit) {
-        std::vector<double> x(unit.size());
-        for (std::size_t i = 0; i < unit.size(); ++i) x[i] = centre(i % 2) + half(i % 2) * unit[i];
-        std::vector<double> result =
-            evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(unit.size() / 2)));
-        for (std::size_t row = 0; row < result.size(); ++row)
-          result[row] = in_bounds(0, x[2 * row]) && in_bounds(1, x[2 * row + 1])
-                            ? result[row] + log_area
-                            : -INFINITY;
-        return result;
-      },
-      1.0, 1200);
+             [&](std::span<const double> unit) {
+               std::vector<double> x(unit.size());
+               for (std::size_t i = 0; i < unit.size(); ++i)
+                 x[i] = centre(i % 2) + half(i % 2) * unit[i];
+               std::vector<double> result = evaluator.log_prob(
+                   x, repeated(context, static_cast<std::int64_t>(unit.size() / 2)));
+               for (std::size_t row = 0; row < result.size(); ++row)
+                 result[row] = in_bounds(0, x[2 * row]) && in_bounds(1, x[2 * row + 1])
+                                   ? result[row] + log_area
+                                   : -INFINITY;
+               return result;
+             },
+             1.0, 1000)
+      .value;
 }
 
 }  // namespace
