@@ -16,8 +16,8 @@ struct ScheduleOptions {
   std::int64_t warm_up = 0;          ///< first steps, in which the rate grows linearly; at least 0
   double decay_factor = 0.5;         ///< step, exponential: in (0, 1]
   std::int64_t decay_every = 10000;  ///< step, exponential: at least 1
-  std::vector<std::int64_t> milestones;  ///< step: used in place of decay_every; increasing
-  double final_factor = 0.0;             ///< cosine, one_cycle: in [0, 1]
+  std::vector<std::int64_t> milestones = {};  ///< step: used in place of decay_every; increasing
+  double final_factor = 0.0;                  ///< cosine, one_cycle: in [0, 1]
 };
 
 /// Factor on the learning rate. Thread safe.

@@ -550,7 +550,8 @@ class TypedWork final : public Trainer::Work {
           "training: {} steps in a row were not finite (step {}: loss {}, gradient norm {}, {} of "
           "{} log densities not finite): lower training.learning_rate, set training.clip_norm, or "
           "look for extreme values in the data",
-          counters.bad_in_a_row, counters.step, loss, norm, non_finite, counts_[0]);
+          counters.bad_in_a_row, counters.step, std::isnan(loss) ? std::abs(loss) : loss, norm,
+          non_finite, counts_[0]);
   }
 
   ThreadPool& pool_;

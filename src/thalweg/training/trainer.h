@@ -29,7 +29,7 @@ struct TrainingOptions {
   std::int64_t warm_up = 0;           ///< this and the next four: see ScheduleOptions
   double decay_factor = 0.5;
   std::int64_t decay_every = 10000;
-  std::vector<std::int64_t> milestones;
+  std::vector<std::int64_t> milestones = {};
   double final_factor = 0.0;
   double clip_norm = 0.0;  ///< longer gradients are scaled down to this norm; 0: never
   /// Decay of an exponential average of all parameters and buffers, in [0, 1); 0: no average. The
