@@ -15,7 +15,13 @@
 namespace thalweg {
 namespace {
 
-const std::vector<std::string> kNames = {"a", "b"};
+Table named(std::vector<double> values) {
+  Table table;
+  table.names = {"a", "b"};
+  table.rows = static_cast<std::int64_t>(values.size() / 2);
+  table.values = std::move(values);
+  return table;
+}
 
 /// `rows` x 2: a standard normal column, and one made by `second` from the row's number.
 std::vector<double> table(std::size_t rows, const std::function<double(std::size_t)>& second) {
@@ -44,7 +50,7 @@ TEST(PrepareData, SplitsEveryRowOnce) {
   DataOptions options;
   options.validation_fraction = 0.2;
   const auto values = table(1000, root);
-  const PreparedData data = prepare_data(kNames, values, options, 3);
+  const PreparedData data = prepare_data(named(values), options, 3);
   EXPECT_EQ(data.train.size(), 700u);
   EXPECT_EQ(data.validation.size(), 200u);
   EXPECT_EQ(data.test.size(), 100u);
@@ -52,15 +58,15 @@ TEST(PrepareData, SplitsEveryRowOnce) {
   all.insert(data.validation.begin(), data.validation.end());
   all.insert(data.test.begin(), data.test.end());
   EXPECT_EQ(all.size(), 1000u);
-  EXPECT_EQ(prepare_data(kNames, values, options, 3).test, data.test);
-  EXPECT_NE(prepare_data(kNames, values, options, 4).test, data.test);
+  EXPECT_EQ(prepare_data(named(values), options, 3).test, data.test);
+  EXPECT_NE(prepare_data(named(values), options, 4).test, data.test);
 }
 
 TEST(PrepareData, MeasuresAfterNoiseAndBounds) {
   DataOptions options;
   options.bounds = {"b=0:"};
   const auto values = table(2000, [](std::size_t row) { return std::exp(0.001 * row); });
-  const PreparedData data = prepare_data(kNames, values, options, 3);
+  const PreparedData data = prepare_data(named(values), options, 3);
   EXPECT_EQ(data.columns[1].lower, 0.0);
   EXPECT_EQ(data.columns[1].upper, INFINITY);
   double mean = 0.0;
@@ -74,24 +80,24 @@ TEST(PrepareData, FindsEvenlySpacedColumns) {
   // Single precision rounds 341 values that are 1 apart, none of them whole.
   const auto shifted = table(
       5000, [](std::size_t row) { return static_cast<float>(-69.975 + double(row * 7 % 341)); });
-  const ColumnOptions column = prepare_data(kNames, shifted, {}, 1).columns[1];
+  const ColumnOptions column = prepare_data(named(shifted), {}, 1).columns[1];
   EXPECT_TRUE(column.integer);
   EXPECT_NEAR(column.step, 1.0, 1e-6);
   EXPECT_NEAR(column.origin, -69.975, 1e-5);
   const auto tens = table(1000, [](std::size_t row) { return 10.0 * (row % 7) + 3.0; });
-  EXPECT_EQ(prepare_data(kNames, tens, {}, 1).columns[1].step, 10.0);
+  EXPECT_EQ(prepare_data(named(tens), {}, 1).columns[1].step, 10.0);
   const auto whole = table(1000, [](std::size_t row) { return double(row * row % 1009); });
-  EXPECT_TRUE(prepare_data(kNames, whole, {}, 1).columns[1].integer);
-  EXPECT_FALSE(prepare_data(kNames, table(1000, root), {}, 1).columns[1].integer);
+  EXPECT_TRUE(prepare_data(named(whole), {}, 1).columns[1].integer);
+  EXPECT_FALSE(prepare_data(named(table(1000, root)), {}, 1).columns[1].integer);
   const auto uneven = table(1000, [](std::size_t row) { return root(row % 10); });
-  EXPECT_FALSE(prepare_data(kNames, uneven, {}, 1).columns[1].integer);
+  EXPECT_FALSE(prepare_data(named(uneven), {}, 1).columns[1].integer);
   DataOptions options;
   options.find_integers = false;
-  EXPECT_FALSE(prepare_data(kNames, tens, options, 1).columns[1].integer);
+  EXPECT_FALSE(prepare_data(named(tens), options, 1).columns[1].integer);
   options.integers = {"b"};
-  EXPECT_EQ(prepare_data(kNames, tens, options, 1).columns[1].step, 1.0);
+  EXPECT_EQ(prepare_data(named(tens), options, 1).columns[1].step, 1.0);
   options.integers = {"a"};
-  EXPECT_THROW(prepare_data(kNames, tens, options, 1), DataError);
+  EXPECT_THROW(prepare_data(named(tens), options, 1), DataError);
 }
 
 TEST(PrepareData, AddsNoiseBelowOneStep) {
@@ -111,13 +117,13 @@ TEST(PrepareData, AddsNoiseBelowOneStep) {
 TEST(PrepareData, ReportsAndDropsDuplicates) {
   auto values = table(100, root);
   std::copy(values.begin(), values.begin() + 20, values.begin() + 40);
-  PreparedData data = prepare_data(kNames, values, {}, 1);
+  PreparedData data = prepare_data(named(values), {}, 1);
   EXPECT_EQ(data.rows, 100);
   ASSERT_EQ(data.notes.size(), 1u);
   EXPECT_EQ(data.notes[0].substr(0, 27), "10 rows equal an earlier on");
   DataOptions options;
   options.drop_duplicates = true;
-  data = prepare_data(kNames, values, options, 1);
+  data = prepare_data(named(values), options, 1);
   EXPECT_EQ(data.rows, 90);
   EXPECT_EQ(data.train.size() + data.validation.size() + data.test.size(), 90u);
 }
@@ -126,7 +132,7 @@ TEST(PrepareData, ChoosesColumns) {
   DataOptions options;
   options.condition = {"a"};
   const auto values = table(100, root);
-  const PreparedData data = prepare_data(kNames, values, options, 1);
+  const PreparedData data = prepare_data(named(values), options, 1);
   EXPECT_EQ(data.features(), 1);
   EXPECT_EQ(data.columns[0].name, "b");
   EXPECT_EQ(data.context_columns[0].name, "a");
@@ -136,7 +142,7 @@ TEST(PrepareData, ChoosesColumns) {
 
 TEST(PrepareData, SaysWhatIsWrong) {
   const auto fails = [](const std::vector<double>& values, const DataOptions& options) {
-    return message_of<DataError>([&] { prepare_data(kNames, values, options, 1); });
+    return message_of<DataError>([&] { prepare_data(named(values), options, 1); });
   };
   auto values = table(100, root);
   values[2 * 41 + 1] = NAN;
@@ -151,7 +157,7 @@ TEST(PrepareData, SaysWhatIsWrong) {
   EXPECT_EQ(fails(constant, {}).substr(0, 32), "column 'b' has a single value an");
   DataOptions options;
   options.drop_constant = true;
-  EXPECT_EQ(prepare_data(kNames, constant, options, 1).features(), 1);
+  EXPECT_EQ(prepare_data(named(constant), options, 1).features(), 1);
   EXPECT_EQ(fails(table(19, root), {}),
             "the data have 19 rows; expected at least 20 to learn from");
   options.bounds = {"b=3:"};
@@ -166,7 +172,7 @@ TEST(PrepareData, SaysWhatIsWrong) {
 
 TEST(PrepareData, RefusesUnknownColumns) {
   const auto fails = [](const DataOptions& options) {
-    return message_of<ConfigError>([&] { prepare_data(kNames, table(100, root), options, 1); });
+    return message_of<ConfigError>([&] { prepare_data(named(table(100, root)), options, 1); });
   };
   DataOptions options;
   options.condition = {"bb"};

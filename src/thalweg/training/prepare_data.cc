@@ -1,7 +1,6 @@
 #include "thalweg/training/prepare_data.h"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <cmath>
 #include <numeric>
@@ -183,51 +182,6 @@ void measure(ColumnOptions& column, const std::vector<double>& values) {
         column.name, mean, column.scale);
 }
 
-std::uint64_t row_hash(std::span<const double> first, std::span<const double> second) {
-  std::uint64_t hash = 1469598103934665603u;
-  const auto mix = [&](double value) {
-    const double positive = value == 0.0 ? 0.0 : value;  // -0 equals 0
-    hash = (hash ^ std::bit_cast<std::uint64_t>(positive)) * 1099511628211u;
-    hash ^= hash >> 29;
-  };
-  for (const double value : first) mix(value);
-  for (const double value : second) mix(value);
-  return hash;
-}
-
-/// Numbers of rows that equal an earlier one.
-std::vector<std::int64_t> duplicate_rows(const PreparedData& data) {
-  const auto width = static_cast<std::size_t>(data.features());
-  const auto context_width = static_cast<std::size_t>(data.context_features());
-  const auto x = [&](std::int64_t row) {
-    return std::span(data.x).subspan(static_cast<std::size_t>(row) * width, width);
-  };
-  const auto context = [&](std::int64_t row) {
-    return std::span(data.context)
-        .subspan(static_cast<std::size_t>(row) * context_width, context_width);
-  };
-  std::vector<std::pair<std::uint64_t, std::int64_t>> order;
-  for (std::int64_t row = 0; row < data.rows; ++row)
-    order.emplace_back(row_hash(x(row), context(row)), row);
-  std::sort(order.begin(), order.end());
-  std::vector<std::int64_t> duplicates;
-  for (std::size_t begin = 0; begin < order.size();) {
-    std::size_t end = begin + 1;
-    while (end < order.size() && order[end].first == order[begin].first) ++end;
-    for (std::size_t i = begin + 1; i < end; ++i) {
-      const auto equals = [&](std::int64_t other) {
-        return std::ranges::equal(x(order[i].second), x(other)) &&
-               std::ranges::equal(context(order[i].second), context(other));
-      };
-      // Different rows share a hash once in 10^7 tables of a million rows; the first one decides.
-      if (equals(order[begin].second)) duplicates.push_back(order[i].second);
-    }
-    begin = end;
-  }
-  std::sort(duplicates.begin(), duplicates.end());
-  return duplicates;
-}
-
 void split(PreparedData& data, const DataOptions& options, std::uint64_t seed) {
   if (options.validation_fraction + options.test_fraction > 0.95)
     fail<ConfigError>(
@@ -274,10 +228,11 @@ void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& column
   }
 }
 
-PreparedData prepare_data(const std::vector<std::string>& names, std::span<const double> values,
-                          const DataOptions& options, std::uint64_t seed) {
+PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed) {
+  const std::vector<std::string>& names = table.names;
+  const std::vector<double>& values = table.values;
   const std::size_t width = names.size();
-  const std::size_t rows = width == 0 ? 0 : values.size() / width;
+  const auto rows = static_cast<std::size_t>(table.rows);
   const auto condition = column_numbers(names, options.condition, "data.condition");
   auto chosen = column_numbers(names, options.columns, "data.columns");
   if (chosen.empty())
@@ -329,36 +284,39 @@ PreparedData prepare_data(const std::vector<std::string>& names, std::span<const
 
   for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
   for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
-  data.rows = static_cast<std::int64_t>(rows);
-  for (std::size_t row = 0; row < rows; ++row) {
-    for (const std::size_t column : chosen) data.x.push_back(values[row * width + column]);
-    for (const std::size_t column : given) data.context.push_back(values[row * width + column]);
-  }
-
   read_bounds(data.columns, options.bounds);
-  for (std::size_t column = 0; column < data.columns.size(); ++column) {
-    const std::vector<double> of_column = column_values(data.x, data.columns.size(), column);
+  for (std::size_t column = 0; column < chosen.size(); ++column) {
+    const std::vector<double> of_column = column_values(values, width, chosen[column]);
     find_spacing(data.columns[column], of_column, options, data.notes);
     check_bounds(data.columns[column], of_column);
   }
 
-  const std::vector<std::int64_t> duplicates = duplicate_rows(data);
-  if (!duplicates.empty() && options.drop_duplicates) {
-    std::vector<std::int64_t> kept;
-    for (std::int64_t row = 0; row < data.rows; ++row)
-      if (!std::binary_search(duplicates.begin(), duplicates.end(), row)) kept.push_back(row);
-    data.x = take_rows(data.x, data.features(), kept);
-    data.context = take_rows(data.context, data.context_features(), kept);
-    data.rows = static_cast<std::int64_t>(kept.size());
-    data.notes.push_back(fmt::format("{} duplicate rows are left out", duplicates.size()));
-    if (data.rows < kFewestRows)
+  Table kept;
+  kept.rows = table.rows;
+  for (const auto* numbers : {&chosen, &given})
+    for (const std::size_t column : *numbers) kept.names.push_back(names[column]);
+  kept.values.reserve(rows * kept.names.size());
+  for (std::size_t row = 0; row < rows; ++row)
+    for (const auto* numbers : {&chosen, &given})
+      for (const std::size_t column : *numbers) kept.values.push_back(values[row * width + column]);
+  if (options.drop_duplicates) {
+    const std::int64_t dropped = remove_duplicate_rows(kept);
+    if (dropped > 0) data.notes.push_back(fmt::format("{} duplicate rows are left out", dropped));
+    if (kept.rows < kFewestRows)
       fail<DataError>("the data have {} different rows; expected at least {} to learn from",
-                      data.rows, kFewestRows);
-  } else if (!duplicates.empty()) {
+                      kept.rows, kFewestRows);
+  } else if (const std::int64_t duplicates = count_duplicate_rows(kept); duplicates > 0) {
     data.notes.push_back(fmt::format(
         "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
         "leaves them out",
-        duplicates.size()));
+        duplicates));
+  }
+  data.rows = kept.rows;
+  for (std::size_t begin = 0; begin < kept.values.size(); begin += kept.names.size()) {
+    const auto row = kept.values.begin() + static_cast<std::ptrdiff_t>(begin);
+    data.x.insert(data.x.end(), row, row + data.features());
+    data.context.insert(data.context.end(), row + data.features(),
+                        row + static_cast<std::ptrdiff_t>(kept.names.size()));
   }
 
   split(data, options, seed);
@@ -377,6 +335,43 @@ PreparedData prepare_data(const std::vector<std::string>& names, std::span<const
     measure(data.context_columns[column],
             column_values(train_context, data.context_columns.size(), column));
   return data;
+}
+
+ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
+  std::vector<std::string> wanted;
+  if (with_x)
+    for (const ColumnOptions& column : model.columns) wanted.push_back(column.name);
+  const std::size_t features = wanted.size();
+  for (const ColumnOptions& column : model.context_columns) wanted.push_back(column.name);
+  std::vector<std::size_t> numbers;
+  const bool unnamed = table.names == default_names(table.columns());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto found = std::find(table.names.begin(), table.names.end(), wanted[i]);
+    if (found != table.names.end()) {
+      numbers.push_back(static_cast<std::size_t>(found - table.names.begin()));
+      continue;
+    }
+    if (!unnamed || table.names.size() != wanted.size())
+      fail<DataError>("the data lack column '{}'{}; the model wants {} columns", wanted[i],
+                      name_hint(wanted[i], table.names), wanted.size());
+    numbers.resize(wanted.size());
+    std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+    break;
+  }
+  ModelRows result;
+  result.rows = table.rows;
+  for (std::int64_t row = 0; row < table.rows; ++row)
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const double value =
+          table.values[static_cast<std::size_t>(row) * table.names.size() + numbers[i]];
+      if (!std::isfinite(value))
+        fail<DataError>(
+            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+            "fill the value in",
+            row + 1, table.names[numbers[i]], value);
+      (i < features ? result.x : result.context).push_back(value);
+    }
+  return result;
 }
 
 void choose_for_data(RunOptions& options, const PreparedData& data) {

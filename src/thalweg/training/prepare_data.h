@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/io/table.h"
 #include "thalweg/training/run_options.h"
 
 namespace thalweg {
@@ -29,11 +30,10 @@ struct PreparedData {
 
 /// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
 /// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
-/// column after noise and bounds. `values` is rows x names.size(), row-major. Throws ConfigError
+/// column after noise and bounds. Throws ConfigError
 /// for unknown columns and unreadable bounds; DataError, with row (from 1) and column, for values
 /// that cannot be used, constant columns and too few rows.
-PreparedData prepare_data(const std::vector<std::string>& names, std::span<const double> values,
-                          const DataOptions& options, std::uint64_t seed);
+PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed);
 
 /// Rows of `matrix` (any number x `width`) with the given numbers.
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
@@ -43,6 +43,15 @@ std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width
 /// for the same seed and row.
 void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
                 std::uint64_t seed);
+
+/// The columns of `data` from another table, in the same order, x and context; of the context alone
+/// without `with_x`. A table whose columns have no names may hold just these columns. Throws
+/// DataError for missing columns and values that are not finite.
+struct ModelRows {
+  std::int64_t rows = 0;
+  std::vector<double> x, context;
+};
+ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x = true);
 
 /// Sets flow, base and training for `rows` training rows of `data`'s shape: a flow of a size, and
 /// a training of minutes, that serve tables of 1 to 64 columns and 1000 to 10^6 rows.
