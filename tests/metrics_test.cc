@@ -121,6 +121,18 @@ TEST(GaussianMixtureFit, DensityIntegratesToOne) {
       1.0, 1e-6);
 }
 
+TEST(GaussianMixtureFit, LeadingColumnsHaveTheMarginalDensity) {
+  GaussianMixtureFitOptions options;
+  options.components = 3;
+  const FittedGaussianMixture fit = fit_gaussian_mixture(two_clusters(500), 2, options, 4);
+  double sum = 0.0;
+  std::vector<double> line;
+  for (int i = -2000; i < 2000; ++i) line.insert(line.end(), {1.5, 0.01 * i});
+  for (const double value : fit.log_prob(line)) sum += 0.01 * std::exp(value);
+  const std::vector<double> first = {1.5};
+  EXPECT_NEAR(std::exp(fit.leading(1).log_prob(first)[0]), sum, 1e-9);
+}
+
 TEST(GaussianMixtureFit, RefusesWhatItCannotFit) {
   const std::vector<double> x = {0, 1, 2, 3}, broken = {0, 1, NAN, 3};
   GaussianMixtureFitOptions options;

@@ -119,6 +119,22 @@ std::vector<double> FittedGaussianMixture::log_prob(std::span<const double> x) c
   return result;
 }
 
+FittedGaussianMixture FittedGaussianMixture::leading(std::int64_t count) const {
+  if (count < 1 || count > features)
+    fail<ShapeError>("FittedGaussianMixture: expected 1 to {} columns, got {}", features, count);
+  FittedGaussianMixture result{count, weights, {}, {}};
+  for (std::int64_t row = 0; row < components(); ++row) {
+    const auto mean = means.begin() + row * features;
+    result.means.insert(result.means.end(), mean, mean + count);
+    // The factor of a leading block is the leading block of the factor.
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto line = factors.begin() + (row * features + i) * features;
+      result.factors.insert(result.factors.end(), line, line + count);
+    }
+  }
+  return result;
+}
+
 FittedGaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64_t features,
                                            const GaussianMixtureFitOptions& options,
                                            std::uint64_t seed) {

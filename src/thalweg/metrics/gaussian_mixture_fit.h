@@ -19,6 +19,8 @@ struct FittedGaussianMixture {
   std::int64_t components() const { return static_cast<std::int64_t>(weights.size()); }
   /// Log densities in nats of `x`, rows x features row-major. Throws ShapeError.
   std::vector<double> log_prob(std::span<const double> x) const;
+  /// The marginal density of the first `count` columns, which is a mixture again.
+  FittedGaussianMixture leading(std::int64_t count) const;
 };
 
 struct GaussianMixtureFitOptions {
