@@ -15,18 +15,19 @@ namespace {
 using Arrays = std::vector<std::vector<double>>;
 
 /// Midpoints of a side x side grid over the square of the given half width.
-std::vector<double> grid(int side, double half_width) {
+std::vector<double> grid(std::int64_t side, double half_width) {
   std::vector<double> points;
-  const double step = 2.0 * half_width / side;
-  for (int i = 0; i < side; ++i)
-    for (int j = 0; j < side; ++j) {
-      points.push_back(-half_width + step * (i + 0.5));
-      points.push_back(-half_width + step * (j + 0.5));
+  const double step = 2.0 * half_width / static_cast<double>(side);
+  for (std::int64_t i = 0; i < side; ++i)
+    for (std::int64_t j = 0; j < side; ++j) {
+      points.push_back(-half_width + step * (static_cast<double>(i) + 0.5));
+      points.push_back(-half_width + step * (static_cast<double>(j) + 0.5));
     }
   return points;
 }
 
-constexpr int kSide = 400;
+constexpr std::int64_t kDraws = 100000;
+constexpr std::int64_t kSide = 400;
 constexpr double kHalfWidth = 8.0;
 constexpr double kArea = (2.0 * kHalfWidth / kSide) * (2.0 * kHalfWidth / kSide);
 
@@ -42,7 +43,6 @@ Arrays on_grid(const Base& base, const ParameterStore& parameters) {
 TEST(Bases, DrawsFollowTheDensity) {
   // First and second moments and the share in the upper right quadrant, against sums over a grid;
   // limits of 5 standard errors are passed by chance about once in 10^5 of these tests.
-  constexpr std::int64_t kDraws = 100000;
   for (const auto& entry : base_cases()) {
     ParameterStore parameters;
     RandomSequence random(3, Stream::kInitialisation);
@@ -120,7 +120,6 @@ TEST(ResampledBase, DensityIsTheFormulaAndIntegratesToOne) {
 
 TEST(ResampledBase, FreshProposalsEstimateZ) {
   const Resampled model(100);
-  constexpr std::int64_t kDraws = 100000;
   Graph graph(model.parameters);
   const Value accepted = model.base->acceptance_of_proposal(graph);
   const Arrays found = run_graph(graph, {accepted}, {}, {kDraws});
@@ -135,7 +134,6 @@ TEST(ResampledBase, FreshProposalsEstimateZ) {
 TEST(ResampledBase, RejectionWithTruncationSamplesTheDensity) {
   // The share of samples in a half plane; 5 standard errors, by chance less than once in 10^6.
   const Resampled model(3);
-  constexpr std::int64_t kDraws = 120000;
   Graph graph(model.parameters);
   const Value draw = model.base->draw(graph, 0);
   const Arrays found = run_graph(graph, {draw, model.base->acceptance(draw)}, {}, {kDraws});

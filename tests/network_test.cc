@@ -10,6 +10,8 @@
 namespace thalweg::testing {
 namespace {
 
+constexpr std::int64_t kSamples = 10000;
+
 TEST(Network, ActivationsFollowTheirFormulas) {
   const ParameterStore parameters;
   const std::vector<double> points = {-30.0, -2.0, -0.1, 0.0, 0.3, 2.0, 30.0};
@@ -35,7 +37,6 @@ TEST(Network, ActivationsFollowTheirFormulas) {
 
 TEST(Network, DropoutScalesWhatItKeepsInTrainingOnly) {
   const ParameterStore parameters;
-  constexpr std::int64_t kSamples = 10000;
   Graph training(parameters, Phase::kTraining);
   const Value dropped = dropout(training.input({4, 1}), 0.25);
   const std::vector<double> ones(4 * kSamples, 1.0);

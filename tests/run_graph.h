@@ -22,6 +22,7 @@ inline std::vector<std::vector<double>> run_graph(const Graph& graph,
   const auto program = std::make_shared<const Program<double>>(graph, outputs);
   Executor<double> executor(program, pool);
   std::vector<BatchInput<double>> slots;
+  slots.reserve(inputs.size());
   for (const auto& input : inputs) slots.push_back({input.data(), nullptr});
   std::vector<std::vector<double>> results(outputs.size());
   std::vector<double*> pointers(outputs.size(), nullptr);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -10,6 +11,11 @@
 namespace thalweg::testing {
 namespace {
 
+constexpr int kSamples = 20000;
+constexpr std::size_t kCells = 12;  // a side of the histogram
+constexpr std::size_t kFine = 50;   // points a side of a cell
+constexpr std::size_t kPoints = kCells * kFine;
+
 std::vector<double> log_densities(const Target& target, const std::vector<double>& points) {
   const ParameterStore parameters;
   Graph graph(parameters);
@@ -19,13 +25,13 @@ std::vector<double> log_densities(const Target& target, const std::vector<double
 }
 
 /// Midpoints of a side x side grid over the square of the given half width.
-std::vector<double> grid(int side, double half_width) {
+std::vector<double> grid(std::size_t side, double half_width) {
   std::vector<double> points;
-  const double step = 2.0 * half_width / side;
-  for (int i = 0; i < side; ++i)
-    for (int j = 0; j < side; ++j) {
-      points.push_back(-half_width + step * (i + 0.5));
-      points.push_back(-half_width + step * (j + 0.5));
+  const double step = 2.0 * half_width / static_cast<double>(side);
+  for (std::size_t i = 0; i < side; ++i)
+    for (std::size_t j = 0; j < side; ++j) {
+      points.push_back(-half_width + step * (static_cast<double>(i) + 0.5));
+      points.push_back(-half_width + step * (static_cast<double>(j) + 0.5));
     }
   return points;
 }
@@ -68,34 +74,27 @@ TEST(Targets, PublishedIntegrals) {
 TEST(Targets, SamplesFollowTheDensity) {
   // Chi-square over cells with at least 20 expected samples: with n cells its mean is about n and
   // its variance 2 n; the limit of 6 deviations is passed by chance less than once in 10^6.
-  constexpr int kSamples = 20000;
-  constexpr int kCells = 12;
-  constexpr int kFine = 50;  // points a cell side
   for (const TargetEntry& entry : built_in_targets()) {
     SCOPED_TRACE(entry.name);
     const auto target = make_target(entry.name);
     const double half_width = target->half_width();
     std::vector<double> mass(kCells * kCells, 0.0);
     std::vector<double> count(kCells * kCells, 0.0);
-    const int side = kCells * kFine;
-    const auto values = log_densities(*target, grid(side, half_width));
-    const double area = std::pow(2.0 * half_width / side, 2);
-    for (int i = 0; i < side; ++i)
-      for (int j = 0; j < side; ++j)
-        mass[static_cast<std::size_t>(i / kFine * kCells + j / kFine)] +=
-            area *
-            std::exp(values[static_cast<std::size_t>(i * side + j)] - *target->log_normaliser());
+    const auto values = log_densities(*target, grid(kPoints, half_width));
+    const double area = std::pow(2.0 * half_width / kPoints, 2);
+    for (std::size_t i = 0; i < kPoints * kPoints; ++i)
+      mass[i / kPoints / kFine * kCells + i % kPoints / kFine] +=
+          area * std::exp(values[i] - *target->log_normaliser());
     int outside = 0;
     for (int s = 0; s < kSamples; ++s) {
       RandomSequence random(21, Stream::kTarget, static_cast<std::uint64_t>(s));
       const std::vector<double> x = target->sample(random);
       const double row = (x[0] / half_width + 1.0) * 0.5 * kCells;
       const double column = (x[1] / half_width + 1.0) * 0.5 * kCells;
-      if (row < 0.0 || row >= kCells || column < 0.0 || column >= kCells)
+      if (std::min(row, column) < 0.0 || std::max(row, column) >= kCells)
         ++outside;
       else
-        count[static_cast<std::size_t>(static_cast<int>(row) * kCells +
-                                       static_cast<int>(column))] += 1.0;
+        count[static_cast<std::size_t>(row) * kCells + static_cast<std::size_t>(column)] += 1.0;
     }
     EXPECT_LE(outside, 20);  // at most 1e-4 of the mass: 2 expected
     double statistic = 0.0;

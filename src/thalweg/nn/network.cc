@@ -175,7 +175,7 @@ Value ResidualNetwork::build(Value x, Value context) const {
   return apply(output_, x);
 }
 
-NetworkFactory mlp_factory(MlpOptions options) {
+NetworkFactory mlp_factory(const MlpOptions& options) {
   return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
                    std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
     MlpOptions with_context = options;
@@ -184,7 +184,7 @@ NetworkFactory mlp_factory(MlpOptions options) {
   };
 }
 
-NetworkFactory residual_network_factory(ResidualNetworkOptions options) {
+NetworkFactory residual_network_factory(const ResidualNetworkOptions& options) {
   return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
                    std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
     ResidualNetworkOptions with_context = options;

@@ -123,7 +123,7 @@ using NetworkFactory = std::function<std::unique_ptr<Network>(
     std::int64_t inputs, std::int64_t outputs, std::int64_t context_features)>;
 
 /// Recipes; `options.context_features` is replaced by what the layer asks for.
-NetworkFactory mlp_factory(MlpOptions options);
-NetworkFactory residual_network_factory(ResidualNetworkOptions options);
+NetworkFactory mlp_factory(const MlpOptions& options);
+NetworkFactory residual_network_factory(const ResidualNetworkOptions& options);
 
 }  // namespace thalweg

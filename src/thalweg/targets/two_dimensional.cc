@@ -11,6 +11,7 @@ namespace thalweg {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
+constexpr int kMoonGaussians = 32;  // of each half circle
 
 /// Distance from 0, with derivative 0 at 0 in place of NaN.
 Value norm(Value x) {
@@ -131,10 +132,9 @@ std::unique_ptr<Target> make_circle_of_gaussians() {
 std::unique_ptr<Target> make_two_rings() { return std::make_unique<TwoRings>(); }
 
 std::unique_ptr<Target> make_two_moons() {
-  constexpr int kCount = 32;
   std::vector<std::array<double, 2>> centres;
-  for (int i = 0; i < kCount; ++i) {
-    const double angle = kPi * (i + 0.5) / kCount;
+  for (int i = 0; i < kMoonGaussians; ++i) {
+    const double angle = kPi * (i + 0.5) / kMoonGaussians;
     const double first = std::cos(angle) - 0.5;
     const double second = std::sin(angle) - 0.25;
     centres.push_back({first, second});
