@@ -292,14 +292,16 @@ class Compiler {
     std::vector<Location> places;  // of batched nodes
     std::vector<char> placed;
     std::map<NodeId, std::pair<NodeId, std::int64_t>>
-        inside;  // a value computed in its place within a concat
+        inside;                 // a value computed in its place within a concat
+    std::set<NodeId> absorbed;  // products that are computed with the node that uses them
     std::int64_t scratch = 0;
     Pass pass;
   };
 
   void emit(Instruction instruction) {
     const int index = static_cast<int>(emission_.instructions.size());
-    for (const Access* operand : {&instruction.out, &instruction.a, &instruction.b, &instruction.c})
+    for (const Access* operand :
+         {&instruction.out, &instruction.a, &instruction.b, &instruction.c, &instruction.mask})
       if (operand->space == Space::kTile && operand->root >= 0) {
         Buffer& buffer = emission_.buffers[static_cast<std::size_t>(operand->root)];
         buffer.first = std::min(buffer.first, index);
@@ -493,20 +495,37 @@ class Compiler {
       zero.cost = static_cast<double>(zero.extent.inner);
       emit(zero);
       emit_copy(where(current.inputs[0]), shape, part_of_whole(current.integer), batched);
-    } else {  // kTake: runs of neighbours go together
-      const std::vector<std::int32_t>& indices = *current.indices;
-      const Location source = where(current.inputs[0]);
-      for (std::size_t i = 0; i < indices.size();) {
-        std::size_t end = i + 1;
-        while (end < indices.size() && indices[end] == indices[end - 1] + 1) ++end;
-        const auto count = static_cast<std::int64_t>(end - i);
-        Shape shape = current.shape;
-        (features ? shape.features : shape.items) = count;
-        Location from = source;
-        from.offset += indices[i] * (features ? source.feature : source.item);
-        emit_copy(from, shape, part_of_whole(static_cast<std::int64_t>(i)), batched);
-        i = end;
-      }
+    } else {  // kTake
+      emit_take(id, whole);
+    }
+  }
+
+  void emit_take(NodeId id, const Location& whole) {
+    const Node& current = node(id);
+    const bool batched = emission_.batched;
+    const Location source = where(current.inputs[0]);
+    const std::int64_t step = unit(batched);
+    const bool rows_compact = source.item == step || current.shape.items == 1;
+    if (current.axis == Axis::kFeatures && rows_compact && (!batched || source.lane == 1)) {
+      Instruction gather;
+      gather.kind = Kind::kGather;
+      gather.extent.inner = current.shape.items * step;
+      gather.a = access(source);
+      gather.out = access(whole);
+      gather.indices = current.indices;
+      gather.cost = static_cast<double>(current.shape.size() * step);
+      emit(gather);
+      return;
+    }
+    for (std::size_t i = 0; i < current.indices->size(); ++i) {
+      const bool features = current.axis == Axis::kFeatures;
+      Shape shape = current.shape;
+      (features ? shape.features : shape.items) = 1;
+      Location from = source;
+      from.offset += (*current.indices)[i] * (features ? source.feature : source.item);
+      Location to = whole;
+      to.offset += static_cast<std::int64_t>(i) * (features ? whole.feature : whole.item);
+      emit_copy(from, shape, to, batched);
     }
   }
 
@@ -520,7 +539,39 @@ class Compiler {
     return copy;
   }
 
-  void emit_product(NodeId id) {
+  /// A product that only its relu, or its product with a step, will see is finished while it is in
+  /// registers.
+  void plan_epilogues(const std::vector<char>& needed, const std::vector<NodeId>& wanted) {
+    std::vector<int> uses(at(size_), 0);
+    for (NodeId id = 0; id < size_; ++id)
+      if (needed[at(id)])
+        for (const NodeId input : node(id).inputs) ++uses[at(input)];
+    for (const NodeId id : wanted)
+      if (!is_sum(node(id))) ++uses[at(id)];
+    for (NodeId id = 0; id < size_; ++id) {
+      if (!needed[at(id)]) continue;
+      const Node& current = node(id);
+      const bool relu = current.op == Op::kUnary && current.unary == Unary::kRelu;
+      const bool masked = current.op == Op::kBinary && current.binary == Binary::kMultiplyStep;
+      if (!relu && !masked) continue;
+      const NodeId source = current.inputs[0];
+      const Node& product = node(source);
+      if (product.op != Op::kDense || product.domain != current.domain || uses[at(source)] != 1 ||
+          product.shape != current.shape)
+        continue;
+      if (product.inputs.size() > 2 && where(product.inputs[2]).feature != 1) continue;
+      if (masked && (node(current.inputs[1]).domain != current.domain ||
+                     node(current.inputs[1]).shape != current.shape))
+        continue;
+      emission_.absorbed.insert(source);
+    }
+  }
+
+  bool absorbs_product(NodeId id) const { return emission_.absorbed.count(node(id).inputs[0]) > 0; }
+
+  /// The product of node `id`; its result goes to the place of `finish`, which is `id` or the node
+  /// that absorbed it.
+  void emit_product(NodeId id, NodeId finish) {
     const Node& current = node(id);
     Instruction product;
     product.kind = Kind::kMatrixProduct;
@@ -553,7 +604,12 @@ class Compiler {
       product.extent = {current.shape.features, current.shape.items, shape.features};
       product.b = access(location);
     }
-    const Location to = place(id);
+    if (finish != id) {
+      product.relu = node(finish).op == Op::kUnary;
+      product.masked = !product.relu;
+      if (product.masked) product.mask = access(tile_matrix(node(finish).inputs[1]));
+    }
+    const Location to = place(finish);
     product.out = access(to);
     product.cost =
         2.0 *
@@ -665,7 +721,10 @@ class Compiler {
       case Op::kUnary:
       case Op::kBinary:
       case Op::kSelect:
-        emit_elementwise(id);
+        if (absorbs_product(id))
+          emit_product(current.inputs[0], id);
+        else
+          emit_elementwise(id);
         break;
       case Op::kSum:
       case Op::kMax:
@@ -679,7 +738,7 @@ class Compiler {
         break;
       case Op::kDense:
       case Op::kMatMul:
-        emit_product(id);
+        emit_product(id, id);
         break;
       case Op::kInverse:
         emit_inverse(id);
@@ -764,11 +823,12 @@ class Compiler {
     for (NodeId id = 0; id < size_; ++id)
       if (needed[at(id)] && node(id).op == Op::kConcat && node(id).axis == Axis::kFeatures)
         plan_concat(id, needed);
+    plan_epilogues(needed, wanted);
     for (NodeId id = 0; id < size_; ++id) {
       if (!needed[at(id)]) continue;
       if (is_sum(node(id)))
         emit_sum(id);
-      else
+      else if (emission_.absorbed.count(id) == 0)
         emit_node(id);
       for (std::size_t index = 0; index < outputs_.size(); ++index)
         if (outputs_[index].id == id && outputs_[index].batched()) {
@@ -784,7 +844,8 @@ class Compiler {
     pass.scratch = place_buffers();
     pass.tile_size = pass.scratch + emission_.scratch;
     for (Instruction& instruction : emission_.instructions)
-      for (Access* operand : {&instruction.out, &instruction.a, &instruction.b, &instruction.c})
+      for (Access* operand :
+           {&instruction.out, &instruction.a, &instruction.b, &instruction.c, &instruction.mask})
         if (operand->space == Space::kTile && operand->root >= 0)
           operand->offset += emission_.buffers[static_cast<std::size_t>(operand->root)].offset;
     pass.instructions = std::move(emission_.instructions);

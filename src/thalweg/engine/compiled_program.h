@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "thalweg/engine/graph.h"
@@ -27,6 +28,7 @@ enum class Kind : std::uint8_t {
   kMaxOuter,
   kCumulativeSum,
   kZero,
+  kGather,  ///< rows of `a` by index
   kMatrixProduct,
   kTransposeCopy,
   kInverse,
@@ -45,10 +47,13 @@ struct Instruction {
   Binary binary = Binary::kAdd;
   bool flag = false, second_flag = false;
   bool has_bias = false;
-  kernels::Extent extent;  ///< elementwise; kMatrixProduct: rows, columns, depth
+  bool relu = false, masked = false;  ///< kMatrixProduct: relu of the result, or times (mask > 0)
+  kernels::Extent extent;             ///< elementwise; kMatrixProduct: rows, columns, depth
+  Access mask;
   Access out, a, b,
       c;  ///< kMatrixProduct: a = left (outer, middle = row and depth strides), b = right, c = bias
   double number = 0.0;
+  std::shared_ptr<const std::vector<std::int32_t>> indices;  ///< kGather
   std::int64_t index = 0;  ///< input slot, output number, random stream or accumulator
   double cost = 0.0;       ///< rough number of operations, for sharing out work
 };

@@ -57,8 +57,8 @@ std::optional<Value> through_unary(const Node& node, Value x, Value y, Value t) 
       return -t;
     case Unary::kCopy:
       return t;
-    case Unary::kRelu:
-      return binary(Binary::kMultiplyStep, t, x);
+    case Unary::kRelu:  // y > 0 where x > 0, so x itself need not be kept
+      return binary(Binary::kMultiplyStep, t, y);
     case Unary::kTanh:
       return binary(Binary::kMultiplyTanhSlope, t, y);
     case Unary::kSigmoid:

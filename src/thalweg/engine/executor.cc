@@ -203,14 +203,29 @@ void execute(const Instruction& instruction, const Frame<T>& frame) {
       std::fill(out, out + instruction.extent.inner, T(0));
       break;
     }
-    case Kind::kMatrixProduct:
+    case Kind::kGather: {
+      // Rows are contiguous: extent.inner elements each.
+      const T* from = frame.base(instruction.a);
+      T* to = frame.base(instruction.out);
+      for (const std::int32_t row : *instruction.indices) {
+        std::copy_n(from + row * instruction.a.outer, instruction.extent.inner, to);
+        to += instruction.out.outer;
+      }
+      break;
+    }
+    case Kind::kMatrixProduct: {
+      kernels::Epilogue<T> epilogue;
+      epilogue.relu = instruction.relu;
+      if (instruction.masked)
+        epilogue = {false, frame.base(instruction.mask), instruction.mask.outer};
       kernels::matrix_product<T>(instruction.extent.outer, instruction.extent.middle,
                                  instruction.extent.inner, frame.base(instruction.a),
                                  instruction.a.outer, instruction.a.middle,
                                  frame.base(instruction.b), instruction.b.outer,
                                  instruction.has_bias ? frame.base(instruction.c) : nullptr, false,
-                                 frame.base(instruction.out), instruction.out.outer);
+                                 frame.base(instruction.out), instruction.out.outer, epilogue);
       break;
+    }
     case Kind::kTransposeCopy:
       kernels::transpose<T>(instruction.extent.outer, instruction.extent.middle,
                             frame.base(instruction.a), instruction.a.outer,

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "thalweg/core/error.h"
 
@@ -294,6 +295,31 @@ Value unary(Unary function, Value a, double parameter) {
   return graph.add(std::move(node));
 }
 
+namespace {
+
+/// The sum of two values padded to neighbouring places is their concatenation, padded: no zeros to
+/// fill and add.
+std::optional<Value> sum_of_pads(Value a, Value b) {
+  const Node& first = a.node();
+  const Node& second = b.node();
+  if (first.op != Op::kPad || second.op != Op::kPad || first.axis != second.axis ||
+      first.shape != second.shape)
+    return std::nullopt;
+  const Value left{a.graph, first.inputs[0]};
+  const Value right{a.graph, second.inputs[0]};
+  Shape left_shape = left.shape();
+  Shape right_shape = right.shape();
+  Shape whole = first.shape;
+  const Axis axis = first.axis;
+  if (first.integer + extent(left_shape, axis) == second.integer)
+    return pad(concat({left, right}, axis), first.integer, extent(whole, axis), axis);
+  if (second.integer + extent(right_shape, axis) == first.integer)
+    return pad(concat({right, left}, axis), second.integer, extent(whole, axis), axis);
+  return std::nullopt;
+}
+
+}  // namespace
+
 Value binary(Binary function, Value a, Value b) {
   const char* name = name_of(function);
   Node node;
@@ -324,6 +350,8 @@ Value binary(Binary function, Value a, Value b) {
   }
   if (function <= Binary::kDivide && uniform_constant(a) && uniform_constant(b))
     return filled(*a.graph, node.shape, fold(function, *uniform_constant(a), *uniform_constant(b)));
+  if (function == Binary::kAdd)
+    if (const auto joined = sum_of_pads(a, b)) return *joined;
   const bool commutes = function == Binary::kAdd || function == Binary::kMultiply;
   if (commutes && b.id < a.id) std::swap(a, b);
   node.op = Op::kBinary;

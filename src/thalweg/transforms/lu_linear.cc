@@ -7,7 +7,8 @@ namespace thalweg {
 
 LULinear::LULinear(ParameterStore& parameters, const std::string& name, std::int64_t features,
                    std::vector<std::int32_t> order)
-    : Transform(name, features), order_(std::move(order)), back_(inverse_order(name, order_)) {
+    : Transform(name, features), order_(std::move(order)) {
+  inverse_order(name, order_);  // throws unless it is a permutation
   if (!order_.empty() && static_cast<std::int64_t>(order_.size()) != features)
     fail<ConfigError>("{}: expected an order of {} features, got {}", name, features,
                       order_.size());
@@ -31,21 +32,22 @@ LULinear::Product LULinear::product(Graph& graph) const {
   const Value log_diagonal = sum(factors * one, Axis::kItems);
   const Value lower = factors * below + one;
   const Value upper = factors * above + one * exp(log_diagonal);
-  return {matmul(lower, upper), sum(log_diagonal, Axis::kFeatures)};
+  // The permutation goes to the rows of the shared matrix, not to every sample.
+  const auto permuted = [this](Value value) {
+    return order_.empty() ? value : take(value, order_);
+  };
+  return {permuted(matmul(lower, upper)), permuted(graph.parameter(bias_)),
+          sum(log_diagonal, Axis::kFeatures)};
 }
 
 Mapped LULinear::build_inverse(Value x, Value /*context*/) const {
-  Graph& graph = *x.graph;
-  const auto [matrix, log_det] = product(graph);
-  const Value z = dense(matrix, x, graph.parameter(bias_));
-  return {order_.empty() ? z : take(z, order_), log_det};
+  const auto [matrix, bias, log_det] = product(*x.graph);
+  return {dense(matrix, x, bias), log_det};
 }
 
 Mapped LULinear::build_forward(Value z, Value /*context*/) const {
-  Graph& graph = *z.graph;
-  const auto [matrix, log_det] = product(graph);
-  if (!back_.empty()) z = take(z, back_);
-  return {dense(::thalweg::inverse(matrix), z - graph.parameter(bias_)), -log_det};
+  const auto [matrix, bias, log_det] = product(*z.graph);
+  return {dense(::thalweg::inverse(matrix), z - bias), -log_det};
 }
 
 }  // namespace thalweg

@@ -26,11 +26,11 @@ class LULinear : public Transform {
 
  private:
   struct Product {
-    Value matrix, log_det;
+    Value matrix, bias, log_det;  // P L U and P b
   };
   Product product(Graph& graph) const;
 
-  std::vector<std::int32_t> order_, back_;
+  std::vector<std::int32_t> order_;
   ParameterId factors_, bias_;
 };
 

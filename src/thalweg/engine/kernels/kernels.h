@@ -93,6 +93,16 @@ template <typename T>
 void cumulative_sum_outer(const Extent& extent, const Strided<const T>& a, const Strided<T>& out,
                           bool reverse, bool exclusive);
 
+/// What matrix_product does with a finished element c before it is stored: nothing, relu(c), or c *
+/// (mask > 0) with a mask of C's shape and row stride `mask_row`, each as the elementwise functions
+/// kRelu and kMultiplyStep do.
+template <typename T>
+struct Epilogue {
+  bool relu = false;
+  const T* mask = nullptr;
+  std::ptrdiff_t mask_row = 0;
+};
+
 /// C (rows x columns, row stride ldc) = [C +] A B [+ bias]; A(r, k) = a[r * a_row + k * a_depth], B
 /// is depth x columns with row stride ldb. `bias` (one value a row) may be null. `accumulate` adds
 /// to what C holds. Any sizes; fastest where `columns` is a multiple of two vectors. C overlaps
@@ -101,7 +111,8 @@ void cumulative_sum_outer(const Extent& extent, const Strided<const T>& a, const
 template <typename T>
 void matrix_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, const T* a,
                     std::ptrdiff_t a_row, std::ptrdiff_t a_depth, const T* b, std::ptrdiff_t ldb,
-                    const T* bias, bool accumulate, T* c, std::ptrdiff_t ldc);
+                    const T* bias, bool accumulate, T* c, std::ptrdiff_t ldc,
+                    const Epilogue<T>& epilogue = {});
 
 /// out (columns x rows, row stride ldo) = transpose of a (rows x columns, row stride lda).
 template <typename T>

@@ -16,14 +16,17 @@ namespace thalweg::kernels {
 template <typename T>
 struct Product {
   std::int64_t depth;
-  const T* a;
-  std::ptrdiff_t a_row, a_depth;
-  const T* b;
-  std::ptrdiff_t ldb;
-  const T* bias;
+  std::ptrdiff_t a_row, a_depth, ldb, ldc;
   bool accumulate;
+  Epilogue<T> epilogue;
+};
+
+/// Where one block starts.
+template <typename T>
+struct Corner {
+  const T *a, *b, *bias;
   T* c;
-  std::ptrdiff_t ldc;
+  const T* mask;
 };
 
 }  // namespace thalweg::kernels
@@ -44,44 +47,71 @@ constexpr int kBlockRows = 6;
 
 /// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
 template <int kRows, int kVectors, bool kMasked, typename T>
-HWY_ATTR void block(const Product<T>& p, size_t lanes) {
+HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const size_t width = hn::Lanes(d);
   const auto mask = hn::FirstN(d, lanes);
   V c[kRows][kVectors];
+  if (p.accumulate) {
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r)
+    for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      if (p.accumulate) {
-        const T* from = p.c + r * p.ldc + v * width;
+      for (int v = 0; v < kVectors; ++v) {
+        const T* from = at.c + r * p.ldc + v * width;
         c[r][v] = kMasked ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
-      } else {
-        c[r][v] = hn::Set(d, p.bias != nullptr ? p.bias[r] : T(0));
       }
+  } else {
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) {
+      const V start = at.bias != nullptr ? hn::Set(d, at.bias[r]) : hn::Zero(d);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) c[r][v] = start;
     }
-  const T* a = p.a;
-  const T* b = p.b;
-  for (int64_t k = 0; k < p.depth; ++k) {
+  }
+  const T* a = at.a;
+  const T* b = at.b;
+  const ptrdiff_t a_row = p.a_row;
+  for (int64_t k = p.depth; k > 0; --k) {
     V right[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v)
       right[v] = kMasked ? hn::MaskedLoad(mask, d, b + v * width) : hn::LoadU(d, b + v * width);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
-      const V left = hn::Set(d, a[r * p.a_row]);
+      const V left = hn::Set(d, a[r * a_row]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) c[r][v] = hn::MulAdd(left, right[v], c[r][v]);
     }
     a += p.a_depth;
     b += p.ldb;
   }
+  if (p.epilogue.relu) {
+    const V zero = hn::Zero(d);
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        c[r][v] = hn::IfThenZeroElse(hn::Le(c[r][v], zero), c[r][v]);
+  } else if (at.mask != nullptr) {
+    const V zero = hn::Zero(d);
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const T* from = at.mask + r * p.epilogue.mask_row + v * width;
+        const V other = kMasked ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
+        // Zero where other <= 0, but NaN of either stays.
+        const V kept = hn::IfThenElse(hn::Gt(other, zero), c[r][v],
+                                      hn::IfThenElseZero(hn::IsNaN(c[r][v]), c[r][v]));
+        c[r][v] = hn::IfThenElse(hn::IsNaN(other), other, kept);
+      }
+  }
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      T* to = p.c + r * p.ldc + v * width;
+      T* to = at.c + r * p.ldc + v * width;
       if (kMasked)
         hn::BlendedStore(c[r][v], mask, d, to);
       else
@@ -89,43 +119,31 @@ HWY_ATTR void block(const Product<T>& p, size_t lanes) {
     }
 }
 
-/// All rows of one column block; kRows is the largest block.
+/// All rows of one column block, in blocks of up to kRows.
 template <int kVectors, bool kMasked, typename T>
-HWY_ATTR void rows_of(Product<T> p, int64_t rows, size_t lanes) {
+HWY_ATTR void rows_of(const Product<T>& p, Corner<T> at, int64_t rows, size_t lanes) {
   constexpr int kRows = kVectors == 4 ? kBlockRows / 2 : kBlockRows;
-  const auto advance = [&p](int64_t count) {
-    p.a += count * p.a_row;
-    p.c += count * p.ldc;
-    if (p.bias != nullptr) p.bias += count;
+  const auto advance = [&](int64_t count) {
+    rows -= count;
+    at.a += count * p.a_row;
+    at.c += count * p.ldc;
+    if (at.bias != nullptr) at.bias += count;
+    if (at.mask != nullptr) at.mask += count * p.epilogue.mask_row;
   };
-  while (rows >= kRows) {
-    block<kRows, kVectors, kMasked>(p, lanes);
-    advance(kRows);
-    rows -= kRows;
-  }
-  if constexpr (kRows > 8) {
-    if (rows >= 8) {
-      block<8, kVectors, kMasked>(p, lanes);
-      advance(8);
-      rows -= 8;
-    }
-  }
-  if constexpr (kRows > 4) {
-    if (rows >= 4) {
-      block<4, kVectors, kMasked>(p, lanes);
-      advance(4);
-      rows -= 4;
-    }
-  }
+  for (; rows >= kRows; advance(kRows)) block<kRows, kVectors, kMasked>(p, at, lanes);
+  if constexpr (kRows > 8)
+    for (; rows >= 8; advance(8)) block<8, kVectors, kMasked>(p, at, lanes);
+  if constexpr (kRows > 4)
+    for (; rows >= 4; advance(4)) block<4, kVectors, kMasked>(p, at, lanes);
   switch (rows) {
     case 1:
-      block<1, kVectors, kMasked>(p, lanes);
+      block<1, kVectors, kMasked>(p, at, lanes);
       break;
     case 2:
-      block<2, kVectors, kMasked>(p, lanes);
+      block<2, kVectors, kMasked>(p, at, lanes);
       break;
     case 3:
-      block<3, kVectors, kMasked>(p, lanes);
+      block<3, kVectors, kMasked>(p, at, lanes);
       break;
     default:
       break;
@@ -133,26 +151,29 @@ HWY_ATTR void rows_of(Product<T> p, int64_t rows, size_t lanes) {
 }
 
 template <typename T>
-HWY_ATTR void product(int64_t rows, int64_t columns, Product<T> p) {
+HWY_ATTR void product(int64_t rows, int64_t columns, const Product<T>& p, Corner<T> at) {
   const auto width = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const auto advance = [&](int64_t count) {
-    p.b += count;
-    p.c += count;
     columns -= count;
+    at.b += count;
+    at.c += count;
+    if (at.mask != nullptr) at.mask += count;
   };
   // Few rows wait for the latency of the additions: more vectors side by side hide it.
   if (rows <= kBlockRows / 2)
-    for (; columns >= 4 * width; advance(4 * width)) rows_of<4, false>(p, rows, 0);
-  for (; columns >= 2 * width; advance(2 * width)) rows_of<2, false>(p, rows, 0);
-  for (; columns >= width; advance(width)) rows_of<1, false>(p, rows, 0);
-  if (columns > 0) rows_of<1, true>(p, rows, static_cast<size_t>(columns));
+    for (; columns >= 4 * width; advance(4 * width)) rows_of<4, false>(p, at, rows, 0);
+  for (; columns >= 2 * width; advance(2 * width)) rows_of<2, false>(p, at, rows, 0);
+  for (; columns >= width; advance(width)) rows_of<1, false>(p, at, rows, 0);
+  if (columns > 0) rows_of<1, true>(p, at, rows, static_cast<size_t>(columns));
 }
 
-void product_float(int64_t rows, int64_t columns, const Product<float>& p) {
-  product(rows, columns, p);
+void product_float(int64_t rows, int64_t columns, const Product<float>& p,
+                   const Corner<float>& at) {
+  product(rows, columns, p, at);
 }
-void product_double(int64_t rows, int64_t columns, const Product<double>& p) {
-  product(rows, columns, p);
+void product_double(int64_t rows, int64_t columns, const Product<double>& p,
+                    const Corner<double>& at) {
+  product(rows, columns, p, at);
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -320,16 +341,18 @@ HWY_EXPORT(parts_double);
 template <>
 void matrix_product(int64_t rows, int64_t columns, int64_t depth, const float* a, ptrdiff_t a_row,
                     ptrdiff_t a_depth, const float* b, ptrdiff_t ldb, const float* bias,
-                    bool accumulate, float* c, ptrdiff_t ldc) {
+                    bool accumulate, float* c, ptrdiff_t ldc, const Epilogue<float>& epilogue) {
   HWY_DYNAMIC_DISPATCH(product_float)
-  (rows, columns, {depth, a, a_row, a_depth, b, ldb, bias, accumulate, c, ldc});
+  (rows, columns, {depth, a_row, a_depth, ldb, ldc, accumulate, epilogue},
+   {a, b, bias, c, epilogue.mask});
 }
 template <>
 void matrix_product(int64_t rows, int64_t columns, int64_t depth, const double* a, ptrdiff_t a_row,
                     ptrdiff_t a_depth, const double* b, ptrdiff_t ldb, const double* bias,
-                    bool accumulate, double* c, ptrdiff_t ldc) {
+                    bool accumulate, double* c, ptrdiff_t ldc, const Epilogue<double>& epilogue) {
   HWY_DYNAMIC_DISPATCH(product_double)
-  (rows, columns, {depth, a, a_row, a_depth, b, ldb, bias, accumulate, c, ldc});
+  (rows, columns, {depth, a_row, a_depth, ldb, ldc, accumulate, epilogue},
+   {a, b, bias, c, epilogue.mask});
 }
 
 template <>
