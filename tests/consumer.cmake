@@ -1,4 +1,4 @@
-# Installs this build to a fresh prefix, then configures, builds and runs tests/consumer against it.
+# Installs this build to a fresh prefix, then configures, builds and runs the examples against it.
 set(prefix ${CMAKE_CURRENT_BINARY_DIR}/consumer/prefix)
 set(flags "")
 if(THALWEG_SANITIZE)
@@ -10,11 +10,11 @@ add_test(NAME consumer.install
                  ${CMAKE_COMMAND} ${PROJECT_BINARY_DIR})
 add_test(NAME consumer.build_and_run
          COMMAND ${CMAKE_CTEST_COMMAND}
-                 --build-and-test ${CMAKE_CURRENT_SOURCE_DIR}/consumer
+                 --build-and-test ${PROJECT_SOURCE_DIR}/examples
                  ${CMAKE_CURRENT_BINARY_DIR}/consumer/build
                  --build-generator ${CMAKE_GENERATOR}
                  --build-options -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_BUILD_TYPE=Release
                  -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCMAKE_CXX_FLAGS=${flags}
-                 --test-command consumer)
+                 --test-command train_and_sample)
 set_tests_properties(consumer.install PROPERTIES LABELS quick FIXTURES_SETUP installed)
 set_tests_properties(consumer.build_and_run PROPERTIES LABELS quick FIXTURES_REQUIRED installed)
