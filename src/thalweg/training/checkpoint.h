@@ -1,0 +1,35 @@
+// Parameters and training states on disk.
+//
+// A checkpoint is one file that holds all that a resumed training needs, and it takes its place by
+// a rename: a kill at any moment leaves the earlier checkpoint or the new one, and there is no
+// second file that could disagree with it. The model's own file is an export of the result.
+#pragma once
+
+#include <string>
+
+#include "thalweg/engine/parameters.h"
+#include "thalweg/training/trainer.h"
+
+namespace thalweg {
+
+/// Version of both kinds of file, in their metadata as "format_version"; a newer one is refused.
+inline constexpr int kCheckpointFormat = 1;
+
+/// Writes all parameters and buffers under their names, rows x columns, to a .safetensors file,
+/// atomically. A tensor is F32 where that is exact, else F64. Throws DataError if the file cannot
+/// be written.
+void save_parameters(const std::string& path, const ParameterStore& parameters);
+/// Sets all parameters and buffers, to the same bits as were saved. Throws DataError, and changes
+/// nothing, if the file is unsound, of another kind or of a newer format, or if a tensor is
+/// missing, of another shape or unknown to the store: the message names it.
+void load_parameters(const std::string& path, ParameterStore& parameters);
+
+/// Writes a training state in the same way; `layout` is the model's store. Tensors have the names
+/// of the model's, after "parameters/", "first_moment/", "second_moment/", "average/" or "best/".
+void save_checkpoint(const std::string& path, const ParameterStore& layout,
+                     const TrainerState& state);
+/// Reads a training state for the model with this store, to the same bits as were saved. Throws as
+/// load_parameters.
+TrainerState load_checkpoint(const std::string& path, const ParameterStore& layout);
+
+}  // namespace thalweg
