@@ -7,6 +7,8 @@
 #define HWY_TARGET_INCLUDE "thalweg/engine/kernels/matrix.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
+// Read after highway.h, once for each instruction set.
+#include "thalweg/engine/kernels/partial-inl.h"
 
 #ifndef THALWEG_ENGINE_KERNELS_MATRIX_CC_PRODUCT  // this file is read once for each instruction set
 #define THALWEG_ENGINE_KERNELS_MATRIX_CC_PRODUCT
@@ -51,7 +53,6 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const size_t width = hn::Lanes(d);
-  const auto mask = hn::FirstN(d, lanes);
   V c[kRows][kVectors];
   if (p.accumulate) {
 #pragma GCC unroll 12
@@ -59,7 +60,8 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const T* from = at.c + r * p.ldc + v * width;
-        c[r][v] = kMasked ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
+        c[r][v] = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
+        if (at.bias != nullptr) c[r][v] = hn::Add(c[r][v], hn::Set(d, at.bias[r]));
       }
   } else {
 #pragma GCC unroll 12
@@ -76,7 +78,7 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
     V right[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v)
-      right[v] = kMasked ? hn::MaskedLoad(mask, d, b + v * width) : hn::LoadU(d, b + v * width);
+      right[v] = kMasked ? load_first(d, b + v * width, lanes) : hn::LoadU(d, b + v * width);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
       const V left = hn::Set(d, a[r * a_row]);
@@ -100,7 +102,7 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const T* from = at.mask + r * p.epilogue.mask_row + v * width;
-        const V other = kMasked ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
+        const V other = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
         // Zero where other <= 0, but NaN of either stays.
         const V kept = hn::IfThenElse(hn::Gt(other, zero), c[r][v],
                                       hn::IfThenElseZero(hn::IsNaN(c[r][v]), c[r][v]));
@@ -113,7 +115,7 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
     for (int v = 0; v < kVectors; ++v) {
       T* to = at.c + r * p.ldc + v * width;
       if (kMasked)
-        hn::BlendedStore(c[r][v], mask, d, to);
+        store_first(d, c[r][v], to, lanes);
       else
         hn::StoreU(c[r][v], d, to);
     }

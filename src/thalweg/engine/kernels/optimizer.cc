@@ -26,7 +26,10 @@ HWY_INLINE HWY_ATTR void adam_vector(D d, const AdamStep& step, const T* gradien
   auto second = hn::Mul(constant(step.beta2), hn::LoadU(d, v));
   auto scale = second;
   if (step.adamax) {
-    second = hn::Max(second, hn::Add(hn::Abs(g), constant(step.epsilon)));
+    const auto size = hn::Add(hn::Abs(g), constant(step.epsilon));
+    // A comparison that is false for NaN of either keeps it, unlike Max.
+    second = hn::IfThenElse(hn::Gt(second, size), second,
+                            hn::IfThenElse(hn::IsNaN(second), second, size));
     scale = second;
   } else {
     second = hn::MulAdd(constant(1.0 - step.beta2), hn::Mul(g, g), second);
