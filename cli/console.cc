@@ -1,0 +1,91 @@
+#include "cli/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+
+#include "thalweg/core/error.h"
+#include "thalweg/report/progress.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+volatile std::sig_atomic_t interrupts = 0;
+
+void handle_interrupt(int) {
+  interrupts = interrupts + 1;
+  if (interrupts > 1) _exit(kInterrupted);
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  std::signal(SIGINT, handle_interrupt);
+  std::signal(SIGTERM, handle_interrupt);
+}
+
+bool interrupted() { return interrupts > 0; }
+
+double seconds_of(std::string_view text) {
+  double total = 0.0;
+  std::string_view rest = text;
+  bool valid = !rest.empty();
+  while (valid && !rest.empty()) {
+    double value = 0.0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+    valid = error == std::errc() && std::isfinite(value) && value >= 0.0;
+    if (!valid) break;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    const char unit = rest.empty() ? 's' : rest.front();
+    if (!rest.empty()) rest.remove_prefix(1);
+    valid = unit == 's' || unit == 'm' || unit == 'h';
+    total += value * (unit == 's' ? 1.0 : unit == 'm' ? 60.0 : 3600.0);
+  }
+  if (!valid || total <= 0.0)
+    fail<ConfigError>("'{}' is not a time: expected 90s, 10m or 1h30m", text);
+  return total;
+}
+
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+ProgressDisplay::ProgressDisplay(bool quiet)
+    : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), unicode_(environment_is_utf8()) {}
+
+ProgressDisplay::~ProgressDisplay() {
+  if (drawn_) fmt::print(stderr, "\r\033[K");
+}
+
+bool ProgressDisplay::wanted(double fraction) {
+  if (quiet_) return false;
+  if (!terminal_) return fraction >= next_fraction_;
+  return now() - last_time_ >= 0.1;
+}
+
+void ProgressDisplay::show(double fraction, const std::string& text) {
+  if (!wanted(fraction)) return;
+  if (!terminal_) {
+    fmt::print(stderr, "{:3.0f}%  {}\n", 100.0 * fraction, text);
+    next_fraction_ = std::floor(10.0 * fraction + 1e-9) / 10.0 + 0.1;
+    return;
+  }
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  const std::size_t width = known ? size.ws_col - 1u : 79u;
+  fmt::print(stderr, "\r\033[K{}", progress_line(fraction, text, width, unicode_));
+  std::fflush(stderr);
+  drawn_ = true;
+  last_time_ = now();
+}
+
+}  // namespace thalweg::cli

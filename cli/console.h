@@ -1,0 +1,50 @@
+// What the commands share: exit codes, interruption, times, run folders given by users.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace thalweg::cli {
+
+enum ExitStatus : int {
+  kDone = 0,
+  kDefect = 1,
+  kUsageError = 2,
+  kDataError = 3,
+  kNumericalError = 4,
+  kCheckFailed = 5,
+  kInterrupted = 130,
+};
+
+/// Ends the tool with this code after what was printed; thrown by commands.
+struct ExitCode {
+  int value = 0;
+};
+
+/// From now on the first Ctrl-C (or SIGTERM) only sets interrupted(); the second one quits.
+void catch_interrupts();
+bool interrupted();
+
+/// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
+double seconds_of(std::string_view text);
+/// Shows how far something is on standard error: a bar on a terminal, else a line every tenth.
+class ProgressDisplay {
+ public:
+  /// A quiet display shows nothing.
+  explicit ProgressDisplay(bool quiet);
+  /// Takes the bar away.
+  ~ProgressDisplay();
+  ProgressDisplay(const ProgressDisplay&) = delete;
+  ProgressDisplay& operator=(const ProgressDisplay&) = delete;
+
+  /// Whether a call of show() now would be seen: the text need not be made else.
+  bool wanted(double fraction);
+  void show(double fraction, const std::string& text);
+
+ private:
+  bool quiet_, terminal_, unicode_, drawn_ = false;
+  double last_time_ = -1.0, next_fraction_ = 0.0;
+};
+
+}  // namespace thalweg::cli

@@ -1,0 +1,72 @@
+// thalweg describe: one preset, target, section of the settings or single setting in words.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+#include "thalweg/targets/target.h"
+#include "thalweg/training/presets.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+void describe_preset(const Preset& preset) {
+  fmt::print("{}: {}\n\n{}", preset.name, preset.summary, write_options(preset.options()));
+}
+
+void describe_target(const TargetEntry& entry) {
+  const std::unique_ptr<Target> target = make_target(entry.name);
+  fmt::print("{}: {}\n  columns: {}\n  practically all mass within +-{:g} of 0\n", entry.name,
+             entry.summary, target->features(), target->half_width());
+  if (const auto log_normaliser = target->log_normaliser())
+    fmt::print("  log of the integral: {:.6g}\n", *log_normaliser);
+  fmt::print("  learn it: thalweg train --target {}\n", entry.name);
+}
+
+void describe(const std::string& name) {
+  std::vector<std::string> known = {"config"};
+  for (const Preset& preset : presets()) {
+    if (preset.name == name) return describe_preset(preset);
+    known.push_back(preset.name);
+  }
+  for (const TargetEntry& target : built_in_targets()) {
+    if (target.name == name) return describe_target(target);
+    known.push_back(target.name);
+  }
+  const std::string settings = describe_options(name == "config" ? "" : name);
+  if (!settings.empty()) {
+    fmt::print("settings, for a config file or --set key=value:\n{}", settings);
+    return;
+  }
+  for (const OptionKey& key : option_keys()) {
+    const std::size_t dot = key.path.find('.');
+    for (const std::string& part : {key.path, key.path.substr(0, dot)})
+      if (std::find(known.begin(), known.end(), part) == known.end()) known.push_back(part);
+    // A choice, as real_nvp, is described by the keys that offer it.
+    if (std::find(key.choices.begin(), key.choices.end(), name) != key.choices.end()) {
+      fmt::print("'{}' is a choice for:\n{}", name, describe_options(key.path));
+      return;
+    }
+  }
+  fail<ConfigError>("nothing is called '{}'{}", name, name_hint(name, known));
+}
+
+}  // namespace
+
+void add_describe(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("describe", "A preset, a target or the settings of a config file");
+  auto name = std::make_shared<std::string>();
+  command->add_option("NAME", *name, "preset, target, section (training), setting or choice")
+      ->required();
+  command->footer(
+      "Examples:\n  thalweg describe rings-resampled\n  thalweg describe training\n"
+      "  thalweg describe flow.permutation\n  thalweg describe config");
+  command->callback([name] { describe(*name); });
+}
+
+}  // namespace thalweg::cli

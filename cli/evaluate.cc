@@ -1,0 +1,61 @@
+// thalweg evaluate: held-out log likelihood beside plain models, and divergences where the truth is
+// known.
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/evaluation.h"
+#include "thalweg/core/error.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+struct Arguments {
+  std::string run, data;
+  bool json = false;
+  int threads = 0;
+};
+
+void evaluate(const Arguments& arguments) {
+  ThreadPool pool(arguments.threads);
+  const LoadedRun run = load_run(arguments.run);
+  std::optional<PreparedData> data;
+  if (!run.options.data.path.empty()) data = load_run_data(run.options);
+  const HeldOut points = held_out_points(run, arguments.data, data);
+  const std::vector<Figure> figures = evaluate_run(run, points, data, pool);
+  if (arguments.json) {
+    nlohmann::ordered_json json;
+    json["run"] = arguments.run;
+    json["points"] = points.source;
+    json["rows"] = points.rows;
+    for (const Figure& figure : figures) {
+      json[figure.name] = figure.value;
+      if (figure.error > 0.0) json[figure.name + "_error"] = figure.error;
+    }
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  fmt::print("{}: {} {}\nmean log likelihood in nats, with its standard error, and more:\n{}",
+             arguments.run, points.rows, points.source, figures_text(figures));
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("evaluate", "Held-out log likelihood and divergences");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("RUN", arguments->run, "folder of a run")->required();
+  command->add_option("--data", arguments->data,
+                      "points to judge on, in place of the run's test rows");
+  command->add_flag("--json", arguments->json, "print JSON");
+  command->add_option("--threads", arguments->threads, "threads; 0: all")
+      ->check(CLI::Range(0, 1024));
+  command->footer(
+      "Examples:\n  thalweg evaluate runs/points\n"
+      "  thalweg evaluate runs/points --data new.csv --json");
+  command->callback([arguments] { evaluate(*arguments); });
+}
+
+}  // namespace thalweg::cli

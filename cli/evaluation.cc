@@ -1,0 +1,181 @@
+#include "cli/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/engine/program.h"
+#include "thalweg/io/table.h"
+#include "thalweg/metrics/gaussian_mixture_fit.h"
+#include "thalweg/sampling/evaluate.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+constexpr std::int64_t kTargetSamples = 20000;
+
+/// Mean and its standard error.
+Figure mean_of(std::string name, std::string label, const std::vector<double>& values) {
+  double mean = 0.0, square = 0.0;
+  const auto count = static_cast<double>(values.size());
+  for (const double value : values) mean += value / count;
+  for (const double value : values) square += (value - mean) * (value - mean);
+  const double error = values.size() > 1 ? std::sqrt(square / count / (count - 1.0)) : 0.0;
+  return {std::move(name), std::move(label), mean, error};
+}
+
+/// Columns of the context before those of x.
+std::vector<double> joined(const std::vector<double>& context, std::int64_t context_features,
+                           const std::vector<double>& x, std::int64_t features) {
+  if (context_features == 0) return x;
+  std::vector<double> result;
+  for (std::size_t row = 0; row < x.size() / static_cast<std::size_t>(features); ++row) {
+    const auto given = context.begin() + static_cast<std::ptrdiff_t>(row) * context_features;
+    const auto point = x.begin() + static_cast<std::ptrdiff_t>(row) * features;
+    result.insert(result.end(), given, given + context_features);
+    result.insert(result.end(), point, point + features);
+  }
+  return result;
+}
+
+std::vector<Figure> baselines(const PreparedData& data, const HeldOut& points, std::int64_t seed) {
+  const std::int64_t features = data.features(), given = data.context_features();
+  std::vector<double> train = take_rows(data.x, features, data.train);
+  dequantise(train, data.columns, static_cast<std::uint64_t>(seed));
+  const std::vector<double> joint_train =
+      joined(take_rows(data.context, given, data.train), given, train, features);
+  const std::vector<double> joint_test = joined(points.context, given, points.x, features);
+  std::vector<Figure> figures;
+  for (const std::int64_t components : {1, 10}) {
+    GaussianMixtureFitOptions options;
+    options.components = components;
+    const FittedGaussianMixture fit = fit_gaussian_mixture(joint_train, features + given, options,
+                                                           static_cast<std::uint64_t>(seed));
+    std::vector<double> values = fit.log_prob(joint_test);
+    if (given > 0) {
+      const std::vector<double> marginal = fit.leading(given).log_prob(points.context);
+      for (std::size_t row = 0; row < values.size(); ++row) values[row] -= marginal[row];
+    }
+    figures.push_back(components == 1 ? mean_of("gaussian", "fitted Gaussian", values)
+                                      : mean_of("mixture", "mixture of 10 Gaussians", values));
+  }
+  return figures;
+}
+
+}  // namespace
+
+PreparedData load_run_data(const RunOptions& options) {
+  return prepare_data(load_table(options.data.path), options.data,
+                      static_cast<std::uint64_t>(options.training.seed));
+}
+
+std::string points_hash(const PreparedData& data) {
+  const auto bytes = [](const std::vector<double>& values) {
+    return std::string_view(reinterpret_cast<const char*>(values.data()),
+                            values.size() * sizeof(double));
+  };
+  return content_hash(bytes(data.x)) + content_hash(bytes(data.context));
+}
+
+PlaneLogDensity target_log_density(std::shared_ptr<const Target> target, ThreadPool& pool) {
+  auto parameters = std::make_shared<ParameterStore>();
+  Graph graph(*parameters);
+  const Value x = graph.input({target->features(), 1});
+  auto executor = std::make_shared<Executor<double>>(
+      std::make_shared<Program<double>>(graph, std::vector<Value>{target->log_density(x)}), pool);
+  return [=](std::span<const double> points) {
+    const auto count = static_cast<std::int64_t>(points.size()) / target->features();
+    std::vector<double> result(static_cast<std::size_t>(count));
+    const BatchInput<double> input{points.data(), nullptr};
+    double* const output = result.data();
+    RunArguments<double> arguments;
+    arguments.parameters = parameters->flat().data();
+    arguments.inputs = {&input, 1};
+    arguments.counts = {&count, 1};
+    arguments.outputs = {&output, 1};
+    executor->run(arguments);
+    return result;
+  };
+}
+
+std::vector<double> target_samples(const Target& target, std::uint64_t seed, Stream stream,
+                                   std::uint64_t first, std::int64_t count) {
+  std::vector<double> result;
+  for (std::int64_t row = 0; row < count; ++row) {
+    RandomSequence random(seed, stream, first + static_cast<std::uint64_t>(row));
+    const std::vector<double> point = target.sample(random);
+    result.insert(result.end(), point.begin(), point.end());
+  }
+  return result;
+}
+
+HeldOut held_out_points(const LoadedRun& run, const std::string& file,
+                        const std::optional<PreparedData>& data) {
+  HeldOut points;
+  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
+  if (!file.empty()) {
+    ModelRows rows = rows_for_model(load_table(file), run.options.model);
+    points = {file, rows.rows, std::move(rows.x), std::move(rows.context)};
+  } else if (data) {
+    const auto& rows = data->test.empty() ? data->validation : data->test;
+    if (rows.empty())
+      fail<DataError>("the run kept no rows to test on; give some with --data FILE");
+    points = {data->test.empty() ? "validation rows" : "test rows",
+              static_cast<std::int64_t>(rows.size()), take_rows(data->x, data->features(), rows),
+              take_rows(data->context, data->context_features(), rows)};
+  } else {
+    const auto target = make_target(run.options.data.target);
+    return {"fresh samples of " + target->name(),
+            kTargetSamples,
+            target_samples(*target, seed, Stream::kEvaluation, 0, kTargetSamples),
+            {}};
+  }
+  // Another seed than in training, where noise of the same numbers meets other rows.
+  dequantise(points.x, run.options.model.columns, seed + 1);
+  return points;
+}
+
+std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
+                                 const std::optional<PreparedData>& data, ThreadPool& pool) {
+  std::vector<Figure> figures;
+  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble);
+  figures.push_back(
+      mean_of("log_likelihood", "this model", evaluator.log_prob(points.x, points.context)));
+  if (data)
+    for (Figure& figure : baselines(*data, points, run.options.training.seed))
+      figures.push_back(std::move(figure));
+  if (const ResampledBase* base = run.model->resampled())
+    figures.push_back({"normaliser", "Z of the resampled base",
+                       run.model->parameters().values(base->normaliser())[0],
+                       run.model->parameters().values(base->normaliser_error())[0]});
+  if (run.options.data.path.empty() && run.model->flow().features() == 2) {
+    const std::shared_ptr<const Target> target = make_target(run.options.data.target);
+    const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
+    if (const auto log_normaliser = target->log_normaliser()) {
+      const PlaneLogDensity truth = target_log_density(target, pool);
+      const GridDivergence divergence = grid_divergence(truth, *log_normaliser, model);
+      figures.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
+      figures.push_back({"kl_as_published", "KL as published", divergence.as_published});
+      figures.push_back(
+          {"kl_published_floor", "  its value for an exact model", divergence.published_floor});
+      std::vector<double> log_target = truth(points.x);
+      for (double& value : log_target) value -= *log_normaliser;
+      figures.insert(figures.begin() + 1,
+                     mean_of("target_log_likelihood", "the target itself", log_target));
+    }
+    figures.push_back(
+        {"integral", "integral of the density", grid_integral(model, 8.0, 800).value});
+  }
+  return figures;
+}
+
+std::string figures_text(const std::vector<Figure>& figures) {
+  std::string text;
+  for (const Figure& figure : figures)
+    text += fmt::format("  {:<34} {:>12.5f}{}\n", figure.label, figure.value,
+                        figure.error > 0.0 ? fmt::format(" +- {:.5f}", figure.error) : "");
+  return text;
+}
+
+}  // namespace thalweg::cli

@@ -1,0 +1,57 @@
+// How good a trained model is, in figures.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/metrics/grid_divergence.h"
+#include "thalweg/targets/target.h"
+#include "thalweg/training/prepare_data.h"
+#include "thalweg/training/run_folder.h"
+
+namespace thalweg::cli {
+
+/// One figure; `error` is a standard error, 0 where there is none.
+struct Figure {
+  std::string name;   ///< "log_likelihood"
+  std::string label;  ///< as people read it
+  double value = 0.0, error = 0.0;
+};
+
+/// Points on which a model is judged, dequantised.
+struct HeldOut {
+  std::string source;  ///< in words
+  std::int64_t rows = 0;
+  std::vector<double> x, context;
+};
+
+/// The points of a run's own data, prepared as in training; throws DataError if they have changed
+/// since or are gone.
+PreparedData load_run_data(const RunOptions& options);
+std::string points_hash(const PreparedData& data);
+
+/// Evaluates log densities of a target on rows.
+PlaneLogDensity target_log_density(std::shared_ptr<const Target> target, ThreadPool& pool);
+
+/// `count` exact samples of a target, from number `first` on.
+std::vector<double> target_samples(const Target& target, std::uint64_t seed, Stream stream,
+                                   std::uint64_t first, std::int64_t count);
+
+/// Held-out points: `file` if given, else the run's test rows, else fresh samples of its target.
+HeldOut held_out_points(const LoadedRun& run, const std::string& file,
+                        const std::optional<PreparedData>& data);
+
+/// Mean log likelihood of the model and of plain models fitted to the training rows; divergence and
+/// integral where the truth is known.
+std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
+                                 const std::optional<PreparedData>& data, ThreadPool& pool);
+
+/// The figures as an aligned table.
+std::string figures_text(const std::vector<Figure>& figures);
+
+}  // namespace thalweg::cli

@@ -1,0 +1,61 @@
+// thalweg report: a page for one run, or several side by side.
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/run_report.h"
+#include "thalweg/core/error.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+struct Arguments {
+  std::vector<std::string> runs;
+  std::string out;
+  int threads = 0;
+};
+
+void report(const Arguments& arguments) {
+  ThreadPool pool(arguments.threads);
+  std::vector<LoadedRun> loaded;
+  std::vector<const LoadedRun*> runs;
+  std::vector<std::vector<Figure>> figures;
+  std::optional<PreparedData> first_data;
+  for (const std::string& path : arguments.runs) {
+    loaded.push_back(load_run(path));
+    const LoadedRun& run = loaded.back();
+    std::optional<PreparedData> data;
+    if (!run.options.data.path.empty()) data = load_run_data(run.options);
+    figures.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    if (loaded.size() == 1) first_data = std::move(data);
+  }
+  for (const LoadedRun& run : loaded) runs.push_back(&run);
+  const std::string out = !arguments.out.empty()       ? arguments.out
+                          : arguments.runs.size() == 1 ? arguments.runs[0]
+                                                       : "report";
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) fail<DataError>("{}: cannot make the folder: {}", out, error.message());
+  write_run_report(runs, figures, first_data, out, pool);
+  fmt::print("{}/report.html\n", out);
+}
+
+}  // namespace
+
+void add_report(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("report", "A page with pictures and tables of runs");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("RUN", arguments->runs, "folders of runs; several are set side by side")
+      ->required();
+  command->add_option("--out", arguments->out,
+                      "folder for the page; default: that of the run, or `report` for several");
+  command->add_option("--threads", arguments->threads, "threads; 0: all")
+      ->check(CLI::Range(0, 1024));
+  command->footer(
+      "Examples:\n  thalweg report runs/points\n"
+      "  thalweg report runs/rings-normal runs/rings-resampled --out comparison");
+  command->callback([arguments] { report(*arguments); });
+}
+
+}  // namespace thalweg::cli

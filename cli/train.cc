@@ -1,0 +1,211 @@
+// thalweg train: from a preset, a config file or data alone to a trained run.
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/training_run.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/input_file.h"
+#include "thalweg/io/table.h"
+#include "thalweg/training/presets.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+struct Arguments {
+  std::string source, data, target, out, time_budget;
+  std::vector<std::string> columns, condition, bounds, integers, set;
+  bool drop_duplicates = false, drop_constant = false;
+  bool resume = false, force = false, quiet = false;
+  std::optional<std::int64_t> seed;
+  int threads = 0;
+};
+
+/// Splits "a,b" and keeps the order.
+std::vector<std::string> names_of(const std::vector<std::string>& given) {
+  std::vector<std::string> result;
+  for (const std::string& text : given)
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t comma = std::min(text.find(',', begin), text.size());
+      if (comma > begin) result.push_back(text.substr(begin, comma - begin));
+      begin = comma + 1;
+    }
+  return result;
+}
+
+/// What a user said, put over whatever `options` hold.
+void apply(const Arguments& arguments, const std::string& config, RunOptions& options) {
+  if (!config.empty()) read_options(options, config, arguments.source);
+  DataOptions& data = options.data;
+  if (!arguments.data.empty()) data.path = arguments.data;
+  if (!arguments.target.empty()) data.target = arguments.target;
+  if (!arguments.columns.empty()) data.columns = names_of(arguments.columns);
+  if (!arguments.condition.empty()) data.condition = names_of(arguments.condition);
+  if (!arguments.bounds.empty()) data.bounds = names_of(arguments.bounds);
+  if (!arguments.integers.empty()) data.integers = names_of(arguments.integers);
+  data.drop_duplicates = data.drop_duplicates || arguments.drop_duplicates;
+  data.drop_constant = data.drop_constant || arguments.drop_constant;
+  for (const std::string& assignment : arguments.set) set_option(options, assignment);
+  if (arguments.seed) options.training.seed = *arguments.seed;
+  if (!arguments.time_budget.empty())
+    options.training.time_budget = seconds_of(arguments.time_budget);
+  if (!data.path.empty()) {
+    data.target.clear();
+    data.path = std::filesystem::absolute(data.path).lexically_normal().string();
+  }
+}
+
+bool is_run(const std::string& path) { return std::filesystem::exists(RunFolder{path}.manifest()); }
+
+/// The name that a run gets if the user gives none.
+std::string default_out(const Arguments& arguments, const RunOptions& options) {
+  std::string name = std::filesystem::path(arguments.source).stem().string();
+  if (name.empty() || name == "tabular") {
+    name = options.data.path.empty() ? options.data.target
+                                     : std::filesystem::path(options.data.path).stem().string();
+    // Other parts of an array than [0] are other runs.
+    if (options.data.path.ends_with(']'))
+      name += "-" + options.data.path.substr(options.data.path.rfind('[') + 1);
+    std::erase(name, ']');
+    std::replace(name.begin(), name.end(), ',', '-');
+  }
+  return "runs/" + name;
+}
+
+TrainingRequest resolve(const Arguments& arguments) {
+  TrainingRequest request;
+  request.resume = arguments.resume;
+  request.force = arguments.force;
+  request.quiet = arguments.quiet;
+  request.out = arguments.out;
+  RunOptions& options = request.options;
+  if (arguments.resume && arguments.force)
+    fail<ConfigError>("--resume and --force exclude each other");
+
+  std::string config;
+  const Preset* preset = nullptr;
+  if (arguments.resume && !arguments.source.empty() && is_run(arguments.source)) {
+    if (request.out.empty()) request.out = arguments.source;
+  } else if (!arguments.source.empty()) {
+    preset = find_preset(arguments.source);
+    if (preset != nullptr) {
+      options = preset->options();
+    } else if (std::filesystem::exists(arguments.source)) {
+      config = read_file(arguments.source);
+    } else {
+      std::vector<std::string> known;
+      for (const Preset& entry : presets()) known.push_back(entry.name);
+      fail<ConfigError>("'{}' is neither a config file nor a preset{}", arguments.source,
+                        name_hint(arguments.source, known));
+    }
+  } else if (arguments.data.empty() && !arguments.target.empty()) {
+    options = find_preset("rings-resampled")->options();
+  }
+  const RunOptions start = options;
+  if (arguments.resume && !request.out.empty()) {
+    // A run goes on with its own settings; --set and the like change single ones.
+    options = read_run_options({request.out});
+    Arguments changes = arguments;
+    changes.data.clear();
+    changes.target.clear();
+    apply(changes, "", options);
+  } else {
+    apply(arguments, config, options);
+  }
+  if (request.out.empty()) request.out = default_out(arguments, options);
+
+  if (!options.data.path.empty()) {
+    const auto seed = static_cast<std::uint64_t>(options.training.seed);
+    request.data = prepare_data(load_table(options.data.path), options.data, seed);
+    const PreparedData& data = *request.data;
+    if (!arguments.resume && (preset == nullptr || preset->name == "tabular")) {
+      options = start;
+      choose_for_data(options, data);
+      apply(arguments, config, options);
+    }
+    options.model.features = data.features();
+    options.model.context_features = data.context_features();
+    options.model.columns = data.columns;
+    options.model.context_columns = data.context_columns;
+  } else if (!options.data.target.empty()) {
+    options.model.features = make_target(options.data.target)->features();
+    options.model.context_features = 0;
+    options.model.columns.clear();
+    options.model.context_columns.clear();
+  } else {
+    fail<ConfigError>(
+        "nothing to learn: give --data FILE, --target NAME or a preset (`thalweg list`)");
+  }
+  return request;
+}
+
+void describe_data(const PreparedData& data) {
+  fmt::print(
+      "{} rows, {} columns{}: {} to train, {} to validate, {} to test\n", data.rows,
+      data.features(),
+      data.context_features() > 0 ? fmt::format(" given {} columns", data.context_features()) : "",
+      data.train.size(), data.validation.size(), data.test.size());
+  for (const std::string& note : data.notes) fmt::print("note: {}\n", note);
+}
+
+void train(const Arguments& arguments) {
+  TrainingRequest request = resolve(arguments);
+  request.resume_hint = fmt::format("thalweg train --resume --out {}", request.out);
+  if (!request.quiet && request.data) describe_data(*request.data);
+  if (!request.quiet) std::fflush(stdout);
+  ThreadPool pool(arguments.threads);
+  const std::string out = request.out;
+  const bool quiet = request.quiet;
+  run_training(std::move(request), pool);
+  if (!quiet)
+    fmt::print(
+        "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
+        "  thalweg doctor {}\n",
+        out, out, out);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Learn a density and write a run");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("CONFIG", arguments->source,
+                      "config file (.toml) or preset (`thalweg list`); not needed with --data");
+  command->add_option("--data", arguments->data, "points: .npy, file.npy[3], .csv or .tsv");
+  command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
+  command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
+  command->add_option("--condition", arguments->condition, "columns that are given, as d,e");
+  command->add_option("--bounds", arguments->bounds,
+                      "bounds that samples respect, as \"a=0:,b=0:1\"");
+  command->add_option("--integers", arguments->integers,
+                      "columns of whole numbers, besides those found");
+  command->add_flag("--drop-duplicates", arguments->drop_duplicates,
+                    "keep the first of equal rows");
+  command->add_flag("--drop-constant", arguments->drop_constant,
+                    "leave out columns with a single value");
+  command->add_option("--out", arguments->out, "folder of the run; default runs/NAME");
+  command->add_option("--set", arguments->set, "one setting, as training.iterations=5000");
+  command->add_option("--seed", arguments->seed, "of every random number; default 1")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
+  command->add_option("--threads", arguments->threads, "threads; 0: all")
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--time-budget", arguments->time_budget, "stop after 90s, 10m or 1h30m");
+  command->add_flag("--resume", arguments->resume, "go on with the run in --out");
+  command->add_flag("--force", arguments->force, "replace the run in --out");
+  command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
+  command->footer(
+      "Examples:\n"
+      "  thalweg train --data points.csv\n"
+      "  thalweg train --data points.csv --condition temperature --bounds \"pressure=0:\"\n"
+      "  thalweg train rings-resampled --set training.iterations=5000 --out runs/rings\n"
+      "  thalweg train my.toml --seed 2 --time-budget 10m\n"
+      "  thalweg train --resume --out runs/rings\n"
+      "Ctrl-C saves the run and says how to go on; a second one quits at once.");
+  command->callback([arguments] { train(*arguments); });
+}
+
+}  // namespace thalweg::cli

@@ -1,0 +1,228 @@
+#include "cli/training_run.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "cli/console.h"
+#include "cli/run_report.h"
+#include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/sampling/evaluate.h"
+#include "thalweg/training/checkpoint.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The folder a training writes to, which takes its final place when the training is over.
+class OutputFolder {
+ public:
+  OutputFolder(const std::string& out, bool resume, bool force) : final_(out), folder_{out} {
+    std::error_code error;
+    const bool taken =
+        fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error));
+    if (taken && !fs::is_directory(out))
+      fail<DataError>("{}: expected a folder for the run, got a file; choose another --out", out);
+    if (resume) {
+      if (!fs::exists(folder_.checkpoint()))
+        fail<DataError>("{}: there is no run with a checkpoint to resume", out);
+      return;
+    }
+    if (taken && !force)
+      fail<ConfigError>(
+          "{}: exists already; --resume continues it, --force replaces it, --out names another "
+          "folder",
+          out);
+    if (taken && !fs::exists(folder_.manifest()))
+      fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
+                        out);
+    replaces_ = taken;
+    if (replaces_) {
+      folder_.path = out + ".new";
+      fs::remove_all(folder_.path, error);
+    }
+    if (!fs::create_directories(folder_.path, error) && error)
+      fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder_.path,
+                      error.message());
+    created_ = true;
+  }
+
+  ~OutputFolder() {
+    // Without a checkpoint there is nothing that could be continued.
+    std::error_code error;
+    if (created_ && !kept_ && !fs::exists(folder_.checkpoint(), error))
+      fs::remove_all(folder_.path, error);
+  }
+
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  const RunFolder& folder() const { return folder_; }
+
+  /// Puts the new run in the place of the old one.
+  void keep() {
+    kept_ = true;
+    if (!replaces_) return;
+    const std::string old = final_ + ".old";
+    std::error_code error;
+    fs::remove_all(old, error);
+    fs::rename(final_, old, error);
+    if (!error) fs::rename(folder_.path, final_, error);
+    if (error)
+      fail<DataError>("{}: cannot be replaced: {}; the new run is in {}", final_, error.message(),
+                      folder_.path);
+    fs::remove_all(old, error);
+    folder_.path = final_;
+    replaces_ = false;
+  }
+
+ private:
+  std::string final_;
+  RunFolder folder_;
+  bool replaces_ = false, created_ = false, kept_ = false;
+};
+
+TrainingData training_data(const TrainingRequest& request, std::vector<double>& x,
+                           std::vector<double>& context, std::vector<double>& validation,
+                           std::vector<double>& validation_context) {
+  TrainingData result;
+  if (request.data) {
+    const PreparedData& data = *request.data;
+    x = take_rows(data.x, data.features(), data.train);
+    context = take_rows(data.context, data.context_features(), data.train);
+    validation = take_rows(data.x, data.features(), data.validation);
+    validation_context = take_rows(data.context, data.context_features(), data.validation);
+    result.rows = x;
+    result.context = context;
+    result.validation_rows = validation;
+    result.validation_context = validation_context;
+    return result;
+  }
+  const std::shared_ptr<const Target> target = make_target(request.options.data.target);
+  const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
+  result.generator = [target, seed](std::uint64_t first, std::int64_t count, double* out) {
+    const std::vector<double> points = target_samples(*target, seed, Stream::kTarget, first, count);
+    std::copy(points.begin(), points.end(), out);
+  };
+  return result;
+}
+
+std::string progress_text(const TrainingProgress& progress) {
+  const double left = static_cast<double>(progress.iterations - progress.step) /
+                      std::max(progress.steps_per_second, 1e-9);
+  std::string text = fmt::format("loss {:.4f}", progress.loss);
+  if (std::isfinite(progress.validation_loss))
+    text += fmt::format("  validation {:.4f}", progress.validation_loss);
+  text +=
+      fmt::format("  {:.0f} steps/s  {} left", progress.steps_per_second, format_duration(left));
+  if (progress.bad_steps > 0) text += fmt::format("  {} steps skipped", progress.bad_steps);
+  return text;
+}
+
+const char* status_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::kCallback:
+      return "interrupted";
+    case StopReason::kTimeBudget:
+      return "stopped";
+    default:
+      return "finished";
+  }
+}
+
+}  // namespace
+
+void run_training(TrainingRequest request, ThreadPool& pool) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  RunOptions& options = request.options;
+  const auto seed = static_cast<std::uint64_t>(options.training.seed);
+
+  // All that can be refused is refused before anything is written.
+  LoadedRun run;
+  run.options = options;
+  run.model = std::make_unique<Model>(options.model, seed);
+  std::vector<double> x, context, validation, validation_context;
+  const TrainingData data = training_data(request, x, context, validation, validation_context);
+  Trainer trainer(*run.model, data, options.training, pool);
+  const std::string hash = request.data ? points_hash(*request.data) : "";
+
+  OutputFolder output(request.out, request.resume, request.force);
+  const RunFolder& folder = output.folder();
+  RunManifest& manifest = run.manifest;
+  manifest.seed = options.training.seed;
+  if (request.resume) {
+    manifest = read_manifest(folder);
+    if (manifest.data_hash != hash)
+      fail<DataError>("{}: the data have changed since this run began; train anew with --force",
+                      options.data.path);
+    trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
+  }
+  manifest.program = THALWEG_VERSION;
+  manifest.status = "begun";
+  manifest.data_hash = hash;
+  const double earlier = manifest.seconds;
+  const auto save_state = [&] {
+    save_checkpoint(folder.checkpoint(), run.model->parameters(), trainer.state());
+    manifest.steps = trainer.counters().step;
+    manifest.seconds = earlier + seconds();
+    write_manifest(folder, manifest);
+  };
+  write_file_atomically(folder.config(), write_options(options));
+  write_manifest(folder, manifest);
+
+  catch_interrupts();
+  StopReason reason{};
+  {
+    ProgressDisplay display(request.quiet);
+    TrainingCallbacks callbacks;
+    callbacks.progress = [&](const TrainingProgress& progress) {
+      const double done =
+          static_cast<double>(progress.step) / static_cast<double>(progress.iterations);
+      if (display.wanted(done)) display.show(done, progress_text(progress));
+      return !interrupted();
+    };
+    callbacks.checkpoint = save_state;
+    reason = trainer.run(callbacks);
+  }
+  save_state();
+  manifest.status = status_of(reason);
+  const bool stopped = reason == StopReason::kCallback;
+  // Someone who pressed Ctrl-C does not want to wait.
+  const std::int64_t proposals =
+      stopped ? std::min<std::int64_t>(options.final_proposals, 1 << 18) : options.final_proposals;
+  estimate_normaliser(*run.model, proposals, seed, pool);
+  save_parameters(folder.model(), run.model->parameters());
+  manifest.model_hash = content_hash(read_file(folder.model()));
+  write_metrics(folder.metrics(), trainer.history());
+  write_manifest(folder, manifest);
+  run.folder = folder;
+  if (stopped) {
+    output.keep();
+    fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
+               trainer.counters().step, request.resume_hint);
+    throw ExitCode{kInterrupted};
+  }
+  if (!request.report) {
+    output.keep();
+    return;
+  }
+  const HeldOut points = held_out_points(run, "", request.data);
+  const std::vector<Figure> figures = evaluate_run(run, points, request.data, pool);
+  write_run_report({&run}, {figures}, request.data, folder.path, pool);
+  output.keep();
+  if (request.quiet) return;
+  fmt::print("{}: {} steps in {}{}\nmean log likelihood in nats over {} {}, and more:\n{}",
+             request.out, trainer.counters().step, format_duration(manifest.seconds),
+             reason == StopReason::kPatience     ? " (no better validation any more)"
+             : reason == StopReason::kTimeBudget ? " (time is up)"
+                                                 : "",
+             points.rows, points.source, figures_text(figures));
+}
+
+}  // namespace thalweg::cli
