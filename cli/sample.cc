@@ -65,8 +65,12 @@ void sample(const Arguments& arguments) {
   writer.finish();
   const SamplingStatistics& statistics = sampler.statistics();
   if (!arguments.quiet)
-    fmt::print("{} samples in {} ({:.2f} proposals a sample)\n", arguments.count, arguments.out,
-               static_cast<double>(statistics.proposals) / static_cast<double>(arguments.count));
+    fmt::print("{} samples in {}{}\n", arguments.count, arguments.out,
+               run.model->resampled() == nullptr
+                   ? ""
+                   : fmt::format(" ({:.2f} proposals a sample)",
+                                 static_cast<double>(statistics.proposals) /
+                                     static_cast<double>(arguments.count)));
   if (statistics.non_finite > 0)
     fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
                statistics.non_finite, arguments.count, arguments.run);

@@ -40,27 +40,26 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
   constexpr double kOffset = 1e-10;
   const double width = 2.0 * half_width;
   GridDivergence result;
-  double weight = 0.0, weight_left_out = 0.0, sum = 0.0;
+  double weight = 0.0, sum = 0.0;
   visit_grid(-half_width, width / static_cast<double>(points - 1), points,
              [&](const std::vector<double>& block) {
                const std::vector<double> target = log_target(block), model = log_model(block);
                for (std::size_t i = 0; i < target.size(); ++i) {
-                 const double p = std::exp(target[i]), q = std::exp(model[i]);
-                 if (!std::isfinite(model[i])) {
-                   ++result.left_out;
-                   weight_left_out += p;
-                 } else {
-                   weight += p;
-                   sum += p * (target[i] - log_normaliser - model[i]);
-                 }
+                 const double p = std::exp(target[i]);
+                 const double normalised = std::exp(target[i] - log_normaliser);
+                 const double q = std::exp(model[i]);
+                 const bool sound = std::isfinite(q);
+                 if (!sound) ++result.non_finite;
+                 weight += normalised;
+                 sum +=
+                     normalised * std::log((normalised + kOffset) / ((sound ? q : 0.0) + kOffset));
                  const double term = p * std::log((p + kOffset) / (q + kOffset));
                  if (!std::isnan(term)) result.as_published += term;
-                 result.published_floor +=
-                     p * std::log((p + kOffset) / (p * std::exp(-log_normaliser) + kOffset));
+                 result.published_floor += p * std::log((p + kOffset) / (normalised + kOffset));
                }
              });
   const double cell = width * width / static_cast<double>(points * points);
-  result.nats = weight_left_out < 1e-9 * weight ? sum / weight : NAN;
+  result.nats = sum / weight;
   result.as_published *= cell;
   result.published_floor *= cell;
   return result;
@@ -77,7 +76,7 @@ GridIntegral grid_integral(const PlaneLogDensity& log_density, double half_width
       if (std::isfinite(density))
         result.value += density * step * step;
       else
-        ++result.left_out;
+        ++result.non_finite;
     }
   });
   return result;

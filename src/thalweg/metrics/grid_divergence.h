@@ -13,16 +13,17 @@ using PlaneLogDensity = std::function<std::vector<double>(std::span<const double
 
 /// Kullback-Leibler divergences of a model from a target.
 struct GridDivergence {
-  /// KL(target || model) in nats, both normalised over the plane: the mean of log p - log q over
-  /// the grid, weighted by p. Points without a finite log q are left out if they hold less than
-  /// 1e-9 of p; else this is NaN.
+  /// KL(target || model) in nats, both normalised over the plane: the mean over the grid, weighted
+  /// by p, of log (p + 1e-10) / (q + 1e-10). The offset keeps it finite where a flow's tails fall
+  /// off faster than the target's.
   double nats = 0.0;
   /// The metric of Stimper et al. 2022 as published: sum over the grid of p log((p + 1e-10) / (q +
   /// 1e-10)) times the cell, with p unnormalised and NaN taken as 0.
   double as_published = 0.0;
   /// What `as_published` gives for an exact model.
   double published_floor = 0.0;
-  std::int64_t left_out = 0;  ///< grid points without a finite log q
+  /// Grid points where q is NaN or infinite; it counts as 0 there in `nats`.
+  std::int64_t non_finite = 0;
 };
 
 /// Compares on a `points` x `points` grid over [-half_width, half_width]^2, ends included.
@@ -37,7 +38,7 @@ struct GridIntegral {
   double value = 0.0;
   /// Points where the density is NaN or infinite, which count as 0: where a flow's latent point
   /// overflows, far from all data.
-  std::int64_t left_out = 0;
+  std::int64_t non_finite = 0;
 };
 
 /// Integral of exp(log_density) over [-half_width, half_width]^2 by the midpoint rule with `points`

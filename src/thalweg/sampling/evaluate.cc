@@ -290,7 +290,10 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
     if (!finite) ++statistics_.non_finite;
   }
   statistics_.samples += count;
-  statistics_.proposals = static_cast<std::int64_t>(state.next_proposal);
+  // Samples that wait for the next call have had their share of the proposals.
+  statistics_.proposals = std::llround(
+      static_cast<double>(state.next_proposal) * static_cast<double>(statistics_.samples) /
+      static_cast<double>(std::max<std::uint64_t>(1, state.accepted_total)));
   return std::move(x);
 }
 

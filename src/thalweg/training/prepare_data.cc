@@ -339,6 +339,7 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
   std::vector<std::string> wanted;
+  if (with_x && model.columns.empty()) wanted = default_names(model.features);
   if (with_x)
     for (const ColumnOptions& column : model.columns) wanted.push_back(column.name);
   const std::size_t features = wanted.size();
