@@ -1,0 +1,82 @@
+// Tables of numbers with named columns, from and to files, and what is worth knowing of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/io/npy.h"
+
+namespace thalweg {
+
+class CsvWriter;
+
+/// A matrix with named columns.
+struct Table {
+  std::vector<std::string> names;
+  std::int64_t rows = 0;
+  std::vector<double> values;     ///< rows x names.size(), row-major
+  bool integer_dtype = false;     ///< a .npy file of integers or booleans
+  bool single_precision = false;  ///< a .npy file of float32
+
+  std::int64_t columns() const { return static_cast<std::int64_t>(names.size()); }
+};
+
+/// "x0", "x1", ...: the names of columns that have none.
+std::vector<std::string> default_names(std::int64_t columns);
+
+/// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv
+/// and .txt (see read_csv). Missing values are NaN. Throws DataError for other kinds of files, more
+/// than two dimensions, no rows or no columns.
+Table load_table(const std::string& path);
+
+/// Writes .npy, .csv, .txt (comma) or .tsv (tab), atomically. .npy keeps no names.
+void save_table(const std::string& path, const Table& table, FloatType type = FloatType::kFloat64);
+
+/// Writes a table of unknown length row by row; the file appears with finish(). Not thread safe.
+class TableWriter {
+ public:
+  /// Kind of file by extension, as save_table. Throws DataError for others.
+  TableWriter(const std::string& path, const std::vector<std::string>& names,
+              FloatType type = FloatType::kFloat64);
+  ~TableWriter();
+  /// Appends rows x columns values, row-major; any number of rows.
+  void append(std::span<const double> rows);
+  void finish();
+
+ private:
+  std::unique_ptr<NpyWriter> npy_;
+  std::unique_ptr<CsvWriter> csv_;
+};
+
+/// One column in numbers. All but non_finite are over its finite values; NaN where there are none.
+struct ColumnSummary {
+  double minimum = 0.0, maximum = 0.0, mean = 0.0;
+  double standard_deviation = 0.0;  ///< root of the mean squared deviation (divided by n)
+  std::int64_t distinct = 0;        ///< number of different values; -0 and 0 are one
+  std::int64_t non_finite = 0;      ///< NaN and infinite values
+  bool is_integer = false;          ///< every value is whole
+  bool is_constant = false;         ///< one value only
+};
+
+/// Summary of a column in n log n, with one copy of the column.
+ColumnSummary summarise_column(const Table& table, std::int64_t column);
+
+/// Number of rows that repeat an earlier row bit for bit.
+std::int64_t count_duplicate_rows(const Table& table);
+
+/// Removes rows that repeat an earlier row bit for bit; the order stays. Returns their number.
+std::int64_t remove_duplicate_rows(Table& table);
+
+/// A place in a table, both from 0.
+struct Cell {
+  std::int64_t row = 0, column = 0;
+};
+
+/// The first NaN or infinite value, row by row.
+std::optional<Cell> find_non_finite(const Table& table);
+
+}  // namespace thalweg
