@@ -41,11 +41,89 @@ using std::int64_t;
 using std::ptrdiff_t;
 
 // Accumulators fill the registers: two vectors by 12 rows of 32 registers, by 6 rows of 16.
-#if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+// Scalable vectors cannot be held in arrays: there one vector by 8 rows, by name.
+#if HWY_HAVE_SCALABLE
+constexpr int kBlockRows = 8;
+#elif HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
 constexpr int kBlockRows = 12;
 #else
 constexpr int kBlockRows = 6;
 #endif
+
+/// value * (other > 0): zero where other <= 0, but NaN of either stays.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V multiply_step(D d, V value, V other) {
+  const V kept = hn::IfThenElse(hn::Gt(other, hn::Zero(d)), value,
+                                hn::IfThenElseZero(hn::IsNaN(value), value));
+  return hn::IfThenElse(hn::IsNaN(other), other, kept);
+}
+
+#if HWY_HAVE_SCALABLE
+
+/// What a vector of C, `offset` elements behind the corner, holds before the first product.
+template <bool kMasked, class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR hn::Vec<D> start_of(D d, const Product<T>& p, const Corner<T>& at,
+                                        ptrdiff_t row, ptrdiff_t offset, size_t lanes) {
+  auto c = hn::Set(d, at.bias != nullptr ? at.bias[row] : T(0));
+  if (p.accumulate) {
+    const T* from = at.c + row * p.ldc + offset;
+    c = hn::Add(c, kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from));
+  }
+  return c;
+}
+
+template <bool kMasked, class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void finish(D d, const Product<T>& p, const Corner<T>& at, ptrdiff_t row,
+                                ptrdiff_t offset, size_t lanes, hn::Vec<D> c) {
+  if (p.epilogue.relu) {
+    c = hn::IfThenZeroElse(hn::Le(c, hn::Zero(d)), c);
+  } else if (at.mask != nullptr) {
+    const T* from = at.mask + row * p.epilogue.mask_row + offset;
+    c = multiply_step(d, c, kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from));
+  }
+  T* to = at.c + row * p.ldc + offset;
+  if (kMasked)
+    store_first(d, c, to, lanes);
+  else
+    hn::StoreU(c, d, to);
+}
+
+#define THALWEG_ROWS(statement)                                                              \
+  statement(0) statement(1) statement(2) statement(3) statement(4) statement(5) statement(6) \
+      statement(7)
+#define THALWEG_START(r)   \
+  auto c##r = hn::Zero(d); \
+  if constexpr (kRows > r) c##r = start_of<kMasked>(d, p, at, r, offset, lanes);
+#define THALWEG_MULTIPLY(r) \
+  if constexpr (kRows > r) c##r = hn::MulAdd(hn::Set(d, a[r * p.a_row]), right, c##r);
+#define THALWEG_FINISH(r) \
+  if constexpr (kRows > r) finish<kMasked>(d, p, at, r, offset, lanes, c##r);
+
+/// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
+template <int kRows, int kVectors, bool kMasked, typename T>
+HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
+  const hn::ScalableTag<T> d;
+  for (int v = 0; v < kVectors; ++v) {
+    const auto offset = static_cast<ptrdiff_t>(v * hn::Lanes(d));
+    THALWEG_ROWS(THALWEG_START)
+    const T* a = at.a;
+    const T* b = at.b + offset;
+    for (int64_t k = p.depth; k > 0; --k) {
+      const auto right = kMasked ? load_first(d, b, lanes) : hn::LoadU(d, b);
+      THALWEG_ROWS(THALWEG_MULTIPLY)
+      a += p.a_depth;
+      b += p.ldb;
+    }
+    THALWEG_ROWS(THALWEG_FINISH)
+  }
+}
+
+#undef THALWEG_ROWS
+#undef THALWEG_START
+#undef THALWEG_MULTIPLY
+#undef THALWEG_FINISH
+
+#else
 
 /// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
 template <int kRows, int kVectors, bool kMasked, typename T>
@@ -96,17 +174,13 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
       for (int v = 0; v < kVectors; ++v)
         c[r][v] = hn::IfThenZeroElse(hn::Le(c[r][v], zero), c[r][v]);
   } else if (at.mask != nullptr) {
-    const V zero = hn::Zero(d);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const T* from = at.mask + r * p.epilogue.mask_row + v * width;
         const V other = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
-        // Zero where other <= 0, but NaN of either stays.
-        const V kept = hn::IfThenElse(hn::Gt(other, zero), c[r][v],
-                                      hn::IfThenElseZero(hn::IsNaN(c[r][v]), c[r][v]));
-        c[r][v] = hn::IfThenElse(hn::IsNaN(other), other, kept);
+        c[r][v] = multiply_step(d, c[r][v], other);
       }
   }
 #pragma GCC unroll 12
@@ -120,6 +194,8 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
         hn::StoreU(c[r][v], d, to);
     }
 }
+
+#endif
 
 /// All rows of one column block, in blocks of up to kRows.
 template <int kVectors, bool kMasked, typename T>
