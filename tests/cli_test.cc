@@ -1,0 +1,458 @@
+// The tool as users meet it: what it prints, how it ends, and what it leaves on the disk.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Outcome {
+  int code = -1;  ///< exit code, or 128 + signal
+  std::string out, error;
+};
+
+/// How a child is to be started or disturbed.
+struct Circumstances {
+  rlim_t file_size_limit = RLIM_INFINITY;
+  std::function<void(pid_t)> while_running;
+};
+
+/// A folder of its own for each test, with the tool run inside of it.
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        fs::temp_directory_path() / ("thalweg-cli-" + std::to_string(getpid()) + "-" +
+                                     testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path path(const std::string& name) const { return folder_ / name; }
+
+  Outcome run(const std::vector<std::string>& arguments, const Circumstances& circumstances = {}) {
+    std::vector<std::string> words = {THALWEG_BINARY};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    const std::string out = path("stdout.txt"), error = path("stderr.txt"), home = folder_;
+    const pid_t child = fork();
+    if (child == 0) {
+      const rlimit limit{circumstances.file_size_limit, circumstances.file_size_limit};
+      // Redirections are made before the limit, and hold little.
+      if (chdir(home.c_str()) != 0) _exit(120);
+      const int out_file = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      const int error_file = open(error.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      dup2(out_file, 1);
+      dup2(error_file, 2);
+      if (circumstances.file_size_limit != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
+      execv(pointers[0], pointers.data());
+      _exit(121);
+    }
+    if (circumstances.while_running) circumstances.while_running(child);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out),
+            contents(error)};
+  }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
+
+  /// Points on a noisy parabola, as CSV; `change` may spoil a row's text.
+  void write_points(const std::string& name, int rows,
+                    const std::function<std::string(int, std::string)>& change = {}) {
+    std::string text = "a,b\n";
+    for (int row = 0; row < rows; ++row) {
+      const double a = std::sin(12.9898 * row), b = a * a + 0.3 * std::cos(78.233 * row);
+      std::string line = std::to_string(a) + "," + std::to_string(b);
+      text += (change ? change(row, line) : line) + "\n";
+    }
+    write(name, text);
+  }
+
+  /// A .npy file with this type and shape, filled with ones, cut or extended to `bytes` of data.
+  void write_npy(const std::string& name, const std::string& type, const std::string& shape,
+                 std::size_t bytes) {
+    std::string header =
+        "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
+    header.resize((header.size() + 10 + 64) / 64 * 64 - 10, ' ');
+    header.back() = '\n';
+    std::string text = std::string("\x93NUMPY\x01\x00", 8);
+    text += static_cast<char>(header.size() & 0xff);
+    text += static_cast<char>(header.size() >> 8);
+    write(name, text + header + std::string(bytes, '\1'));
+  }
+
+  /// Arguments of a training that takes a blink.
+  std::vector<std::string> tiny(std::vector<std::string> more = {}) const {
+    std::vector<std::string> result = {"train"};
+    result.insert(result.end(), more.begin(), more.end());
+    for (const char* setting :
+         {"training.iterations=20", "flow.blocks=2", "flow.hidden=8", "base.kind=normal",
+          "training.batch_size=64", "training.validation_interval=10"})
+      result.insert(result.end(), {"--set", setting});
+    result.insert(result.end(), {"--threads", "1"});
+    return result;
+  }
+
+  /// Every file of a folder with its bytes.
+  std::map<std::string, std::string> snapshot(const std::string& name) const {
+    std::map<std::string, std::string> result;
+    for (const auto& entry : fs::recursive_directory_iterator(path(name)))
+      if (entry.is_regular_file()) result[entry.path().string()] = contents(entry.path());
+    return result;
+  }
+
+  /// The tool must end with `code` and one line that holds `text`.
+  void expect_failure(const std::vector<std::string>& arguments, int code, const std::string& text,
+                      const Circumstances& circumstances = {}) {
+    const Outcome outcome = run(arguments, circumstances);
+    EXPECT_EQ(outcome.code, code) << outcome.error;
+    EXPECT_NE(outcome.error.find(text), std::string::npos) << outcome.error;
+    const std::size_t start = outcome.error.rfind("thalweg: ");
+    ASSERT_NE(start, std::string::npos) << outcome.error;
+    EXPECT_EQ(outcome.error.find('\n', start), outcome.error.size() - 1) << outcome.error;
+  }
+
+ private:
+  fs::path folder_;
+};
+
+TEST_F(Cli, TrainsSamplesEvaluatesAndExamines) {
+  write_points("points.csv", 400);
+  Outcome outcome = run(tiny({"--data", "points.csv"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  for (const char* file : {"config.toml", "manifest.json", "model.safetensors", "metrics.csv",
+                           "report.html", "optimizer.safetensors"})
+    EXPECT_TRUE(fs::exists(path("runs/points") / file)) << file;
+  outcome = run({"sample", "runs/points", "--count", "70000", "--out", "s.csv"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const std::string samples = contents(path("s.csv"));
+  EXPECT_EQ(samples.substr(0, 4), "a,b\n");
+  EXPECT_EQ(std::count(samples.begin(), samples.end(), '\n'), 70001);
+  run({"sample", "runs/points", "--count", "10", "--out", "again.csv"});
+  const std::string again = contents(path("again.csv"));
+  EXPECT_EQ(samples.substr(0, again.size()), again);
+  outcome = run({"log-prob", "runs/points", "s.csv", "--out", "l.csv"});
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(contents(path("l.csv")).substr(0, 9), "log_prob\n");
+  outcome = run({"evaluate", "runs/points", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("rows"), 40);
+  for (const char* key : {"log_likelihood", "gaussian", "mixture"})
+    EXPECT_TRUE(std::isfinite(json.at(key).get<double>())) << key;
+  EXPECT_EQ(run({"doctor", "runs/points", "--samples", "256"}).code, 0);
+}
+
+TEST_F(Cli, LearnsConditionalDensities) {
+  write_points("points.csv", 300);
+  Outcome outcome = run(tiny({"--data", "points.csv", "--condition", "a", "--out", "r"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  expect_failure({"sample", "r", "--count", "5", "--out", "s.csv"}, 2, "--condition FILE");
+  outcome = run({"sample", "r", "--count", "5", "--out", "s.csv", "--condition", "points.csv"});
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(contents(path("s.csv")).substr(0, 2), "b\n");
+  EXPECT_EQ(run({"evaluate", "r"}).code, 0);
+}
+
+TEST_F(Cli, RespectsBoundsAndSpacing) {
+  std::string text = "count,size\n";
+  for (int row = 0; row < 400; ++row)
+    text +=
+        std::to_string(row * row % 7) + "," + std::to_string(0.01 + std::abs(std::sin(row))) + "\n";
+  write("points.csv", text);
+  ASSERT_EQ(
+      run(tiny({"--data", "points.csv", "--bounds", "size=0:2,count=0:6", "--out", "r"})).code, 0);
+  ASSERT_EQ(run({"sample", "r", "--count", "2000", "--out", "s.csv"}).code, 0);
+  std::istringstream samples(contents(path("s.csv")));
+  std::string line;
+  std::getline(samples, line);
+  while (std::getline(samples, line)) {
+    const double count = std::stod(line), size = std::stod(line.substr(line.find(',') + 1));
+    EXPECT_EQ(count, std::floor(count));
+    EXPECT_TRUE(count >= 0.0 && count <= 6.0) << line;
+    EXPECT_TRUE(size >= 0.0 && size <= 2.0) << line;
+  }
+}
+
+TEST_F(Cli, HelpNamesExamples) {
+  for (const char* command : {"demo", "train", "sample", "log-prob", "evaluate", "report", "doctor",
+                              "list", "describe"}) {
+    const Outcome outcome = run({command, "--help"});
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << command;
+  }
+  EXPECT_EQ(run({"list"}).code, 0);
+  EXPECT_EQ(run({"describe", "training"}).code, 0);
+  EXPECT_EQ(run({"describe", "rings-resampled"}).code, 0);
+  EXPECT_EQ(run({"describe", "two_rings"}).code, 0);
+}
+
+TEST_F(Cli, SuggestsWhatWasMeant) {
+  expect_failure({"trian"}, 2, "did you mean 'train'?");
+  expect_failure({"train", "--dat", "x"}, 2, "did you mean '--data'?");
+  expect_failure({"train", "rings-resample"}, 2, "did you mean 'rings-resampled'?");
+  expect_failure({"train", "--target", "two_ring"}, 2, "did you mean 'two_rings'?");
+  expect_failure({"describe", "traning"}, 2, "did you mean 'training'?");
+  expect_failure({"train"}, 2, "nothing to learn");
+  expect_failure({}, 2, "--help");
+  expect_failure({"sample", "nowhere", "--count", "3"}, 2, "--out");
+}
+
+TEST_F(Cli, RefusesBadSettings) {
+  write_points("points.csv", 100);
+  const auto with = [](const std::string& setting) {
+    return std::vector<std::string>{"train", "--data", "points.csv", "--set", setting};
+  };
+  expect_failure(with("trainng.batch=3"), 2, "did you mean 'training.batch_size'?");
+  expect_failure(with("training.batch_size=0"), 2, "a whole number from 1 to");
+  expect_failure(with("training.batch_size=1e18"), 2, "a whole number from 1 to");
+  expect_failure(with("training.learning_rate=nan"), 2, "training.learning_rate: expected");
+  expect_failure(with("base.kind=other"), 2, "expected one of normal");
+  write("bad.toml", "[flow]\nblocks = 3\nbloks = 4\n");
+  expect_failure({"train", "bad.toml"}, 2,
+                 "bad.toml:3: unknown key 'flow.bloks'; did you mean 'flow.blocks'?");
+  write("broken.toml", "[flow\nblocks = 3\n");
+  expect_failure({"train", "broken.toml"}, 2, "broken.toml:1: this is not TOML");
+  expect_failure({"train", "--data", "points.csv", "--time-budget", "soon"}, 2, "is not a time");
+  expect_failure({"train", "--data", "points.csv", "--condition", "c"}, 2, "unknown column 'c'");
+  EXPECT_FALSE(fs::exists(path("runs")));
+}
+
+TEST_F(Cli, RefusesBadData) {
+  const auto train = [](const std::string& file) {
+    return std::vector<std::string>{"train", "--data", file};
+  };
+  expect_failure(train("missing.csv"), 3, "missing.csv");
+  write("empty.csv", "");
+  expect_failure(train("empty.csv"), 3, "empty.csv");
+  write("empty.npy", "");
+  expect_failure(train("empty.npy"), 3, "empty.npy");
+  write_npy("short.npy", "<f8", "(100, 2)", 800);
+  expect_failure(train("short.npy"), 3, "short.npy");
+  write_npy("text.npy", "<U8", "(100, 2)", 6400);
+  expect_failure(train("text.npy"), 3, "text.npy");
+  write_npy("cube.npy", "<f4", "(5, 100, 2)", 4000);
+  expect_failure(train("cube.npy"), 3, "cube.npy[0]");
+  const auto replace = [](const char* text) {
+    return [text](int row, const std::string& line) {
+      return row == 41 ? line.substr(0, line.find(',') + 1) + text : line;
+    };
+  };
+  for (const char* value : {"nan", "inf", "-inf", "", "1e35"}) {
+    write_points("bad.csv", 100, replace(value));
+    expect_failure(train("bad.csv"), 3, "row 42, column 'b': the value");
+  }
+  write_points("bad.csv", 100, replace("blue"));
+  expect_failure(train("bad.csv"), 3, "blue");
+  write_points("ragged.csv", 100, replace("1,2"));
+  expect_failure(train("ragged.csv"), 3, "ragged.csv");
+  write_points("constant.csv", 100, [](int, const std::string& line) {
+    return line.substr(0, line.find(',') + 1) + "4";
+  });
+  expect_failure(train("constant.csv"), 3, "column 'b' has a single value");
+  write_points("few.csv", 5);
+  expect_failure(train("few.csv"), 3, "expected at least 20");
+  write_points("points.csv", 100);
+  expect_failure({"train", "--data", "points.csv", "--bounds", "b=0.5:"}, 3,
+                 "outside of its bounds");
+  EXPECT_FALSE(fs::exists(path("runs")));
+}
+
+TEST_F(Cli, CopesWithExtremeSizes) {
+  write_points("points.csv", 100);
+  // No iterations: the untrained model is a run like any other.
+  std::vector<std::string> none = tiny({"--data", "points.csv", "--out", "none"});
+  none.insert(none.end(), {"--set", "training.iterations=0"});
+  Outcome outcome = run(none);
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(run({"sample", "none", "--count", "3", "--out", "s.csv"}).code, 0);
+  std::vector<std::string> large = tiny({"--data", "points.csv", "--out", "large"});
+  large.insert(large.end(), {"--set", "training.batch_size=100000"});
+  outcome = run(large);
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  write_points("one.csv", 100, [](int, const std::string& line) { return line; });
+  outcome = run(tiny({"--data", "one.csv", "--columns", "b", "--out", "one", "--set",
+                      "flow.kind=elementwise_spline"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+}
+
+TEST_F(Cli, NeverOverwritesARunUnlessAsked) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const auto before = snapshot("r");
+  expect_failure(tiny({"--data", "points.csv", "--out", "r"}), 2, "--force replaces it");
+  EXPECT_EQ(snapshot("r"), before);
+  // A new run that cannot begin leaves the old one as it was.
+  write_points("bad.csv", 100, [](int row, std::string line) { return row == 3 ? "nan,1" : line; });
+  expect_failure(tiny({"--data", "bad.csv", "--out", "r", "--force"}), 3, "the value is nan");
+  EXPECT_EQ(snapshot("r"), before);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--force", "--seed", "2"})).code, 0);
+  EXPECT_NE(snapshot("r"), before);
+  EXPECT_FALSE(fs::exists(path("r.new")));
+  EXPECT_FALSE(fs::exists(path("r.old")));
+  fs::create_directories(path("precious"));
+  write("precious/thesis.txt", "words");
+  expect_failure(tiny({"--data", "points.csv", "--out", "precious", "--force"}), 2, "is not a run");
+  write("file", "words");
+  expect_failure(tiny({"--data", "points.csv", "--out", "file"}), 3, "got a file");
+  EXPECT_EQ(contents(path("precious/thesis.txt")), "words");
+}
+
+TEST_F(Cli, LeavesFilesAloneWhenTheDiskIsFull) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  ASSERT_EQ(run({"sample", "r", "--count", "10", "--out", "s.csv"}).code, 0);
+  const std::string before = contents(path("s.csv"));
+  Circumstances full;
+  full.file_size_limit = 4096;
+  expect_failure({"sample", "r", "--count", "100000", "--out", "s.csv"}, 3, "s.csv", full);
+  EXPECT_EQ(contents(path("s.csv")), before);
+  const auto run_before = snapshot("r");
+  expect_failure(tiny({"--data", "points.csv", "--out", "r", "--force", "--quiet"}), 3, "r.new",
+                 full);
+  EXPECT_EQ(snapshot("r"), run_before);
+  expect_failure(tiny({"--data", "points.csv", "--out", "other", "--quiet"}), 3, "other", full);
+  EXPECT_FALSE(fs::exists(path("other")));
+}
+
+TEST_F(Cli, RefusesDamagedAndNewerRuns) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const std::vector<std::string> sample = {"sample", "r", "--count", "5", "--out", "s.csv"};
+  const std::string model = contents(path("r/model.safetensors"));
+  write("r/model.safetensors", model.substr(0, model.size() / 2));
+  expect_failure(sample, 3, "model.safetensors");
+  write("r/model.safetensors", "");
+  expect_failure(sample, 3, "model.safetensors");
+  write("r/model.safetensors", model);
+  const std::string manifest = contents(path("r/manifest.json"));
+  auto newer = nlohmann::json::parse(manifest);
+  newer["format"] = 99;
+  write("r/manifest.json", newer.dump());
+  expect_failure(sample, 3, "newer version");
+  write("r/manifest.json", "{");
+  expect_failure(sample, 3, "damaged");
+  write("r/manifest.json", manifest);
+  EXPECT_EQ(run(sample).code, 0);
+  expect_failure({"doctor", "points.csv"}, 3, "expected the folder of a run");
+  expect_failure({"doctor", "nothing"}, 3, "there is none");
+  write("other.csv", "a,c\n1,2\n");
+  expect_failure({"log-prob", "r", "other.csv", "--out", "l.csv"}, 3, "lack column 'b'");
+  EXPECT_FALSE(fs::exists(path("l.csv")));
+}
+
+/// Settings of a training that takes a second or two, with many checkpoints.
+std::vector<std::string> long_training(const std::string& out) {
+  return {"train",
+          "--data",
+          "points.csv",
+          "--out",
+          out,
+          "--set",
+          "training.iterations=6000",
+          "--set",
+          "flow.blocks=2",
+          "--set",
+          "flow.hidden=8",
+          "--set",
+          "training.batch_size=64",
+          "--set",
+          "training.checkpoint_interval=100",
+          "--set",
+          "training.patience=0",
+          "--set",
+          "base.hidden=8",
+          "--set",
+          "final_proposals=10000",
+          "--threads",
+          "1"};
+}
+
+/// Waits for the checkpoint of a run, at most ten seconds.
+void wait_for_checkpoint(const fs::path& folder) {
+  for (int i = 0; i < 1000 && !fs::exists(folder / "optimizer.safetensors"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+TEST_F(Cli, ResumesAfterAKillToTheSameBits) {
+  write_points("points.csv", 400);
+  ASSERT_EQ(run(long_training("whole")).code, 0);
+  Circumstances killed;
+  killed.while_running = [&](pid_t child) {
+    wait_for_checkpoint(path("killed"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    kill(child, SIGKILL);
+  };
+  ASSERT_EQ(run(long_training("killed"), killed).code, 128 + SIGKILL);
+  expect_failure({"sample", "killed", "--count", "5", "--out", "s.csv"}, 3, "--resume");
+  const Outcome outcome = run({"train", "--resume", "--out", "killed", "--threads", "2"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(contents(path("killed/model.safetensors")), contents(path("whole/model.safetensors")));
+  EXPECT_EQ(contents(path("killed/metrics.csv")), contents(path("whole/metrics.csv")));
+}
+
+TEST_F(Cli, SavesWhenInterrupted) {
+  write_points("points.csv", 400);
+  Circumstances interrupted;
+  interrupted.while_running = [&](pid_t child) {
+    wait_for_checkpoint(path("r"));
+    kill(child, SIGINT);
+  };
+  const Outcome outcome = run(long_training("r"), interrupted);
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_NE(outcome.error.find("resume with: thalweg train --resume --out r"), std::string::npos)
+      << outcome.error;
+  EXPECT_EQ(run({"sample", "r", "--count", "5", "--out", "s.csv"}).code, 0);
+  ASSERT_EQ(run(long_training("whole")).code, 0);
+  ASSERT_EQ(run({"train", "--resume", "--out", "r"}).code, 0);
+  EXPECT_EQ(contents(path("r/model.safetensors")), contents(path("whole/model.safetensors")));
+}
+
+TEST_F(Cli, RefusesToResumeWithOtherData) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  write_points("points.csv", 101);
+  expect_failure({"train", "--resume", "--out", "r"}, 3, "the data have changed");
+  expect_failure({"train", "--resume", "--out", "none"}, 3, "none");
+}
+
+TEST_F(Cli, StopsWhenTimeIsUp) {
+  write_points("points.csv", 400);
+  std::vector<std::string> arguments = long_training("r");
+  arguments.insert(arguments.end(),
+                   {"--set", "training.iterations=1000000", "--time-budget", "1s"});
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("time is up"), std::string::npos) << outcome.out;
+}
+
+}  // namespace
