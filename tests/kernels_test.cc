@@ -194,8 +194,9 @@ void check_unary_accuracy() {
       for (std::size_t i = 0; i < x.size(); ++i)
         if (const double error = ulp_error(y[i], truths[f][i]); error > worst)
           worst = error, where = i;
-      ::testing::Test::RecordProperty(std::string(row.name) + instruction_set(),
-                                      std::to_string(worst));
+      ::testing::Test::RecordProperty(
+          std::string(row.name) + (sizeof(T) == 4 ? "_float_" : "_double_") + instruction_set(),
+          std::to_string(worst));
       EXPECT_LE(worst, sizeof(T) == 4 ? row.float_ulp : row.double_ulp)
           << row.name << "(" << x[where] << ") = " << y[where] << ", expected " << truths[f][where];
     }

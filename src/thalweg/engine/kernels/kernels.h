@@ -11,7 +11,10 @@
 
 namespace thalweg::kernels {
 
-/// Elementwise functions of one operand. `parameter` is used by kPower only.
+/// Elementwise functions of one operand. `parameter` is used by kPower only. The numbers are the
+/// largest errors that the test found on any instruction set, in units in the last place, for float
+/// and for double; it takes 76 000 arguments of all magnitudes, subnormal ones included. What bears
+/// no number is exact or correctly rounded.
 enum class Unary : std::uint8_t {
   kCopy,
   kNegate,
@@ -19,19 +22,19 @@ enum class Unary : std::uint8_t {
   kSquare,
   kSqrt,
   kReciprocal,
-  kExp,
-  kExpm1,
-  kLog,
-  kLog1p,
-  kTanh,
-  kSigmoid,
-  kSoftplus,  ///< log(1 + exp(x)) without overflow
+  kExp,       ///< 1.0 and 1.1
+  kExpm1,     ///< 1.5 and 1.8
+  kLog,       ///< 0.9 and 0.8
+  kLog1p,     ///< 2.2 and 2.2
+  kTanh,      ///< 2.2 and 2.3
+  kSigmoid,   ///< 2.1 and 2.3
+  kSoftplus,  ///< log(1 + exp(x)) without overflow or cancellation; 2.3 and 2.5
   kRelu,      ///< x for x > 0, else 0; NaN stays
   kStep,      ///< 1 for x > 0, else 0; NaN stays
   kSign,      ///< -1, 0, 1; NaN stays
-  kSin,
-  kCos,
-  kErf,
+  kSin,       ///< 1.9 and 2.4; the C library's beyond 30000
+  kCos,       ///< 2.1 and 2.9; the C library's beyond 30000
+  kErf,       ///< the C library's
   kFloor,
   kPower,     ///< x^parameter for x > 0 (std::pow)
   kIsFinite,  ///< 1 for finite x, else 0
