@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numbers>
 
@@ -48,8 +48,10 @@ TrainingOptions short_training(std::int64_t iterations, std::int64_t batch) {
 
 void expect_same_bits(const std::vector<double>& a, const std::vector<double>& b,
                       const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(double)), 0) << what;
+  const auto same = [](double left, double right) {
+    return std::bit_cast<std::uint64_t>(left) == std::bit_cast<std::uint64_t>(right);
+  };
+  EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end(), same)) << what;
 }
 
 void expect_same_state(const TrainerState& a, const TrainerState& b) {
