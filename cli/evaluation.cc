@@ -78,25 +78,31 @@ std::string points_hash(const PreparedData& data) {
   return content_hash(bytes(data.x)) + content_hash(bytes(data.context));
 }
 
-PlaneLogDensity target_log_density(std::shared_ptr<const Target> target, ThreadPool& pool) {
-  auto parameters = std::make_shared<ParameterStore>();
-  Graph graph(*parameters);
-  const Value x = graph.input({target->features(), 1});
+RowFunction row_function(const ParameterStore& parameters, std::int64_t features,
+                         const std::function<Value(Value)>& build, ThreadPool& pool) {
+  Graph graph(parameters);
+  const Value x = graph.input({features, 1});
   auto executor = std::make_shared<Executor<double>>(
-      std::make_shared<Program<double>>(graph, std::vector<Value>{target->log_density(x)}), pool);
-  return [=](std::span<const double> points) {
-    const auto count = static_cast<std::int64_t>(points.size()) / target->features();
+      std::make_shared<Program<double>>(graph, std::vector<Value>{build(x)}), pool);
+  return [=, &parameters](std::span<const double> rows) {
+    const auto count = static_cast<std::int64_t>(rows.size()) / features;
     std::vector<double> result(static_cast<std::size_t>(count));
-    const BatchInput<double> input{points.data(), nullptr};
+    const BatchInput<double> input{rows.data(), nullptr};
     double* const output = result.data();
     RunArguments<double> arguments;
-    arguments.parameters = parameters->flat().data();
+    arguments.parameters = parameters.flat().data();
     arguments.inputs = {&input, 1};
     arguments.counts = {&count, 1};
     arguments.outputs = {&output, 1};
     executor->run(arguments);
     return result;
   };
+}
+
+RowFunction target_log_density(std::shared_ptr<const Target> target, ThreadPool& pool) {
+  static const ParameterStore no_parameters;
+  return row_function(
+      no_parameters, target->features(), [&](Value x) { return target->log_density(x); }, pool);
 }
 
 std::vector<double> target_samples(const Target& target, std::uint64_t seed, Stream stream,
@@ -153,7 +159,7 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
     const std::shared_ptr<const Target> target = make_target(run.options.data.target);
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
     if (const auto log_normaliser = target->log_normaliser()) {
-      const PlaneLogDensity truth = target_log_density(target, pool);
+      const RowFunction truth = target_log_density(target, pool);
       const GridDivergence divergence = grid_divergence(truth, *log_normaliser, model);
       figures.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
       figures.push_back({"kl_as_published", "KL as published", divergence.as_published});
