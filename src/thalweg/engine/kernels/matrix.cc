@@ -19,16 +19,8 @@ template <typename T>
 struct Product {
   std::int64_t depth;
   std::ptrdiff_t a_row, a_depth, ldb, ldc;
-  bool accumulate;
-  Epilogue<T> epilogue;
-};
-
-/// Where one block starts.
-template <typename T>
-struct Corner {
-  const T *a, *b, *bias;
-  T* c;
-  const T* mask;
+  std::ptrdiff_t mask_row;
+  bool accumulate, relu;
 };
 
 }  // namespace thalweg::kernels
@@ -61,31 +53,27 @@ HWY_INLINE HWY_ATTR V multiply_step(D d, V value, V other) {
 #if HWY_HAVE_SCALABLE
 
 /// What a vector of C, `offset` elements behind the corner, holds before the first product.
+/// What the sum of one row's vector starts from; `c` points to that vector.
 template <bool kMasked, class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR hn::Vec<D> start_of(D d, const Product<T>& p, const Corner<T>& at,
-                                        ptrdiff_t row, ptrdiff_t offset, size_t lanes) {
-  auto c = hn::Set(d, at.bias != nullptr ? at.bias[row] : T(0));
-  if (p.accumulate) {
-    const T* from = at.c + row * p.ldc + offset;
-    c = hn::Add(c, kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from));
-  }
-  return c;
+HWY_INLINE HWY_ATTR hn::Vec<D> start_of(D d, const Product<T>& p, const T* bias, const T* c,
+                                        size_t lanes) {
+  const auto start = hn::Set(d, bias != nullptr ? *bias : T(0));
+  if (!p.accumulate) return start;
+  return hn::Add(start, kMasked ? load_first(d, c, lanes) : hn::LoadU(d, c));
 }
 
 template <bool kMasked, class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void finish(D d, const Product<T>& p, const Corner<T>& at, ptrdiff_t row,
-                                ptrdiff_t offset, size_t lanes, hn::Vec<D> c) {
-  if (p.epilogue.relu) {
-    c = hn::IfThenZeroElse(hn::Le(c, hn::Zero(d)), c);
-  } else if (at.mask != nullptr) {
-    const T* from = at.mask + row * p.epilogue.mask_row + offset;
-    c = multiply_step(d, c, kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from));
+HWY_INLINE HWY_ATTR void finish(D d, const Product<T>& p, const T* mask, size_t lanes,
+                                hn::Vec<D> sum, T* c) {
+  if (p.relu) {
+    sum = hn::IfThenZeroElse(hn::Le(sum, hn::Zero(d)), sum);
+  } else if (mask != nullptr) {
+    sum = multiply_step(d, sum, kMasked ? load_first(d, mask, lanes) : hn::LoadU(d, mask));
   }
-  T* to = at.c + row * p.ldc + offset;
   if (kMasked)
-    store_first(d, c, to, lanes);
+    store_first(d, sum, c, lanes);
   else
-    hn::StoreU(c, d, to);
+    hn::StoreU(sum, d, c);
 }
 
 #define THALWEG_ROWS(statement)                                                              \
@@ -93,26 +81,32 @@ HWY_INLINE HWY_ATTR void finish(D d, const Product<T>& p, const Corner<T>& at, p
       statement(7)
 #define THALWEG_START(r)   \
   auto c##r = hn::Zero(d); \
-  if constexpr (kRows > r) c##r = start_of<kMasked>(d, p, at, r, offset, lanes);
+  if constexpr (kRows > r) \
+    c##r = start_of<kMasked>(d, p, bias != nullptr ? bias + r : bias, to + r * p.ldc, lanes);
 #define THALWEG_MULTIPLY(r) \
-  if constexpr (kRows > r) c##r = hn::MulAdd(hn::Set(d, a[r * p.a_row]), right, c##r);
-#define THALWEG_FINISH(r) \
-  if constexpr (kRows > r) finish<kMasked>(d, p, at, r, offset, lanes, c##r);
+  if constexpr (kRows > r) c##r = hn::MulAdd(hn::Set(d, left[r * p.a_row]), right, c##r);
+#define THALWEG_FINISH(r)                                                              \
+  if constexpr (kRows > r)                                                             \
+    finish<kMasked>(d, p, mask != nullptr ? mask + r * p.mask_row : mask, lanes, c##r, \
+                    to + r * p.ldc);
 
 /// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
 template <int kRows, int kVectors, bool kMasked, typename T>
-HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
+HWY_ATTR void block(const Product<T>& p, const T* a, const T* b, const T* bias, T* to_c,
+                    const T* masks, size_t lanes) {
   const hn::ScalableTag<T> d;
   for (int v = 0; v < kVectors; ++v) {
     const auto offset = static_cast<ptrdiff_t>(v * hn::Lanes(d));
+    T* to = to_c + offset;
+    const T* mask = masks != nullptr ? masks + offset : nullptr;
     THALWEG_ROWS(THALWEG_START)
-    const T* a = at.a;
-    const T* b = at.b + offset;
+    const T* left = a;
+    const T* from = b + offset;
     for (int64_t k = p.depth; k > 0; --k) {
-      const auto right = kMasked ? load_first(d, b, lanes) : hn::LoadU(d, b);
+      const auto right = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
       THALWEG_ROWS(THALWEG_MULTIPLY)
-      a += p.a_depth;
-      b += p.ldb;
+      left += p.a_depth;
+      from += p.ldb;
     }
     THALWEG_ROWS(THALWEG_FINISH)
   }
@@ -127,7 +121,8 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
 
 /// kRows rows by kVectors vectors of C; the last vector has `lanes` lanes if kMasked.
 template <int kRows, int kVectors, bool kMasked, typename T>
-HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
+HWY_ATTR void block(const Product<T>& p, const T* a, const T* b, const T* bias, T* to_c,
+                    const T* masks, size_t lanes) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const size_t width = hn::Lanes(d);
@@ -137,20 +132,18 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const T* from = at.c + r * p.ldc + v * width;
+        const T* from = to_c + r * p.ldc + v * width;
         c[r][v] = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
-        if (at.bias != nullptr) c[r][v] = hn::Add(c[r][v], hn::Set(d, at.bias[r]));
+        if (bias != nullptr) c[r][v] = hn::Add(c[r][v], hn::Set(d, bias[r]));
       }
   } else {
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
-      const V start = at.bias != nullptr ? hn::Set(d, at.bias[r]) : hn::Zero(d);
+      const V start = bias != nullptr ? hn::Set(d, bias[r]) : hn::Zero(d);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) c[r][v] = start;
     }
   }
-  const T* a = at.a;
-  const T* b = at.b;
   const ptrdiff_t a_row = p.a_row;
   for (int64_t k = p.depth; k > 0; --k) {
     V right[kVectors];
@@ -166,19 +159,19 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
     a += p.a_depth;
     b += p.ldb;
   }
-  if (p.epilogue.relu) {
+  if (p.relu) {
     const V zero = hn::Zero(d);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v)
         c[r][v] = hn::IfThenZeroElse(hn::Le(c[r][v], zero), c[r][v]);
-  } else if (at.mask != nullptr) {
+  } else if (masks != nullptr) {
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const T* from = at.mask + r * p.epilogue.mask_row + v * width;
+        const T* from = masks + r * p.mask_row + v * width;
         const V other = kMasked ? load_first(d, from, lanes) : hn::LoadU(d, from);
         c[r][v] = multiply_step(d, c[r][v], other);
       }
@@ -187,7 +180,7 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      T* to = at.c + r * p.ldc + v * width;
+      T* to = to_c + r * p.ldc + v * width;
       if (kMasked)
         store_first(d, c[r][v], to, lanes);
       else
@@ -197,31 +190,36 @@ HWY_ATTR void block(const Product<T>& p, const Corner<T>& at, size_t lanes) {
 
 #endif
 
+// Pointers are passed one by one: a structure of them, written and at once copied as a vector,
+// would stall.
+
 /// All rows of one column block, in blocks of up to kRows.
 template <int kVectors, bool kMasked, typename T>
-HWY_ATTR void rows_of(const Product<T>& p, Corner<T> at, int64_t rows, size_t lanes) {
+HWY_ATTR void rows_of(const Product<T>& p, int64_t rows, const T* a, const T* b, const T* bias,
+                      T* c, const T* masks, size_t lanes) {
   constexpr int kRows = kVectors == 4 ? kBlockRows / 2 : kBlockRows;
   const auto advance = [&](int64_t count) {
     rows -= count;
-    at.a += count * p.a_row;
-    at.c += count * p.ldc;
-    if (at.bias != nullptr) at.bias += count;
-    if (at.mask != nullptr) at.mask += count * p.epilogue.mask_row;
+    a += count * p.a_row;
+    c += count * p.ldc;
+    if (bias != nullptr) bias += count;
+    if (masks != nullptr) masks += count * p.mask_row;
   };
-  for (; rows >= kRows; advance(kRows)) block<kRows, kVectors, kMasked>(p, at, lanes);
+  for (; rows >= kRows; advance(kRows))
+    block<kRows, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
   if constexpr (kRows > 8)
-    for (; rows >= 8; advance(8)) block<8, kVectors, kMasked>(p, at, lanes);
+    for (; rows >= 8; advance(8)) block<8, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
   if constexpr (kRows > 4)
-    for (; rows >= 4; advance(4)) block<4, kVectors, kMasked>(p, at, lanes);
+    for (; rows >= 4; advance(4)) block<4, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
   switch (rows) {
     case 1:
-      block<1, kVectors, kMasked>(p, at, lanes);
+      block<1, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
       break;
     case 2:
-      block<2, kVectors, kMasked>(p, at, lanes);
+      block<2, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
       break;
     case 3:
-      block<3, kVectors, kMasked>(p, at, lanes);
+      block<3, kVectors, kMasked>(p, a, b, bias, c, masks, lanes);
       break;
     default:
       break;
@@ -229,29 +227,32 @@ HWY_ATTR void rows_of(const Product<T>& p, Corner<T> at, int64_t rows, size_t la
 }
 
 template <typename T>
-HWY_ATTR void product(int64_t rows, int64_t columns, const Product<T>& p, Corner<T> at) {
+HWY_ATTR void product(const Product<T>& p, int64_t rows, int64_t columns, const T* a, const T* b,
+                      const T* bias, T* c, const T* masks) {
   const auto width = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const auto advance = [&](int64_t count) {
     columns -= count;
-    at.b += count;
-    at.c += count;
-    if (at.mask != nullptr) at.mask += count;
+    b += count;
+    c += count;
+    if (masks != nullptr) masks += count;
   };
   // Few rows wait for the latency of the additions: more vectors side by side hide it.
   if (rows <= kBlockRows / 2)
-    for (; columns >= 4 * width; advance(4 * width)) rows_of<4, false>(p, at, rows, 0);
-  for (; columns >= 2 * width; advance(2 * width)) rows_of<2, false>(p, at, rows, 0);
-  for (; columns >= width; advance(width)) rows_of<1, false>(p, at, rows, 0);
-  if (columns > 0) rows_of<1, true>(p, at, rows, static_cast<size_t>(columns));
+    for (; columns >= 4 * width; advance(4 * width))
+      rows_of<4, false>(p, rows, a, b, bias, c, masks, 0);
+  for (; columns >= 2 * width; advance(2 * width))
+    rows_of<2, false>(p, rows, a, b, bias, c, masks, 0);
+  for (; columns >= width; advance(width)) rows_of<1, false>(p, rows, a, b, bias, c, masks, 0);
+  if (columns > 0) rows_of<1, true>(p, rows, a, b, bias, c, masks, static_cast<size_t>(columns));
 }
 
-void product_float(int64_t rows, int64_t columns, const Product<float>& p,
-                   const Corner<float>& at) {
-  product(rows, columns, p, at);
+void product_float(const Product<float>& p, int64_t rows, int64_t columns, const float* a,
+                   const float* b, const float* bias, float* c, const float* masks) {
+  product(p, rows, columns, a, b, bias, c, masks);
 }
-void product_double(int64_t rows, int64_t columns, const Product<double>& p,
-                    const Corner<double>& at) {
-  product(rows, columns, p, at);
+void product_double(const Product<double>& p, int64_t rows, int64_t columns, const double* a,
+                    const double* b, const double* bias, double* c, const double* masks) {
+  product(p, rows, columns, a, b, bias, c, masks);
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -420,17 +421,17 @@ template <>
 void matrix_product(int64_t rows, int64_t columns, int64_t depth, const float* a, ptrdiff_t a_row,
                     ptrdiff_t a_depth, const float* b, ptrdiff_t ldb, const float* bias,
                     bool accumulate, float* c, ptrdiff_t ldc, const Epilogue<float>& epilogue) {
-  HWY_DYNAMIC_DISPATCH(product_float)
-  (rows, columns, {depth, a_row, a_depth, ldb, ldc, accumulate, epilogue},
-   {a, b, bias, c, epilogue.mask});
+  const Product<float> product{depth,      a_row,        a_depth, ldb, ldc, epilogue.mask_row,
+                               accumulate, epilogue.relu};
+  HWY_DYNAMIC_DISPATCH(product_float)(product, rows, columns, a, b, bias, c, epilogue.mask);
 }
 template <>
 void matrix_product(int64_t rows, int64_t columns, int64_t depth, const double* a, ptrdiff_t a_row,
                     ptrdiff_t a_depth, const double* b, ptrdiff_t ldb, const double* bias,
                     bool accumulate, double* c, ptrdiff_t ldc, const Epilogue<double>& epilogue) {
-  HWY_DYNAMIC_DISPATCH(product_double)
-  (rows, columns, {depth, a_row, a_depth, ldb, ldc, accumulate, epilogue},
-   {a, b, bias, c, epilogue.mask});
+  const Product<double> product{depth,      a_row,        a_depth, ldb, ldc, epilogue.mask_row,
+                                accumulate, epilogue.relu};
+  HWY_DYNAMIC_DISPATCH(product_double)(product, rows, columns, a, b, bias, c, epilogue.mask);
 }
 
 template <>
