@@ -235,7 +235,7 @@ void Canvas::legend(double left, double top, double width, std::span<const Legen
 }
 
 std::string Canvas::points(std::span<const double> x, std::span<const double> y) {
-  const std::string name = fmt::format("$block{}", blocks_++);
+  std::string name = fmt::format("$block{}", blocks_++);
   data_ += name + " << EOD\n";
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (drawable(x[i]) && drawable(y[i])) {
@@ -249,7 +249,7 @@ std::string Canvas::points(std::span<const double> x, std::span<const double> y)
 }
 
 std::string Canvas::grid(std::int64_t rows, std::int64_t columns, std::span<const double> values) {
-  const std::string name = fmt::format("$block{}", blocks_++);
+  std::string name = fmt::format("$block{}", blocks_++);
   data_ += name + " << EOD\n";
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = 0; column < columns; ++column) {

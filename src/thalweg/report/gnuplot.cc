@@ -57,7 +57,7 @@ std::string find_gnuplot() {
   std::istringstream folders(path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (!folder.starts_with('/')) continue;
-    const std::string program = folder + "/gnuplot";
+    std::string program = folder + "/gnuplot";
     std::error_code ignored;
     if (fs::is_regular_file(program, ignored) && ::access(program.c_str(), X_OK) == 0) {
       return program;

@@ -296,8 +296,9 @@ struct PanelRows {
 
   Box box(std::size_t i) const {
     Box place = panel;
+    const std::size_t row = i / in_row;
     place.left += static_cast<double>(i % in_row) * (panel.width + kGap);
-    place.top += static_cast<double>(i / in_row) * (row_height + 8.0);
+    place.top += static_cast<double>(row) * (row_height + 8.0);
     return place;
   }
 
