@@ -54,6 +54,7 @@ void demo(const Arguments& arguments) {
     training.iterations = arguments.iterations;
     // A short training gains most from a rate that ends low.
     training.schedule = "cosine";
+    training.clip_norm = 10.0;
     request.options.final_proposals = 1 << 20;
     request.out = arguments.out + "/" + reference.preset;
     request.force = std::filesystem::exists(RunFolder{request.out}.manifest());

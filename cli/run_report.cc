@@ -227,10 +227,14 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
         grid_of(run_name(run), model_density(run, material.pool), x_range, y_range));
   }
   add_picture(pictures, material, samples, "samples", "Points drawn from each, on equal axes.");
-  add_picture(pictures, material, densities, "densities",
-              material.points_context.empty()
-                  ? "The same colours mean the same density."
-                  : "The same colours mean the same density; the condition has its mean.");
+  std::string caption = "The same colours mean the same density.";
+  if (!material.points_context.empty()) caption += " The condition has its mean.";
+  if (std::any_of(densities.panels.begin(), densities.panels.end(), [](const Grid& grid) {
+        return !std::all_of(grid.values.begin(), grid.values.end(),
+                            [](double value) { return std::isfinite(value); });
+      }))
+    caption += " Grey: so far off that the flow's latent point overflows.";
+  add_picture(pictures, material, densities, "densities", caption);
 }
 
 void add_pairs(std::vector<Picture>& pictures, const Material& material) {

@@ -84,6 +84,13 @@ TEST(PrepareData, FindsEvenlySpacedColumns) {
   EXPECT_TRUE(column.integer);
   EXPECT_NEAR(column.step, 1.0, 1e-6);
   EXPECT_NEAR(column.origin, -69.975, 1e-5);
+  // So do files with five digits.
+  const auto cut = table(5000, [](std::size_t row) {
+    const double value = -69.975 + static_cast<double>(row * 7 % 341);
+    const double unit = std::abs(value) >= 100.0 ? 0.01 : 0.001;
+    return unit * std::round(value / unit);
+  });
+  EXPECT_NEAR(prepare_data(named(cut), {}, 1).columns[1].step, 1.0, 1e-4);
   const auto tens = table(1000, [](std::size_t row) { return 10.0 * (row % 7) + 3.0; });
   EXPECT_EQ(prepare_data(named(tens), {}, 1).columns[1].step, 10.0);
   const auto whole = table(1000, [](std::size_t row) { return double(row * row % 1009); });

@@ -62,21 +62,23 @@ void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::str
   }
 }
 
-/// The distance of evenly spaced values: the largest of which all distances to the first are
-/// multiples, up to rounding. `values` is sorted and has at least two entries, all different.
+/// The distance of evenly spaced values, of which all their differences are multiples, up to the
+/// digits that files are cut to. `values` is sorted and has at least two entries, all different.
 std::optional<double> even_step(const std::vector<double>& values) {
-  double step = INFINITY;
-  for (std::size_t i = 1; i < values.size(); ++i) step = std::min(step, values[i] - values[i - 1]);
+  double least = INFINITY;
+  for (std::size_t i = 1; i < values.size(); ++i)
+    least = std::min(least, values[i] - values[i - 1]);
   const double range = values.back() - values.front();
-  // Rounding in the file, single precision at worst.
-  const double rounding = 4e-7 * std::max(std::abs(values.front()), std::abs(values.back()));
-  if (step < 50.0 * rounding || range / step > 1e6) return std::nullopt;
-  // The mean over the whole range is far more accurate than one distance.
-  step = range / std::round(range / step);
+  const double largest = std::max(std::abs(values.front()), std::abs(values.back()));
+  // Below, differences are the rounding of single precision.
+  if (least < 1e-5 * largest || range / least > 1e6) return std::nullopt;
+  double steps = 0.0;
+  for (std::size_t i = 1; i < values.size(); ++i)
+    steps += std::round((values[i] - values[i - 1]) / least);
+  const double step = range / steps;
   for (const double value : values) {
-    const double offset = value - values.front();
-    if (std::abs(offset - step * std::round(offset / step)) > 0.01 * step + rounding)
-      return std::nullopt;
+    const double offset = (value - values.front()) / step;
+    if (std::abs(offset - std::round(offset)) > 0.05) return std::nullopt;
   }
   return step;
 }
@@ -381,34 +383,29 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   FlowOptions& flow = options.model.flow;
   BaseOptions& base = options.model.base;
   TrainingOptions& training = options.training;
-  const std::int64_t width = rows < 5000 ? 64 : 128;
+  const std::int64_t width = rows < 20000 ? 64 : 128;
   flow.hidden = {width, width};
-  if (features == 1) {
-    flow.kind = "elementwise_spline";
-    flow.blocks = 3;
-    flow.bins = 16;
-  } else {
-    flow.kind = "real_nvp";
-    flow.blocks = features <= 3 ? 12 : 10;
-    flow.permutation = "lu";
-    if (features <= 3) flow.hidden = {64, 64};
-    // A learned rejection pays where gaps between modes are wide against the number of columns.
-    if (features <= 16) {
-      base.kind = "resampled";
-      base.hidden = {width, width};
-    }
+  // Splines keep their slopes within bounds, which affine couplings do not on heavy tails.
+  flow.kind = features == 1 ? "elementwise_spline" : "spline";
+  flow.blocks = features == 1 ? 3 : 6;
+  flow.bins = features == 1 ? 16 : 8;
+  flow.permutation = "lu";
+  // A learned rejection pays where gaps between modes are wide against the number of columns.
+  if (features <= 16) {
+    base.kind = "resampled";
+    base.hidden = {width, width};
   }
-  training.batch_size = rows < 50000 ? 512 : 1024;
-  // Small tables are learnt in few steps; large ones are given some minutes.
-  const std::int64_t epochs = 200;
-  training.iterations = std::clamp<std::int64_t>(epochs * rows / training.batch_size, 3000, 20000);
+  training.batch_size = std::clamp<std::int64_t>(rows / 8, 64, rows < 100000 ? 512 : 1024);
+  // A hundred passes, within what takes minutes.
+  training.iterations = std::clamp<std::int64_t>(100 * rows / training.batch_size, 4000,
+                                                 features <= 20 ? 10000 : 6000);
   training.schedule = "cosine";
   training.warm_up = 200;
   training.final_factor = 0.01;
   training.clip_norm = 10.0;
   training.weight_decay = 1e-5;
   training.weight_average = 0.99;
-  training.validation_interval = std::max<std::int64_t>(100, training.iterations / 50);
+  training.validation_interval = 100;
   training.patience = 12;
 }
 
