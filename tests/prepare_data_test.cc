@@ -147,6 +147,23 @@ TEST(PrepareData, ChoosesColumns) {
   EXPECT_EQ(data.context[3], values[6]);
 }
 
+TEST(ChooseForData, BuildsModelsForAllSizes) {
+  for (const std::int64_t features : {1, 2, 10, 64}) {
+    PreparedData data;
+    data.columns.resize(static_cast<std::size_t>(features));
+    for (const std::size_t rows : {800u, 10000u, 900000u}) {
+      data.train.resize(rows);
+      RunOptions options;
+      choose_for_data(options, data);
+      options.model.features = features;
+      options.model.columns = data.columns;
+      EXPECT_NO_THROW(Model(options.model, 1));
+      EXPECT_LE(options.training.batch_size, static_cast<std::int64_t>(rows));
+      EXPECT_EQ(options.model.base.kind, features <= 16 ? "resampled" : "normal");
+    }
+  }
+}
+
 TEST(PrepareData, SaysWhatIsWrong) {
   const auto fails = [](const std::vector<double>& values, const DataOptions& options) {
     return message_of<DataError>([&] { prepare_data(named(values), options, 1); });
