@@ -129,6 +129,7 @@ int run(const Arguments& arguments) {
     const std::vector<double> x = normal_rows(batch, features);
     thalweg::TrainingOptions options;
     options.batch_size = batch;
+    options.learning_rate = 1e-5;  // the same batch again and again must not run away
     options.iterations = 1'000'000'000;
     thalweg::Trainer trainer(model, {.rows = x}, options, pool);
     milliseconds(20, [&] { trainer.step(); });
