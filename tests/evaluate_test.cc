@@ -93,7 +93,7 @@ TEST_P(Evaluation, FloatAgreesWithDouble) {
     EXPECT_NEAR(exact[i], single[i], 1e-4 * (1.0 + std::abs(exact[i])));
 }
 
-/// Importance weights of samples against a narrow normal around one of them integrate the density:
+/// Importance weights of samples against a normal of half their width integrate the density:
 /// E_p[q / p] = 1 for a q whose tails p covers. 100 000 samples; the weights' standard error is
 /// used, so five of them leave odds of 6e-7 (seed fixed).
 TEST_P(Evaluation, SamplesFollowTheDensity) {
@@ -102,14 +102,21 @@ TEST_P(Evaluation, SamplesFollowTheDensity) {
   const std::vector<double> x = FlowSampler(*model, pool, 17, Precision::kDouble).next(100000);
   const std::vector<double> log_prob =
       DensityEvaluator(*model, pool, Precision::kDouble).log_prob(x);
-  const std::vector<double> centre = FlowSampler(*model, pool, 19, Precision::kDouble).next(1);
+  double centre[3] = {};
+  double width[3] = {};
+  for (std::size_t i = 0; i < x.size(); ++i)
+    centre[i % 3] += 3.0 * x[i] / static_cast<double>(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i)
+    width[i % 3] +=
+        3.0 * (x[i] - centre[i % 3]) * (x[i] - centre[i % 3]) / static_cast<double>(x.size());
+  for (double& value : width) value = 0.5 * std::sqrt(value);
   double sum = 0.0;
   double squares = 0.0;
   for (std::size_t i = 0; i < log_prob.size(); ++i) {
     double log_q = 0.0;
     for (std::size_t k = 0; k < 3; ++k) {
-      const double scaled = (x[3 * i + k] - centre[k]) / 0.2;
-      log_q -= 0.5 * scaled * scaled + std::log(0.2 * std::sqrt(2.0 * M_PI));
+      const double scaled = (x[3 * i + k] - centre[k]) / width[k];
+      log_q -= 0.5 * scaled * scaled + std::log(width[k] * std::sqrt(2.0 * M_PI));
     }
     const double weight = std::exp(log_q - log_prob[i]);
     sum += weight;
