@@ -19,15 +19,16 @@ void pause() {
 #endif
 }
 
-/// Spins until `ready()`, then yields the processor between looks.
-template <typename Ready>
-void spin_or_yield(const Ready& ready) {
-  for (int spin = 0; !ready(); ++spin) {
-    if (spin < kSpins)
-      pause();
-    else
-      std::this_thread::yield();
+/// Waits until `value` is no longer `old`: spins briefly, then sleeps. A thread that went on
+/// yielding instead would look busy to the scheduler, which then leaves two of them on one
+/// processor.
+template <typename T>
+void wait_while_equal(const std::atomic<T>& value, T old) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (value.load() != old) return;
+    pause();
   }
+  value.wait(old);
 }
 
 }  // namespace
@@ -50,12 +51,9 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  stop_ = true;
+  generation_.fetch_add(1);
+  generation_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -64,7 +62,7 @@ void ThreadPool::take_tasks(int thread) {
     for (std::int64_t index = next_.fetch_add(1); index < count_; index = next_.fetch_add(1))
       (*task_)(index, thread);
   } catch (...) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(error_mutex_);
     if (!error_) error_ = std::current_exception();
     next_ = count_;
   }
@@ -75,33 +73,26 @@ void ThreadPool::parallel(std::int64_t count, const std::function<void(std::int6
     for (std::int64_t index = 0; index < count; ++index) task(index, 0);
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    count_ = count;
-    task_ = &task;
-    error_ = nullptr;
-    next_ = 0;
-    busy_ = static_cast<int>(workers_.size());
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  count_ = count;
+  task_ = &task;
+  error_ = nullptr;
+  next_ = 0;
+  busy_ = static_cast<int>(workers_.size());
+  generation_.fetch_add(1);
+  generation_.notify_all();
   take_tasks(0);
-  spin_or_yield([this] { return busy_.load() == 0; });
+  for (int busy = busy_.load(); busy != 0; busy = busy_.load()) wait_while_equal(busy_, busy);
   if (error_) std::rethrow_exception(error_);
 }
 
 void ThreadPool::work(int thread) {
   std::uint64_t seen = 0;
   for (;;) {
-    for (int spin = 0; generation_.load() == seen && spin < kSpins; ++spin) pause();
-    if (generation_.load() == seen) {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
-    }
+    wait_while_equal(generation_, seen);
     seen = generation_.load();
     if (stop_) return;
     take_tasks(thread);
-    busy_.fetch_sub(1);
+    if (busy_.fetch_sub(1) == 1) busy_.notify_one();
   }
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -36,14 +35,13 @@ class ThreadPool {
   void take_tasks(int thread);
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::int64_t> next_{0};
   std::atomic<int> busy_{0};
   std::atomic<bool> stop_{false};
   std::int64_t count_ = 0;
   const std::function<void(std::int64_t, int)>* task_ = nullptr;
+  std::mutex error_mutex_;
   std::exception_ptr error_;
 };
 
