@@ -1,5 +1,7 @@
 #include "thalweg/training/prepare_data.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -126,10 +128,6 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, const DataO
       column.integer = true;
       column.step = whole && (!step || *step != std::round(*step)) ? 1.0 : *step;
       column.origin = values.front();
-      notes.push_back(fmt::format(
-          "column '{}' has {} evenly spaced values, {:.6g} apart: uniform noise fills the gaps in "
-          "training, and samples are rounded back",
-          column.name, values.size(), column.step));
       return;
     }
   }
@@ -321,6 +319,15 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
                         row + static_cast<std::ptrdiff_t>(kept.names.size()));
   }
 
+  std::vector<std::string> spaced;
+  for (const ColumnOptions& column : data.columns)
+    if (column.integer)
+      spaced.push_back(fmt::format("'{}' ({:.4g} apart)", column.name, column.step));
+  if (!spaced.empty())
+    data.notes.push_back(fmt::format(
+        "evenly spaced values in {}: uniform noise fills the gaps in training, and samples are "
+        "rounded back",
+        fmt::join(spaced, ", ")));
   split(data, options, seed);
   if (data.train.size() < 10)
     fail<DataError>(
@@ -397,8 +404,8 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   }
   training.batch_size = std::clamp<std::int64_t>(rows / 8, 64, rows < 100000 ? 512 : 1024);
   // A hundred passes, within what takes minutes.
-  training.iterations = std::clamp<std::int64_t>(100 * rows / training.batch_size, 4000,
-                                                 features <= 20 ? 10000 : 6000);
+  training.iterations = std::clamp<std::int64_t>(
+      100 * rows / training.batch_size, features <= 3 ? 8000 : 4000, features <= 20 ? 10000 : 6000);
   training.schedule = "cosine";
   training.warm_up = 200;
   training.final_factor = 0.01;
