@@ -391,6 +391,14 @@ TEST(Tics, AreRound) {
   EXPECT_EQ(labels(logarithmic_tics({0.4, 6.0}, 6)), "0.5 1 2 5");
 }
 
+TEST(Tics, LabelsKeepOutOfNeighbouringPanels) {
+  const Axis axis{.interval = {0.0, 10.0}, .overhang = 2.0};
+  EXPECT_EQ(label_place(axis, 5.0, 100.0, 30.0), 50.0);
+  EXPECT_EQ(label_place(axis, 0.0, 100.0, 30.0), 13.0);   // from -2 to 28
+  EXPECT_EQ(label_place(axis, 10.0, 100.0, 30.0), 87.0);  // from 72 to 102
+  EXPECT_EQ(label_place(axis, 0.0, 100.0, 300.0), 50.0);
+}
+
 TEST(RobustInterval, HoldsTheBulk) {
   const Interval plain = robust_interval({0.0, 10.0, kNan}, 0.005);
   EXPECT_NEAR(plain.low, -0.4, 1e-12);

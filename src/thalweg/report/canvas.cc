@@ -168,6 +168,12 @@ std::vector<Tic> logarithmic_tics(Interval interval, std::size_t count) {
   return tics.size() >= 3 ? tics : linear_tics(interval, count);
 }
 
+double label_place(const Axis& axis, double value, double length, double extent) {
+  // A label longer than its room is put in the middle.
+  const double first = std::min(0.5 * extent - axis.overhang, 0.5 * length);
+  return std::clamp(place_on(axis, value) * length, first, length - first);
+}
+
 double label_width(std::span<const Tic> tics) {
   double width = 0.0;
   for (const Tic& tic : tics) width = std::max(width, text_length(tic.label, kTextSize));
@@ -205,7 +211,7 @@ void Canvas::text(double x, double y, std::string_view text, const TextStyle& st
 
 void Canvas::vertical_labels(double x, const Box& box, const Axis& axis, Align align) {
   for (const Tic& tic : axis.tics) {
-    text(x, box.bottom() - place_on(axis, tic.value) * box.height, tic.label,
+    text(x, box.bottom() - label_place(axis, tic.value, box.height, kTextSize), tic.label,
          {.align = align, .colour = kTicColour});
   }
 }
@@ -281,7 +287,8 @@ void Canvas::panel(const Box& box, const Axis& x, const Axis& y,
   panels_ += tic_marks('x', x) + tic_marks('y', y);
   if (x.show_labels) {
     for (const Tic& tic : x.tics) {
-      text(box.left + place_on(x, tic.value) * box.width, box.bottom() + 14.0, tic.label,
+      const double length = text_length(tic.label, kTextSize);
+      text(box.left + label_place(x, tic.value, box.width, length), box.bottom() + 14.0, tic.label,
            {.align = Align::kCentre, .colour = kTicColour});
     }
   }

@@ -36,6 +36,8 @@ struct Axis {
   std::vector<Tic> tics = {};
   bool logarithmic = false;
   bool show_labels = true;
+  /// How far labels may stick out beyond the ends, in canvas units; others are moved inwards.
+  double overhang = 100.0;
 };
 
 /// A rectangle in canvas units; `top` counts from the upper edge.
@@ -61,6 +63,9 @@ std::vector<Tic> linear_tics(Interval interval, std::size_t count);
 /// one.
 std::vector<Tic> logarithmic_tics(Interval interval, std::size_t count);
 
+/// Where the label of a tic at `value`, `extent` units long, has its middle on an axis of `length`
+/// units that begins at 0.
+double label_place(const Axis& axis, double value, double length, double extent);
 /// Width in canvas units that the widest label takes.
 double label_width(std::span<const Tic> tics);
 /// The text shortened to `width` canvas units.

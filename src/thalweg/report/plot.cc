@@ -78,20 +78,26 @@ void draw_y_label(Canvas& canvas, const Box& box, double x, std::string_view lab
               {.align = Align::kCentre, .upright = true});
 }
 
-/// At most `most` tics whose labels, set side by side, fit into `width`; else the outermost ones.
-std::vector<Tic> tics_that_fit(const Interval& interval, double width, std::size_t most) {
-  const auto fit = [width](const std::vector<Tic>& tics) {
-    return static_cast<double>(tics.size()) * (label_width(tics) + 8.0) <= width;
+/// Gives the axis at most `most` tics whose labels, set side by side, fit on `length` units; else
+/// the outermost ones.
+void set_tics_that_fit(Axis& axis, double length, std::size_t most) {
+  const auto fit = [&axis, length](const std::vector<Tic>& tics) {
+    const double extent = label_width(tics);
+    for (std::size_t i = 1; i < tics.size(); ++i) {
+      const double from = label_place(axis, tics[i - 1].value, length, extent);
+      if (label_place(axis, tics[i].value, length, extent) - from < extent + 6.0) return false;
+    }
+    return true;
   };
-  std::vector<Tic> tics = linear_tics(interval, most);
+  std::vector<Tic> tics = linear_tics(axis.interval, most);
   for (std::size_t count = most; !fit(tics) && count > 2; --count) {
-    std::vector<Tic> fewer = linear_tics(interval, count - 1);
+    std::vector<Tic> fewer = linear_tics(axis.interval, count - 1);
     if (fewer.size() < 2) break;
     tics = std::move(fewer);
   }
-  if (!fit(tics) && tics.size() > 2) tics = {tics.front(), tics.back()};
-  if (!fit(tics) && tics.size() > 1) tics.resize(1);
-  return tics;
+  if (!fit(tics)) tics = {tics.front(), tics.back()};
+  if (!fit(tics)) tics.resize(1);
+  axis.tics = std::move(tics);
 }
 
 /// Keeps the shape of a long curve in few points: the least and the greatest value of each stretch.
@@ -278,10 +284,10 @@ struct PanelRows {
             double right_margin, bool note)
       : in_row(panels_in_row(panels)),
         rows((panels + in_row - 1) / in_row),
-        x_axis{.interval = x},
+        x_axis{.interval = x, .overhang = kGap / 2.0 - 3.0},
         y_axis{.interval = y, .tics = linear_tics(y, in_row == 1 ? 7 : 5)} {
     panel.width = panel_width(in_row);
-    x_axis.tics = tics_that_fit(x, panel.width, in_row == 1 ? 7 : 5);
+    set_tics_that_fit(x_axis, panel.width, in_row == 1 ? 7 : 5);
     panel.height = panel.width * proportion(x, y);
     panel.left =
         kMargin + (y_label.empty() ? 0.0 : kLabelHeight) + label_width(y_axis.tics) + kTicGap;
@@ -363,7 +369,7 @@ void write_plot(const LineChart& plot, const std::filesystem::path& stem) {
   Axis x{.interval = robust_interval(all_x, 0.0)};
   Axis y{.interval = robust_interval(all_y, 0.02), .logarithmic = plot.log_y};
   for (const double value : all_y) omissions.outside += y.interval.contains(value) ? 0 : 1;
-  x.tics = tics_that_fit(x.interval, 560.0, 8);
+  set_tics_that_fit(x, 560.0, 8);
   if (plot.log_y) {
     y.interval = {std::pow(10.0, y.interval.low), std::pow(10.0, y.interval.high)};
   }
@@ -590,8 +596,9 @@ void write_plot(const PairPlot& plot, const std::filesystem::path& stem) {
   for (std::size_t column = 0; column < shown; ++column) {
     data.push_back(column_of(plot.data, column));
     model.push_back(column_of(plot.model, column));
-    Axis axis{.interval = joint_interval(data.back(), model.back())};
-    axis.tics = tics_that_fit(axis.interval, size, shown <= 3 ? 5 : 3);
+    Axis axis{.interval = joint_interval(data.back(), model.back()),
+              .overhang = kPairGap / 2.0 - 3.0};
+    set_tics_that_fit(axis, size, shown <= 3 ? 5 : 3);
     if (column > 0) widest = std::max(widest, label_width(axis.tics));
     axes.push_back(axis);
   }
@@ -653,7 +660,7 @@ void write_plot(const HistogramPlot& plot, const std::filesystem::path& stem) {
   require_equal(plot.density_x.size(), plot.density_y.size(), "histogram, density",
                 plot.density_name);
   Axis x{.interval = joint_interval(plot.data, plot.model)};
-  x.tics = tics_that_fit(x.interval, 500.0, 8);
+  set_tics_that_fit(x, 500.0, 8);
   const std::size_t bins = bin_count(plot.data, x.interval, 80);
   const Histogram data = histogram(plot.data, x.interval, bins);
   const Histogram model = histogram(plot.model, x.interval, bins);
