@@ -67,6 +67,7 @@ struct Frame {
   const CompiledProgram* program = nullptr;
   std::int64_t first = 0;  // sample of lane 0
   std::int64_t valid = 0;  // lanes that hold samples
+  bool fresh = false;      // first tile of a chunk: sums start here
 
   T* base(const Access& access) const {
     switch (access.space) {
@@ -140,6 +141,8 @@ void add_sum(const Instruction& instruction, const Frame<T>& frame) {
   T* part = frame.part + accumulator.offset;
   const std::int64_t lanes = frame.valid;
   const T* a = frame.base(instruction.a);
+  if (frame.fresh && instruction.kind != Kind::kAddOuterProduct)
+    std::fill_n(part, accumulator.rows * accumulator.stride, T(0));
   if (instruction.kind == Kind::kAddLanePartials) {
     const std::int64_t items = instruction.extent.middle;
     if (items == 1) {
@@ -164,8 +167,8 @@ void add_sum(const Instruction& instruction, const Frame<T>& frame) {
       T* scratch = frame.tile + frame.pass->scratch;
       kernels::transpose(columns, lanes, right, instruction.b.outer, scratch, accumulator.stride);
       kernels::matrix_product<T>(rows, accumulator.stride, lanes, left, instruction.a.outer, 1,
-                                 scratch, accumulator.stride, nullptr, true, part,
-                                 accumulator.stride);
+                                 scratch, accumulator.stride, nullptr, !frame.fresh || item > 0,
+                                 part, accumulator.stride);
     }
   }
 }
@@ -357,15 +360,14 @@ void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_
   pool.parallel(chunks, [&](std::int64_t chunk, int thread) {
     Frame<T> local = frame;
     local.tile = tiles[static_cast<std::size_t>(thread)].data();
-    if (sums) {
-      local.part = parts.data() + chunk * pass.part_size;
-      std::fill(local.part, local.part + pass.part_size, T(0));
-    }
+    if (sums) local.part = parts.data() + chunk * pass.part_size;
+    local.fresh = true;
     for (std::int64_t tile = chunk * tiles_total / chunks;
          tile < (chunk + 1) * tiles_total / chunks; ++tile) {
       local.first = tile * lanes;
       local.valid = std::min(lanes, count - local.first);
       for (const Instruction& instruction : pass.instructions) execute(instruction, local);
+      local.fresh = false;
     }
   });
   if (sums) finish_sums(pass, chunks, pool);
