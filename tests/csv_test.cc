@@ -102,6 +102,11 @@ TEST(ReadCsv, NamesLineAndColumnOfBadFields) {
     expect_parts(error_of("a,b\n1," + bad + "\n"), {"line 2", "'b'", "expected a number"});
   }
   EXPECT_EQ(error_of("a,b\n1,\x1b[31m\n").find('\x1b'), std::string::npos);
+  // A first row beyond the range of double is data, not names.
+  for (const std::string number : {"1e400", "-1e400", "+1e400", "1e-400"}) {
+    expect_parts(error_of("2," + number + "\n3,4\n"), {"line 1", "'x1'", "'" + number + "'"});
+    expect_table("a," + number + "\n3,4\n", {"a", number}, {3, 4});
+  }
 }
 
 TEST(ReadCsv, NamesLineOfRaggedRows) {

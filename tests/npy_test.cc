@@ -243,6 +243,9 @@ TEST(ReadNpy, ExplainsWhatIsNoArrayOfNumbers) {
         folder.file("a.npy", npy_bytes(header_of(type, "False", "(1,)"), std::string(16, 'x')));
     expect_parts(message_of<DataError>([&] { read_npy(path); }), {path, word, "astype"});
   }
+  const std::string control =
+      folder.file("a.npy", npy_bytes(header_of("<f\n", "False", "(1,)"), "12345678"));
+  expect_parts(message_of<DataError>([&] { read_npy(control); }), {"'<f?'"});
   const std::string structured =
       "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }";
   expect_parts(message_of<DataError>(

@@ -186,6 +186,13 @@ TEST(Safetensors, ExplainsDamagedHeaders) {
                         data),
                {"'a' twice"});
   expect_parts(error_of("{\"__metadata__\":{\"a\":1}}", ""), {"__metadata__", "texts"});
+  // What the file says is shown without line ends and control characters.
+  expect_parts(
+      error_of("{\"a\\n \\u001bb\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+               data),
+      {"'a? ?b'", "bytes 0 to 8"});
+  expect_parts(error_of(tensor("F6\\n4", "[1]", "[0,8]"), data), {"'F6?4'"});
+  expect_parts(error_of("{\"a\\n\":{},\"a\\n\":{}}", ""), {"'a?' twice"});
   expect_parts(error_of("{\"a\":" + std::string(100'000, '[') + "}", ""), {"nested too deeply"});
 }
 

@@ -34,14 +34,6 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// A field for a message: short, and without what could upset a terminal.
-std::string shown(std::string_view field) {
-  std::string text(field.substr(0, 40));
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
-  return text;
-}
-
 /// Gives the lines of a stream without their ends; a block of the file is in memory at a time.
 class LineReader {
  public:
@@ -126,7 +118,7 @@ class CsvReader {
     }
     std::vector<std::string> fields = split(line);
     const bool header = std::any_of(fields.begin(), fields.end(), [](const std::string& field) {
-      return !parse_number(field) && !is_missing(field);
+      return !is_numeral(field) && !is_missing(field);
     });
     table_.names = default_names(static_cast<std::int64_t>(fields.size()));
     if (!header) {
@@ -182,11 +174,22 @@ class CsvReader {
     });
   }
 
-  static std::optional<double> parse_number(std::string_view field) {
+  /// Reads the whole field as a number: no error, out of range, or not a number at all.
+  static std::errc scan_number(std::string_view field, double& value) {
     if (field.starts_with('+') && !field.starts_with("+-")) field.remove_prefix(1);
-    double value = 0.0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (error != std::errc() || end != field.data() + field.size()) return std::nullopt;
+    return end == field.data() + field.size() ? error : std::errc::invalid_argument;
+  }
+
+  // A number that double cannot hold does not turn a row of data into a header.
+  static bool is_numeral(std::string_view field) {
+    double value = 0.0;
+    return scan_number(field, value) != std::errc::invalid_argument;
+  }
+
+  static std::optional<double> parse_number(std::string_view field) {
+    double value = 0.0;
+    if (scan_number(field, value) != std::errc()) return std::nullopt;
     return value;
   }
 

@@ -1,5 +1,6 @@
 #include "thalweg/io/input_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -41,6 +42,13 @@ std::string read_file(const std::string& path) {
                     path, bytes.size(), stream.gcount());
   }
   return bytes;
+}
+
+std::string shown(std::string_view text) {
+  std::string result(text.substr(0, 80));
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
+  return result;
 }
 
 }  // namespace thalweg

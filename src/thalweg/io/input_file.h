@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace thalweg {
 
@@ -16,5 +17,9 @@ std::int64_t file_size(const std::string& path);
 
 /// The whole of a regular file.
 std::string read_file(const std::string& path);
+
+/// Text out of a file for a message: its first 80 bytes, with '?' for every control character, so
+/// that it stays on one line and does nothing to a terminal.
+std::string shown(std::string_view text);
 
 }  // namespace thalweg

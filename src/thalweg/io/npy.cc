@@ -127,7 +127,7 @@ class HeaderParser {
                                     : type.find('c') != std::string::npos ? " (complex numbers)"
                                     : type.find_first_of("USa") != std::string::npos ? " (text)"
                                                                                      : "";
-      refuse_type(fmt::format("type '{}'{}", type.substr(0, 20), word));
+      refuse_type(fmt::format("type '{}'{}", shown(type), word));
     }
     header.kind = name[0];
     header.item_size = name[1] - '0';

@@ -52,7 +52,7 @@ Json parse_header(const std::string& path, std::string_view text) {
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();
     if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      damaged(path, fmt::format("its header holds '{}' twice", parsed.get<std::string>()));
+      damaged(path, fmt::format("its header holds '{}' twice", shown(parsed.get<std::string>())));
     }
     return true;
   };
@@ -77,7 +77,7 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   };
   if (!list("shape") || !list("data_offsets") || description["data_offsets"].size() != 2 ||
       !description.contains("dtype") || !description["dtype"].is_string()) {
-    damaged(path, fmt::format("tensor '{}' needs dtype, shape and data_offsets", name));
+    damaged(path, fmt::format("tensor '{}' needs dtype, shape and data_offsets", shown(name)));
   }
   entry.tensor.dtype = description["dtype"].get<std::string>();
   entry.tensor.shape = description["shape"].get<std::vector<std::int64_t>>();
@@ -86,7 +86,7 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   const std::uint64_t size = item_size(entry.tensor.dtype);
   if (size == 0) {
     fail<DataError>("{}: tensor '{}': expected type F32, F64 or I64, got '{}'; convert it first",
-                    path, name, entry.tensor.dtype);
+                    path, shown(name), shown(entry.tensor.dtype));
   }
   const auto count = element_count(entry.tensor.shape);
   const bool fits = count && entry.begin <= entry.end &&
@@ -94,7 +94,7 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
                     static_cast<std::uint64_t>(*count) * size == entry.end - entry.begin;
   if (!fits) {
     damaged(path, fmt::format("tensor '{}' of type {} and shape ({}) cannot lie at bytes {} to {}",
-                              name, entry.tensor.dtype, fmt::join(entry.tensor.shape, ", "),
+                              shown(name), entry.tensor.dtype, fmt::join(entry.tensor.shape, ", "),
                               entry.begin, entry.end));
   }
   return entry;
@@ -125,14 +125,14 @@ std::uint64_t checked_count(const std::string& path, const std::string& name,
     fail<DataError>(
         "{}: tensor '{}' of type '{}' cannot be written; expected F32, F64 or I64 and "
         "another name than {}",
-        path, name, tensor.dtype, kMetadata);
+        path, shown(name), shown(tensor.dtype), kMetadata);
   }
   const std::size_t count = integers ? tensor.integers.size() : tensor.values.size();
   if (element_count(tensor.shape) != static_cast<std::int64_t>(count) ||
       (integers ? !tensor.values.empty() : !tensor.integers.empty())) {
     fail<ShapeError>("{}: tensor '{}': expected {} for shape ({}), got {} values and {} integers",
-                     path, name, integers ? "integers" : "values", fmt::join(tensor.shape, ", "),
-                     tensor.values.size(), tensor.integers.size());
+                     path, shown(name), integers ? "integers" : "values",
+                     fmt::join(tensor.shape, ", "), tensor.values.size(), tensor.integers.size());
   }
   return count;
 }
@@ -151,7 +151,7 @@ std::string value_bytes(const std::string& path, const std::string& name, const 
   for (const double value : tensor.values) {
     if (std::isfinite(value) && std::abs(value) > std::numeric_limits<float>::max()) {
       fail<DataError>("{}: tensor '{}': the value {} is beyond the range of F32; write F64", path,
-                      name, value);
+                      shown(name), value);
     }
     const auto single = static_cast<float>(value);
     bytes.append(reinterpret_cast<const char*>(&single), sizeof single);
@@ -196,7 +196,7 @@ TensorFile read_safetensors(const std::string& path) {
   for (const Entry& entry : entries) {
     if (entry.begin != position) {
       damaged(path, fmt::format("tensor '{}': expected it at byte {} of the data, got {}",
-                                entry.name, position, entry.begin));
+                                shown(entry.name), position, entry.begin));
     }
     position = entry.end;
   }
