@@ -19,6 +19,8 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
+constexpr Index kBlock = 4096;  // rows worked on at a time
+
 /// log(weight_k) + log N(x | k) as components x rows; `x` is features x rows.
 MatrixXd joint_log_densities(const FittedGaussianMixture& mixture, const MatrixXd& x) {
   const Index features = mixture.features;
@@ -108,7 +110,6 @@ std::vector<double> FittedGaussianMixture::log_prob(std::span<const double> x) c
                      x.size());
   const auto rows = static_cast<Index>(x.size()) / features;
   std::vector<double> result(static_cast<std::size_t>(rows));
-  constexpr Index kBlock = 4096;
   for (Index begin = 0; begin < rows; begin += kBlock) {
     const Index count = std::min(kBlock, rows - begin);
     const MatrixXd block =

@@ -9,6 +9,8 @@ namespace thalweg {
 
 namespace {
 
+constexpr double kOffset = 1e-10;  // of the published divergence
+
 void check(const char* function, double half_width, std::int64_t points) {
   if (!(half_width > 0.0) || !std::isfinite(half_width) || points < 2)
     fail<ConfigError>("{}: expected a positive half width and at least 2 points, got {} and {}",
@@ -37,7 +39,6 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
                                const PlaneLogDensity& log_model, double half_width,
                                std::int64_t points) {
   check("grid_divergence", half_width, points);
-  constexpr double kOffset = 1e-10;
   const double width = 2.0 * half_width;
   GridDivergence result;
   double weight = 0.0, sum = 0.0;

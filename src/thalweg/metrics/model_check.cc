@@ -12,6 +12,8 @@ namespace thalweg {
 
 namespace {
 
+constexpr std::int64_t kCells = 200000;  // of an integral over a line
+
 Verdict judge(double value, double good, double doubtful) {
   // NaN is broken.
   return value <= good ? Verdict::kGood : value <= doubtful ? Verdict::kDoubtful : Verdict::kBroken;
@@ -127,7 +129,6 @@ double density_integral(const Model& model, const Points& points, std::span<cons
     return columns.empty() || (value > columns[column].lower && value < columns[column].upper);
   };
   if (points.features == 1) {
-    constexpr std::int64_t kCells = 200000;
     const double step = 2.0 * half(0) / static_cast<double>(kCells);
     std::vector<double> x;
     for (std::int64_t cell = 0; cell < kCells; ++cell) {

@@ -49,6 +49,7 @@ double bound_value(std::string_view text, double otherwise, const std::string& e
 
 void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds) {
   std::vector<std::string> names;
+  names.reserve(columns.size());
   for (const ColumnOptions& column : columns) names.push_back(column.name);
   for (const std::string& entry : bounds) {
     const std::size_t equals = entry.rfind('=');

@@ -212,6 +212,7 @@ template <typename Key>
 [[noreturn]] void unknown_key(const std::vector<Key>& keys, const std::string& path,
                               const std::string& where) {
   std::vector<std::string> known;
+  known.reserve(keys.size());
   for (const Key& key : keys) known.push_back(key.path);
   const std::string nearest = nearest_name(path, known);
   if (nearest.empty())
