@@ -621,6 +621,17 @@ void check_partials() {
     add_outer_partials<T>(rows, columns, lanes, a.data(), stride, b.data(), stride, outer.data());
     EXPECT_EQ(sums, sums_truth) << lanes;
     EXPECT_EQ(outer, outer_truth) << lanes;
+    // Row r of a with row r of b: the diagonal of the outer products.
+    std::vector<T> products(rows * kPartialLanes, T(1));
+    add_product_partials<T>(std::min(rows, columns), lanes, a.data(), stride, b.data(), stride,
+                            products.data());
+    for (std::int64_t r = 0; r < std::min(rows, columns); ++r)
+      for (std::int64_t l = 0; l < kPartialLanes; ++l) {
+        T truth = 1;
+        for (std::int64_t k = l; k < lanes; k += kPartialLanes)
+          truth += a[r * stride + k] * b[r * stride + k];
+        EXPECT_EQ(products[r * kPartialLanes + l], truth) << lanes;
+      }
     std::vector<T> out(rows);
     finish_lane_partials<T>(rows, sums.data(), out.data());
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -629,6 +640,35 @@ void check_partials() {
       EXPECT_EQ(out[r], total);
     }
   }
+}
+
+TEST(MultiplyAdd, RoundsAtMostTwiceForAllStrides) {
+  on_every_instruction_set([] {
+    for (const std::int64_t inner : {1, 7, 16, 37})
+      for (int broadcast = 0; broadcast < 8; ++broadcast) {
+        const std::vector<double> values = random_values<double>(3 * 2 * 3 * inner, 31);
+        const auto operand = [&](int number) {
+          const bool one = ((broadcast >> number) & 1) != 0;
+          return Strided<const double>{values.data() + number * 6 * inner, one ? 1 : 3 * inner,
+                                       one ? 0 : inner, one ? 0 : 1};
+        };
+        const Strided<const double> a = operand(0);
+        const Strided<const double> b = operand(1);
+        const Strided<const double> c = operand(2);
+        std::vector<double> out(6 * inner);
+        multiply_add<double>({2, 3, inner}, a, b, c, {out.data(), 3 * inner, inner, 1});
+        for (std::int64_t i = 0; i < 2; ++i)
+          for (std::int64_t j = 0; j < 3; ++j)
+            for (std::int64_t k = 0; k < inner; ++k) {
+              const auto at = [&](const Strided<const double>& s) {
+                return s.data[i * s.outer + j * s.middle + k * s.inner];
+              };
+              const double truth = at(a) * at(b) + at(c);
+              EXPECT_NEAR(out[(i * 3 + j) * inner + k], truth,
+                          4e-16 * (std::abs(at(a) * at(b)) + std::abs(at(c))));
+            }
+      }
+  });
 }
 
 TEST(LanePartials, AddUpToTheSum) {

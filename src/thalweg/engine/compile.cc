@@ -90,9 +90,9 @@ bool is_view_operation(Op op) {
 /// Merges loops that run through memory without a gap, so that kernels see one long loop.
 void collapse(Instruction& instruction) {
   std::vector<Access*> operands{&instruction.out, &instruction.a};
-  if (instruction.kind == Kind::kBinary || instruction.kind == Kind::kSelect)
-    operands.push_back(&instruction.b);
-  if (instruction.kind == Kind::kSelect) operands.push_back(&instruction.c);
+  const bool three = instruction.kind == Kind::kSelect || instruction.kind == Kind::kMultiplyAdd;
+  if (instruction.kind == Kind::kBinary || three) operands.push_back(&instruction.b);
+  if (three) operands.push_back(&instruction.c);
   kernels::Extent& extent = instruction.extent;
   const auto all = [&](auto&& condition) {
     return std::all_of(operands.begin(), operands.end(), condition);
@@ -292,8 +292,9 @@ class Compiler {
     std::vector<Location> places;  // of batched nodes
     std::vector<char> placed;
     std::map<NodeId, std::pair<NodeId, std::int64_t>>
-        inside;                 // a value computed in its place within a concat
-    std::set<NodeId> absorbed;  // products that are computed with the node that uses them
+        inside;                         // a value computed in its place within a concat
+    std::map<NodeId, NodeId> absorbed;  // node -> its operand that is computed with it
+    std::set<NodeId> absorbed_sources;
     std::int64_t scratch = 0;
     Pass pass;
   };
@@ -539,9 +540,10 @@ class Compiler {
     return copy;
   }
 
-  /// A product that only its relu, or its product with a step, will see is finished while it is in
-  /// registers.
-  void plan_epilogues(const std::vector<char>& needed, const std::vector<NodeId>& wanted) {
+  /// Finds what is better computed together: a dense product with the relu or the step that alone
+  /// uses it, and an elementwise product with the sum that alone uses it. What is absorbed is not
+  /// computed by itself.
+  void plan_fusion(const std::vector<char>& needed, const std::vector<NodeId>& wanted) {
     std::vector<int> uses(at(size_), 0);
     for (NodeId id = 0; id < size_; ++id)
       if (needed[at(id)])
@@ -550,24 +552,58 @@ class Compiler {
       if (!is_sum(node(id))) ++uses[at(id)];
     for (NodeId id = 0; id < size_; ++id) {
       if (!needed[at(id)]) continue;
-      const Node& current = node(id);
-      const bool relu = current.op == Op::kUnary && current.unary == Unary::kRelu;
-      const bool masked = current.op == Op::kBinary && current.binary == Binary::kMultiplyStep;
-      if (!relu && !masked) continue;
-      const NodeId source = current.inputs[0];
-      const Node& product = node(source);
-      if (product.op != Op::kDense || product.domain != current.domain || uses[at(source)] != 1 ||
-          product.shape != current.shape)
-        continue;
-      if (product.inputs.size() > 2 && where(product.inputs[2]).feature != 1) continue;
-      if (masked && (node(current.inputs[1]).domain != current.domain ||
-                     node(current.inputs[1]).shape != current.shape))
-        continue;
-      emission_.absorbed.insert(source);
+      for (const NodeId source : node(id).inputs)
+        if (uses[at(source)] == 1 && can_absorb(id, source)) {
+          emission_.absorbed.emplace(id, source);
+          emission_.absorbed_sources.insert(source);
+          break;
+        }
     }
   }
 
-  bool absorbs_product(NodeId id) const { return emission_.absorbed.count(node(id).inputs[0]) > 0; }
+  bool can_absorb(NodeId id, NodeId source) const {
+    const Node& current = node(id);
+    const Node& product = node(source);
+    const auto like_product = [&](NodeId other) {
+      return node(other).domain == product.domain && node(other).shape == product.shape;
+    };
+    if (product.domain == kShared) return false;
+    if (product.op == Op::kBinary && product.binary == Binary::kMultiply) {
+      if (current.op == Op::kBatchSum)
+        return like_product(product.inputs[0]) && like_product(product.inputs[1]);
+      return current.op == Op::kBinary && current.binary == Binary::kAdd &&
+             current.shape == product.shape;
+    }
+    if (product.op != Op::kDense || current.inputs[0] != source || current.shape != product.shape)
+      return false;
+    if (product.inputs.size() > 2 && where(product.inputs[2]).feature != 1) return false;
+    if (current.op == Op::kUnary) return current.unary == Unary::kRelu;
+    return current.op == Op::kBinary && current.binary == Binary::kMultiplyStep &&
+           like_product(current.inputs[1]);
+  }
+
+  /// a * b + c, where `product` is a * b and the node adds c.
+  void emit_multiply_add(NodeId id, NodeId product) {
+    const Node& current = node(id);
+    const NodeId added = current.inputs[current.inputs[0] == product ? 1 : 0];
+    Instruction instruction;
+    instruction.kind = Kind::kMultiplyAdd;
+    instruction.extent = extent_of(current.shape, true);
+    instruction.a = operand(node(product).inputs[0], current.shape);
+    instruction.b = operand(node(product).inputs[1], current.shape);
+    instruction.c = operand(added, current.shape);
+    instruction.out = elementwise(place(id), current.shape, current.shape, true);
+    collapse(instruction);
+    emit(instruction);
+  }
+
+  /// The node together with what it absorbed.
+  void emit_fused(NodeId id, NodeId source) {
+    if (node(source).op == Op::kDense)
+      emit_product(source, id);
+    else
+      emit_multiply_add(id, source);
+  }
 
   /// The product of node `id`; its result goes to the place of `finish`, which is `id` or the node
   /// that absorbed it.
@@ -668,7 +704,13 @@ class Compiler {
     if (current.op == Op::kBatchSum) {
       instruction.kind = Kind::kAddLanePartials;
       instruction.extent = {left.shape.features, left.shape.items, 1};
-      instruction.a = access(where(current.inputs[0]));
+      if (emission_.absorbed.count(id) > 0) {
+        instruction.kind = Kind::kAddProductPartials;
+        instruction.a = access(where(left.inputs[0]));
+        instruction.b = access(where(left.inputs[1]));
+      } else {
+        instruction.a = access(where(current.inputs[0]));
+      }
       accumulator.rows = left.shape.size();
       accumulator.columns = 1;
       accumulator.stride = kernels::kPartialLanes;
@@ -721,8 +763,8 @@ class Compiler {
       case Op::kUnary:
       case Op::kBinary:
       case Op::kSelect:
-        if (absorbs_product(id))
-          emit_product(current.inputs[0], id);
+        if (const auto fused = emission_.absorbed.find(id); fused != emission_.absorbed.end())
+          emit_fused(id, fused->second);
         else
           emit_elementwise(id);
         break;
@@ -823,12 +865,12 @@ class Compiler {
     for (NodeId id = 0; id < size_; ++id)
       if (needed[at(id)] && node(id).op == Op::kConcat && node(id).axis == Axis::kFeatures)
         plan_concat(id, needed);
-    plan_epilogues(needed, wanted);
+    plan_fusion(needed, wanted);
     for (NodeId id = 0; id < size_; ++id) {
       if (!needed[at(id)]) continue;
       if (is_sum(node(id)))
         emit_sum(id);
-      else if (emission_.absorbed.count(id) == 0)
+      else if (emission_.absorbed_sources.count(id) == 0)
         emit_node(id);
       for (std::size_t index = 0; index < outputs_.size(); ++index)
         if (outputs_[index].id == id && outputs_[index].batched()) {

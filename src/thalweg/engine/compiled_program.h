@@ -24,6 +24,7 @@ enum class Kind : std::uint8_t {
   kUnary,
   kBinary,
   kSelect,
+  kMultiplyAdd,
   kSumOuter,
   kMaxOuter,
   kCumulativeSum,
@@ -37,6 +38,7 @@ enum class Kind : std::uint8_t {
   kUniform,
   kNormal,
   kAddLanePartials,
+  kAddProductPartials,
   kAddOuterPartials,
   kAddOuterProduct,
 };

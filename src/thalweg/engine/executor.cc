@@ -155,6 +155,14 @@ void add_sum(const Instruction& instruction, const Frame<T>& frame) {
     return;
   }
   const T* b = frame.base(instruction.b);
+  if (instruction.kind == Kind::kAddProductPartials) {
+    for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
+      kernels::add_product_partials(instruction.extent.middle, lanes, a + f * instruction.a.outer,
+                                    instruction.a.middle, b + f * instruction.b.outer,
+                                    instruction.b.middle,
+                                    part + f * instruction.extent.middle * kernels::kPartialLanes);
+    return;
+  }
   const std::int64_t rows = instruction.extent.outer;
   const std::int64_t columns = instruction.extent.middle;
   for (std::int64_t item = 0; item < instruction.extent.inner; ++item) {
@@ -187,6 +195,10 @@ void execute(const Instruction& instruction, const Frame<T>& frame) {
     case Kind::kSelect:
       kernels::select<T>(instruction.extent, frame.in(instruction.a), frame.in(instruction.b),
                          frame.in(instruction.c), frame.out(instruction.out));
+      break;
+    case Kind::kMultiplyAdd:
+      kernels::multiply_add<T>(instruction.extent, frame.in(instruction.a), frame.in(instruction.b),
+                               frame.in(instruction.c), frame.out(instruction.out));
       break;
     case Kind::kSumOuter:
       kernels::sum_outer<T>(instruction.extent, frame.in(instruction.a),
@@ -258,6 +270,7 @@ void execute(const Instruction& instruction, const Frame<T>& frame) {
       break;
     }
     case Kind::kAddLanePartials:
+    case Kind::kAddProductPartials:
     case Kind::kAddOuterPartials:
     case Kind::kAddOuterProduct:
       add_sum(instruction, frame);

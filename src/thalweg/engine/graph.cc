@@ -467,6 +467,9 @@ Value batch_sum(Value a, Domain domain) {
   if (a.domain() != domain)
     shape_fail(graph, "batch_sum: expected a value of domain {}, got one of domain {}", domain,
                a.domain());
+  // One negation of the sum instead of one of every sample.
+  if (a.node().op == Op::kUnary && a.node().unary == Unary::kNegate)
+    return -batch_sum({&graph, a.node().inputs[0]}, domain);
   Node node = derived(Op::kBatchSum, a);
   node.domain = kShared;
   return graph.add(std::move(node));

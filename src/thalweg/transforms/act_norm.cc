@@ -50,7 +50,9 @@ Mapped ActNorm::build_forward(Value z, Value /*context*/) const {
 Mapped ActNorm::build_inverse(Value x, Value /*context*/) const {
   Graph& graph = *x.graph;
   const Value log_scale = graph.parameter(log_scale_);
-  return {(x - graph.parameter(mean_)) * exp(-log_scale), -sum(log_scale, Axis::kFeatures)};
+  // The shift is worked out once for all samples, which leaves one multiply-add a sample.
+  const Value factor = exp(-log_scale);
+  return {x * factor + graph.parameter(mean_) * -factor, -sum(log_scale, Axis::kFeatures)};
 }
 
 }  // namespace thalweg

@@ -151,6 +151,33 @@ HWY_ATTR void select_all(const Extent& extent, const Strided<const T>& condition
     }
 }
 
+template <typename T>
+HWY_ATTR void multiply_add_all(const Extent& extent, const Strided<const T>& a,
+                               const Strided<const T>& b, const Strided<const T>& c,
+                               const Strided<T>& out) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> one;
+  const auto width = static_cast<int64_t>(hn::Lanes(d));
+  const Extent e = collapse(extent, a, b, c, out);
+  for (int64_t i = 0; i < e.outer; ++i)
+    for (int64_t j = 0; j < e.middle; ++j) {
+      const T* left = a.data + i * a.outer + j * a.middle;
+      const T* right = b.data + i * b.outer + j * b.middle;
+      const T* added = c.data + i * c.outer + j * c.middle;
+      T* to = out.data + i * out.outer + j * out.middle;
+      int64_t k = 0;
+      for (; k + width <= e.inner; k += width)
+        hn::StoreU(hn::MulAdd(fetch_any(d, left, a.inner, k), fetch_any(d, right, b.inner, k),
+                              fetch_any(d, added, c.inner, k)),
+                   d, to + k);
+      for (; k < e.inner; ++k)
+        hn::StoreU(
+            hn::MulAdd(hn::LoadU(one, left + k * a.inner), hn::LoadU(one, right + k * b.inner),
+                       hn::LoadU(one, added + k * c.inner)),
+            one, to + k);
+    }
+}
+
 template <typename T, class Function>
 HWY_ATTR void reduce(const Extent& e, const Strided<const T>& a, const Strided<T>& out,
                      const Function& function) {
@@ -238,6 +265,11 @@ HWY_ATTR void cumulative(const Extent& e, const Strided<const T>& a, const Strid
                        const Strided<T>& out) {                                               \
     select_all<T>(e, condition, a, b, out);                                                   \
   }                                                                                           \
+  void multiply_add_##suffix(const Extent& e, const Strided<const T>& a,                      \
+                             const Strided<const T>& b, const Strided<const T>& c,            \
+                             const Strided<T>& out) {                                         \
+    multiply_add_all<T>(e, a, b, c, out);                                                     \
+  }                                                                                           \
   void sum_##suffix(const Extent& e, const Strided<const T>& a, const Strided<T>& out) {      \
     reduce<T>(e, a, out, AddOp());                                                            \
   }                                                                                           \
@@ -263,6 +295,7 @@ using std::int64_t;
 
 #define THALWEG_EXPORT(T)                                                                         \
   HWY_EXPORT(binary_##T);                                                                         \
+  HWY_EXPORT(multiply_add_##T);                                                                   \
   HWY_EXPORT(select_##T);                                                                         \
   HWY_EXPORT(sum_##T);                                                                            \
   HWY_EXPORT(max_##T);                                                                            \
@@ -276,6 +309,11 @@ using std::int64_t;
   void select(const Extent& extent, const Strided<const T>& condition, const Strided<const T>& a, \
               const Strided<const T>& b, const Strided<T>& out) {                                 \
     HWY_DYNAMIC_DISPATCH(select_##T)(extent, condition, a, b, out);                               \
+  }                                                                                               \
+  template <>                                                                                     \
+  void multiply_add(const Extent& extent, const Strided<const T>& a, const Strided<const T>& b,   \
+                    const Strided<const T>& c, const Strided<T>& out) {                           \
+    HWY_DYNAMIC_DISPATCH(multiply_add_##T)(extent, a, b, c, out);                                 \
   }                                                                                               \
   template <>                                                                                     \
   void sum_outer(const Extent& extent, const Strided<const T>& a, const Strided<T>& out) {        \

@@ -84,6 +84,12 @@ template <typename T>
 void select(const Extent& extent, const Strided<const T>& condition, const Strided<const T>& a,
             const Strided<const T>& b, const Strided<T>& out);
 
+/// out = a * b + c with one rounding where the machine has a fused multiply-add. `out` may be an
+/// operand itself.
+template <typename T>
+void multiply_add(const Extent& extent, const Strided<const T>& a, const Strided<const T>& b,
+                  const Strided<const T>& c, const Strided<T>& out);
+
 /// Reductions along the outer axis: out(j, k) = reduce over i of a(i, j, k), in increasing i.
 /// `out.outer` is not used. Maximum is NaN if an element is NaN. `a.inner` may be 0.
 template <typename T>
@@ -130,6 +136,12 @@ inline constexpr std::int64_t kPartialLanes = 16;
 template <typename T>
 void add_lane_partials(std::int64_t rows, std::int64_t lanes, const T* a, std::ptrdiff_t a_row,
                        T* partials);
+
+/// Lane partials of elementwise products: partials[r * 16 + (l mod 16)] += a[r, l] * b[r, l], l <
+/// lanes.
+template <typename T>
+void add_product_partials(std::int64_t rows, std::int64_t lanes, const T* a, std::ptrdiff_t a_row,
+                          const T* b, std::ptrdiff_t b_row, T* partials);
 
 /// Lane partials of small outer products: partials[(r * columns + c) * 16 + (l mod 16)] += a[r, l]
 /// * b[c, l], l < lanes.

@@ -344,6 +344,32 @@ void lane_partials_double(int64_t rows, int64_t lanes, const double* a, ptrdiff_
 }
 
 template <typename T>
+HWY_ATTR void product_partials(int64_t rows, int64_t lanes, const T* a, ptrdiff_t a_row, const T* b,
+                               ptrdiff_t b_row, T* partials) {
+  const hn::CappedTag<T, 16> d;
+  const auto width = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = lanes / kPartialLanes * kPartialLanes;
+  for (int64_t r = 0; r < rows; ++r, a += a_row, b += b_row, partials += kPartialLanes) {
+    for (int64_t v = 0; v < kPartialLanes; v += width) {
+      auto sum = hn::LoadU(d, partials + v);
+      for (int64_t l = v; l < whole; l += kPartialLanes)
+        sum = hn::MulAdd(hn::LoadU(d, a + l), hn::LoadU(d, b + l), sum);
+      hn::StoreU(sum, d, partials + v);
+    }
+    for (int64_t l = whole; l < lanes; ++l) partials[l - whole] += a[l] * b[l];
+  }
+}
+
+void product_partials_float(int64_t rows, int64_t lanes, const float* a, ptrdiff_t a_row,
+                            const float* b, ptrdiff_t b_row, float* partials) {
+  product_partials(rows, lanes, a, a_row, b, b_row, partials);
+}
+void product_partials_double(int64_t rows, int64_t lanes, const double* a, ptrdiff_t a_row,
+                             const double* b, ptrdiff_t b_row, double* partials) {
+  product_partials(rows, lanes, a, a_row, b, b_row, partials);
+}
+
+template <typename T>
 HWY_ATTR void outer_partials(int64_t rows, int64_t columns, int64_t lanes, const T* a,
                              ptrdiff_t a_row, const T* b, ptrdiff_t b_row, T* partials) {
   const hn::CappedTag<T, 16> d;
@@ -412,6 +438,8 @@ HWY_EXPORT(transpose_float);
 HWY_EXPORT(transpose_double);
 HWY_EXPORT(lane_partials_float);
 HWY_EXPORT(lane_partials_double);
+HWY_EXPORT(product_partials_float);
+HWY_EXPORT(product_partials_double);
 HWY_EXPORT(outer_partials_float);
 HWY_EXPORT(outer_partials_double);
 HWY_EXPORT(parts_float);
@@ -454,6 +482,17 @@ template <>
 void add_lane_partials(int64_t rows, int64_t lanes, const double* a, ptrdiff_t a_row,
                        double* partials) {
   HWY_DYNAMIC_DISPATCH(lane_partials_double)(rows, lanes, a, a_row, partials);
+}
+
+template <>
+void add_product_partials(int64_t rows, int64_t lanes, const float* a, ptrdiff_t a_row,
+                          const float* b, ptrdiff_t b_row, float* partials) {
+  HWY_DYNAMIC_DISPATCH(product_partials_float)(rows, lanes, a, a_row, b, b_row, partials);
+}
+template <>
+void add_product_partials(int64_t rows, int64_t lanes, const double* a, ptrdiff_t a_row,
+                          const double* b, ptrdiff_t b_row, double* partials) {
+  HWY_DYNAMIC_DISPATCH(product_partials_double)(rows, lanes, a, a_row, b, b_row, partials);
 }
 
 template <>
