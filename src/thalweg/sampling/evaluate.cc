@@ -1,6 +1,7 @@
 #include "thalweg/sampling/evaluate.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <variant>
@@ -11,11 +12,16 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kBlock = 65536;  // rows worked on at a time, so that memory stays small
+constexpr std::int64_t kBlock = 16384;  // rows worked on at a time, so that memory stays small
 
-template <typename T>
-std::vector<T> converted(std::span<const double> values) {
-  return std::vector<T>(values.begin(), values.end());
+/// Copies `count` numbers to another precision with all threads.
+template <typename From, typename To>
+void convert(ThreadPool& pool, const From* from, std::int64_t count, To* to) {
+  constexpr std::int64_t kPart = 32768;
+  pool.parallel((count + kPart - 1) / kPart, [&](std::int64_t part, int) {
+    std::transform(from + part * kPart, from + std::min(count, (part + 1) * kPart),
+                   to + part * kPart, [](From value) { return static_cast<To>(value); });
+  });
 }
 
 /// Input nodes of a graph for a model's vectors and its context.
@@ -51,54 +57,68 @@ template <typename T>
 class RowMap {
  public:
   RowMap(const Graph& graph, const std::vector<Value>& outputs, ThreadPool& pool)
-      : executor_(std::make_shared<Program<T>>(graph, outputs), pool) {}
+      : pool_(pool),
+        executor_(std::make_shared<Program<T>>(graph, outputs), pool),
+        blocks_(outputs.size()) {}
 
-  /// Appends output k of all rows to results[k]; outputs that are the same for all samples are
+  /// Writes output k of all rows to results[k]; outputs that are the same for all samples are
   /// repeated.
-  void run(const std::vector<T>& parameters, std::int64_t rows, std::span<const double> x,
+  void run(std::span<const double> parameters, std::int64_t rows, std::span<const double> x,
            std::span<const double> context, std::uint64_t seed, std::uint64_t first_sample,
            std::vector<std::vector<double>>& results) {
     const Program<T>& program = executor_.program();
+    fill(parameters_, parameters);
+    for (std::size_t k = 0; k < blocks_.size(); ++k)
+      results[k].resize(static_cast<std::size_t>(rows * program.output_size(k)));
     for (std::int64_t begin = 0; begin < rows; begin += kBlock) {
       const std::int64_t count = std::min(kBlock, rows - begin);
       const auto part = [&](std::span<const double> values) {
         const std::size_t width = values.size() / static_cast<std::size_t>(rows);
-        return converted<T>(values.subspan(static_cast<std::size_t>(begin) * width,
-                                           static_cast<std::size_t>(count) * width));
+        return values.subspan(static_cast<std::size_t>(begin) * width,
+                              static_cast<std::size_t>(count) * width);
       };
-      const std::vector<T> main = part(x);
-      const std::vector<T> given = part(context);
-      const BatchInput<T> inputs[] = {{main.data()}, {given.data()}};
-      std::vector<std::vector<T>> blocks(program.outputs());
-      std::vector<T*> pointers(program.outputs(), nullptr);
-      for (std::size_t k = 0; k < blocks.size(); ++k)
-        if (program.output_batched(k)) {
-          blocks[k].resize(static_cast<std::size_t>(count * program.output_size(k)));
-          pointers[k] = blocks[k].data();
-        }
+      fill(main_, part(x));
+      fill(context_, part(context));
+      const BatchInput<T> inputs[] = {{main_.data()}, {context_.data()}};
+      std::vector<T*> pointers;
+      for (std::size_t k = 0; k < blocks_.size(); ++k) {
+        if (program.output_batched(k))
+          blocks_[k].resize(static_cast<std::size_t>(count * program.output_size(k)));
+        pointers.push_back(blocks_[k].data());
+      }
       const std::uint64_t first = first_sample + static_cast<std::uint64_t>(begin);
       RunArguments<T> arguments;
-      arguments.parameters = parameters.data();
+      arguments.parameters = parameters_.data();
       arguments.inputs = inputs;
       arguments.counts = {&count, 1};
       arguments.first_samples = {&first, 1};
       arguments.seed = seed;
       arguments.outputs = pointers;
       executor_.run(arguments);
-      for (std::size_t k = 0; k < blocks.size(); ++k) {
+      for (std::size_t k = 0; k < blocks_.size(); ++k) {
+        const std::int64_t size = program.output_size(k);
+        double* to = results[k].data() + begin * size;
         if (program.output_batched(k)) {
-          results[k].insert(results[k].end(), blocks[k].begin(), blocks[k].end());
+          convert(pool_, blocks_[k].data(), count * size, to);
         } else {
           const auto shared = executor_.shared_output(k);
           for (std::int64_t row = 0; row < count; ++row)
-            results[k].insert(results[k].end(), shared.begin(), shared.end());
+            to = std::copy(shared.begin(), shared.end(), to);
         }
       }
     }
   }
 
  private:
+  void fill(std::vector<T>& to, std::span<const double> from) {
+    to.resize(from.size());
+    convert(pool_, from.data(), static_cast<std::int64_t>(from.size()), to.data());
+  }
+
+  ThreadPool& pool_;
   Executor<T> executor_;
+  std::vector<T> parameters_, main_, context_;  // kept between runs, as are the blocks of outputs
+  std::vector<std::vector<T>> blocks_;
 };
 
 /// The same map in the precision that was asked for.
@@ -120,9 +140,9 @@ class AnyRowMap {
     if (rows == 0) return results;
     const auto flat = model.parameters().flat();
     if (single_)
-      single_->run(converted<float>(flat), rows, x, context, seed, first_sample, results);
+      single_->run(flat, rows, x, context, seed, first_sample, results);
     else
-      double_->run(converted<double>(flat), rows, x, context, seed, first_sample, results);
+      double_->run(flat, rows, x, context, seed, first_sample, results);
     return results;
   }
 
@@ -197,8 +217,10 @@ std::vector<double> DensityEvaluator::to_data(std::span<const double> z,
 // no lane idles after a rejection.
 struct FlowSampler::State {
   const Model& model;
+  ThreadPool& pool;
   std::uint64_t seed;
-  std::optional<AnyRowMap> proposals, forward;
+  std::optional<AnyRowMap> direct;  // draw and flow at once: a base without a rejection step
+  std::optional<AnyRowMap> proposals, forward;  // with one: the flow runs on accepted draws only
   std::uint64_t next_proposal = 0;
   std::int64_t rejected_in_a_row = 0;
   std::uint64_t accepted_total = 0;
@@ -208,42 +230,87 @@ struct FlowSampler::State {
     const auto results = proposals->run(model, count, {}, {}, seed, next_proposal);
     next_proposal += static_cast<std::uint64_t>(count);
     const Base& base = model.flow().base();
-    const bool rejects = results.size() > 1;
     const std::int64_t features = base.features();
     for (std::int64_t row = 0; row < count; ++row) {
-      if (rejects) {
-        const auto index = static_cast<std::size_t>(row);
-        const bool last = base.truncation() > 0 && rejected_in_a_row + 1 >= base.truncation();
-        const bool accept = results[2][index] < results[1][index];
-        if (!accept && !last) {
-          ++rejected_in_a_row;
-          continue;
-        }
-        if (!accept) ++statistics.truncated;
-        rejected_in_a_row = 0;
+      const auto index = static_cast<std::size_t>(row);
+      const bool last = base.truncation() > 0 && rejected_in_a_row + 1 >= base.truncation();
+      const bool accept = results[2][index] < results[1][index];
+      if (!accept && !last) {
+        ++rejected_in_a_row;
+        continue;
       }
+      if (!accept) ++statistics.truncated;
+      rejected_in_a_row = 0;
       const auto start = results[0].begin() + row * features;
       accepted.insert(accepted.end(), start, start + features);
       ++accepted_total;
     }
   }
+
+  /// The next `count` accepted draws.
+  std::vector<double> accept(std::int64_t count, SamplingStatistics& statistics) {
+    const std::int64_t features = model.flow().features();
+    const std::int64_t wanted = count * features;
+    while (static_cast<std::int64_t>(accepted.size()) < wanted) {
+      const std::int64_t missing = count - static_cast<std::int64_t>(accepted.size()) / features;
+      const double proposals_per_sample =
+          static_cast<double>(next_proposal + 1) / static_cast<double>(accepted_total + 1);
+      const auto block =
+          static_cast<std::int64_t>(1.05 * proposals_per_sample * static_cast<double>(missing)) +
+          64;
+      propose(std::min(block, 4 * kBlock), statistics);
+    }
+    std::vector<double> latent(accepted.begin(), accepted.begin() + wanted);
+    accepted.erase(accepted.begin(), accepted.begin() + wanted);
+    return latent;
+  }
+
+  /// Rounds evenly spaced columns of samples down to their values; gives the number of rows that
+  /// are not finite.
+  std::int64_t finish(std::vector<double>& x) const {
+    constexpr std::int64_t kRows = 4096;
+    const std::vector<ColumnOptions>& columns = model.options().columns;
+    const std::int64_t features = model.flow().features();
+    const std::int64_t rows = static_cast<std::int64_t>(x.size()) / features;
+    std::atomic<std::int64_t> non_finite{0};
+    pool.parallel((rows + kRows - 1) / kRows, [&](std::int64_t part, int) {
+      std::int64_t found = 0;
+      for (std::int64_t row = part * kRows; row < std::min(rows, (part + 1) * kRows); ++row) {
+        bool finite = true;
+        for (std::int64_t column = 0; column < features; ++column) {
+          double& value = x[static_cast<std::size_t>(row * features + column)];
+          if (!columns.empty() && columns[static_cast<std::size_t>(column)].integer) {
+            const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
+            value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
+          }
+          finite = finite && std::isfinite(value);
+        }
+        if (!finite) ++found;
+      }
+      non_finite += found;
+    });
+    return non_finite;
+  }
 };
 
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
                          Precision precision)
-    : state_(new State{model, seed, {}, {}, 0, 0, 0, {}}) {
+    : state_(new State{model, pool, seed, {}, {}, {}, 0, 0, 0, {}}) {
   const Base& base = model.flow().base();
   if (base.context_features() > 0)
     fail<ConfigError>("sampling: base '{}' depends on a context, which sampling does not support",
                       base.name());
-  {
-    Graph graph(model.parameters());
-    const Value z = base.draw(graph, 0);
-    std::vector<Value> outputs{z};
-    const Value acceptance = base.acceptance(z);
-    if (acceptance.valid()) outputs.insert(outputs.end(), {acceptance, graph.uniform({1, 1})});
-    state_->proposals.emplace(graph, outputs, pool, precision);
+  Graph drawing(model.parameters());
+  const Inputs given = make_inputs(drawing, model);
+  const Value z = base.draw(drawing, 0);
+  const Value acceptance = base.acceptance(z);
+  if (!acceptance.valid()) {
+    state_->direct.emplace(
+        drawing, std::vector<Value>{model.flow().forward(z, given.context).value}, pool, precision);
+    return;
   }
+  state_->proposals.emplace(drawing, std::vector<Value>{z, acceptance, drawing.uniform({1, 1})},
+                            pool, precision);
   Graph graph(model.parameters());
   const Inputs inputs = make_inputs(graph, model);
   state_->forward.emplace(
@@ -256,39 +323,20 @@ FlowSampler::~FlowSampler() = default;
 std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context) {
   if (count < 0) fail<ShapeError>("sample: expected a count of at least 0, got {}", count);
   const Model& model = state_->model;
-  const std::int64_t features = model.flow().features();
-  const auto wanted = static_cast<std::size_t>(count * features);
   State& state = *state_;
-  while (state.accepted.size() < wanted) {
-    const std::int64_t missing =
-        count - static_cast<std::int64_t>(state.accepted.size()) / features;
-    const double proposals_per_sample = static_cast<double>(state.next_proposal + 1) /
-                                        static_cast<double>(state.accepted_total + 1);
-    const auto block =
-        static_cast<std::int64_t>(1.05 * proposals_per_sample * static_cast<double>(missing)) + 64;
-    state.propose(std::min(block, kBlock), statistics_);
+  if (static_cast<std::int64_t>(context.size()) != count * model.flow().context_features())
+    fail<ShapeError>("sample: expected {} rows of {} context values, got {} values", count,
+                     model.flow().context_features(), context.size());
+  std::vector<std::vector<double>> results;
+  if (state.direct) {
+    results = state.direct->run(model, count, {}, context, state.seed, state.next_proposal);
+    state.next_proposal += static_cast<std::uint64_t>(count);
+    state.accepted_total = state.next_proposal;
+  } else {
+    results = state.forward->run(model, count, state.accept(count, statistics_), context);
   }
-  const std::vector<double> latent(state.accepted.begin(),
-                                   state.accepted.begin() + static_cast<std::ptrdiff_t>(wanted));
-  state.accepted.erase(state.accepted.begin(),
-                       state.accepted.begin() + static_cast<std::ptrdiff_t>(wanted));
-  checked_rows("sample", model, latent, context);
-  auto results = state.forward->run(model, count, latent, context);
   std::vector<double>& x = results[0];
-  const std::vector<ColumnOptions>& columns = model.options().columns;
-  for (std::int64_t row = 0; row < count; ++row) {
-    bool finite = true;
-    for (std::int64_t column = 0; column < features; ++column) {
-      double& value = x[static_cast<std::size_t>(row * features + column)];
-      if (!columns.empty()) {
-        const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
-        if (kind.integer)
-          value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
-      }
-      finite = finite && std::isfinite(value);
-    }
-    if (!finite) ++statistics_.non_finite;
-  }
+  statistics_.non_finite += state.finish(x);
   statistics_.samples += count;
   // Samples that wait for the next call have had their share of the proposals.
   statistics_.proposals = std::llround(
