@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/subnormals.h"
 
 namespace thalweg {
 namespace {
@@ -69,6 +70,7 @@ void ThreadPool::take_tasks(int thread) {
 }
 
 void ThreadPool::parallel(std::int64_t count, const std::function<void(std::int64_t, int)>& task) {
+  const FlushSubnormals flush;  // as the workers do, so that bits do not depend on who takes a task
   if (workers_.empty() || count <= 1) {
     for (std::int64_t index = 0; index < count; ++index) task(index, 0);
     return;
@@ -86,6 +88,7 @@ void ThreadPool::parallel(std::int64_t count, const std::function<void(std::int6
 }
 
 void ThreadPool::work(int thread) {
+  const FlushSubnormals flush;
   std::uint64_t seen = 0;
   for (;;) {
     wait_while_equal(generation_, seen);

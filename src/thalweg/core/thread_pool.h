@@ -26,6 +26,7 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
+  /// Tasks run with subnormal numbers flushed to zero (core/subnormals.h).
   /// Calls task(index, thread) for every index below `count`, thread being below threads().
   /// Rethrows the first exception.
   void parallel(std::int64_t count, const std::function<void(std::int64_t, int)>& task);

@@ -7,6 +7,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/core/subnormals.h"
 #include "thalweg/engine/compiled_program.h"
 #include "thalweg/engine/program.h"
 
@@ -453,6 +454,7 @@ Executor<T>::~Executor() = default;
 
 template <typename T>
 void Executor<T>::run(const RunArguments<T>& arguments) {
+  const FlushSubnormals flush;
   const CompiledProgram& program = program_->compiled();
   const auto count_of = [&](Domain domain) {
     const auto index = static_cast<std::size_t>(domain);
