@@ -217,6 +217,9 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
       Grid grid =
           grid_of(target->name(), target_log_density(target, material.pool), x_range, y_range);
       for (double& value : grid.values) value = std::exp(value - *log_normaliser);
+      // A spike of one model must not leave the rest in the dark.
+      densities.colour_range = {
+          {0.0, 1.3 * *std::max_element(grid.values.begin(), grid.values.end())}};
       densities.panels.push_back(std::move(grid));
     }
   }
@@ -228,6 +231,8 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
   }
   add_picture(pictures, material, samples, "samples", "Points drawn from each, on equal axes.");
   std::string caption = "The same colours mean the same density.";
+  if (densities.colour_range)
+    caption += " The scale ends a little above the target's largest density.";
   if (!material.points_context.empty()) caption += " The condition has its mean.";
   if (std::any_of(densities.panels.begin(), densities.panels.end(), [](const Grid& grid) {
         return !std::all_of(grid.values.begin(), grid.values.end(),
