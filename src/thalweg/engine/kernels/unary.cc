@@ -255,24 +255,36 @@ struct LibraryPower {
   T operator()(T x) const { return std::pow(x, exponent); }
 };
 
+template <class D, class V>
+HWY_INLINE HWY_ATTR auto is_small_angle(D d, V x) {
+  return hn::Le(hn::Abs(x), hn::Set(d, kLargestAngle<hn::TFromD<D>>));
+}
+
+/// x, but 0 where Highway must not see it: its scalar target converts the angle to an integer,
+/// which is undefined for NaN.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V small_angle(D d, V x) {
+  return hn::IfThenElseZero(is_small_angle(d, x), x);
+}
+
 /// y, but where the angle is too large for Highway (or not finite) the C
 /// library's value.
 template <class D, class V, typename Function>
 HWY_INLINE HWY_ATTR V with_large_angles(D d, V x, V y, Function function) {
-  const auto small = hn::Le(hn::Abs(x), hn::Set(d, kLargestAngle<hn::TFromD<D>>));
+  const auto small = is_small_angle(d, x);
   if (HWY_LIKELY(hn::AllTrue(d, small))) return y;
   return hn::IfThenElse(small, y, by_lane(d, x, function));
 }
 
 template <class D, class V>
 HWY_INLINE HWY_ATTR V sin_of(D d, V x) {
-  const V y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), x, hn::Sin(d, x));
+  const V y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), x, hn::Sin(d, small_angle(d, x)));
   return with_large_angles(d, x, y, LibrarySin<hn::TFromD<D>>());
 }
 
 template <class D, class V>
 HWY_INLINE HWY_ATTR V cos_of(D d, V x) {
-  return with_large_angles(d, x, hn::Cos(d, x), LibraryCos<hn::TFromD<D>>());
+  return with_large_angles(d, x, hn::Cos(d, small_angle(d, x)), LibraryCos<hn::TFromD<D>>());
 }
 
 #define THALWEG_UNARY(Name, expression)                \
