@@ -31,6 +31,11 @@ void release(void* pointer) {
 
 void* operator new(std::size_t size) { return counted(std::malloc(size)); }
 void* operator new[](std::size_t size) { return counted(std::malloc(size)); }
+// The standard library's temporary buffers; left out, the address sanitizer would bring its own.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  void* const pointer = std::malloc(size);
+  return pointer == nullptr ? nullptr : counted(pointer);
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
   const auto unit = static_cast<std::size_t>(alignment);
   return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
