@@ -65,6 +65,7 @@ int run(int count, char** values) {
   add_evaluate(app);
   add_report(app);
   add_doctor(app);
+  add_reproduce(app);
   add_list(app);
   add_describe(app);
   app.footer(

@@ -255,32 +255,42 @@ void add_pairs(std::vector<Picture>& pictures, const Material& material) {
   }
 }
 
+/// An empty plot of the latent plane.
+HeatMapPlot latent_plane(std::string title) {
+  HeatMapPlot plot;
+  plot.title = std::move(title);
+  plot.x_label = "z0";
+  plot.y_label = "z1";
+  plot.x_range = plot.y_range = {-4.0, 4.0};
+  return plot;
+}
+
+/// What `build` makes of the latent plane's points.
+Grid latent_grid(const LoadedRun& run, std::string title, const HeatMapPlot& plot,
+                 const std::function<Value(Value)>& build, ThreadPool& pool) {
+  return grid_of(std::move(title), row_function(run.model->parameters(), 2, build, pool),
+                 plot.x_range, plot.y_range);
+}
+
 /// What a resampled base has learnt to accept, in the latent plane.
 void add_bases(std::vector<Picture>& pictures, const Material& material) {
-  HeatMapPlot acceptance, density;
-  acceptance.title = "Learned acceptance";
+  HeatMapPlot acceptance = latent_plane("Learned acceptance");
   acceptance.colour_range = {{0.0, 1.0}};
-  density.title = "Base density";
-  for (HeatMapPlot* plot : {&acceptance, &density}) {
-    plot->x_label = "z0";
-    plot->y_label = "z1";
-    plot->x_range = plot->y_range = {-4.0, 4.0};
-  }
+  std::vector<const LoadedRun*> runs;
+  std::vector<std::string> names;
   for (const LoadedRun* run : material.runs) {
     const ResampledBase* base = run->model->resampled();
     if (base == nullptr) continue;
-    const ParameterStore& parameters = run->model->parameters();
-    const auto grid = [&](const std::function<Value(Value)>& build) {
-      return grid_of(run_name(*run), row_function(parameters, 2, build, material.pool),
-                     acceptance.x_range, acceptance.y_range);
-    };
-    acceptance.panels.push_back(grid([&](Value z) { return base->acceptance(z); }));
-    density.panels.push_back(grid([&](Value z) { return exp(base->log_prob(z)); }));
+    runs.push_back(run);
+    names.push_back(run_name(*run));
+    acceptance.panels.push_back(latent_grid(
+        *run, names.back(), acceptance, [&](Value z) { return base->acceptance(z); },
+        material.pool));
   }
   if (acceptance.panels.empty()) return;
   add_picture(pictures, material, acceptance, "acceptance",
               "The probability with which a draw of the proposal at z is accepted.");
-  add_picture(pictures, material, density, "base",
+  add_picture(pictures, material, base_maps(runs, names, material.pool), "base",
               "The density that comes of it, which the flow then bends into the data's.");
 }
 
@@ -337,6 +347,39 @@ TextTable settings_table(const Material& material) {
 }
 
 }  // namespace
+
+HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
+                         const std::vector<std::string>& names, ThreadPool& pool) {
+  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data.target);
+  HeatMapPlot plot;
+  plot.title = "Densities";
+  plot.x_label = "x0";
+  plot.y_label = "x1";
+  plot.x_range = plot.y_range = {-target->half_width(), target->half_width()};
+  const RowFunction truth = target_log_density(target, pool);
+  Grid grid = grid_of(target->name(), truth, plot.x_range, plot.y_range);
+  const double cell = std::pow(2.0 * target->half_width() / kCells, 2);
+  double sum = 0.0;
+  for (double& value : grid.values) sum += cell * (value = std::exp(value));
+  for (double& value : grid.values) value /= sum;
+  // A spike of one model must not leave the rest in the dark.
+  plot.colour_range = {{0.0, 1.3 * *std::max_element(grid.values.begin(), grid.values.end())}};
+  plot.panels.push_back(std::move(grid));
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    plot.panels.push_back(
+        grid_of(names[i], model_density(*runs[i], pool), plot.x_range, plot.y_range));
+  return plot;
+}
+
+HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
+                      const std::vector<std::string>& names, ThreadPool& pool) {
+  HeatMapPlot plot = latent_plane("Base density");
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    plot.panels.push_back(latent_grid(
+        *runs[i], names[i], plot,
+        [&](Value z) { return exp(runs[i]->model->flow().base().log_prob(z)); }, pool));
+  return plot;
+}
 
 void write_run_report(const std::vector<const LoadedRun*>& runs,
                       const std::vector<std::vector<Figure>>& figures,

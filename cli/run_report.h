@@ -7,6 +7,7 @@
 
 #include "cli/evaluation.h"
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/report/plot.h"
 
 namespace thalweg::cli {
 
@@ -17,5 +18,12 @@ void write_run_report(const std::vector<const LoadedRun*>& runs,
                       const std::vector<std::vector<Figure>>& figures,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool);
+
+/// Densities of runs that learnt the same two-dimensional target, after the target's own, over the
+/// square that holds it; and the base densities of those that have a learned base.
+HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
+                         const std::vector<std::string>& names, ThreadPool& pool);
+HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
+                      const std::vector<std::string>& names, ThreadPool& pool);
 
 }  // namespace thalweg::cli

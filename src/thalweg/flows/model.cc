@@ -50,6 +50,7 @@ struct Builder {
       unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture");
     MlpOptions network;
     network.hidden = base.hidden;
+    network.dropout = base.dropout;
     auto acceptance =
         std::make_unique<Mlp>(parameters, "base.acceptance", random, options.features, 1, network);
     ResampledBaseOptions resampled;

@@ -36,8 +36,9 @@ struct BaseOptions {
   std::string kind = "normal";   ///< normal, trainable_normal, mixture or resampled
   std::int64_t components = 10;  ///< mixture
   double location_scale = 1.0;   ///< mixture: spread of the first locations
-  std::vector<std::int64_t> hidden = {256,
-                                      256};  ///< resampled: hidden layers of the acceptance network
+  /// resampled: hidden layers of the acceptance network
+  std::vector<std::int64_t> hidden = {256, 256};
+  double dropout = 0.0;             ///< resampled: of the acceptance network
   std::int64_t truncation = 100;    ///< resampled: this draw is always accepted; 0: no limit
   double average_rate = 0.05;       ///< resampled: rate of the moving average of Z
   std::int64_t proposals = 1024;    ///< resampled: fresh proposals a training step, for Z

@@ -376,6 +376,8 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.base.location_scale; }, 0, 1e6},
       {"base.hidden", "widths of the acceptance network's hidden layers",
        [](R& r) -> P { return &r.model.base.hidden; }, 1, 65536},
+      {"base.dropout", "share of the acceptance network's hidden values dropped in training",
+       [](R& r) -> P { return &r.model.base.dropout; }, 0, 0.95},
       {"base.truncation", "the draw of this number is always accepted; 0: no limit",
        [](R& r) -> P { return &r.model.base.truncation; }, 0, 1e6},
       {"base.average_rate", "rate of the moving average of Z",

@@ -1,0 +1,264 @@
+#include "cli/experiment.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <sstream>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/input_file.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+/// Reads the keys of one TOML table and refuses those that nobody asked for.
+class Keys {
+ public:
+  Keys(const toml::table& table, std::string where) : table_(table), where_(std::move(where)) {}
+
+  std::string text(const std::string& key, bool required = false) {
+    const toml::node* node = find(key, required);
+    if (node == nullptr) return "";
+    const auto value = node->value<std::string>();
+    if (!value) fail<ConfigError>("{}: {}: expected a text", where_, key);
+    return *value;
+  }
+
+  std::int64_t whole(const std::string& key, std::int64_t otherwise) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return otherwise;
+    const auto value = node->value<std::int64_t>();
+    if (!value || *value < 1)
+      fail<ConfigError>("{}: {}: expected a whole number of at least 1", where_, key);
+    return *value;
+  }
+
+  std::vector<std::string> texts(const std::string& key) {
+    std::vector<std::string> result;
+    for_each(key, [&](const toml::node& node) {
+      const auto value = node.value<std::string>();
+      if (!value) fail<ConfigError>("{}: {}: expected texts", where_, key);
+      result.push_back(*value);
+    });
+    return result;
+  }
+
+  /// Numbers, or pairs of a number and its error; "" where none was published.
+  std::vector<Published> published(const std::string& key) {
+    std::vector<Published> result;
+    for_each(key, [&](const toml::node& node) {
+      Published entry{std::numeric_limits<double>::quiet_NaN(), 0.0};
+      if (const toml::array* pair = node.as_array()) {
+        if (pair->size() != 2)
+          fail<ConfigError>("{}: {}: expected [value, error], got {} numbers", where_, key,
+                            pair->size());
+        entry.value = pair->get(0)->value<double>().value_or(entry.value);
+        entry.error = pair->get(1)->value<double>().value_or(0.0);
+      } else if (!node.is_string()) {
+        entry.value = node.value<double>().value_or(entry.value);
+      }
+      result.push_back(entry);
+    });
+    return result;
+  }
+
+  /// A table within, as TOML.
+  std::string settings(const std::string& key) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return "";
+    if (!node->is_table()) fail<ConfigError>("{}: {}: expected a table", where_, key);
+    std::ostringstream text;
+    text << toml::toml_formatter(*node->as_table());
+    return text.str();
+  }
+
+  template <typename Function>
+  void tables(const std::string& key, const Function& function) {
+    for_each(key, [&](const toml::node& node) {
+      if (!node.is_table()) fail<ConfigError>("{}: {}: expected tables", where_, key);
+      Keys keys(*node.as_table(), fmt::format("{}: {}", where_, key));
+      function(keys);
+      keys.finish();
+    });
+  }
+
+  void finish() const {
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (std::find(known_.begin(), known_.end(), name) == known_.end())
+        fail<ConfigError>("{}: unknown key '{}'{}", where_, name, name_hint(name, known_));
+    }
+  }
+
+ private:
+  const toml::node* find(const std::string& key, bool required) {
+    known_.push_back(key);
+    const toml::node* node = table_.get(key);
+    if (node == nullptr && required) fail<ConfigError>("{}: lacks the key '{}'", where_, key);
+    return node;
+  }
+
+  template <typename Function>
+  void for_each(const std::string& key, const Function& function) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return;
+    if (!node->is_array()) fail<ConfigError>("{}: {}: expected a list", where_, key);
+    for (const toml::node& element : *node->as_array()) function(element);
+  }
+
+  const toml::table& table_;
+  std::string where_;
+  std::vector<std::string> known_;
+};
+
+ExperimentPart read_part(Keys& keys) {
+  ExperimentPart part;
+  part.key = keys.text("key", true);
+  part.name = keys.text("name", true);
+  part.settings = keys.settings("settings");
+  part.data = keys.text("data");
+  part.published = keys.published("published");
+  return part;
+}
+
+const ExperimentPart* find_part(const std::vector<ExperimentPart>& parts, const std::string& key) {
+  const auto found = std::find_if(parts.begin(), parts.end(),
+                                  [&](const ExperimentPart& part) { return part.key == key; });
+  return found == parts.end() ? nullptr : &*found;
+}
+
+void check(const Experiment& experiment) {
+  for (const ExperimentPart& row : experiment.rows)
+    if (!row.published.empty() && row.published.size() != experiment.columns.size())
+      fail<ConfigError>("{}: row '{}': expected {} published values, got {}", experiment.name,
+                        row.key, experiment.columns.size(), row.published.size());
+  std::vector<std::string> known;
+  for (const ExperimentPart& column : experiment.columns) known.push_back(column.key);
+  const auto want_column = [&](const std::string& key) {
+    if (find_part(experiment.columns, key) == nullptr)
+      fail<ConfigError>("{}: unknown column '{}'{}", experiment.name, key, name_hint(key, known));
+  };
+  for (const Comparison& comparison : experiment.comparisons) {
+    want_column(comparison.from);
+    want_column(comparison.to);
+  }
+  for (const ExperimentPicture& picture : experiment.pictures)
+    for (const std::string& column : picture.columns) want_column(column);
+}
+
+}  // namespace
+
+Experiment read_experiment(std::string_view name, std::string_view text) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    fail<ConfigError>("{}:{}: {}", name, error.source().begin.line, error.description());
+  }
+  Experiment result;
+  result.name = name;
+  Keys keys(table, result.name);
+  result.title = keys.text("title", true);
+  result.source = keys.text("source");
+  result.of = keys.text("of");
+  result.metric = keys.text("metric");
+  result.metric_label = keys.text("metric_label");
+  result.published_metric = keys.text("published_metric");
+  result.published_floor = keys.text("published_floor");
+  result.better = keys.text("better");
+  result.also = keys.texts("also");
+  result.seeds = keys.whole("seeds", 3);
+  result.notes = keys.texts("notes");
+  result.settings = keys.settings("settings");
+  keys.tables("rows", [&](Keys& part) { result.rows.push_back(read_part(part)); });
+  keys.tables("columns", [&](Keys& part) { result.columns.push_back(read_part(part)); });
+  keys.tables("comparisons", [&](Keys& part) {
+    result.comparisons.push_back({part.text("from", true), part.text("to", true)});
+  });
+  keys.tables("pictures", [&](Keys& part) {
+    result.pictures.push_back(
+        {part.text("kind", true), part.text("title", true), part.texts("columns"), part.text("x")});
+  });
+  keys.finish();
+  if (!result.of.empty()) return result;
+  if (result.rows.empty() || result.columns.empty() || result.metric.empty())
+    fail<ConfigError>("{}: expected rows, columns and a metric", name);
+  if (result.better.empty()) result.better = "lower";
+  check(result);
+  return result;
+}
+
+Experiment find_experiment(const std::string& name) {
+  std::vector<std::string> known;
+  Experiment experiment;
+  for (const ExperimentFile& file : experiment_files()) {
+    known.emplace_back(file.name);
+    if (name == file.name) experiment = read_experiment(name, file.text);
+  }
+  if (experiment.name.empty()) {
+    if (!name.ends_with(".toml") || !std::filesystem::exists(name))
+      fail<ConfigError>("'{}' is neither a built-in experiment nor an experiment file{}", name,
+                        name_hint(name, known));
+    experiment = read_experiment(std::filesystem::path(name).stem().string(), read_file(name));
+  }
+  if (experiment.of.empty()) return experiment;
+  Experiment runs = find_experiment(experiment.of);
+  runs.name = experiment.name;
+  runs.of = experiment.of;
+  runs.title = experiment.title;
+  runs.source = experiment.source;
+  runs.notes = experiment.notes;
+  runs.pictures = experiment.pictures;
+  runs.seeds = 1;
+  if (std::all_of(runs.pictures.begin(), runs.pictures.end(),
+                  [](const ExperimentPicture& picture) { return !picture.columns.empty(); })) {
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < runs.columns.size(); ++i)
+      for (const ExperimentPicture& picture : runs.pictures)
+        if (std::find(picture.columns.begin(), picture.columns.end(), runs.columns[i].key) !=
+            picture.columns.end()) {
+          kept.push_back(i);
+          break;
+        }
+    const auto pick = [&](auto& list) {
+      auto all = std::move(list);
+      list.clear();
+      for (const std::size_t i : kept) list.push_back(std::move(all[i]));
+    };
+    for (ExperimentPart& row : runs.rows)
+      if (!row.published.empty()) pick(row.published);
+    pick(runs.columns);
+    std::erase_if(runs.comparisons, [&](const Comparison& comparison) {
+      return find_part(runs.columns, comparison.from) == nullptr ||
+             find_part(runs.columns, comparison.to) == nullptr;
+    });
+  }
+  check(runs);
+  return runs;
+}
+
+RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,
+                              const ExperimentPart& column, std::int64_t seed, double scale) {
+  RunOptions options;
+  read_options(options, experiment.settings, experiment.name + ": settings");
+  read_options(options, row.settings, experiment.name + ": row " + row.key);
+  read_options(options, column.settings, experiment.name + ": column " + column.key);
+  TrainingOptions& training = options.training;
+  const auto shorten = [&](std::int64_t& steps) {
+    if (steps > 0)
+      steps = std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(steps)));
+  };
+  shorten(training.iterations);
+  shorten(training.warm_up);
+  shorten(training.decay_every);
+  for (std::int64_t& milestone : training.milestones) shorten(milestone);
+  training.seed = seed;
+  return options;
+}
+
+}  // namespace thalweg::cli

@@ -1,0 +1,78 @@
+// A published table or figure as an experiment: which runs it takes, and what was published.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "thalweg/training/run_options.h"
+
+namespace thalweg::cli {
+
+/// An experiment file that is part of the tool.
+struct ExperimentFile {
+  const char* name;  ///< "rbd/table-1"
+  const char* text;  ///< TOML
+};
+const std::vector<ExperimentFile>& experiment_files();
+
+/// A published value; NaN where there is none.
+struct Published {
+  double value = 0.0, error = 0.0;
+};
+
+/// One line or one column of a table: settings on top of the experiment's own.
+struct ExperimentPart {
+  std::string key;       ///< folder name: "dual-moon"
+  std::string name;      ///< as people read it
+  std::string settings;  ///< TOML, as in a config file
+  std::string data;      ///< rows: folder of the table under --data; empty: none is needed
+  std::vector<Published> published;  ///< rows: one a column
+};
+
+/// Two columns whose difference is of interest: `to` minus `from`.
+struct Comparison {
+  std::string from, to;
+};
+
+/// What is drawn of the first seed's runs.
+struct ExperimentPicture {
+  std::string kind;  ///< densities, bases, acceptance, or chart
+  std::string title;
+  std::vector<std::string> columns;  ///< keys; empty: all
+  std::string x;                     ///< chart: key of the setting on the horizontal axis
+};
+
+struct Experiment {
+  std::string name;  ///< "rbd/table-1"
+  std::string title, source;
+  std::string of;      ///< a figure: name of the experiment whose runs it shows
+  std::string metric;  ///< name of the figure that is compared
+  std::string metric_label;
+  /// The figure that has a published value, if it is not `metric`, and the one that is its least
+  /// possible value, if there is one.
+  std::string published_metric, published_floor;
+  std::string better = "lower";   ///< lower or higher
+  std::vector<std::string> also;  ///< further figures to list
+  std::int64_t seeds = 3;
+  std::vector<std::string> notes;
+  std::string settings;  ///< TOML, of every run
+  std::vector<ExperimentPart> rows, columns;
+  std::vector<Comparison> comparisons;
+  std::vector<ExperimentPicture> pictures;
+};
+
+/// Reads an experiment; `name` is used in messages and folders. Throws ConfigError for syntax
+/// errors, unknown or missing keys, and lists of wrong lengths.
+Experiment read_experiment(std::string_view name, std::string_view text);
+
+/// A built-in experiment by name, or one from a file; throws ConfigError with the nearest name.
+/// A figure gets the settings, rows and columns of the experiment whose runs it shows.
+Experiment find_experiment(const std::string& name);
+
+/// The settings of one run. Steps, and whatever counts steps, are multiplied by `scale`.
+RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,
+                              const ExperimentPart& column, std::int64_t seed, double scale);
+
+}  // namespace thalweg::cli

@@ -1,0 +1,538 @@
+// thalweg reproduce: the tables and figures of papers, ours beside the published ones.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/experiment.h"
+#include "cli/run_report.h"
+#include "cli/training_run.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
+#include "thalweg/io/table.h"
+#include "thalweg/report/gnuplot.h"
+#include "thalweg/report/html.h"
+#include "thalweg/report/plot.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/report/text_table.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string experiment, out = "reproduce", data;
+  std::vector<std::string> rows, columns;
+  double scale = 1.0;
+  std::int64_t seeds = 0;
+  int threads = 0;
+  bool list = false, show = false, force = false, quiet = false;
+};
+
+/// What is known of one finished run.
+struct RunResult {
+  std::int64_t seed = 0, steps = 0;
+  double seconds = 0.0;
+  std::vector<Figure> figures;
+
+  const Figure* find(const std::string& name) const {
+    const auto found = std::find_if(figures.begin(), figures.end(),
+                                    [&](const Figure& figure) { return figure.name == name; });
+    return found == figures.end() ? nullptr : &*found;
+  }
+};
+
+/// Mean over seeds and its standard error; NaN error for one seed.
+struct Summary {
+  double mean = NAN, error = NAN;
+  std::size_t count = 0;
+};
+
+Summary summarise(const std::vector<double>& values) {
+  Summary result;
+  result.count = values.size();
+  if (values.empty()) return result;
+  const auto count = static_cast<double>(values.size());
+  double sum = 0.0, squares = 0.0;
+  for (const double value : values) sum += value;
+  result.mean = sum / count;
+  for (const double value : values) squares += (value - result.mean) * (value - result.mean);
+  if (values.size() > 1) result.error = std::sqrt(squares / (count - 1.0) / count);
+  return result;
+}
+
+std::string summary_text(const Summary& summary) {
+  if (summary.count == 0) return "-";
+  if (!std::isfinite(summary.error)) return fmt::format("{:.4f}", summary.mean);
+  return fmt::format("{:.4f} ± {:.4f}", summary.mean, summary.error);
+}
+
+std::string published_text(const std::vector<Published>& published, std::size_t column) {
+  if (column >= published.size() || !std::isfinite(published[column].value)) return "-";
+  if (published[column].error == 0.0) return fmt::format("{}", published[column].value);
+  return fmt::format("{} ± {}", published[column].value, published[column].error);
+}
+
+/// All runs of an experiment on disk: OUT/EXPERIMENT/scale-S/ROW/COLUMN/seed-N.
+class Reproduction {
+ public:
+  Reproduction(Experiment experiment, const Arguments& arguments)
+      : experiment_(std::move(experiment)), arguments_(arguments) {
+    keep(experiment_.rows, arguments_.rows, "row");
+    keep_columns();
+    seeds_ = arguments_.seeds > 0 ? arguments_.seeds : experiment_.seeds;
+    const std::string& runs = experiment_.of.empty() ? experiment_.name : experiment_.of;
+    runs_folder_ = fmt::format("{}/{}/scale-{}", arguments_.out, runs, arguments_.scale);
+    page_folder_ =
+        fmt::format("{}/{}/scale-{}", arguments_.out, experiment_.name, arguments_.scale);
+    results_.resize(experiment_.rows.size(),
+                    std::vector<std::vector<RunResult>>(experiment_.columns.size()));
+  }
+
+  void run() {
+    ThreadPool pool(arguments_.threads);
+    check();
+    if (arguments_.show)
+      load_all();
+    else
+      train_all(pool);
+    write(pool);
+  }
+
+ private:
+  static void keep(std::vector<ExperimentPart>& parts, const std::vector<std::string>& wanted,
+                   const char* what) {
+    std::vector<std::string> known;
+    for (const ExperimentPart& part : parts) known.push_back(part.key);
+    for (const std::string& key : wanted)
+      if (std::find(known.begin(), known.end(), key) == known.end())
+        fail<ConfigError>("unknown {} '{}'{}", what, key, name_hint(key, known));
+    if (!wanted.empty())
+      std::erase_if(parts, [&](const ExperimentPart& part) {
+        return std::find(wanted.begin(), wanted.end(), part.key) == wanted.end();
+      });
+  }
+
+  /// As keep(), with the published values of the columns.
+  void keep_columns() {
+    const std::vector<ExperimentPart> all = experiment_.columns;
+    keep(experiment_.columns, arguments_.columns, "column");
+    const auto kept = [&](const std::string& key) {
+      return std::any_of(experiment_.columns.begin(), experiment_.columns.end(),
+                         [&](const ExperimentPart& column) { return column.key == key; });
+    };
+    for (ExperimentPart& row : experiment_.rows) {
+      std::vector<Published> published;
+      for (std::size_t i = 0; i < row.published.size(); ++i)
+        if (kept(all[i].key)) published.push_back(row.published[i]);
+      row.published = std::move(published);
+    }
+    std::erase_if(experiment_.comparisons, [&](const Comparison& comparison) {
+      return !kept(comparison.from) || !kept(comparison.to);
+    });
+  }
+
+  std::string folder(std::size_t row, std::size_t column, std::int64_t seed) const {
+    return fmt::format("{}/{}/{}/seed-{}", runs_folder_, experiment_.rows[row].key,
+                       experiment_.columns[column].key, seed);
+  }
+
+  RunOptions options(std::size_t row, std::size_t column, std::int64_t seed) const {
+    RunOptions result = experiment_options(experiment_, experiment_.rows[row],
+                                           experiment_.columns[column], seed, arguments_.scale);
+    const std::string& data = experiment_.rows[row].data;
+    if (data.empty()) return result;
+    if (arguments_.data.empty())
+      fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
+                        experiment_.name, experiment_.rows[row].key, data);
+    const fs::path path = fs::absolute(arguments_.data) / data;
+    result.data.path = path.lexically_normal().string();
+    return result;
+  }
+
+  /// The figures of a finished run, if there is one.
+  std::optional<RunResult> load(const std::string& path) const {
+    const std::string file = path + "/figures.json";
+    if (!fs::exists(file)) return std::nullopt;
+    RunResult result;
+    try {
+      const auto json = nlohmann::json::parse(read_file(file));
+      result.seed = json.at("seed");
+      result.steps = json.at("steps");
+      result.seconds = json.at("seconds");
+      for (const auto& entry : json.at("figures")) {
+        const auto number = [&](const char* key) {
+          return entry.at(key).is_number() ? entry.at(key).get<double>() : NAN;
+        };
+        result.figures.push_back(
+            {entry.at("name"), entry.at("label"), number("value"), number("error")});
+      }
+    } catch (const nlohmann::json::exception&) {
+      fail<DataError>("{}: damaged; delete it, and it is made anew", file);
+    }
+    return result;
+  }
+
+  static void save(const std::string& path, const RunResult& result) {
+    nlohmann::ordered_json json;
+    json["seed"] = result.seed;
+    json["steps"] = result.steps;
+    json["seconds"] = result.seconds;
+    json["figures"] = nlohmann::ordered_json::array();
+    for (const Figure& figure : result.figures)
+      json["figures"].push_back({{"name", figure.name},
+                                 {"label", figure.label},
+                                 {"value", figure.value},
+                                 {"error", figure.error}});
+    write_file_atomically(path + "/figures.json", json.dump(2) + "\n");
+  }
+
+  RunResult train(std::size_t row, std::size_t column, std::int64_t seed, ThreadPool& pool) const {
+    const std::string path = folder(row, column, seed);
+    TrainingRequest request;
+    request.options = options(row, column, seed);
+    RunOptions& settings = request.options;
+    if (!settings.data.path.empty()) {
+      request.data = load_run_data(settings);
+      settings.model.features = request.data->features();
+      settings.model.columns = request.data->columns;
+    } else {
+      settings.model.features = make_target(settings.data.target)->features();
+    }
+    const RunFolder run{path};
+    if (fs::exists(run.manifest()) && !arguments_.force) {
+      if (write_options(read_run_options(run)) != write_options(settings))
+        fail<ConfigError>(
+            "{}: was made with other settings than this version's; --force trains it anew", path);
+      // A run that ended before its first checkpoint has nothing to go on from.
+      request.resume = fs::exists(run.checkpoint());
+      request.force = !request.resume;
+    } else {
+      request.force = fs::exists(run.manifest());
+    }
+    request.out = path;
+    request.quiet = arguments_.quiet;
+    request.report = false;
+    request.resume_hint = "the same command";
+    const std::optional<PreparedData> data = request.data;
+    run_training(std::move(request), pool);
+    const LoadedRun loaded = load_run(path);
+    RunResult result;
+    result.seed = seed;
+    result.steps = loaded.manifest.steps;
+    result.seconds = loaded.manifest.seconds;
+    result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
+    save(path, result);
+    return result;
+  }
+
+  /// What is wrong with an experiment shows before the first hour is spent.
+  void check() const {
+    for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
+      for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
+        const RunOptions settings = experiment_options(
+            experiment_, experiment_.rows[row], experiment_.columns[column], 1, arguments_.scale);
+        if (arguments_.show) continue;
+        const std::string path = options(row, column, 1).data.path;
+        if (!path.empty() && !fs::exists(path))
+          fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
+                          experiment_.rows[row].data);
+        if (path.empty()) make_target(settings.data.target);
+      }
+  }
+
+  /// Seeds come last, so that a table stands early and its errors follow.
+  void train_all(ThreadPool& pool) {
+    const std::size_t total =
+        experiment_.rows.size() * experiment_.columns.size() * static_cast<std::size_t>(seeds_);
+    std::size_t number = 0;
+    for (std::int64_t seed = 1; seed <= seeds_; ++seed)
+      for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
+        for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
+          ++number;
+          std::optional<RunResult> result;
+          if (!arguments_.force) result = load(folder(row, column, seed));
+          if (!result) {
+            if (!arguments_.quiet)
+              fmt::print(stderr, "run {} of {}: {}, {}, seed {}\n", number, total,
+                         experiment_.rows[row].name, experiment_.columns[column].name, seed);
+            try {
+              result = train(row, column, seed, pool);
+            } catch (const NumericalError& error) {
+              // One run that diverges is a finding, not the end of the table.
+              fmt::print(stderr, "thalweg: {}, {}, seed {}: {}\n", experiment_.rows[row].name,
+                         experiment_.columns[column].name, seed, error.what());
+              ++failed_;
+              continue;
+            }
+          }
+          results_[row][column].push_back(std::move(*result));
+        }
+  }
+
+  void load_all() {
+    for (std::size_t row = 0; row < results_.size(); ++row)
+      for (std::size_t column = 0; column < results_[row].size(); ++column)
+        for (std::int64_t seed = 1; seed <= seeds_; ++seed)
+          if (auto result = load(folder(row, column, seed)))
+            results_[row][column].push_back(std::move(*result));
+  }
+
+  Summary summary(std::size_t row, std::size_t column, const std::string& name) const {
+    std::vector<double> values;
+    for (const RunResult& result : results_[row][column])
+      if (const Figure* figure = result.find(name)) values.push_back(figure->value);
+    return summarise(values);
+  }
+
+  std::string label_of(const std::string& name) const {
+    for (const auto& row : results_)
+      for (const auto& cell : row)
+        for (const RunResult& result : cell)
+          if (const Figure* figure = result.find(name)) return figure->label;
+    return name;
+  }
+
+  TextTable table() const {
+    TextTable result;
+    const bool other = !experiment_.published_metric.empty();
+    result.header = {"row", "model", experiment_.metric_label};
+    if (other) result.header.push_back("as published");
+    result.header.push_back("published");
+    if (!experiment_.published_floor.empty()) result.header.push_back("its floor");
+    for (const std::string& name : experiment_.also) result.header.push_back(label_of(name));
+    result.header.insert(result.header.end(), {"runs", "steps", "time a run"});
+    for (std::size_t row = 0; row < results_.size(); ++row)
+      for (std::size_t column = 0; column < results_[row].size(); ++column) {
+        const auto& runs = results_[row][column];
+        std::vector<std::string> line = {experiment_.rows[row].name,
+                                         experiment_.columns[column].name,
+                                         summary_text(summary(row, column, experiment_.metric))};
+        if (other) line.push_back(summary_text(summary(row, column, experiment_.published_metric)));
+        line.push_back(published_text(experiment_.rows[row].published, column));
+        if (!experiment_.published_floor.empty())
+          line.push_back(summary_text(
+              {summary(row, column, experiment_.published_floor).mean, NAN, runs.size()}));
+        for (const std::string& name : experiment_.also)
+          line.push_back(summary_text(summary(row, column, name)));
+        std::vector<double> seconds;
+        for (const RunResult& run : runs) seconds.push_back(run.seconds);
+        line.push_back(fmt::format("{}", runs.size()));
+        line.push_back(runs.empty() ? "-" : format_count(runs.front().steps));
+        line.push_back(runs.empty() ? "-" : format_duration(summarise(seconds).mean));
+        result.rows.push_back(std::move(line));
+      }
+    return result;
+  }
+
+  /// Differences between columns, row by row and in sum, over the seeds that both have.
+  std::optional<TextTable> differences() const {
+    if (experiment_.comparisons.empty()) return std::nullopt;
+    TextTable result;
+    result.caption =
+        fmt::format("Differences in {}, by seed; {} is better.", experiment_.metric_label,
+                    experiment_.better == "lower" ? "negative" : "positive");
+    result.header = {"row", "difference", "value"};
+    for (const Comparison& comparison : experiment_.comparisons) {
+      const std::size_t from = column_index(comparison.from), to = column_index(comparison.to);
+      const std::string name =
+          fmt::format("{} minus {}", experiment_.columns[to].name, experiment_.columns[from].name);
+      std::vector<std::vector<double>> by_seed(static_cast<std::size_t>(seeds_));
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        std::vector<double> values;
+        for (const RunResult& a : results_[row][from])
+          for (const RunResult& b : results_[row][to])
+            if (a.seed == b.seed && a.find(experiment_.metric) && b.find(experiment_.metric)) {
+              values.push_back(b.find(experiment_.metric)->value -
+                               a.find(experiment_.metric)->value);
+              by_seed[static_cast<std::size_t>(a.seed - 1)].push_back(values.back());
+            }
+        result.rows.push_back({experiment_.rows[row].name, name, summary_text(summarise(values))});
+      }
+      std::vector<double> sums;
+      for (const std::vector<double>& values : by_seed) {
+        if (values.size() != results_.size()) continue;
+        double sum = 0.0;
+        for (const double value : values) sum += value;
+        sums.push_back(sum);
+      }
+      if (results_.size() > 1) result.rows.push_back({"sum", name, summary_text(summarise(sums))});
+    }
+    return result;
+  }
+
+  std::size_t column_index(const std::string& key) const {
+    for (std::size_t i = 0; i < experiment_.columns.size(); ++i)
+      if (experiment_.columns[i].key == key) return i;
+    fail<ConfigError>("{}: unknown column '{}'", experiment_.name, key);
+  }
+
+  bool wanted(const ExperimentPicture& picture, std::size_t column) const {
+    return picture.columns.empty() ||
+           std::find(picture.columns.begin(), picture.columns.end(),
+                     experiment_.columns[column].key) != picture.columns.end();
+  }
+
+  /// A page with tables and pictures, and the tables as text.
+  void write(ThreadPool& pool) const {
+    std::error_code error;
+    fs::create_directories(page_folder_ + "/plots", error);
+    if (error) fail<DataError>("{}: cannot make the folder: {}", page_folder_, error.message());
+    std::string text = fmt::format("{}\n{}\n", experiment_.title, experiment_.source);
+    text += fmt::format(
+        "Scale {}: {}. Mean and standard error over runs that differ in their seed.\n\n",
+        arguments_.scale,
+        arguments_.scale == 1.0
+            ? "trainings of full length"
+            : fmt::format("trainings {} times as long as published", arguments_.scale));
+    HtmlReport page(experiment_.title, experiment_.source);
+    page.section("Figures");
+    const TextTable main = table();
+    text += plain_table(main);
+    page.paragraph(fmt::format("Scale {}.", arguments_.scale));
+    page.table(main);
+    if (const auto difference = differences()) {
+      text += "\n" + plain_table(*difference);
+      page.table(*difference);
+    }
+    for (const std::string& note : experiment_.notes) {
+      text += "\n" + note + "\n";
+      page.paragraph(note);
+    }
+    if (failed_ > 0) {
+      const std::string note = fmt::format("{} runs diverged and are left out.", failed_);
+      text += "\n" + note + "\n";
+      page.paragraph(note);
+    }
+    if (plotting_available())
+      for (const ExperimentPicture& picture : experiment_.pictures) draw(picture, page, pool);
+    page.write(page_folder_ + "/report.html");
+    write_file_atomically(page_folder_ + "/table.txt", text);
+    fmt::print("{}\nlook at {}/report.html\n", text, page_folder_);
+  }
+
+  void draw(const ExperimentPicture& picture, HtmlReport& page, ThreadPool& pool) const {
+    page.section(picture.title);
+    if (picture.kind == "chart") {
+      const fs::path stem = page_folder_ + "/plots/" + picture.kind;
+      if (draw_chart(picture, stem)) page.picture(stem.string() + ".png");
+      return;
+    }
+    for (std::size_t row = 0; row < results_.size(); ++row) {
+      const fs::path stem =
+          fmt::format("{}/plots/{}-{}", page_folder_, picture.kind, experiment_.rows[row].key);
+      if (draw_plane(picture, row, stem, pool)) page.picture(stem.string() + ".png");
+    }
+  }
+
+  /// Density maps of the first seed's runs of one row.
+  bool draw_plane(const ExperimentPicture& picture, std::size_t row, const fs::path& stem,
+                  ThreadPool& pool) const {
+    std::vector<LoadedRun> runs;
+    std::vector<std::string> names;
+    for (std::size_t column = 0; column < results_[row].size(); ++column) {
+      const std::string path = folder(row, column, 1);
+      if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+      runs.push_back(load_run(path));
+      names.push_back(experiment_.columns[column].name);
+    }
+    if (runs.empty()) return false;
+    std::vector<const LoadedRun*> pointers;
+    for (const LoadedRun& run : runs) pointers.push_back(&run);
+    HeatMapPlot plot;
+    if (picture.kind == "densities")
+      plot = density_maps(pointers, names, pool);
+    else if (picture.kind == "bases")
+      plot = base_maps(pointers, names, pool);
+    else
+      fail<ConfigError>("{}: unknown picture '{}'; known: densities, bases, chart",
+                        experiment_.name, picture.kind);
+    if (plot.panels.empty()) return false;
+    plot.title = experiment_.rows[row].name;
+    write_plot(plot, stem);
+    return true;
+  }
+
+  /// The metric, and what else is listed, against a setting.
+  bool draw_chart(const ExperimentPicture& picture, const fs::path& stem) const {
+    LineChart chart;
+    chart.title = picture.title;
+    chart.x_label = picture.x;
+    std::vector<std::string> names = experiment_.also;
+    names.insert(names.begin(), experiment_.metric);
+    for (std::size_t row = 0; row < results_.size(); ++row)
+      for (const std::string& name : names) {
+        LineSeries series;
+        series.name = fmt::format("{}, {}", experiment_.rows[row].name, label_of(name));
+        for (std::size_t column = 0; column < results_[row].size(); ++column) {
+          const Summary value = summary(row, column, name);
+          if (value.count == 0 || !wanted(picture, column)) continue;
+          series.x.push_back(std::stod(experiment_.columns[column].name));
+          series.y.push_back(value.mean);
+        }
+        if (!series.x.empty()) chart.series.push_back(std::move(series));
+      }
+    if (chart.series.empty()) return false;
+    write_plot(chart, stem);
+    return true;
+  }
+
+  Experiment experiment_;
+  const Arguments& arguments_;
+  std::int64_t seeds_ = 0;
+  std::int64_t failed_ = 0;
+  std::string runs_folder_, page_folder_;
+  std::vector<std::vector<std::vector<RunResult>>> results_;  // row, column, seed
+};
+
+void reproduce(const Arguments& arguments) {
+  if (arguments.list || arguments.experiment.empty()) {
+    for (const ExperimentFile& file : experiment_files())
+      fmt::print("  {:<18} {}\n", file.name, read_experiment(file.name, file.text).title);
+    return;
+  }
+  Reproduction(find_experiment(arguments.experiment), arguments).run();
+}
+
+}  // namespace
+
+void add_reproduce(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("reproduce", "Published tables and figures, ours beside theirs");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("EXPERIMENT", arguments->experiment,
+                      "a name such as rbd/table-1, or an experiment file of your own");
+  command->add_flag("--list", arguments->list, "names of all experiments");
+  command->add_option("--scale", arguments->scale, "length of each training; 0.1: a tenth")
+      ->check(CLI::Range(1e-6, 100.0));
+  command->add_option("--seeds", arguments->seeds, "runs of each kind; else what the table has")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--rows", arguments->rows, "only these rows, by key")->delimiter(',');
+  command->add_option("--columns", arguments->columns, "only these columns, by key")
+      ->delimiter(',');
+  command->add_option("--data", arguments->data,
+                      "folder with the tables that `thalweg data` wrote, one folder each");
+  command->add_option("--out", arguments->out, "where runs, tables and pictures go");
+  command->add_flag("--show", arguments->show, "only show what is there already");
+  command->add_flag("--force", arguments->force, "train again what is there");
+  command->add_flag("--quiet", arguments->quiet, "no progress");
+  command->add_option("--threads", arguments->threads, "threads; 0: all")
+      ->check(CLI::Range(0, 1024));
+  command->footer(
+      "Finished runs are kept: after an interruption the same command goes on.\n"
+      "Examples:\n"
+      "  thalweg reproduce --list\n"
+      "  thalweg reproduce rbd/table-1 --scale 0.1 --seeds 1\n"
+      "  thalweg reproduce rbd/figure-3 --scale 0.1\n"
+      "  thalweg reproduce rbd/table-9 --data uci --rows power");
+  command->callback([arguments] { reproduce(*arguments); });
+}
+
+}  // namespace thalweg::cli

@@ -1,0 +1,184 @@
+// thalweg reproduce: built-in experiments can be read, and a small one runs, goes on, and is shown.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "temporary_folder.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code = -1;
+  std::string text;  ///< both outputs
+};
+
+Outcome run(const std::string& arguments) {
+  const std::string command = std::string(THALWEG_BINARY) + " " + arguments + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  Outcome outcome;
+  std::array<char, 4096> buffer{};
+  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    outcome.text.append(buffer.data(), count);
+  outcome.code = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Two rings, two bases, twenty steps.
+std::string small_experiment(const std::string& more = "") {
+  return R"(title = "small"
+metric = "kl_nats"
+metric_label = "KL, nats"
+seeds = 2
+[settings]
+data.target = "two_rings"
+flow.blocks = 2
+flow.hidden = [8]
+base.hidden = [8]
+training.iterations = 20
+training.batch_size = 64
+final_proposals = 1000
+)" + more +
+         R"(
+[[rows]]
+key = "rings"
+name = "two rings"
+published = [[0.5, 0.1], ""]
+[[columns]]
+key = "gaussian"
+name = "Gaussian"
+settings.base.kind = "normal"
+[[columns]]
+key = "resampled"
+name = "resampled"
+settings.base.kind = "resampled"
+[[comparisons]]
+from = "gaussian"
+to = "resampled"
+[[pictures]]
+kind = "densities"
+title = "Densities"
+)";
+}
+
+TEST(Reproduce, EveryBuiltInExperimentCanBeReadWithAllItsSettings) {
+  const TemporaryFolder folder;
+  const Outcome list = run("reproduce --list");
+  ASSERT_EQ(list.code, 0) << list.text;
+  std::istringstream lines(list.text);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    const Outcome outcome = run("reproduce " + name + " --show --out " + folder.path("out"));
+    EXPECT_EQ(outcome.code, 0) << name << ": " << outcome.text;
+  }
+  EXPECT_GE(count, 6);
+}
+
+TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("small.toml", small_experiment());
+  const std::string command = "reproduce " + file + " --out " + folder.path("out");
+  const Outcome first = run(command);
+  ASSERT_EQ(first.code, 0) << first.text;
+  EXPECT_NE(first.text.find("0.5 ± 0.1"), std::string::npos) << first.text;
+  EXPECT_NE(first.text.find("resampled minus Gaussian"), std::string::npos) << first.text;
+  const std::string base = folder.path("out/small/scale-1/");
+  EXPECT_TRUE(fs::exists(base + "report.html"));
+  const std::string figures = base + "rings/resampled/seed-2/figures.json";
+  const auto json = nlohmann::json::parse(contents(figures));
+  EXPECT_EQ(json.at("steps"), 20);
+  const auto written = fs::last_write_time(figures);
+  const std::string table = contents(base + "table.txt");
+
+  // What is finished is not trained again; one lost run alone is made anew, to the same figures.
+  const std::string lost = contents(base + "rings/gaussian/seed-1/figures.json");
+  fs::remove_all(base + "rings/gaussian/seed-1");
+  const Outcome second = run(command);
+  ASSERT_EQ(second.code, 0) << second.text;
+  EXPECT_EQ(fs::last_write_time(figures), written);
+  const auto metrics = [](const std::string& text) {
+    return nlohmann::json::parse(text).at("figures");
+  };
+  EXPECT_EQ(metrics(contents(base + "rings/gaussian/seed-1/figures.json")), metrics(lost));
+  EXPECT_NE(table, "");
+}
+
+TEST(Reproduce, GoesOnWithARunThatHasOnlyACheckpoint) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("small.toml", small_experiment());
+  const std::string command =
+      "reproduce " + file + " --seeds 1 --columns gaussian --out " + folder.path("out");
+  ASSERT_EQ(run(command).code, 0);
+  const std::string figures = folder.path("out/small/scale-1/rings/gaussian/seed-1/figures.json");
+  const auto before = nlohmann::json::parse(contents(figures)).at("figures");
+  fs::remove(figures);
+  ASSERT_EQ(run(command).code, 0);
+  EXPECT_EQ(nlohmann::json::parse(contents(figures)).at("figures"), before);
+}
+
+TEST(Reproduce, ScaleShortensTraining) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("small.toml", small_experiment());
+  const Outcome outcome =
+      run("reproduce " + file + " --scale 0.1 --seeds 1 --columns gaussian --out " +
+          folder.path("out"));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string figures = folder.path("out/small/scale-0.1/rings/gaussian/seed-1/figures.json");
+  EXPECT_EQ(nlohmann::json::parse(contents(figures)).at("steps"), 2);
+}
+
+TEST(Reproduce, RefusesRunsMadeWithOtherSettings) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("small.toml", small_experiment());
+  const std::string command =
+      "reproduce " + file + " --seeds 1 --columns gaussian --out " + folder.path("out");
+  ASSERT_EQ(run(command).code, 0);
+  const std::string base = folder.path("out/small/scale-1/rings/gaussian/seed-1/");
+  const std::string config = contents(base + "config.toml");
+  fs::remove(base + "figures.json");
+  folder.file("small.toml", small_experiment("training.learning_rate = 0.5\n"));
+  const Outcome outcome = run(command);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.text.find("--force"), std::string::npos) << outcome.text;
+  EXPECT_EQ(contents(base + "config.toml"), config);
+  EXPECT_EQ(run(command + " --force").code, 0);
+}
+
+TEST(Reproduce, SaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  const auto expect_error = [&](const std::string& arguments, int code, const std::string& part) {
+    const Outcome outcome = run("reproduce " + arguments + " --out " + folder.path("out"));
+    EXPECT_EQ(outcome.code, code) << arguments;
+    EXPECT_NE(outcome.text.find(part), std::string::npos) << outcome.text;
+    EXPECT_FALSE(fs::exists(folder.path("out")));
+  };
+  expect_error("rbd/tabel-1", 2, "did you mean 'rbd/table-1'");
+  expect_error("rbd/table-1 --rows dual-mon", 2, "did you mean 'dual-moon'");
+  expect_error("rbd/table-9", 2, "--data DIR");
+  expect_error("rbd/table-9 --data " + folder.path("nowhere"), 3, "no such file");
+  expect_error(folder.file("a.toml", "title = 3"), 2, "expected a text");
+  expect_error(folder.file("b.toml", small_experiment() + "[[columns]]\nkey='x'\nname='x'\n"), 2,
+               "expected 3 published values, got 2");
+  expect_error(folder.file("c.toml", "titel = 'x'\n" + small_experiment()), 2, "titel");
+  expect_error(folder.file("d.toml", small_experiment("flow.block = 3\n")), 2, "flow.blocks");
+}
+
+}  // namespace
