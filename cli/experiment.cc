@@ -147,8 +147,13 @@ void check(const Experiment& experiment) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  for (const ExperimentPicture& picture : experiment.pictures)
+  const std::vector<std::string> kinds = {"densities", "overview", "bases", "chart"};
+  for (const ExperimentPicture& picture : experiment.pictures) {
+    if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
+      fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,
+                        name_hint(picture.kind, kinds));
     for (const std::string& column : picture.columns) want_column(column);
+  }
 }
 
 }  // namespace

@@ -420,21 +420,42 @@ class Reproduction {
 
   void draw(const ExperimentPicture& picture, HtmlReport& page, ThreadPool& pool) const {
     page.section(picture.title);
+    const auto show = [&](const auto& plot, const std::string& name) {
+      const fs::path stem = page_folder_ + "/plots/" + name;
+      write_plot(plot, stem);
+      page.picture(stem.string() + ".png");
+    };
     if (picture.kind == "chart") {
-      const fs::path stem = page_folder_ + "/plots/" + picture.kind;
-      if (draw_chart(picture, stem)) page.picture(stem.string() + ".png");
-      return;
-    }
-    for (std::size_t row = 0; row < results_.size(); ++row) {
-      const fs::path stem =
-          fmt::format("{}/plots/{}-{}", page_folder_, picture.kind, experiment_.rows[row].key);
-      if (draw_plane(picture, row, stem, pool)) page.picture(stem.string() + ".png");
+      const LineChart chart = chart_of(picture);
+      if (!chart.series.empty()) show(chart, "chart");
+    } else if (picture.kind == "overview") {
+      // Different targets share one scale, in units of their own largest densities.
+      HeatMapPlot overview;
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        HeatMapPlot plot = plane_of(picture, row, pool);
+        if (plot.panels.empty()) continue;
+        const std::vector<double>& target = plot.panels[0].values;
+        const double top = *std::max_element(target.begin(), target.end());
+        for (Grid& grid : plot.panels)
+          for (double& value : grid.values) value /= top;
+        plot.panels.insert(plot.panels.begin(), std::make_move_iterator(overview.panels.begin()),
+                           std::make_move_iterator(overview.panels.end()));
+        overview = std::move(plot);
+      }
+      overview.title = picture.title;
+      overview.colour_range = {{0.0, 1.3}};
+      if (!overview.panels.empty()) show(overview, "overview");
+    } else {
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        HeatMapPlot plot = plane_of(picture, row, pool);
+        plot.title = experiment_.rows[row].name;
+        if (!plot.panels.empty()) show(plot, picture.kind + "-" + experiment_.rows[row].key);
+      }
     }
   }
 
-  /// Density maps of the first seed's runs of one row.
-  bool draw_plane(const ExperimentPicture& picture, std::size_t row, const fs::path& stem,
-                  ThreadPool& pool) const {
+  /// Maps of the first seed's runs of one row; without panels if there are none yet.
+  HeatMapPlot plane_of(const ExperimentPicture& picture, std::size_t row, ThreadPool& pool) const {
     std::vector<LoadedRun> runs;
     std::vector<std::string> names;
     for (std::size_t column = 0; column < results_[row].size(); ++column) {
@@ -443,25 +464,15 @@ class Reproduction {
       runs.push_back(load_run(path));
       names.push_back(experiment_.columns[column].name);
     }
-    if (runs.empty()) return false;
+    if (runs.empty()) return {};
     std::vector<const LoadedRun*> pointers;
     for (const LoadedRun& run : runs) pointers.push_back(&run);
-    HeatMapPlot plot;
-    if (picture.kind == "densities")
-      plot = density_maps(pointers, names, pool);
-    else if (picture.kind == "bases")
-      plot = base_maps(pointers, names, pool);
-    else
-      fail<ConfigError>("{}: unknown picture '{}'; known: densities, bases, chart",
-                        experiment_.name, picture.kind);
-    if (plot.panels.empty()) return false;
-    plot.title = experiment_.rows[row].name;
-    write_plot(plot, stem);
-    return true;
+    return picture.kind == "bases" ? base_maps(pointers, names, pool)
+                                   : density_maps(pointers, names, pool);
   }
 
   /// The metric, and what else is listed, against a setting.
-  bool draw_chart(const ExperimentPicture& picture, const fs::path& stem) const {
+  LineChart chart_of(const ExperimentPicture& picture) const {
     LineChart chart;
     chart.title = picture.title;
     chart.x_label = picture.x;
@@ -479,9 +490,7 @@ class Reproduction {
         }
         if (!series.x.empty()) chart.series.push_back(std::move(series));
       }
-    if (chart.series.empty()) return false;
-    write_plot(chart, stem);
-    return true;
+    return chart;
   }
 
   Experiment experiment_;

@@ -356,8 +356,10 @@ HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
   plot.x_label = "x0";
   plot.y_label = "x1";
   plot.x_range = plot.y_range = {-target->half_width(), target->half_width()};
-  const RowFunction truth = target_log_density(target, pool);
-  Grid grid = grid_of(target->name(), truth, plot.x_range, plot.y_range);
+  std::string title = target->name();
+  std::replace(title.begin(), title.end(), '_', ' ');
+  Grid grid =
+      grid_of(std::move(title), target_log_density(target, pool), plot.x_range, plot.y_range);
   const double cell = std::pow(2.0 * target->half_width() / kCells, 2);
   double sum = 0.0;
   for (double& value : grid.values) sum += cell * (value = std::exp(value));
