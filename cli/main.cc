@@ -64,6 +64,7 @@ int run(int count, char** values) {
   add_log_prob(app);
   add_evaluate(app);
   add_report(app);
+  add_data(app);
   add_doctor(app);
   add_reproduce(app);
   add_list(app);
