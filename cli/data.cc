@@ -122,8 +122,8 @@ void prepare(const UciTable& uci, const Arguments& arguments) {
   for (const std::string& warning : data.warnings) notes += "warning: " + warning + "\n";
   const std::string counts = counts_text(uci, data), columns = columns_text(data.train);
   const std::string usage = fmt::format(
-      "thalweg train --data {0}/train.npy --set data.validation={0}/validation.npy --set "
-      "data.test={0}/test.npy",
+      "thalweg train --data {0}/train.npy --set data.validation={0}/validation.npy "
+      "data.test={0}/test.npy data.find_integers=false",
       arguments.out);
 
   save_table(folder.file("train.npy"), data.train, FloatType::kFloat32);

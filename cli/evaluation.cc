@@ -66,8 +66,7 @@ std::vector<Figure> baselines(const PreparedData& data, const HeldOut& points, s
 }  // namespace
 
 PreparedData load_run_data(const RunOptions& options) {
-  return prepare_data(load_table(options.data.path), options.data,
-                      static_cast<std::uint64_t>(options.training.seed));
+  return load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
 }
 
 std::string points_hash(const PreparedData& data) {

@@ -152,8 +152,10 @@ class Reproduction {
     if (arguments_.data.empty())
       fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
                         experiment_.name, experiment_.rows[row].key, data);
-    const fs::path path = fs::absolute(arguments_.data) / data;
-    result.data.path = path.lexically_normal().string();
+    result.data.path = data;
+    for (std::string* path : {&result.data.path, &result.data.validation, &result.data.test})
+      if (!path->empty())
+        *path = (fs::absolute(arguments_.data) / *path).lexically_normal().string();
     return result;
   }
 

@@ -9,7 +9,6 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
-#include "thalweg/io/table.h"
 #include "thalweg/training/presets.h"
 
 namespace thalweg::cli {
@@ -55,7 +54,8 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
     options.training.time_budget = seconds_of(arguments.time_budget);
   if (!data.path.empty()) {
     data.target.clear();
-    data.path = std::filesystem::absolute(data.path).lexically_normal().string();
+    for (std::string* path : {&data.path, &data.validation, &data.test})
+      if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   }
 }
 
@@ -117,10 +117,12 @@ TrainingRequest resolve(const Arguments& arguments) {
     apply(arguments, config, options);
   }
   if (request.out.empty()) request.out = default_out(arguments, options);
+  if (options.data.path.empty() && !(options.data.validation + options.data.test).empty())
+    fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
 
   if (!options.data.path.empty()) {
     const auto seed = static_cast<std::uint64_t>(options.training.seed);
-    request.data = prepare_data(load_table(options.data.path), options.data, seed);
+    request.data = load_prepared_data(options.data, seed);
     const PreparedData& data = *request.data;
     if (!arguments.resume && (preset == nullptr || preset->name == "tabular")) {
       options = start;

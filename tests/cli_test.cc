@@ -172,6 +172,50 @@ TEST_F(Cli, TrainsSamplesEvaluatesAndExamines) {
   EXPECT_EQ(run({"doctor", "runs/points", "--samples", "256"}).code, 0);
 }
 
+TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
+  ASSERT_EQ(run({"data", "gas", "--look-alike", "--rows", "8000", "--out", "raw"}).code, 0);
+  const std::vector<std::string> prepare = {"data", "gas", "--from", "raw", "--out", "gas"};
+  Outcome outcome = run(prepare);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  for (const char* part : {"852174", "R16", "data.test=gas/test.npy", "warning: "})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
+  for (const char* file : {"train.npy", "validation.npy", "test.npy", "columns.txt", "README.txt"})
+    EXPECT_TRUE(fs::exists(path("gas") / file)) << file;
+  const auto before = snapshot("gas");
+  expect_failure(prepare, 2, "exists already");
+  std::vector<std::string> again = prepare;
+  again.push_back("--force");
+  EXPECT_EQ(run(again).code, 0);
+  EXPECT_EQ(snapshot("gas"), before);
+  // A folder with anything else in it is not replaced, and a failure leaves nothing behind.
+  write("gas/mine.txt", "keep me");
+  expect_failure(again, 2, "mine.txt");
+  expect_failure({"data", "power", "--from", "raw", "--out", "power"}, 3,
+                 "household_power_consumption.txt");
+  EXPECT_FALSE(fs::exists(path("power")));
+  EXPECT_FALSE(fs::exists(path("power.new")));
+  expect_failure({"data", "powr", "--from", "raw", "--out", "power"}, 2, "did you mean 'power'");
+
+  std::vector<std::string> train = tiny({"--data", "gas/train.npy", "--out", "r"});
+  train.insert(train.end(), {"--set", "data.validation=gas/validation.npy",
+                             "data.test=gas/test.npy", "data.find_integers=false"});
+  outcome = run(train);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("1620 to train, 180 to validate, 200 to test"), std::string::npos)
+      << outcome.out;
+  // The test rows of the run are those of the file.
+  outcome = run({"evaluate", "r", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const auto own = nlohmann::json::parse(outcome.out);
+  const auto other =
+      nlohmann::json::parse(run({"evaluate", "r", "--data", "gas/test.npy", "--json"}).out);
+  EXPECT_EQ(own.at("rows"), 200);
+  EXPECT_EQ(own.at("log_likelihood"), other.at("log_likelihood"));
+  write_points("points.csv", 100);
+  train.insert(train.end(), {"--force", "--set", "data.test=points.csv"});
+  expect_failure(train, 3, "expected the columns of");
+}
+
 TEST_F(Cli, LearnsConditionalDensities) {
   write_points("points.csv", 300);
   Outcome outcome = run(tiny({"--data", "points.csv", "--condition", "a", "--out", "r"}));

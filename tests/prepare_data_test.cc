@@ -62,6 +62,38 @@ TEST(PrepareData, SplitsEveryRowOnce) {
   EXPECT_NE(prepare_data(named(values), options, 4).test, data.test);
 }
 
+TEST(PrepareData, KeepsGivenRowsApart) {
+  const auto values = table(1000, root);
+  const auto numbers = [](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> result(static_cast<std::size_t>(end - begin));
+    std::iota(result.begin(), result.end(), begin);
+    return result;
+  };
+  PreparedData data = prepare_data(named(values), {}, 3, {150, 250});
+  EXPECT_EQ(data.validation, numbers(600, 750));
+  EXPECT_EQ(data.test, numbers(750, 1000));
+  std::sort(data.train.begin(), data.train.end());
+  EXPECT_EQ(data.train, numbers(0, 600));
+  // What is not given is drawn from the other rows; nothing of the given rows is learnt from.
+  data = prepare_data(named(values), {}, 3, {0, 250});
+  EXPECT_EQ(data.test, numbers(750, 1000));
+  EXPECT_EQ(data.validation.size(), 75u);
+  EXPECT_EQ(data.train.size(), 675u);
+  EXPECT_LT(*std::max_element(data.train.begin(), data.train.end()), 750);
+  EXPECT_LT(*std::max_element(data.validation.begin(), data.validation.end()), 750);
+  double mean = 0.0;
+  for (const std::int64_t row : data.train)
+    mean += values[2 * static_cast<std::size_t>(row)] / 675.0;
+  EXPECT_NEAR(data.columns[0].mean, mean, 1e-12);
+  DataOptions options;
+  options.drop_duplicates = true;
+  EXPECT_NE(message_of<ConfigError>([&] {
+              prepare_data(named(values), options, 3, {0, 250});
+            }).find("data.drop_duplicates"),
+            std::string::npos);
+  EXPECT_THROW(prepare_data(named(values), {}, 3, {500, 501}), ShapeError);
+}
+
 TEST(PrepareData, MeasuresAfterNoiseAndBounds) {
   DataOptions options;
   options.bounds = {"b=0:"};

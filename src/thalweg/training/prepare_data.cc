@@ -183,24 +183,28 @@ void measure(ColumnOptions& column, const std::vector<double>& values) {
         column.name, mean, column.scale);
 }
 
-void split(PreparedData& data, const DataOptions& options, std::uint64_t seed) {
+void split(PreparedData& data, const DataOptions& options, std::uint64_t seed,
+           const GivenRows& given) {
   if (options.validation_fraction + options.test_fraction > 0.95)
     fail<ConfigError>(
         "data.validation_fraction + data.test_fraction: expected at most 0.95, got {}",
         options.validation_fraction + options.test_fraction);
-  std::vector<std::int64_t> order(static_cast<std::size_t>(data.rows));
+  const std::int64_t free_rows = data.rows - given.validation - given.test;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(free_rows));
   std::iota(order.begin(), order.end(), 0);
   RandomSequence random(seed, Stream::kSplit);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-  const auto share = [&](double fraction) {
-    const auto count = std::llround(fraction * static_cast<double>(data.rows));
-    return fraction > 0.0 ? std::max<std::int64_t>(1, count) : std::int64_t{0};
+  const auto share = [&](double fraction, std::int64_t given_rows) {
+    const auto count = std::llround(fraction * static_cast<double>(free_rows));
+    return fraction > 0.0 && given_rows == 0 ? std::max<std::int64_t>(1, count) : std::int64_t{0};
   };
-  const auto test_end = order.begin() + share(options.test_fraction);
-  const auto validation_end = test_end + share(options.validation_fraction);
+  const auto test_end = order.begin() + share(options.test_fraction, given.test);
+  const auto validation_end = test_end + share(options.validation_fraction, given.validation);
   data.test.assign(order.begin(), test_end);
   data.validation.assign(test_end, validation_end);
   data.train.assign(validation_end, order.end());
+  for (std::int64_t row = free_rows; row < data.rows; ++row)
+    (row < free_rows + given.validation ? data.validation : data.test).push_back(row);
 }
 
 }  // namespace
@@ -229,11 +233,20 @@ void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& column
   }
 }
 
-PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed) {
+PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
+                          const GivenRows& given_rows) {
   const std::vector<std::string>& names = table.names;
   const std::vector<double>& values = table.values;
   const std::size_t width = names.size();
   const auto rows = static_cast<std::size_t>(table.rows);
+  if (given_rows.validation < 0 || given_rows.test < 0 ||
+      given_rows.validation + given_rows.test > table.rows)
+    fail<ShapeError>("given rows: expected at most {} in all, got {} and {}", table.rows,
+                     given_rows.validation, given_rows.test);
+  if (options.drop_duplicates && given_rows.validation + given_rows.test > 0)
+    fail<ConfigError>(
+        "data.drop_duplicates cannot be combined with data.validation and data.test; drop them in "
+        "the files");
   const auto condition = column_numbers(names, options.condition, "data.condition");
   auto chosen = column_numbers(names, options.columns, "data.columns");
   if (chosen.empty())
@@ -329,7 +342,7 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
         "evenly spaced values in {}: uniform noise fills the gaps in training, and samples are "
         "rounded back",
         fmt::join(spaced, ", ")));
-  split(data, options, seed);
+  split(data, options, seed, given_rows);
   if (data.train.size() < 10)
     fail<DataError>(
         "only {} rows are left to train on; lower data.validation_fraction and "
@@ -345,6 +358,29 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
     measure(data.context_columns[column],
             column_values(train_context, data.context_columns.size(), column));
   return data;
+}
+
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) {
+  Table table = load_table(options.path);
+  const auto append = [&](const std::string& path) -> std::int64_t {
+    if (path.empty()) return 0;
+    const Table more = load_table(path);
+    if (more.names != table.names)
+      fail<DataError>("{}: expected the columns of {} ({}), got {}", path, options.path,
+                      fmt::join(table.names, ", "), fmt::join(more.names, ", "));
+    // Later checks count rows over all files.
+    if (const auto cell = find_non_finite(more))
+      fail<DataError>(
+          "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
+          path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
+    table.values.insert(table.values.end(), more.values.begin(), more.values.end());
+    table.rows += more.rows;
+    return more.rows;
+  };
+  GivenRows given;
+  given.validation = append(options.validation);
+  given.test = append(options.test);
+  return prepare_data(table, options, seed, given);
 }
 
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {

@@ -28,12 +28,24 @@ struct PreparedData {
   }
 };
 
+/// How many of a table's last rows have a purpose already: first those to validate on, then those
+/// to test on. For a purpose without rows here, a share of the other rows is drawn.
+struct GivenRows {
+  std::int64_t validation = 0, test = 0;
+};
+
 /// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
 /// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
 /// column after noise and bounds. Throws ConfigError
 /// for unknown columns and unreadable bounds; DataError, with row (from 1) and column, for values
 /// that cannot be used, constant columns and too few rows.
-PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed);
+PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
+                          const GivenRows& given = {});
+
+/// prepare_data() of the rows of the files options.path, options.validation and options.test; the
+/// latter two may be empty. Throws as load_table and prepare_data; DataError if the files have
+/// other columns than the first; ConfigError for drop_duplicates beside given rows.
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
 
 /// Rows of `matrix` (any number x `width`) with the given numbers.
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,

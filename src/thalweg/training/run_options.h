@@ -15,8 +15,11 @@ namespace thalweg {
 
 /// Where training points come from and how their columns are treated.
 struct DataOptions {
-  std::string target;                  ///< a built-in target, drawn from as long as training lasts
-  std::string path;                    ///< or a file of points, which has precedence
+  std::string target;  ///< a built-in target, drawn from as long as training lasts
+  std::string path;    ///< or a file of points, which has precedence
+  std::string
+      validation;    ///< a file with the rows that decide when to stop; empty: a share of path
+  std::string test;  ///< a file with the rows to test on; empty: a share of path
   std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
   std::vector<std::string> condition;  ///< columns that the density is conditioned on
   std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
