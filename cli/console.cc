@@ -51,6 +51,11 @@ double seconds_of(std::string_view text) {
   return total;
 }
 
+std::string number_text(double value, int decimals) {
+  return std::abs(value) < 1e6 || std::isinf(value) ? fmt::format("{:.{}f}", value, decimals)
+                                                    : fmt::format("{:.4g}", value);
+}
+
 namespace {
 
 double now() {

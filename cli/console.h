@@ -28,6 +28,10 @@ bool interrupted();
 
 /// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
 double seconds_of(std::string_view text);
+
+/// A number with `decimals` after the point, or in short with an exponent from a million on.
+std::string number_text(double value, int decimals);
+
 /// Shows how far something is on standard error: a bar on a terminal, else a line every tenth.
 class ProgressDisplay {
  public:

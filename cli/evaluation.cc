@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/io/table.h"
@@ -164,13 +165,17 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
       figures.push_back({"kl_as_published", "KL as published", divergence.as_published});
       figures.push_back(
           {"kl_published_floor", "  its value for an exact model", divergence.published_floor});
+      figures.push_back({"kl_not_finite", "  grid points without a density",
+                         static_cast<double>(divergence.non_finite), 0.0, 0});
       std::vector<double> log_target = truth(points.x);
       for (double& value : log_target) value -= *log_normaliser;
       figures.insert(figures.begin() + 1,
                      mean_of("target_log_likelihood", "the target itself", log_target));
     }
-    figures.push_back(
-        {"integral", "integral of the density", grid_integral(model, 8.0, 800).value});
+    const GridIntegral integral = grid_integral(model, 8.0, 800);
+    figures.push_back({"integral", "integral of the density", integral.value});
+    figures.push_back({"integral_not_finite", "  grid points where it is not finite",
+                       static_cast<double>(integral.non_finite), 0.0, 0});
   }
   return figures;
 }
@@ -178,8 +183,9 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
 std::string figures_text(const std::vector<Figure>& figures) {
   std::string text;
   for (const Figure& figure : figures)
-    text += fmt::format("  {:<34} {:>12.5f}{}\n", figure.label, figure.value,
-                        figure.error > 0.0 ? fmt::format(" +- {:.5f}", figure.error) : "");
+    text +=
+        fmt::format("  {:<34} {:>12}{}\n", figure.label, number_text(figure.value, figure.decimals),
+                    figure.error > 0.0 ? " +- " + number_text(figure.error, 5) : "");
   return text;
 }
 

@@ -22,6 +22,7 @@ struct Figure {
   std::string name;   ///< "log_likelihood"
   std::string label;  ///< as people read it
   double value = 0.0, error = 0.0;
+  int decimals = 5;  ///< after the point, as people read it
 };
 
 /// Points on which a model is judged, dequantised.

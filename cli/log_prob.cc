@@ -1,8 +1,10 @@
 // thalweg log-prob: the log density of points under a trained model.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/sampling/evaluate.h"
@@ -46,11 +48,16 @@ void log_prob(const Arguments& arguments) {
     }
   const auto count = static_cast<double>(finite);
   if (!arguments.quiet)
-    fmt::print("{} log densities in {}; mean {:.5f} +- {:.5f} nats\n", values.size(), arguments.out,
-               mean, finite > 1 ? std::sqrt(square / (count - 1.0) / count) : 0.0);
-  if (finite < points.rows)
-    fmt::print(stderr, "thalweg: {} of {} log densities are not finite and not in the mean\n",
-               points.rows - finite, points.rows);
+    fmt::print("{} log densities in {}; mean {} +- {} nats\n", values.size(), arguments.out,
+               number_text(mean, 5),
+               number_text(finite > 1 ? std::sqrt(square / (count - 1.0) / count) : 0.0, 5));
+  if (finite < points.rows) {
+    const auto zero = std::count(values.begin(), values.end(), -INFINITY);
+    fmt::print(stderr,
+               "thalweg: {} of {} log densities are not finite and not in the mean: {} are -inf, a "
+               "density of 0; {} are undefined\n",
+               points.rows - finite, points.rows, zero, points.rows - finite - zero);
+  }
 }
 
 }  // namespace
@@ -61,7 +68,8 @@ void add_log_prob(CLI::App& app) {
   command->add_option("RUN", arguments->run, "folder of a run")->required();
   command->add_option("DATA", arguments->data, "points with the columns of the training data")
       ->required();
-  command->add_option("--out", arguments->out, ".npy, .csv or .tsv file to write")->required();
+  command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
+      ->required();
   command->add_option("--precision", arguments->precision, "float or double")
       ->check(CLI::IsMember({"float", "double"}));
   command->add_option("--threads", arguments->threads, "threads; 0: all")

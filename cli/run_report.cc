@@ -312,7 +312,7 @@ TextTable figures_table(const Material& material, const std::vector<std::vector<
       row.push_back(found == of_run.end() ? "-"
                     : found->error > 0.0
                         ? fmt::format("{:.4f} \u00b1 {:.4f}", found->value, found->error)
-                        : fmt::format("{:.4f}", found->value));
+                        : fmt::format("{:.{}f}", found->value, std::min(found->decimals, 4)));
     }
     table.rows.push_back(std::move(row));
   }

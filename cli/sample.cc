@@ -85,7 +85,8 @@ void add_sample(CLI::App& app) {
   command->add_option("--count", arguments->count, "number of samples; may exceed memory")
       ->required()
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000000}));
-  command->add_option("--out", arguments->out, ".npy, .csv or .tsv file to write")->required();
+  command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
+      ->required();
   command->add_option("--condition", arguments->condition,
                       "file with the condition's columns; rows are used in turn");
   command->add_option("--seed", arguments->seed, "the same seed gives the same samples")

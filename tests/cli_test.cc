@@ -216,6 +216,21 @@ TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
   expect_failure(train, 3, "expected the columns of");
 }
 
+TEST_F(Cli, CountsDensitiesThatAreNotFinite) {
+  ASSERT_EQ(run(tiny({"rings-normal", "--out", "r", "--set", "flow.scale_map=tanh"})).code, 0);
+  write("far.csv", "x0,x1\n0,0\n1e25,1e25\n-1e9,1\n");
+  Outcome outcome = run({"log-prob", "r", "far.csv", "--out", "l.csv"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_LT(outcome.out.size(), 100u) << outcome.out;
+  EXPECT_NE(outcome.error.find("1 are -inf, a density of 0; 0 are undefined"), std::string::npos)
+      << outcome.error;
+  outcome = run({"evaluate", "r", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("kl_not_finite"), 0.0);
+  EXPECT_EQ(json.at("integral_not_finite"), 0.0);
+}
+
 TEST_F(Cli, LearnsConditionalDensities) {
   write_points("points.csv", 300);
   Outcome outcome = run(tiny({"--data", "points.csv", "--condition", "a", "--out", "r"}));

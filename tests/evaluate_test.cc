@@ -171,5 +171,40 @@ TEST(ModelErrors, NameTheOption) {
   }
 }
 
+TEST(EvaluationFarAway, GivesNoDensityWhereTheLatentPointOverflows) {
+  ModelOptions options = small_model("resampled");
+  options.flow.blocks = 8;
+  const auto model = disturbed_model(options);
+  ThreadPool pool(2);
+  std::vector<double> x = points(4000, 3);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] *= std::pow(10.0, static_cast<double>(i % 12) / 3);
+  const std::vector<double> wide = DensityEvaluator(*model, pool, Precision::kDouble).log_prob(x);
+  const std::vector<double> narrow = DensityEvaluator(*model, pool).log_prob(x);
+  std::int64_t overflown = 0;
+  for (std::size_t row = 0; row < narrow.size(); ++row) {
+    ASSERT_FALSE(std::isnan(narrow[row]) || std::isnan(wide[row])) << row;
+    if (narrow[row] != -INFINITY) continue;
+    ++overflown;
+    // Where double has room, it gives the far smaller density that single precision cannot.
+    EXPECT_LT(wide[row], -1e30) << row;
+  }
+  EXPECT_GT(overflown, 100);
+  EXPECT_LT(overflown, 3900);
+}
+
+TEST(EvaluationFarAway, KeepsNotANumberWhereInputOrModelHasIt) {
+  const auto model = disturbed_model(small_model("normal"));
+  ThreadPool pool(1);
+  std::vector<double> x = points(3, 3);
+  x[4] = NAN;
+  const std::vector<double> values = DensityEvaluator(*model, pool).log_prob(x);
+  EXPECT_TRUE(std::isfinite(values[0]));
+  EXPECT_TRUE(std::isnan(values[1]));
+  for (double& value : model->parameters().flat()) value = NAN;
+  for (const double value : DensityEvaluator(*model, pool).log_prob(x))
+    EXPECT_TRUE(std::isnan(value));
+}
+
 }  // namespace
 }  // namespace thalweg

@@ -38,7 +38,7 @@ TEST(CheckModel, FindsASoundModelSound) {
   Model model(small_model(), 1);
   estimate_normaliser(model, 100000, 1, pool);
   const std::vector<Finding> findings = check_model(model, {}, 512, 1, pool);
-  EXPECT_EQ(findings.size(), 9u);
+  EXPECT_EQ(findings.size(), 10u);
   for (const Finding& finding : findings)
     EXPECT_EQ(finding.verdict, Verdict::kGood) << finding.name << ": " << finding.text;
 }
@@ -86,6 +86,20 @@ TEST(CheckModel, FindsWhatIsNotFinite) {
         value = NAN;
   EXPECT_EQ(verdict_of(check_model(model, {}, 64, 1, pool), "samples not finite"),
             Verdict::kBroken);
+}
+
+TEST(CheckModel, LooksBeyondTheSamples) {
+  ThreadPool pool(2);
+  ModelOptions options = small_model();
+  options.base.kind = "normal";
+  Model model(options, 1);
+  EXPECT_EQ(verdict_of(check_model(model, {}, 512, 1, pool), "densities far away"), Verdict::kGood);
+  for (const ParameterInfo& info : model.parameters().infos())
+    if (info.name.find("coupling") != std::string::npos)
+      for (double& value : model.parameters().values(model.parameters().find(info.name)))
+        value = 3.0;
+  // Steep exponential scales overflow a few widths away, which is no density and no defect.
+  EXPECT_EQ(verdict_of(check_model(model, {}, 512, 1, pool), "densities far away"), Verdict::kGood);
 }
 
 }  // namespace

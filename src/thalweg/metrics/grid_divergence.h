@@ -36,8 +36,7 @@ GridDivergence grid_divergence(const PlaneLogDensity& log_target, double log_nor
 /// An integral by a grid.
 struct GridIntegral {
   double value = 0.0;
-  /// Points where the density is NaN or infinite, which count as 0: where a flow's latent point
-  /// overflows, far from all data.
+  /// Points where the density is NaN or infinite, which count as 0; a log density of -inf is none.
   std::int64_t non_finite = 0;
 };
 

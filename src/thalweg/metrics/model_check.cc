@@ -132,17 +132,42 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
   return worst;
 }
 
+bool within_bounds(const Model& model, std::size_t column, double value) {
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  return columns.empty() || (value > columns[column].lower && value < columns[column].upper);
+}
+
+/// Points with uniform columns in boxes around the samples, 2, 4, ... 64 times as wide as these
+/// reach, within bounds.
+std::vector<double> distant_points(const Model& model, const Points& points, std::uint64_t seed) {
+  constexpr std::uint64_t kPointsPerBox = 4096;
+  const auto width = static_cast<std::size_t>(points.features);
+  std::vector<double> x;
+  double factor = 2.0;
+  for (std::uint64_t box = 0; box < 6; ++box, factor *= 2.0)
+    for (std::uint64_t row = 0; row < kPointsPerBox; ++row) {
+      RandomSequence random(seed, Stream::kEvaluation, box * kPointsPerBox + row);
+      for (std::size_t column = 0; column < width; ++column) {
+        const double middle = 0.5 * (points.low[column] + points.high[column]);
+        const double half = 0.5 * factor * (points.high[column] - points.low[column]);
+        const double value = middle + half * (2.0 * random.uniform() - 1.0);
+        // Beyond a bound there is nothing: the middle is within.
+        x.push_back(within_bounds(model, column, value) ? value : middle);
+      }
+    }
+  return x;
+}
+
 /// Integral of the density over the box of the samples, widened to twice its size.
-double density_integral(const Model& model, const Points& points, std::span<const double> context,
-                        ThreadPool& pool) {
+GridIntegral density_integral(const Model& model, const Points& points,
+                              std::span<const double> context, ThreadPool& pool) {
   DensityEvaluator evaluator(model, pool, Precision::kDouble);
   const auto centre = [&](std::size_t column) {
     return 0.5 * (points.low[column] + points.high[column]);
   };
   const auto half = [&](std::size_t column) { return points.high[column] - points.low[column]; };
   const auto in_bounds = [&](std::size_t column, double value) {
-    const auto& columns = model.options().columns;
-    return columns.empty() || (value > columns[column].lower && value < columns[column].upper);
+    return within_bounds(model, column, value);
   };
   if (points.features == 1) {
     const double step = 2.0 * half(0) / static_cast<double>(kCells);
@@ -151,28 +176,31 @@ double density_integral(const Model& model, const Points& points, std::span<cons
       const double value = centre(0) - half(0) + step * (static_cast<double>(cell) + 0.5);
       if (in_bounds(0, value)) x.push_back(value);
     }
-    double sum = 0.0;
+    GridIntegral result;
     for (const double value :
-         evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(x.size()))))
-      if (std::isfinite(value)) sum += std::exp(value);
-    return sum * step;
+         evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(x.size())))) {
+      const double density = std::exp(value);
+      if (std::isfinite(density))
+        result.value += density * step;
+      else
+        ++result.non_finite;
+    }
+    return result;
   }
   const double log_area = std::log(half(0)) + std::log(half(1));
   return grid_integral(
-             [&](std::span<const double> unit) {
-               std::vector<double> x(unit.size());
-               for (std::size_t i = 0; i < unit.size(); ++i)
-                 x[i] = centre(i % 2) + half(i % 2) * unit[i];
-               std::vector<double> result = evaluator.log_prob(
-                   x, repeated(context, static_cast<std::int64_t>(unit.size() / 2)));
-               for (std::size_t row = 0; row < result.size(); ++row)
-                 result[row] = in_bounds(0, x[2 * row]) && in_bounds(1, x[2 * row + 1])
-                                   ? result[row] + log_area
-                                   : -INFINITY;
-               return result;
-             },
-             1.0, 1000)
-      .value;
+      [&](std::span<const double> unit) {
+        std::vector<double> x(unit.size());
+        for (std::size_t i = 0; i < unit.size(); ++i) x[i] = centre(i % 2) + half(i % 2) * unit[i];
+        std::vector<double> result =
+            evaluator.log_prob(x, repeated(context, static_cast<std::int64_t>(unit.size() / 2)));
+        for (std::size_t row = 0; row < result.size(); ++row)
+          result[row] = in_bounds(0, x[2 * row]) && in_bounds(1, x[2 * row + 1])
+                            ? result[row] + log_area
+                            : -INFINITY;
+        return result;
+      },
+      1.0, 1000);
 }
 
 }  // namespace
@@ -212,6 +240,18 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
       judge(bad_share, 0.0, 1e-3),
       "Share of the model's own samples at which its log density is not finite.");
 
+  const std::vector<double> distant = distant_points(model, points, seed);
+  std::int64_t undefined = 0;
+  const std::int64_t distant_rows = static_cast<std::int64_t>(distant.size()) / points.features;
+  for (const double value : evaluator.log_prob(distant, repeated(context, distant_rows)))
+    if (std::isnan(value) || value == INFINITY) ++undefined;
+  const double undefined_share = static_cast<double>(undefined) / static_cast<double>(distant_rows);
+  add("densities far away", undefined_share, fmt::format("{:.3g} %", 100.0 * undefined_share),
+      judge(undefined_share, 0.0, 1e-3),
+      "Share without a density (NaN or infinite) among points in boxes 2 to 64 times as wide as "
+      "the "
+      "samples reach.");
+
   const double exact = round_trip_error(model, points, context, pool, Precision::kDouble);
   add("round trip, double", exact, fmt::format("{:.2g}", exact), judge(exact, 1e-6, 1e-3),
       "Largest distance between x and forward(inverse(x)), in deviations of a column; beyond 1e-3 "
@@ -227,9 +267,11 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
       "densities "
       "are wrong.");
   if (points.features <= 2) {
-    const double integral = density_integral(model, points, context, pool);
-    add("integral", integral, fmt::format("{:.5f}", integral),
-        judge(std::abs(integral - 1.0), 1e-2, 5e-2),
+    const GridIntegral integral = density_integral(model, points, context, pool);
+    add("integral", integral.value,
+        fmt::format("{:.5f}, {} points not finite", integral.value, integral.non_finite),
+        std::max(judge(std::abs(integral.value - 1.0), 1e-2, 5e-2),
+                 judge(static_cast<double>(integral.non_finite), 0.0, 100.0)),
         "Sum of the density over a grid around the samples; 1 unless the density is wrong or finer "
         "than the grid.");
   }

@@ -1,6 +1,7 @@
 #include "thalweg/sampling/evaluate.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <optional>
@@ -35,6 +36,27 @@ Inputs make_inputs(Graph& graph, const Model& model) {
   if (model.flow().context_features() > 0)
     inputs.context = graph.input({model.flow().context_features(), 1});
   return inputs;
+}
+
+// Beyond this, squares leave single precision, and differences of such numbers soon are NaN.
+constexpr double kOverflow = 1e18;
+
+/// Above 0 where a layer maps a point without NaN beyond kOverflow on the way from x to z.
+Value latent_overflow(const Flow& flow, const Inputs& inputs) {
+  Value value = inputs.main;
+  Value overflow = value.graph->constant(0.0);
+  const auto all_numbers = [](Value v) {
+    return 1.0 - step(sum(1.0 - less_equal(abs(v), v.graph->constant(INFINITY)), Axis::kFeatures));
+  };
+  const auto& transforms = flow.transforms();
+  for (auto layer = transforms.rbegin(); layer != transforms.rend(); ++layer) {
+    const Value context = (*layer)->context_features() > 0 ? inputs.context : Value{};
+    const Value next = (*layer)->inverse(value, context).value;
+    const Value beyond = sum(less(next.graph->constant(kOverflow), abs(next)), Axis::kFeatures);
+    overflow = overflow + all_numbers(value) * beyond;
+    value = next;
+  }
+  return overflow;
 }
 
 std::int64_t checked_rows(const char* function, const Model& model, std::span<const double> x,
@@ -158,18 +180,20 @@ struct DensityEvaluator::Programs {
   const Model& model;
   ThreadPool& pool;
   Precision precision;
-  std::optional<AnyRowMap> density, latent, data;
+  std::array<std::optional<AnyRowMap>, 4> maps;
 
-  enum class Kind : std::uint8_t { kDensity, kLatent, kData };
+  enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
 
   AnyRowMap& get(Kind kind) {
-    auto& map = kind == Kind::kDensity ? density : kind == Kind::kLatent ? latent : data;
+    auto& map = maps[static_cast<std::size_t>(kind)];
     if (!map) {
       Graph graph(model.parameters());
       const Inputs inputs = make_inputs(graph, model);
       std::vector<Value> outputs;
       if (kind == Kind::kDensity) {
         outputs = {model.flow().log_prob(inputs.main, inputs.context)};
+      } else if (kind == Kind::kOverflow) {
+        outputs = {latent_overflow(model.flow(), inputs)};
       } else {
         const Mapped mapped = kind == Kind::kLatent
                                   ? model.flow().inverse(inputs.main, inputs.context)
@@ -188,16 +212,41 @@ struct DensityEvaluator::Programs {
     if (log_det != nullptr) *log_det = std::move(results[1]);
     return std::move(results[0]);
   }
+
+  /// Puts -inf where `log_prob` is NaN only because the latent point is too far away for a number.
+  void settle_overflow(std::span<const double> x, std::span<const double> context,
+                       std::vector<double>& log_prob) {
+    const auto features = static_cast<std::size_t>(model.flow().features());
+    const auto given = static_cast<std::size_t>(model.flow().context_features());
+    std::vector<std::size_t> rows;
+    std::vector<double> points, contexts;
+    for (std::size_t row = 0; row < log_prob.size(); ++row) {
+      if (!std::isnan(log_prob[row])) continue;
+      rows.push_back(row);
+      const auto point = x.subspan(row * features, features);
+      const auto condition = context.subspan(row * given, given);
+      points.insert(points.end(), point.begin(), point.end());
+      contexts.insert(contexts.end(), condition.begin(), condition.end());
+    }
+    if (rows.empty()) return;
+    const std::vector<double> overflow =
+        mapped(Kind::kOverflow, "log_prob", points, contexts, nullptr);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (overflow[i] > 0.0) log_prob[rows[i]] = -INFINITY;
+  }
 };
 
 DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision)
-    : programs_(new Programs{model, pool, precision, {}, {}, {}}) {}
+    : programs_(new Programs{model, pool, precision, {}}) {}
 
 DensityEvaluator::~DensityEvaluator() = default;
 
 std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
                                                std::span<const double> context) {
-  return programs_->mapped(Programs::Kind::kDensity, "log_prob", x, context, nullptr);
+  std::vector<double> result =
+      programs_->mapped(Programs::Kind::kDensity, "log_prob", x, context, nullptr);
+  programs_->settle_overflow(x, context, result);
+  return result;
 }
 
 std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,

@@ -26,8 +26,9 @@ class DensityEvaluator {
   DensityEvaluator& operator=(const DensityEvaluator&) = delete;
 
   /// Log densities in nats in the units of the data; `x` is rows x features, `context` rows x
-  /// context features, row-major. Values that are not finite come out as they are. Throws
-  /// ShapeError.
+  /// context features, row-major. -inf, density 0, where z is too far away for a number, as
+  /// couplings with the scale map exp make it some scales beyond the data; NaN only for a NaN in x
+  /// or context, or in the model itself. Throws ShapeError.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
   /// z of each row, and if `log_det` is given log|det dz/dx|.
   std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
