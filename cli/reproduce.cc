@@ -242,11 +242,12 @@ class Reproduction {
         const RunOptions settings = experiment_options(
             experiment_, experiment_.rows[row], experiment_.columns[column], 1, arguments_.scale);
         if (arguments_.show) continue;
-        const std::string path = options(row, column, 1).data.path;
-        if (!path.empty() && !fs::exists(path))
-          fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
-                          experiment_.rows[row].data);
-        if (path.empty()) make_target(settings.data.target);
+        const DataOptions data = options(row, column, 1).data;
+        for (const std::string& path : {data.path, data.validation, data.test})
+          if (!path.empty() && !fs::exists(path))
+            fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
+                            experiment_.rows[row].data);
+        if (data.path.empty()) make_target(settings.data.target);
       }
   }
 
