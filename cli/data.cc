@@ -121,10 +121,8 @@ void prepare(const UciTable& uci, const Arguments& arguments) {
   for (const std::string& step : data.steps) notes += "- " + step + "\n";
   for (const std::string& warning : data.warnings) notes += "warning: " + warning + "\n";
   const std::string counts = counts_text(uci, data), columns = columns_text(data.train);
-  const std::string usage = fmt::format(
-      "thalweg train --data {0}/train.npy --set data.validation={0}/validation.npy "
-      "data.test={0}/test.npy data.find_integers=false",
-      arguments.out);
+  const std::string usage =
+      fmt::format("thalweg train --data {} --set data.find_integers=false", arguments.out);
 
   save_table(folder.file("train.npy"), data.train, FloatType::kFloat32);
   save_table(folder.file("validation.npy"), data.validation, FloatType::kFloat32);

@@ -55,7 +55,10 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (!data.path.empty()) {
     data.target.clear();
     for (std::string* path : {&data.path, &data.validation, &data.test})
-      if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
+      if (!path->empty()) {
+        *path = std::filesystem::absolute(*path).lexically_normal().string();
+        if (path->ends_with('/')) path->pop_back();  // or a folder has no name
+      }
   }
 }
 
@@ -177,7 +180,8 @@ void add_train(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("CONFIG", arguments->source,
                       "config file (.toml) or preset (`thalweg list`); not needed with --data");
-  command->add_option("--data", arguments->data, "points: .npy, file.npy[3], .csv or .tsv");
+  command->add_option("--data", arguments->data,
+                      "points: .npy, file.npy[3], .csv, .tsv, or a folder that `data` wrote");
   command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
   command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
   command->add_option("--condition", arguments->condition, "columns that are given, as d,e");

@@ -177,7 +177,7 @@ TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
   const std::vector<std::string> prepare = {"data", "gas", "--from", "raw", "--out", "gas"};
   Outcome outcome = run(prepare);
   ASSERT_EQ(outcome.code, 0) << outcome.error;
-  for (const char* part : {"852174", "R16", "data.test=gas/test.npy", "warning: "})
+  for (const char* part : {"852174", "R16", "--data gas --set", "warning: "})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
   for (const char* file : {"train.npy", "validation.npy", "test.npy", "columns.txt", "README.txt"})
     EXPECT_TRUE(fs::exists(path("gas") / file)) << file;
@@ -203,6 +203,13 @@ TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_NE(outcome.out.find("1620 to train, 180 to validate, 200 to test"), std::string::npos)
       << outcome.out;
+  // The folder stands for its three files.
+  std::vector<std::string> short_form =
+      tiny({"--data", "gas/", "--set", "data.find_integers=false"});
+  outcome = run(short_form);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(contents(path("runs/gas/model.safetensors")), contents(path("r/model.safetensors")));
+  expect_failure({"train", "--data", "raw"}, 3, "a folder with train.npy");
   // The test rows of the run are those of the file.
   outcome = run({"evaluate", "r", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;

@@ -106,9 +106,9 @@ TEST(UciTables, PowerTextAndArrayAgree) {
     values[row * 8 + 7] = static_cast<double>(row);
   }
   text.file("household_power_consumption.txt", lines);
-  save(array.path("data.npy"), 200, 8, values);
+  save(array.path("mine.npy"), 200, 8, values);
   const SplitTable one = prepare_uci_table(find_uci_table("power"), text.path(""));
-  const SplitTable other = prepare_uci_table(find_uci_table("power"), array.path("data.npy"));
+  const SplitTable other = prepare_uci_table(find_uci_table("power"), array.path("mine.npy"));
   EXPECT_EQ(one.train.values, other.train.values);
   EXPECT_EQ(one.test.values, other.test.values);
   expect_parts(one.steps[0], {"200 rows", "5 rows with missing values"});

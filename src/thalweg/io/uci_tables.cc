@@ -188,6 +188,7 @@ class Source {
   /// The first of `names` that is there.
   std::optional<std::string> find(const std::vector<std::string>& names) const {
     if (is_file_) {
+      if (from_.ends_with(".npy") && names.front() == "data.npy") return from_;
       const std::string own = fs::path(from_).filename().string();
       if (std::find(names.begin(), names.end(), own) != names.end()) return from_;
       return std::nullopt;

@@ -35,8 +35,8 @@ struct SplitTable {
 /// Makes a table from what is in the folder `from`, the first of these that is there:
 /// train.npy, validation.npy (or val.npy) and test.npy, taken as they are; data.npy, the raw array
 /// that the paper's authors published (POWER, MINIBOONE) or that was saved from their pickle
-/// (GAS); the UCI originals, plain or as .gz. `from` may also be such a file itself, but not for
-/// HEPMASS, which has two.
+/// (GAS); the UCI originals, plain or as .gz. `from` may also be such a raw array (of any name)
+/// or original itself, but not for HEPMASS, which has two.
 ///
 /// The same input gives the same output, with the bits of NumPy's RandomState(42) for POWER's order
 /// and noise. From the original of GAS a quarter of the rows is drawn with RandomState(42): the

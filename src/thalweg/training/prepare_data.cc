@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 
@@ -361,12 +362,22 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 }
 
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) {
-  Table table = load_table(options.path);
+  const std::filesystem::path folder = options.path;
+  const bool is_folder = std::filesystem::is_directory(folder);
+  const auto in_folder = [&](const char* name, const std::string& own) {
+    const bool taken = is_folder && own.empty() && std::filesystem::exists(folder / name);
+    return taken ? (folder / name).string() : own;
+  };
+  const std::string train_path = is_folder ? in_folder("train.npy", "") : options.path;
+  if (train_path.empty())
+    fail<DataError>("{}: expected a file, or a folder with train.npy, validation.npy and test.npy",
+                    options.path);
+  Table table = load_table(train_path);
   const auto append = [&](const std::string& path) -> std::int64_t {
     if (path.empty()) return 0;
     const Table more = load_table(path);
     if (more.names != table.names)
-      fail<DataError>("{}: expected the columns of {} ({}), got {}", path, options.path,
+      fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
                       fmt::join(table.names, ", "), fmt::join(more.names, ", "));
     // Later checks count rows over all files.
     if (const auto cell = find_non_finite(more))
@@ -378,8 +389,8 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
     return more.rows;
   };
   GivenRows given;
-  given.validation = append(options.validation);
-  given.test = append(options.test);
+  given.validation = append(in_folder("validation.npy", options.validation));
+  given.test = append(in_folder("test.npy", options.test));
   return prepare_data(table, options, seed, given);
 }
 

@@ -43,8 +43,10 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
                           const GivenRows& given = {});
 
 /// prepare_data() of the rows of the files options.path, options.validation and options.test; the
-/// latter two may be empty. Throws as load_table and prepare_data; DataError if the files have
-/// other columns than the first; ConfigError for drop_duplicates beside given rows.
+/// latter two may be empty. If options.path is a folder, its train.npy, validation.npy and test.npy
+/// (one of the latter two may be missing) stand for what options do not name. Throws as load_table
+/// and prepare_data; DataError if the files have other columns than the first; ConfigError for
+/// drop_duplicates beside given rows.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
 
 /// Rows of `matrix` (any number x `width`) with the given numbers.

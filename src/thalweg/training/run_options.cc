@@ -302,7 +302,8 @@ const std::vector<OptionKey>& option_keys() {
 
       {"data.target", "built-in target to learn, drawn from afresh for each batch",
        [](R& r) -> P { return &r.data.target; }},
-      {"data.path", "file of points: .npy, .csv or one entry of an array as file.npy[3]",
+      {"data.path",
+       "file of points: .npy, .csv or one entry of an array as file.npy[3]; or a folder of splits",
        [](R& r) -> P { return &r.data.path; }},
       {"data.validation", "file of rows that decide when to stop, in place of a share of data.path",
        [](R& r) -> P { return &r.data.validation; }},
