@@ -52,7 +52,10 @@ void describe(const std::string& name) {
       return;
     }
   }
-  fail<ConfigError>("nothing is called '{}'{}", name, name_hint(name, known));
+  const std::string nearest = nearest_name(name, known);
+  fail<ConfigError>("nothing is called '{}'; {}", name,
+                    nearest.empty() ? "`thalweg list` and `thalweg describe config` show all names"
+                                    : fmt::format("did you mean '{}'?", nearest));
 }
 
 }  // namespace

@@ -79,6 +79,38 @@ std::string default_out(const Arguments& arguments, const RunOptions& options) {
   return "runs/" + name;
 }
 
+/// The run that --resume means where --out does not say.
+std::string resumed_run(const Arguments& arguments) {
+  if (!arguments.source.empty() && is_run(arguments.source)) return arguments.source;
+  if (arguments.source.empty() && arguments.data.empty() && arguments.target.empty())
+    fail<ConfigError>("--resume: expected the folder of a run; give it with --out");
+  RunOptions options;
+  options.data.target = arguments.target;
+  options.data.path = arguments.data;
+  return default_out(arguments, options);
+}
+
+/// A resumed run may change how it trains, not what it learns and with what.
+void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
+  for (const OptionKey& key : option_keys()) {
+    const OptionPlace before = key.place(own), after = key.place(changed);
+    const bool same = std::visit(
+        [&](auto* value) { return *value == *std::get<decltype(value)>(after); }, before);
+    const bool free = key.path == "final_proposals" ||
+                      (key.path.starts_with("training.") && key.path != "training.seed" &&
+                       key.path != "training.precision" && key.path != "training.optimizer");
+    if (!same && !free)
+      fail<ConfigError>(
+          "{}: {} cannot change while a run is resumed; train anew with another --out", out,
+          key.path);
+  }
+  const std::int64_t steps = read_manifest({out}).steps;
+  if (changed.training.iterations < steps)
+    fail<ConfigError>(
+        "{}: has made {} steps already, so training.iterations must be at least that, got {}", out,
+        steps, changed.training.iterations);
+}
+
 TrainingRequest resolve(const Arguments& arguments) {
   TrainingRequest request;
   request.resume = arguments.resume;
@@ -91,8 +123,8 @@ TrainingRequest resolve(const Arguments& arguments) {
 
   std::string config;
   const Preset* preset = nullptr;
-  if (arguments.resume && !arguments.source.empty() && is_run(arguments.source)) {
-    if (request.out.empty()) request.out = arguments.source;
+  if (arguments.resume) {
+    if (request.out.empty()) request.out = resumed_run(arguments);
   } else if (!arguments.source.empty()) {
     preset = find_preset(arguments.source);
     if (preset != nullptr) {
@@ -109,13 +141,12 @@ TrainingRequest resolve(const Arguments& arguments) {
     options = find_preset("rings-resampled")->options();
   }
   const RunOptions start = options;
-  if (arguments.resume && !request.out.empty()) {
+  if (arguments.resume) {
     // A run goes on with its own settings; --set and the like change single ones.
-    options = read_run_options({request.out});
-    Arguments changes = arguments;
-    changes.data.clear();
-    changes.target.clear();
-    apply(changes, "", options);
+    const RunOptions own = read_run_options({request.out});
+    options = own;
+    apply(arguments, "", options);
+    check_changes(request.out, own, options);
   } else {
     apply(arguments, config, options);
   }
@@ -149,11 +180,13 @@ TrainingRequest resolve(const Arguments& arguments) {
 }
 
 void describe_data(const PreparedData& data) {
-  fmt::print(
-      "{} rows, {} columns{}: {} to train, {} to validate, {} to test\n", data.rows,
-      data.features(),
-      data.context_features() > 0 ? fmt::format(" given {} columns", data.context_features()) : "",
-      data.train.size(), data.validation.size(), data.test.size());
+  fmt::print("{} rows, {} columns{}: {} to train, {} to validate, {} to test\n", data.rows,
+             data.features(),
+             data.context_features() > 0
+                 ? fmt::format(" given {} column{}", data.context_features(),
+                               data.context_features() == 1 ? "" : "s")
+                 : "",
+             data.train.size(), data.validation.size(), data.test.size());
   for (const std::string& note : data.notes) fmt::print("note: {}\n", note);
 }
 
@@ -194,13 +227,19 @@ void add_train(CLI::App& app) {
   command->add_flag("--drop-constant", arguments->drop_constant,
                     "leave out columns with a single value");
   command->add_option("--out", arguments->out, "folder of the run; default runs/NAME");
-  command->add_option("--set", arguments->set, "one setting, as training.iterations=5000");
+  command
+      ->add_option("--set", arguments->set,
+                   "one setting, as training.iterations=5000; again for more")
+      ->allow_extra_args(false);
   command->add_option("--seed", arguments->seed, "of every random number; default 1")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
-  command->add_option("--time-budget", arguments->time_budget, "stop after 90s, 10m or 1h30m");
-  command->add_flag("--resume", arguments->resume, "go on with the run in --out");
+  command->add_option("--time-budget", arguments->time_budget,
+                      "stop after 90s, 10m or 1h30m; a falling schedule is not shortened to it, so "
+                      "think of --set training.schedule=constant");
+  command->add_flag("--resume", arguments->resume,
+                    "go on with the run in --out, with its own settings");
   command->add_flag("--force", arguments->force, "replace the run in --out");
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
   command->footer(

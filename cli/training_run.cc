@@ -1,7 +1,11 @@
 #include "cli/training_run.h"
 
+#include <signal.h>
+
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <regex>
 
 #include "cli/console.h"
 #include "cli/run_report.h"
@@ -18,6 +22,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Removes temporary files of processes that are gone, as a killed one leaves them.
+void remove_stale_files(const std::string& folder) {
+  static const std::regex kTemporary(R"(\..*\.(\d{1,9})-\d+\.tmp)");
+  std::error_code error;
+  std::vector<fs::path> stale;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    std::smatch match;
+    if (std::regex_match(name, match, kTemporary) && kill(std::stoi(match[1].str()), 0) != 0 &&
+        errno == ESRCH)
+      stale.push_back(entry.path());
+  }
+  for (const fs::path& path : stale) fs::remove(path, error);
+}
+
+/// Makes room for a run that is to replace another: removes what a killed one left of itself.
+void remove_unfinished(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;
+  const bool unfinished =
+      fs::is_directory(folder, error) &&
+      (fs::is_empty(folder, error) || (fs::exists(RunFolder{folder}.manifest(), error) &&
+                                       read_manifest({folder}).status == "begun"));
+  if (!unfinished)
+    fail<ConfigError>("{}: is in the way of the new run, and not an unfinished one: move it away",
+                      folder);
+  fs::remove_all(folder, error);
+}
+
 /// The folder a training writes to, which takes its final place when the training is over.
 class OutputFolder {
  public:
@@ -30,6 +63,7 @@ class OutputFolder {
     if (resume) {
       if (!fs::exists(folder_.checkpoint()))
         fail<DataError>("{}: there is no run with a checkpoint to resume", out);
+      remove_stale_files(out);
       return;
     }
     if (taken && !force)
@@ -43,7 +77,7 @@ class OutputFolder {
     replaces_ = taken;
     if (replaces_) {
       folder_.path = out + ".new";
-      fs::remove_all(folder_.path, error);
+      remove_unfinished(folder_.path);
     }
     if (!fs::create_directories(folder_.path, error) && error)
       fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder_.path,
@@ -114,12 +148,14 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
 std::string progress_text(const TrainingProgress& progress) {
   const double left = static_cast<double>(progress.iterations - progress.step) /
                       std::max(progress.steps_per_second, 1e-9);
-  std::string text = fmt::format("loss {:.4f}", progress.loss);
+  std::string text = "loss " + number_text(progress.loss, 4);
   if (std::isfinite(progress.validation_loss))
-    text += fmt::format("  validation {:.4f}", progress.validation_loss);
-  text +=
-      fmt::format("  {:.0f} steps/s  {} left", progress.steps_per_second, format_duration(left));
-  if (progress.bad_steps > 0) text += fmt::format("  {} steps skipped", progress.bad_steps);
+    text += "  validation " + number_text(progress.validation_loss, 4);
+  text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
+  if (progress.step < progress.iterations) text += fmt::format("  {} left", format_duration(left));
+  if (progress.bad_steps > 0)
+    text +=
+        fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
   return text;
 }
 
@@ -217,12 +253,14 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   write_run_report({&run}, {figures}, request.data, folder.path, pool);
   output.keep();
   if (request.quiet) return;
-  fmt::print("{}: {} steps in {}{}\nmean log likelihood in nats over {} {}, and more:\n{}",
-             request.out, trainer.counters().step, format_duration(manifest.seconds),
-             reason == StopReason::kPatience     ? " (no better validation any more)"
-             : reason == StopReason::kTimeBudget ? " (time is up)"
-                                                 : "",
-             points.rows, points.source, figures_text(figures));
+  fmt::print(
+      "{}: {} steps in {}{}\nmean log likelihood in nats over {} {}, and more:\n{}", request.out,
+      trainer.counters().step, format_duration(manifest.seconds),
+      reason == StopReason::kPatience && trainer.counters().step < options.training.iterations
+          ? " (no better validation any more)"
+      : reason == StopReason::kTimeBudget ? " (time is up)"
+                                          : "",
+      points.rows, points.source, figures_text(figures));
 }
 
 }  // namespace thalweg::cli

@@ -197,8 +197,8 @@ TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
   expect_failure({"data", "powr", "--from", "raw", "--out", "power"}, 2, "did you mean 'power'");
 
   std::vector<std::string> train = tiny({"--data", "gas/train.npy", "--out", "r"});
-  train.insert(train.end(), {"--set", "data.validation=gas/validation.npy",
-                             "data.test=gas/test.npy", "data.find_integers=false"});
+  train.insert(train.end(), {"--set", "data.validation=gas/validation.npy", "--set",
+                             "data.test=gas/test.npy", "--set", "data.find_integers=false"});
   outcome = run(train);
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_NE(outcome.out.find("1620 to train, 180 to validate, 200 to test"), std::string::npos)
@@ -288,6 +288,7 @@ TEST_F(Cli, SuggestsWhatWasMeant) {
   expect_failure({"train", "rings-resample"}, 2, "did you mean 'rings-resampled'?");
   expect_failure({"train", "--target", "two_ring"}, 2, "did you mean 'two_rings'?");
   expect_failure({"describe", "traning"}, 2, "did you mean 'training'?");
+  expect_failure({"describe", "nope"}, 2, "`thalweg list`");
   expect_failure({"train"}, 2, "nothing to learn");
   expect_failure({}, 2, "--help");
   expect_failure({"sample", "nowhere", "--count", "3"}, 2, "--out");
@@ -509,6 +510,83 @@ TEST_F(Cli, RefusesToResumeWithOtherData) {
   write_points("points.csv", 101);
   expect_failure({"train", "--resume", "--out", "r"}, 3, "the data have changed");
   expect_failure({"train", "--resume", "--out", "none"}, 3, "none");
+}
+
+TEST_F(Cli, ResumesWithTheRunsOwnSettings) {
+  write_points("points.csv", 200);
+  ASSERT_EQ(run(tiny({"--data", "points.csv"})).code, 0);
+  const auto before = snapshot("runs/points");
+  // What decides the model, its data or its past is refused, and nothing is written.
+  for (const char* setting : {"flow.blocks=5", "base.kind=resampled", "training.seed=3",
+                              "data.test_fraction=0.3", "training.iterations=10"})
+    expect_failure({"train", "--resume", "--out", "runs/points", "--set", setting}, 2,
+                   std::string(setting).substr(0, std::string(setting).find('=')));
+  write_points("other.csv", 200);
+  expect_failure({"train", "--resume", "--out", "runs/points", "--data", "other.csv"}, 2,
+                 "data.path cannot change");
+  expect_failure({"train", "--resume"}, 2, "give it with --out");
+  EXPECT_EQ(snapshot("runs/points"), before);
+  // The folder follows from the data, all else from the run.
+  Outcome outcome =
+      run({"train", "--data", "points.csv", "--resume", "--set", "training.iterations=30"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("30 steps"), std::string::npos) << outcome.out;
+  EXPECT_NE(contents(path("runs/points/config.toml")).find("blocks = 2"), std::string::npos);
+
+  // A setting takes one word, so that a preset may follow.
+  ASSERT_EQ(run(tiny({"--set", "flow.layers=1", "rings-normal"})).code, 2);
+  std::vector<std::string> preset = tiny();
+  preset.push_back("rings-normal");
+  ASSERT_EQ(run(preset).code, 0);
+  outcome = run({"train", "rings-normal", "--resume", "--set", "training.iterations=25"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(contents(path("runs/rings-normal/config.toml")).find("blocks = 2"), std::string::npos);
+}
+
+TEST_F(Cli, RemovesWhatKilledRunsLeft) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  waitpid(gone, nullptr, 0);
+  const std::string dead = "r/.config.toml." + std::to_string(gone) + "-0.tmp";
+  const std::string alive = "r/.config.toml." + std::to_string(getpid()) + "-0.tmp";
+  write(dead, "x");
+  write(alive, "x");
+  ASSERT_EQ(run({"train", "--resume", "--out", "r"}).code, 0);
+  EXPECT_FALSE(fs::exists(path(dead)));
+  EXPECT_TRUE(fs::exists(path(alive)));
+  // An unfinished successor makes room, anything else does not.
+  fs::create_directories(path("r.new"));
+  write("r.new/manifest.json", contents(path("r/manifest.json")));
+  expect_failure(tiny({"--data", "points.csv", "--out", "r", "--force"}), 2, "is in the way");
+  auto manifest = nlohmann::json::parse(contents(path("r/manifest.json")));
+  manifest["status"] = "begun";
+  write("r.new/manifest.json", manifest.dump());
+  EXPECT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--force"})).code, 0);
+  EXPECT_FALSE(fs::exists(path("r.new")));
+}
+
+TEST_F(Cli, DemoGoesOnAfterAnInterruption) {
+  const std::vector<std::string> demo = {"demo", "--out",     "d", "--iterations",
+                                         "60",   "--threads", "1"};
+  Circumstances interrupted;
+  interrupted.while_running = [&](pid_t child) {
+    for (int i = 0; i < 1000 && !fs::exists(path("d/rings-resampled/config.toml")); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    kill(child, SIGINT);
+  };
+  Outcome outcome = run(demo, interrupted);
+  ASSERT_EQ(outcome.code, 130) << outcome.error;
+  EXPECT_NE(outcome.error.find("resume with: thalweg demo --out d --iterations 60"),
+            std::string::npos)
+      << outcome.error;
+  const std::string first = contents(path("d/rings-normal/manifest.json"));
+  outcome = run(demo);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("rings-resampled, resumed"), std::string::npos) << outcome.error;
+  EXPECT_EQ(contents(path("d/rings-normal/manifest.json")), first);
+  EXPECT_TRUE(fs::exists(path("d/report.html")));
 }
 
 TEST_F(Cli, StopsWhenTimeIsUp) {

@@ -540,7 +540,9 @@ class TypedWork final : public Trainer::Work {
       counters.smoothed_loss =
           counters.optimizer_steps == 1
               ? loss
-              : counters.smoothed_loss + weight * (loss - counters.smoothed_loss);
+              // One absurd batch must not hide those that follow.
+              : counters.smoothed_loss + weight * std::min(loss - counters.smoothed_loss,
+                                                           10.0 + std::abs(counters.smoothed_loss));
       return;
     }
     ++counters.bad_steps;
