@@ -137,6 +137,7 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
     return result;
   }
   const std::shared_ptr<const Target> target = make_target(request.options.data.target);
+  result.target = target;
   const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
   result.generator = [target, seed](std::uint64_t first, std::int64_t count, double* out) {
     const std::vector<double> points = target_samples(*target, seed, Stream::kTarget, first, count);

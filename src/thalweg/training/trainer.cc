@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/kernels/kernels.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/objectives/maximum_likelihood.h"
+#include "thalweg/objectives/reverse_kl.h"
 #include "thalweg/training/optimizer.h"
 #include "thalweg/training/schedule.h"
 
@@ -65,9 +67,18 @@ void check_options(const TrainingOptions& options) {
   if (!(options.weight_average >= 0.0 && options.weight_average < 1.0))
     fail<ConfigError>("training.weight_average: expected a number in [0, 1), got {}",
                       options.weight_average);
+  at_least("annealing_steps", options.annealing_steps, 0);
+  if (!(options.annealing_start >= 0.0 && options.annealing_start <= 1.0))
+    fail<ConfigError>("training.annealing_start: expected a number in [0, 1], got {}",
+                      options.annealing_start);
+  if (options.objective != "maximum_likelihood" && options.objective != "reverse_kl")
+    fail<ConfigError>("training.objective: expected maximum_likelihood or reverse_kl, got '{}'",
+                      options.objective);
   if (options.precision != "float" && options.precision != "double")
     fail<ConfigError>("training.precision: expected float or double, got '{}'", options.precision);
 }
+
+bool is_reverse_kl(const TrainingOptions& options) { return options.objective == "reverse_kl"; }
 
 OptimizerOptions optimizer_options(const TrainingOptions& options) {
   return {options.optimizer, options.weight_decay, options.beta1, options.beta2, options.epsilon};
@@ -265,6 +276,77 @@ class BatchSource {
   std::array<BatchInput<T>, 2> inputs_;
 };
 
+/// Exact samples of a base with a rejection step, for the parameters of the moment.
+template <typename T>
+class RejectionSource {
+ public:
+  RejectionSource(const Model& model, const TrainingOptions& options, ThreadPool& pool)
+      : base_(*model.resampled()),
+        average_(model.parameters().info(base_.z_average()).offset),
+        seed_(static_cast<std::uint64_t>(options.seed)) {
+    Graph graph(model.parameters());
+    const Value z = base_.draw(graph, 0);
+    executor_ = std::make_unique<Executor<T>>(
+        std::make_shared<Program<T>>(
+            graph, std::vector<Value>{z, base_.acceptance(z), graph.uniform({1, 1})}),
+        pool);
+  }
+
+  /// `count` samples, row-major, a function of parameters, step and seed alone; valid until the
+  /// next call. Every sample is the first accepted proposal of its run of proposals, the last one
+  /// that the truncation allows in any case.
+  const T* fill(const T* parameters, std::int64_t step, std::int64_t count) {
+    const std::int64_t features = base_.features();
+    samples_.clear();
+    const auto wanted = static_cast<std::size_t>(count * features);
+    // The average of Z says about how many proposals it takes.
+    const double z = std::clamp(static_cast<double>(parameters[average_]), 0.02, 1.0);
+    std::int64_t rejected = 0;
+    for (std::uint64_t first = 0; samples_.size() < wanted;) {
+      const auto missing =
+          static_cast<double>(wanted - samples_.size()) / static_cast<double>(features);
+      const auto block = static_cast<std::int64_t>(1.1 * missing / z) + 64;
+      propose(parameters, step, first, block);
+      for (std::int64_t row = 0; row < block && samples_.size() < wanted; ++row) {
+        const auto index = static_cast<std::size_t>(row);
+        const bool last = base_.truncation() > 0 && rejected + 1 >= base_.truncation();
+        if (!last && !(uniform_[index] < acceptance_[index])) {
+          ++rejected;
+          continue;
+        }
+        rejected = 0;
+        const T* proposal = proposals_.data() + row * features;
+        samples_.insert(samples_.end(), proposal, proposal + features);
+      }
+      first += static_cast<std::uint64_t>(block);
+    }
+    return samples_.data();
+  }
+
+ private:
+  void propose(const T* parameters, std::int64_t step, std::uint64_t first, std::int64_t count) {
+    const auto rows = static_cast<std::size_t>(count);
+    proposals_.resize(rows * static_cast<std::size_t>(base_.features()));
+    acceptance_.resize(rows);
+    uniform_.resize(rows);
+    T* const outputs[] = {proposals_.data(), acceptance_.data(), uniform_.data()};
+    // Steps have seeds of their own, since each takes another number of proposals.
+    const auto words = random_words(seed_, static_cast<std::uint32_t>(Stream::kAcceptance),
+                                    static_cast<std::uint64_t>(step), 0);
+    executor_->run({.parameters = parameters,
+                    .counts = {&count, 1},
+                    .first_samples = {&first, 1},
+                    .seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1],
+                    .outputs = outputs});
+  }
+
+  const ResampledBase& base_;
+  std::int64_t average_;
+  std::uint64_t seed_;
+  std::unique_ptr<Executor<T>> executor_;
+  std::vector<T> proposals_, acceptance_, uniform_, samples_;
+};
+
 /// Mean negative log likelihood of fixed rows.
 template <typename T>
 class Validator {
@@ -384,11 +466,10 @@ class TypedWork final : public Trainer::Work {
             ThreadPool& pool)
       : Work(trained_model, training_options),
         pool_(pool),
-        source_(trained_model, data, training_options, pool),
         validator_(trained_model, data, training_options.seed, pool) {
     forget_normaliser();
     Graph graph(model.parameters(), Phase::kTraining);
-    const LikelihoodStep nodes = maximum_likelihood(graph, model.flow());
+    const TrainingStep nodes = build_step(graph, data);
     std::vector<Value> outputs{nodes.loss, nodes.non_finite};
     outputs.insert(outputs.end(), nodes.gradients.begin(), nodes.gradients.end());
     for (const BufferUpdate& update : graph.buffer_updates()) {
@@ -400,7 +481,9 @@ class TypedWork final : public Trainer::Work {
                                                 optimizer_options(options));
     gradients_.resize(nodes.gradients.size());
     for (Domain domain = 0; domain < graph.domains(); ++domain)
-      counts_.push_back(domain == 0 ? source_.batch() : graph.default_count(domain));
+      counts_.push_back(domain > 0 ? graph.default_count(domain)
+                        : source_  ? source_->batch()
+                                   : options.batch_size);
     first_samples_.resize(counts_.size());
     const auto flat = model.parameters().flat();
     parameters_.assign(flat.begin(), flat.end());
@@ -408,12 +491,12 @@ class TypedWork final : public Trainer::Work {
   }
 
   double step() override {
-    if (counters.step == 0 && options.initialise_from_data) initialise();
+    if (counters.step == 0 && options.initialise_from_data && source_) initialise();
     for (std::size_t domain = 0; domain < counts_.size(); ++domain)
       first_samples_[domain] =
           static_cast<std::uint64_t>(counters.step) * static_cast<std::uint64_t>(counts_[domain]);
     executor_->run({.parameters = parameters_.data(),
-                    .inputs = source_.fill(first_samples_[0], counts_[0]),
+                    .inputs = inputs(),
                     .counts = counts_,
                     .first_samples = first_samples_,
                     .seed = static_cast<std::uint64_t>(options.seed),
@@ -495,6 +578,35 @@ class TypedWork final : public Trainer::Work {
   }
 
  private:
+  TrainingStep build_step(Graph& graph, const TrainingData& data) {
+    if (!is_reverse_kl(options)) {
+      source_.emplace(model, data, options, pool_);
+      return maximum_likelihood(graph, model.flow());
+    }
+    if (!data.target)
+      fail<DataError>("training: the objective reverse_kl needs a target with a density");
+    const TrainingStep step = reverse_kl(graph, model.flow(), *data.target);
+    if (step.x.valid()) rejection_.emplace(model, options, pool_);
+    temperatures_.resize(static_cast<std::size_t>(options.batch_size));
+    return step;
+  }
+
+  /// What the step's graph takes.
+  std::span<const BatchInput<T>> inputs() {
+    if (source_) return source_->fill(first_samples_[0], counts_[0]);
+    inputs_.clear();
+    if (rejection_)
+      inputs_.push_back({rejection_->fill(parameters_.data(), counters.step, counts_[0]), nullptr});
+    double temperature = 1.0;
+    if (options.annealing_steps > 0)
+      temperature =
+          std::min(1.0, options.annealing_start + static_cast<double>(counters.step) /
+                                                      static_cast<double>(options.annealing_steps));
+    std::fill(temperatures_.begin(), temperatures_.end(), static_cast<T>(temperature));
+    inputs_.push_back({temperatures_.data(), nullptr});
+    return inputs_;
+  }
+
   /// A final estimate of Z belongs to the parameters from before training.
   void forget_normaliser() {
     if (model.resampled() == nullptr) return;
@@ -509,7 +621,7 @@ class TypedWork final : public Trainer::Work {
       return;
     std::vector<double> rows;
     std::vector<double> context;
-    source_.first_samples(rows, context);
+    source_->first_samples(rows, context);
     thalweg::initialise_from_data(model.flow(), model.parameters(), rows, context);
     const auto flat = model.parameters().flat();
     std::copy(flat.begin(), flat.end(), parameters_.begin());
@@ -557,7 +669,10 @@ class TypedWork final : public Trainer::Work {
   }
 
   ThreadPool& pool_;
-  BatchSource<T> source_;
+  std::optional<BatchSource<T>> source_;         // of data
+  std::optional<RejectionSource<T>> rejection_;  // of latent samples
+  std::vector<T> temperatures_;
+  std::vector<BatchInput<T>> inputs_;
   Validator<T> validator_;
   std::unique_ptr<Executor<T>> executor_;
   std::unique_ptr<Optimizer<T>> optimizer_;

@@ -12,6 +12,7 @@
 
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/flows/model.h"
+#include "thalweg/targets/target.h"
 
 namespace thalweg {
 
@@ -41,9 +42,13 @@ struct TrainingOptions {
   std::int64_t checkpoint_interval = 1000;  ///< steps between calls for a checkpoint; 0: never
   std::string precision = "float";          ///< float or double
   std::int64_t seed = 1;
-  std::int64_t max_bad_steps = 20;   ///< steps in a row that may be skipped since they are not
-                                     ///< finite; at least 0
-  double time_budget = 0.0;          ///< seconds that one call of run() may take; 0: no limit
+  std::int64_t max_bad_steps = 20;  ///< steps in a row that may be skipped since they are not
+                                    ///< finite; at least 0
+  double time_budget = 0.0;         ///< seconds that one call of run() may take; 0: no limit
+  /// maximum_likelihood, of the training data, or reverse_kl, to TrainingData::target
+  std::string objective = "maximum_likelihood";
+  double annealing_start = 0.01;     ///< reverse_kl: factor on the target's log density at first
+  std::int64_t annealing_steps = 0;  ///< steps after which that factor has grown by 1; it ends at 1
   bool initialise_from_data = true;  ///< lets ActNorm start from the first 4096 samples
 };
 
@@ -60,7 +65,8 @@ struct TrainingData {
   std::span<const double> context = {};  ///< rows x context features
   std::span<const double> validation_rows = {};
   std::span<const double> validation_context = {};
-  SampleGenerator generator = {};  ///< used if there are no rows; not with a context
+  SampleGenerator generator = {};             ///< used if there are no rows; not with a context
+  std::shared_ptr<const Target> target = {};  ///< for the objective reverse_kl, which takes no rows
 };
 
 /// One row of the training curve. It covers `interval` steps up to `step`; long runs merge
@@ -138,7 +144,7 @@ struct TrainingCallbacks {
   std::function<void()> checkpoint = {};
 };
 
-/// Trains a model by maximum likelihood. The same seed gives the same bits for any number of
+/// Trains a model. The same seed gives the same bits for any number of
 /// threads, and a state restored in a new trainer with the same model, data and options goes on to
 /// the same bits as never having stopped. Not thread safe; the model and pool must outlive it.
 class Trainer {

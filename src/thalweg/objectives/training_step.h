@@ -1,0 +1,26 @@
+// What a training step of any objective computes.
+#pragma once
+
+#include <vector>
+
+#include "thalweg/engine/graph.h"
+
+namespace thalweg {
+
+/// The values of one training step; compile them to one program. Inputs have slots in the order of
+/// the members here; those that an objective does not use are empty and take no slot.
+struct TrainingStep {
+  Value x;        ///< features x 1 a sample of domain 0: data, or latent samples for a reverse KL
+  Value context;  ///< context features x 1
+  Value temperature;  ///< 1 x 1: factor on the log density of a target
+  Value loss;         ///< in nats, shared 1 x 1
+  Value non_finite;   ///< number of samples whose part of the loss is not finite, shared 1 x 1
+  std::vector<ParameterId> trainable;  ///< all trainable tensors of the store, in its order
+  std::vector<Value> gradients;        ///< of the loss, one a trainable tensor
+};
+
+/// Fills trainable and gradients with those of `scalar`, a shared 1 x 1 value whose gradient is
+/// that of the loss. Throws ConfigError if the store has no trainable tensor.
+void add_gradients(TrainingStep& step, Value scalar);
+
+}  // namespace thalweg
