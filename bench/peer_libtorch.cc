@@ -209,114 +209,6 @@ class ResampledBase : public torch::nn::Module {
   Tensor z_average_;
 };
 
-// Dense layer, two blocks of x + dense(relu(dense(relu(x)))), dense layer.
-struct ResidualNetImpl : torch::nn::Module {
-  ResidualNetImpl(std::int64_t inputs, std::int64_t hidden, std::int64_t outputs)
-      : input(register_module("input", torch::nn::Linear(inputs, hidden))),
-        output(register_module("output", torch::nn::Linear(hidden, outputs))) {
-    for (int i = 0; i < 4; ++i)
-      inner.push_back(
-          register_module("inner" + std::to_string(i), torch::nn::Linear(hidden, hidden)));
-  }
-
-  Tensor forward(const Tensor& x) {
-    Tensor h = input->forward(x);
-    for (std::size_t block = 0; block < inner.size(); block += 2)
-      h = h + inner[block + 1]->forward(inner[block]->forward(torch::relu(h)).relu_());
-    return output->forward(h);
-  }
-
-  torch::nn::Linear input, output;
-  std::vector<torch::nn::Linear> inner;
-};
-TORCH_MODULE(ResidualNet);
-
-// W3: 10 x [LU linear, rational-quadratic spline coupling], six features, towards the latent space.
-class SplineFlow : public torch::nn::Module {
- public:
-  SplineFlow() {
-    for (std::int64_t i = 0; i < 10; ++i) {
-      const std::string index = std::to_string(i);
-      linears_.push_back(register_module("linear" + index, LuLinear(kFeatures)));
-      conditioners_.push_back(
-          register_module("conditioner" + index, ResidualNet(kHalf, 256, kHalf * (3 * kBins - 1))));
-      const torch::NoGradGuard guard;
-      conditioners_.back()->output->weight.mul_(0.1);
-    }
-  }
-
-  std::pair<Tensor, Tensor> to_latent(Tensor x) {
-    Tensor log_det = torch::zeros({x.size(0), 1});
-    for (std::size_t i = 0; i < conditioners_.size(); ++i) {
-      x = torch::mm(x, linears_[i]->weight().t());
-      const std::vector<Tensor> halves = x.chunk(2, 1);
-      const Tensor raw = conditioners_[i]->forward(halves[0]).reshape({-1, kHalf, 3 * kBins - 1});
-      const auto [moved, slopes] = spline(halves[1], raw);
-      x = torch::cat({halves[0], moved}, 1);
-      log_det = log_det + slopes.sum(1, true) + linears_[i]->diagonal.abs().log().sum();
-    }
-    return {x, log_det};
-  }
-
-  static constexpr std::int64_t kFeatures = 6;
-
- private:
-  static constexpr std::int64_t kHalf = 3, kBins = 8;
-  static constexpr double kBound = 5.0, kSmallest = 1e-3;
-
-  // Left knots and extents of the bins, [batch, features, bins].
-  static std::pair<Tensor, Tensor> knots(const Tensor& raw) {
-    const Tensor extents =
-        2.0 * kBound *
-        (torch::softmax(raw, -1) * (1.0 - kSmallest * static_cast<double>(kBins)) + kSmallest);
-    return {torch::cumsum(extents, -1) - extents - kBound, extents};
-  }
-
-  static std::pair<Tensor, Tensor> spline(const Tensor& x, const Tensor& raw) {
-    const auto [left_x, width] = knots(raw.narrow(2, 0, kBins));
-    const auto [left_y, height] = knots(raw.narrow(2, kBins, kBins));
-    const double shift = std::log(std::expm1(1.0 - kSmallest));
-    const Tensor slope = torch::softplus(raw.narrow(2, 2 * kBins, kBins - 1) + shift) + kSmallest;
-    const Tensor padded = torch::constant_pad_nd(slope, {1, 1}, 1.0);
-    const Tensor inside = x.abs() <= kBound;
-    const Tensor limited = x.clamp(-kBound, kBound);
-    const Tensor bin = (limited.unsqueeze(2) >= left_x).sum(2, true).sub_(1).clamp_(0, kBins - 1);
-    const auto pick = [&](const Tensor& values) { return values.gather(2, bin).squeeze(2); };
-    const Tensor w = pick(width), h = pick(height), d0 = pick(padded), steep = h / w;
-    const Tensor d1 = padded.gather(2, bin + 1).squeeze(2);
-    const Tensor place = (limited - pick(left_x)) / w, rest = 1.0 - place, both = place * rest;
-    const Tensor bottom = steep + (d0 + d1 - 2.0 * steep) * both;
-    const Tensor y = pick(left_y) + h * (steep * place.square() + d0 * both) / bottom;
-    const Tensor top = d1 * place.square() + 2.0 * steep * both + d0 * rest.square();
-    const Tensor log_slope = 2.0 * (steep.log() - bottom.log()) + top.log();
-    return {torch::where(inside, y, x), torch::where(inside, log_slope, torch::zeros({1}))};
-  }
-
-  std::vector<LuLinear> linears_;
-  std::vector<ResidualNet> conditioners_;
-};
-
-// Milliseconds of a training step of W3, sorted.
-std::vector<double> spline_steps(
-    int repeats,
-    const std::function<std::vector<double>(int, const std::function<void()>&)>& measure) {
-  SplineFlow flow;
-  torch::optim::Adam optimizer(flow.parameters(), torch::optim::AdamOptions(1e-5));
-  const Tensor data = torch::randn({512, SplineFlow::kFeatures});
-  double loss = 0.0;
-  const std::vector<double> times = measure(repeats, [&] {
-    for (Tensor& parameter : optimizer.param_groups().front().params())
-      parameter.mutable_grad().reset();
-    const auto [z, log_det] = flow.to_latent(data);
-    const Tensor mean = -(log_standard_normal(z) + log_det).mean();
-    mean.backward();
-    optimizer.step();
-    loss = mean.item<double>();
-  });
-  if (!std::isfinite(loss)) throw std::runtime_error("the loss is not finite");
-  return times;
-}
-
 // A workload: the flow, its base and the sizes of a training step and of a chunk of points.
 struct Model {
   explicit Model(const std::string& name)
@@ -434,7 +326,7 @@ int run(int argc, char** argv) {
   int repeats = 20;
   std::int64_t chunk = 0;
   CLI::App app("The benchmark's peer in eager libtorch");
-  app.add_option("--workload", workload)->check(CLI::IsMember({"W0", "W1", "W2", "W3"}));
+  app.add_option("--workload", workload)->check(CLI::IsMember({"W0", "W1", "W2"}));
   app.add_option("--task", task)->check(CLI::IsMember({"step", "log_prob", "sample", "matmul"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
   app.add_option("--repeat", repeats)->check(CLI::PositiveNumber);
@@ -462,9 +354,6 @@ int run(int argc, char** argv) {
                        2e-6 * static_cast<double>(kSize * kSize * kSize) / times.front(),
                        core_name != nullptr ? core_name() : "not OpenBLAS");
     workload = "matmul";
-  } else if (workload == "W3") {
-    if (task != "step") throw std::runtime_error("W3 has the task step alone");
-    times = spline_steps(repeats, measure);
   } else {
     Model model(workload);
     if (task == "step") {
