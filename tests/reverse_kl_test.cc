@@ -189,6 +189,27 @@ TEST(ReverseKl, RefusesWhatItCannotDo) {
   TrainingData data;
   data.target = std::make_shared<OffsetNormal>(0.0);
   EXPECT_THROW(Trainer(model, data, training_options(1), pool), ShapeError);
+  data.target = make_target("two_rings");
+  TrainingOptions one = training_options(1);
+  one.batch_size = 1;
+  Model resampled(small_model("resampled"), 1);
+  EXPECT_THROW(Trainer(resampled, data, one, pool), ConfigError);
+}
+
+TEST(ReverseKl, GivesUpWhereNothingIsAccepted) {
+  ThreadPool pool(2);
+  ModelOptions options = small_model("resampled");
+  options.base.truncation = 0;
+  Model model(options, 1);
+  for (const ParameterInfo& info : model.parameters().infos())
+    if (info.name == "base.acceptance.2.bias")
+      model.parameters().values(model.parameters().find(info.name))[0] = -200.0;
+  TrainingData data;
+  data.target = make_target("two_rings");
+  TrainingOptions few = training_options(1);
+  few.batch_size = 2;
+  Trainer trainer(model, data, few, pool);
+  EXPECT_THROW(trainer.step(), NumericalError);
 }
 
 }  // namespace

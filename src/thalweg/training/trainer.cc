@@ -23,6 +23,7 @@ constexpr std::int64_t kInitialisationRows = 4096;  // that ActNorm starts from
 constexpr std::int64_t kValidationBlock = 65536;    // rows evaluated at a time
 constexpr std::int64_t kFillRows = 64;              // rows that one task prepares
 constexpr std::int64_t kAverageBlock = 32768;       // values that one task averages
+constexpr std::uint64_t kMostProposals = 100000;    // a sample may take, in the mean of a batch
 constexpr double kSmoothing = 0.02;                 // weight of a new loss in the shown one
 
 void merge(HistoryRow& row, const HistoryRow& next) {
@@ -319,6 +320,11 @@ class RejectionSource {
         samples_.insert(samples_.end(), proposal, proposal + features);
       }
       first += static_cast<std::uint64_t>(block);
+      if (first > kMostProposals * static_cast<std::uint64_t>(count) && samples_.size() < wanted)
+        fail<NumericalError>(
+            "training: {} proposals of the resampled base gave fewer than {} samples: it accepts "
+            "next to nothing; set base.truncation or lower training.learning_rate",
+            first, count);
     }
     return samples_.data();
   }
@@ -586,6 +592,10 @@ class TypedWork final : public Trainer::Work {
     if (!data.target)
       fail<DataError>("training: the objective reverse_kl needs a target with a density");
     const TrainingStep step = reverse_kl(graph, model.flow(), *data.target);
+    if (!model.flow().base().reparameterised() && options.batch_size < 2)
+      fail<ConfigError>(
+          "training.batch_size: expected at least 2 for a covariance over the batch, got {}",
+          options.batch_size);
     if (step.x.valid()) rejection_.emplace(model, options, pool_);
     temperatures_.resize(static_cast<std::size_t>(options.batch_size));
     return step;
