@@ -173,11 +173,18 @@ void add_sum(const Instruction& instruction, const Frame<T>& frame) {
       kernels::add_outer_partials(rows, columns, lanes, left, instruction.a.outer, right,
                                   instruction.b.outer, part);
     } else {
+      // In strips, whose transposes stay in the first cache.
+      constexpr std::int64_t kStrip = 64;
       T* scratch = frame.tile + frame.pass->scratch;
-      kernels::transpose(columns, lanes, right, instruction.b.outer, scratch, accumulator.stride);
-      kernels::matrix_product<T>(rows, accumulator.stride, lanes, left, instruction.a.outer, 1,
-                                 scratch, accumulator.stride, nullptr, !frame.fresh || item > 0,
-                                 part, accumulator.stride);
+      for (std::int64_t first = 0; first < accumulator.stride; first += kStrip) {
+        const std::int64_t width = std::min(kStrip, accumulator.stride - first);
+        kernels::transpose(std::min(width, columns - first), lanes,
+                           right + first * instruction.b.outer, instruction.b.outer, scratch,
+                           width);
+        kernels::matrix_product<T>(rows, width, lanes, left, instruction.a.outer, 1, scratch, width,
+                                   nullptr, !frame.fresh || item > 0, part + first,
+                                   accumulator.stride);
+      }
     }
   }
 }

@@ -32,15 +32,20 @@ namespace hn = hwy::HWY_NAMESPACE;
 using std::int64_t;
 using std::ptrdiff_t;
 
-// Accumulators fill the registers: two vectors by 12 rows of 32 registers, by 6 rows of 16.
+// Accumulators fill the registers: of 32, four vectors by 6 rows or two by 12; of 16, two by 6.
 // Scalable vectors cannot be held in arrays: there one vector by 8 rows, by name.
 #if HWY_HAVE_SCALABLE
 constexpr int kBlockRows = 8;
+constexpr bool kManyRegisters = false;
 #elif HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
 constexpr int kBlockRows = 12;
+constexpr bool kManyRegisters = true;
 #else
 constexpr int kBlockRows = 6;
+constexpr bool kManyRegisters = false;
 #endif
+// Rows of B that stay in the first cache while all rows of A pass by.
+constexpr int64_t kBlockDepth = 128;
 
 /// value * (other > 0): zero where other <= 0, but NaN of either stays.
 template <class D, class V>
@@ -226,9 +231,10 @@ HWY_ATTR void rows_of(const Product<T>& p, int64_t rows, const T* a, const T* b,
   }
 }
 
+/// All columns of one block of the depth.
 template <typename T>
-HWY_ATTR void product(const Product<T>& p, int64_t rows, int64_t columns, const T* a, const T* b,
-                      const T* bias, T* c, const T* masks) {
+HWY_ATTR void columns_of(const Product<T>& p, int64_t rows, int64_t columns, const T* a, const T* b,
+                         const T* bias, T* c, const T* masks) {
   const auto width = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const auto advance = [&](int64_t count) {
     columns -= count;
@@ -237,13 +243,31 @@ HWY_ATTR void product(const Product<T>& p, int64_t rows, int64_t columns, const 
     if (masks != nullptr) masks += count;
   };
   // Few rows wait for the latency of the additions: more vectors side by side hide it.
-  if (rows <= kBlockRows / 2)
+  if (kManyRegisters || rows <= kBlockRows / 2)
     for (; columns >= 4 * width; advance(4 * width))
       rows_of<4, false>(p, rows, a, b, bias, c, masks, 0);
   for (; columns >= 2 * width; advance(2 * width))
     rows_of<2, false>(p, rows, a, b, bias, c, masks, 0);
   for (; columns >= width; advance(width)) rows_of<1, false>(p, rows, a, b, bias, c, masks, 0);
   if (columns > 0) rows_of<1, true>(p, rows, a, b, bias, c, masks, static_cast<size_t>(columns));
+}
+
+template <typename T>
+HWY_ATTR void product(const Product<T>& p, int64_t rows, int64_t columns, const T* a, const T* b,
+                      const T* bias, T* c, const T* masks) {
+  if (p.depth <= kBlockDepth) {
+    columns_of(p, rows, columns, a, b, bias, c, masks);
+    return;
+  }
+  for (int64_t first = 0; first < p.depth; first += kBlockDepth) {
+    const bool last = first + kBlockDepth >= p.depth;
+    Product<T> part = p;
+    part.depth = std::min(kBlockDepth, p.depth - first);
+    part.accumulate = p.accumulate || first > 0;
+    part.relu = p.relu && last;
+    columns_of(part, rows, columns, a + first * p.a_depth, b + first * p.ldb,
+               first == 0 ? bias : nullptr, c, last ? masks : nullptr);
+  }
 }
 
 void product_float(const Product<float>& p, int64_t rows, int64_t columns, const float* a,
