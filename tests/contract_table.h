@@ -15,6 +15,7 @@
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/resampled.h"
 #include "thalweg/core/random.h"
+#include "thalweg/nn/lipschitz_mlp.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/transforms/act_norm.h"
@@ -24,6 +25,7 @@
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
+#include "thalweg/transforms/residual.h"
 
 namespace thalweg::testing {
 
@@ -66,6 +68,12 @@ inline const std::vector<Case<Network>>& network_cases() {
           {"mlp_linear" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
              return std::make_unique<Mlp>(parameters, "layer", random, 1, 4,
                                           MlpOptions{.hidden = {}, .context_features = context});
+           }});
+      list.push_back(
+          {"lipschitz_mlp" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<LipschitzMlp>(
+                 parameters, "layer", random, 3, 2,
+                 LipschitzMlpOptions{.hidden = {6, 5}, .context_features = context});
            }});
       list.push_back(
           {"residual_network" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
@@ -179,6 +187,16 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                                                   .conditioner = smooth,
                                                   .context_features = context});
                       }});
+    for (const std::int64_t context : {0, 2})
+      for (const std::int64_t features : {1, 2, 5})
+        list.push_back({fmt::format("residual_{}{}", features, context > 0 ? "_context" : ""),
+                        [=](ParameterStore& parameters, RandomSequence& random) {
+                          return std::make_unique<Residual>(
+                              parameters, "layer", random, features,
+                              ResidualOptions{.hidden = {8, 8},
+                                              .zero_output = false,
+                                              .context_features = context});
+                        }});
     return list;
   }();
   return cases;

@@ -14,6 +14,7 @@
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
+#include "thalweg/transforms/residual.h"
 
 namespace thalweg {
 namespace {
@@ -100,17 +101,31 @@ struct Builder {
     return std::make_shared<AffineCoupling>(parameters, name, random, options.features, affine);
   }
 
+  std::shared_ptr<const Transform> residual(const std::string& name) {
+    const FlowOptions& flow = options.flow;
+    if (flow.dropout > 0.0)
+      fail<ConfigError>("flow.dropout: expected 0 for a residual flow, got {}", flow.dropout);
+    ResidualOptions residual;
+    residual.hidden = flow.hidden;
+    residual.lipschitz = flow.lipschitz;
+    residual.log_det = residual_log_det_by_name(flow.log_det);
+    residual.context_features = options.context_features;
+    return std::make_shared<Residual>(parameters, name, random, options.features, residual);
+  }
+
   std::vector<std::shared_ptr<const Transform>> transforms() {
     const FlowOptions& flow = options.flow;
     const std::int64_t features = options.features;
-    if (flow.kind != "real_nvp" && flow.kind != "spline" && flow.kind != "elementwise_spline")
-      unknown("flow.kind", flow.kind, "real_nvp, spline, elementwise_spline");
+    const bool couples = flow.kind != "residual";
+    if (couples && flow.kind != "real_nvp" && flow.kind != "spline" &&
+        flow.kind != "elementwise_spline")
+      unknown("flow.kind", flow.kind, "real_nvp, spline, elementwise_spline, residual");
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     std::vector<std::shared_ptr<const Transform>> result;
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
       const std::string name = fmt::format("flow.{}", block);
-      result.push_back(coupling(name + ".coupling"));
-      if (features > 1) {
+      result.push_back(couples ? coupling(name + ".coupling") : residual(name + ".residual"));
+      if (couples && features > 1) {
         if (flow.permutation == "swap")
           result.push_back(
               std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));

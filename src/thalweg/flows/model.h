@@ -15,12 +15,15 @@ namespace thalweg {
 
 /// Which transforms a flow is made of.
 struct FlowOptions {
-  /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings) or
+  /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings),
   /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
-  /// coupling has nothing to condition on).
+  /// coupling has nothing to condition on) or "residual" (z = x + g(x) with a Lipschitz bound on
+  /// g).
   std::string kind = "real_nvp";
-  std::int64_t blocks = 16;  ///< couplings, each followed by a permutation and ActNorm; at least 1
-  std::vector<std::int64_t> hidden = {32, 32};  ///< hidden layers of the conditioners
+  /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
+  /// ActNorm; at least 1
+  std::int64_t blocks = 16;
+  std::vector<std::int64_t> hidden = {32, 32};  ///< hidden layers of the conditioners, or of g
   std::string activation = "relu";
   std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
   std::string permutation =
@@ -29,6 +32,9 @@ struct FlowOptions {
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines
   double tail_bound = 5.0;  ///< splines: identity beyond it
+  double lipschitz = 0.9;   ///< residual: bound on the Lipschitz constant of g, in (0, 1)
+  /// residual: auto, exact or series; see ResidualLogDet
+  std::string log_det = "auto";
 };
 
 /// Which base distribution a flow starts from.
