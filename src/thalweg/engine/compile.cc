@@ -116,6 +116,15 @@ void collapse(Instruction& instruction) {
   }
 }
 
+/// Longer rows make an instruction's start cheaper, as long as its operands stay in the first
+/// cache.
+std::int64_t suitable_lanes(const Graph& graph) {
+  constexpr std::int64_t kSmall = 32;
+  for (NodeId id = 0; id < graph.size(); ++id)
+    if (graph.node(id).domain != kShared && graph.node(id).shape.size() > kSmall) return 64;
+  return 128;
+}
+
 class Compiler {
  public:
   Compiler(const Graph& graph, const std::vector<Value>& outputs, std::int64_t lanes)
@@ -1004,6 +1013,7 @@ class Compiler {
 
 CompiledProgram compile(const Graph& graph, const std::vector<Value>& outputs, std::int64_t lanes) {
   if (outputs.empty()) fail<ShapeError>("program: expected at least one output, got none");
+  if (lanes == 0) lanes = suitable_lanes(graph);
   if (lanes < kAlignment || lanes % kAlignment != 0 || lanes > 4096)
     fail<ConfigError>("program: expected a multiple of {} lanes up to 4096, got {}", kAlignment,
                       lanes);

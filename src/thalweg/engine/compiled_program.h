@@ -92,7 +92,7 @@ struct Output {
 };
 
 struct CompiledProgram {
-  std::int64_t lanes = 64;
+  std::int64_t lanes = 0;
   std::vector<SharedStage> stages;        ///< one more than levels of passes
   std::vector<std::vector<Pass>> passes;  ///< passes[level] follow stages[level]
   std::vector<double> shared_initial;     ///< constants in place, zeros elsewhere

@@ -52,8 +52,9 @@ class AlignedArray {
 
 /// Chunks of tiles over which sums are gathered: set by the batch alone, so that bits do not depend
 /// on threads.
-std::int64_t chunk_count(std::int64_t tiles) {
-  return std::min<std::int64_t>(tiles, tiles <= 16 ? 4 : 8);
+constexpr std::int64_t kMostChunks = 8;
+std::int64_t chunk_count(std::int64_t tiles, std::int64_t lanes) {
+  return std::min(tiles, tiles * lanes <= 1024 ? kMostChunks / 2 : kMostChunks);
 }
 
 /// A task's view of the memories, and of the tile it works on.
@@ -374,8 +375,8 @@ void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_
   const std::int64_t lanes = frame.program->lanes;
   const std::int64_t tiles_total = (count + lanes - 1) / lanes;
   const bool sums = !pass.accumulators.empty();
-  const std::int64_t chunks = sums ? chunk_count(tiles_total) : (tiles_total + 3) / 4;
-  if (sums) parts.resize(static_cast<std::size_t>(chunk_count(kReductionBlock) * pass.part_size));
+  const std::int64_t chunks = sums ? chunk_count(tiles_total, lanes) : (tiles_total + 3) / 4;
+  if (sums) parts.resize(static_cast<std::size_t>(kMostChunks * pass.part_size));
   for (AlignedArray<T>& tile : tiles) tile.resize(static_cast<std::size_t>(pass.tile_size));
   frame.pass = &pass;
   pool.parallel(chunks, [&](std::int64_t chunk, int thread) {
@@ -417,7 +418,7 @@ void Executor<T>::Memory::finish_sums(const Pass& pass, std::int64_t chunks, Thr
       std::fill(result, result + rows * sum.columns, T(0));
       return;
     }
-    const T* sources[8];
+    const T* sources[kMostChunks];
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
       sources[chunk] = parts.data() + chunk * pass.part_size + start;
     if (sum.kind != Kind::kAddOuterProduct) {
