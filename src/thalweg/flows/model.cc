@@ -63,12 +63,26 @@ struct Builder {
   }
 
   NetworkFactory conditioner() const {
-    MlpOptions network;
-    network.hidden = options.flow.hidden;
-    network.activation = activation_by_name(options.flow.activation);
-    network.dropout = options.flow.dropout;
-    network.zero_output = true;
-    return mlp_factory(network);
+    const FlowOptions& flow = options.flow;
+    const Activation activation = activation_by_name(flow.activation);
+    if (flow.network == "mlp")
+      return mlp_factory({.hidden = flow.hidden,
+                          .activation = activation,
+                          .dropout = flow.dropout,
+                          .zero_output = true});
+    if (flow.network != "residual") unknown("flow.network", flow.network, "mlp, residual");
+    if (flow.hidden.size() != 1)
+      fail<ConfigError>(
+          "flow.hidden: expected one width, as [64], of the residual network, got {} widths: set "
+          "the depth by flow.network_blocks",
+          flow.hidden.size());
+    if (flow.network_blocks < 1)
+      fail<ConfigError>("flow.network_blocks: expected at least 1, got {}", flow.network_blocks);
+    return residual_network_factory({.hidden = flow.hidden[0],
+                                     .blocks = flow.network_blocks,
+                                     .activation = activation,
+                                     .dropout = flow.dropout,
+                                     .zero_output = true});
   }
 
   std::shared_ptr<const Transform> coupling(const std::string& name) {

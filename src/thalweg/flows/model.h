@@ -23,7 +23,12 @@ struct FlowOptions {
   /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
   /// ActNorm; at least 1
   std::int64_t blocks = 16;
-  std::vector<std::int64_t> hidden = {32, 32};  ///< hidden layers of the conditioners, or of g
+  /// What the conditioners are: "mlp", or "residual", a network of `network_blocks` residual
+  /// blocks.
+  std::string network = "mlp";
+  std::int64_t network_blocks = 2;  ///< residual network: at least 1
+  /// hidden layers of the conditioners, or of g; of a residual network its width alone, as {256}
+  std::vector<std::int64_t> hidden = {32, 32};
   std::string activation = "relu";
   std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
   std::string permutation =
