@@ -93,6 +93,19 @@ thalweg::ModelOptions model_options(const std::string& workload) {
     options.flow.hidden = {32, 32};
     options.flow.permutation = "swap";
     if (workload == "W0") options.base.kind = "resampled";
+  } else if (workload == "W4" || workload == "W7") {
+    options.flow.blocks = 8;
+    options.flow.hidden = {32, 32};
+    if (workload == "W4") options.base.kind = "resampled";
+  } else if (workload == "W5") {
+    options.flow.kind = "residual";
+    options.flow.hidden = {32, 32};
+  } else if (workload == "W6") {
+    // The base alone: one coupling is next to nothing beside it.
+    options.flow.blocks = 1;
+    options.flow.hidden = {1};
+    options.flow.act_norm = false;
+    options.base.kind = "resampled";
   } else {
     fail<thalweg::ConfigError>("unknown workload '{}'", workload);
   }
@@ -114,6 +127,11 @@ void print(const Arguments& arguments, const std::vector<double>& times) {
       times[times.size() / 2], times.front(), times.size());
 }
 
+/// About half of the proposals are accepted then, as on the peer's side.
+void set_last_acceptance_bias(thalweg::Model& model) {
+  model.parameters().values(model.parameters().find("base.acceptance.2.bias"))[0] = 0.0;
+}
+
 int run(const Arguments& arguments) {
   if (arguments.task == "matmul") {
     std::printf("{\"task\":\"matmul\",\"threads\":%d,\"gflops\":%.4g,\"core\":\"%s\"}\n",
@@ -125,13 +143,23 @@ int run(const Arguments& arguments) {
   thalweg::Model model(model_options(arguments.workload), 1);
   const std::int64_t features = model.flow().features();
   if (arguments.task == "step") {
-    const std::int64_t batch = arguments.workload == "W2" ? 512 : 1024;
+    const bool reverse = arguments.workload == "W4" || arguments.workload == "W7";
+    const std::int64_t batch = arguments.workload == "W2" || reverse ? 512 : 1024;
     const std::vector<double> x = normal_rows(batch, features);
+    thalweg::TrainingData data;
     thalweg::TrainingOptions options;
+    if (reverse) {
+      if (model.resampled() != nullptr) set_last_acceptance_bias(model);
+      data.target = thalweg::make_target("two_rings");
+      options.objective = "reverse_kl";
+      options.precision = "double";
+    } else {
+      data.rows = x;
+    }
     options.batch_size = batch;
     options.learning_rate = 1e-5;  // the same batch again and again must not run away
     options.iterations = 1'000'000'000;
-    thalweg::Trainer trainer(model, {.rows = x}, options, pool);
+    thalweg::Trainer trainer(model, data, options, pool);
     milliseconds(20, [&] { trainer.step(); });
     print(arguments, milliseconds(arguments.repeat, [&] { trainer.step(); }));
     return 0;
@@ -140,19 +168,15 @@ int run(const Arguments& arguments) {
   const std::vector<double> x = normal_rows(kPoints, features);
   thalweg::initialise_from_data(model.flow(), model.parameters(),
                                 std::span(x).first(static_cast<std::size_t>(4096 * features)));
-  if (arguments.workload == "W0") {
-    // The acceptance network's last bias at 0: about half of the proposals are accepted, as on the
-    // peer's side.
-    for (const auto& info : model.parameters().infos())
-      if (info.name == "base.acceptance.2.bias")
-        model.parameters().flat()[static_cast<std::size_t>(info.offset)] = 0.0;
+  if (model.resampled() != nullptr) {
+    set_last_acceptance_bias(model);
     thalweg::estimate_normaliser(model, 1 << 14, 3, pool);
   }
   if (arguments.task == "log_prob") {
     thalweg::DensityEvaluator density(model, pool);
     density.log_prob(x);
     print(arguments, milliseconds(arguments.repeat, [&] { density.log_prob(x); }));
-  } else if (arguments.task == "sample") {
+  } else if (arguments.task == "sample" || arguments.task == "sample_lockstep") {
     thalweg::FlowSampler sampler(model, pool, 11);
     sampler.next(kPoints);
     print(arguments, milliseconds(arguments.repeat, [&] { sampler.next(kPoints); }));

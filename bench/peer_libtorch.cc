@@ -1,7 +1,6 @@
 // The peer of the benchmark: the same models and the same work as bench_ours, in eager libtorch.
 //
-// Every layer is parametrised in the direction of the density (data x to latent z), the cheaper way
-// for a training step. One JSON line goes to standard output; bench/compare.py reads it.
+// One JSON line goes to standard output; bench/compare.py reads it.
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -20,199 +19,21 @@
 #include <utility>
 #include <vector>
 
+#include "peer_layers.h"
+
 namespace {
 
+using peer::Flow;
+using peer::log_standard_normal;
+using peer::ResampledBase;
 using torch::Tensor;
-using torch::indexing::Slice;
 
-constexpr std::int64_t kLayers = 16;
 constexpr std::int64_t kPoints = 100000;
-constexpr std::int64_t kProposals = 1024;
-constexpr int kTruncation = 100;
-constexpr double kZDecay = 0.95;
-
-// Three dense layers with relu between them.
-struct MlpImpl : torch::nn::Module {
-  MlpImpl(std::int64_t inputs, std::int64_t hidden, std::int64_t outputs)
-      : first(register_module("first", torch::nn::Linear(inputs, hidden))),
-        second(register_module("second", torch::nn::Linear(hidden, hidden))),
-        third(register_module("third", torch::nn::Linear(hidden, outputs))) {}
-
-  Tensor forward(const Tensor& input) {
-    return third->forward(second->forward(first->forward(input).relu_()).relu_());
-  }
-
-  torch::nn::Linear first, second, third;
-};
-TORCH_MODULE(Mlp);
-
-// z = x exp(log_scale) + shift, one scale and shift a feature.
-struct ActNormImpl : torch::nn::Module {
-  explicit ActNormImpl(std::int64_t features)
-      : log_scale(register_parameter("log_scale", torch::zeros({features}))),
-        shift(register_parameter("shift", torch::zeros({features}))) {}
-
-  Tensor log_scale, shift;
-};
-TORCH_MODULE(ActNorm);
-
-// z = x W^T with W = L U: L unit lower triangular, U upper triangular with its own diagonal.
-struct LuLinearImpl : torch::nn::Module {
-  explicit LuLinearImpl(std::int64_t features)
-      : lower(register_parameter("lower", 0.01 * torch::randn({features, features}))),
-        upper(register_parameter("upper", 0.01 * torch::randn({features, features}))),
-        diagonal(register_parameter("diagonal", torch::ones({features}))),
-        identity(register_buffer("identity", torch::eye(features))) {}
-
-  Tensor weight() {
-    return torch::mm(torch::tril(lower, -1) + identity,
-                     torch::triu(upper, 1) + torch::diag(diagonal));
-  }
-
-  Tensor lower, upper, diagonal, identity;
-};
-TORCH_MODULE(LuLinear);
-
-// A flow to a standard normal: kLayers x [LU linear if wanted, affine coupling, ActNorm].
-// `to_latent` and `to_data` are inverse to each other.
-class Flow : public torch::nn::Module {
- public:
-  Flow(std::int64_t features, std::int64_t hidden, bool with_lu)
-      : features_(features), half_(features / 2) {
-    for (std::int64_t i = 0; i < kLayers; ++i) {
-      const std::string index = std::to_string(i);
-      conditioners_.push_back(
-          register_module("conditioner" + index, Mlp(half_, hidden, 2 * half_)));
-      norms_.push_back(register_module("norm" + index, ActNorm(features)));
-      if (with_lu) linears_.push_back(register_module("linear" + index, LuLinear(features)));
-    }
-  }
-
-  std::int64_t features() const { return features_; }
-
-  // x [batch, features] to z [batch, features] and log|det dz/dx| [batch, 1].
-  std::pair<Tensor, Tensor> to_latent(Tensor x) {
-    std::vector<Tensor> log_scales;
-    std::vector<Tensor> shared;
-    for (std::size_t i = 0; i < conditioners_.size(); ++i) {
-      if (!linears_.empty()) {
-        x = torch::mm(x, linears_[i]->weight().t());
-        shared.push_back(linears_[i]->diagonal.abs().log());
-        x = normalise(i, x);
-      }
-      const std::vector<Tensor> halves = x.chunk(2, 1);
-      const std::vector<Tensor> maps = conditioners_[i]->forward(halves[0]).chunk(2, 1);
-      // The halves change places after each layer, so the first half always conditions the second.
-      x = torch::cat({torch::addcmul(maps[1], halves[1], maps[0].exp()), halves[0]}, 1);
-      if (linears_.empty()) x = normalise(i, x);
-      log_scales.push_back(maps[0]);
-      shared.push_back(norms_[i]->log_scale);
-    }
-    return {x, torch::cat(log_scales, 1).sum(1, true) + torch::cat(shared).sum()};
-  }
-
-  // z [batch, features] to x [batch, features]. `inverses` is from `inverse_weights`.
-  Tensor to_data(Tensor z, const std::vector<Tensor>& inverses) {
-    for (std::size_t i = conditioners_.size(); i-- > 0;) {
-      if (linears_.empty()) z = denormalise(i, z);
-      const std::vector<Tensor> halves = z.chunk(2, 1);
-      const std::vector<Tensor> maps = conditioners_[i]->forward(halves[1]).chunk(2, 1);
-      z = torch::cat({halves[1], (halves[0] - maps[1]).mul_(maps[0].neg().exp_())}, 1);
-      if (!linears_.empty()) z = torch::mm(denormalise(i, z), inverses[i]);
-    }
-    return z;
-  }
-
-  // The transposed inverse of every LU layer's weight: computed once for a call that samples.
-  std::vector<Tensor> inverse_weights() {
-    std::vector<Tensor> inverses;
-    for (LuLinear& linear : linears_) {
-      inverses.push_back(torch::linalg_inv(linear->weight()).t().contiguous());
-    }
-    return inverses;
-  }
-
- private:
-  Tensor normalise(std::size_t i, const Tensor& x) {
-    return torch::addcmul(norms_[i]->shift, x, norms_[i]->log_scale.exp());
-  }
-  Tensor denormalise(std::size_t i, const Tensor& z) {
-    return (z - norms_[i]->shift).mul_(norms_[i]->log_scale.neg().exp_());
-  }
-
-  std::int64_t features_, half_;
-  std::vector<Mlp> conditioners_;
-  std::vector<ActNorm> norms_;
-  std::vector<LuLinear> linears_;
-};
-
-Tensor log_standard_normal(const Tensor& z) {
-  const double constant = -0.5 * static_cast<double>(z.size(1)) * std::log(2.0 * std::numbers::pi);
-  return z.square().sum(1, true).mul(-0.5).add(constant);
-}
-
-// Learned accept and reject sampling on a standard normal proposal, truncated after kTruncation
-// trials.
-class ResampledBase : public torch::nn::Module {
- public:
-  explicit ResampledBase(std::int64_t features)
-      : features_(features),
-        net_(register_module("net", Mlp(features, 256, 1))),
-        z_average_(register_buffer("z_average", torch::full({}, 0.5))) {
-    // A mean acceptance of one half, so that sampling means the same work on both sides.
-    const torch::NoGradGuard guard;
-    net_->third->bias.zero_();
-  }
-
-  Tensor acceptance(const Tensor& z) { return torch::sigmoid(net_->forward(z)); }
-
-  // log p(z) [batch, 1] with the moving average of Z as it stands.
-  Tensor log_prob(const Tensor& z) { return combine(z, acceptance(z), z_average_); }
-
-  // log p(z) [batch, 1] while training: Z takes its gradient from fresh proposals.
-  Tensor training_log_prob(const Tensor& z) {
-    const Tensor all = acceptance(torch::cat({z, torch::randn({kProposals, features_})}));
-    const Tensor z_batch = all.index({Slice(z.size(0))}).mean();
-    const Tensor detached = z_batch.detach();
-    z_average_.mul_(kZDecay).add_(detached, 1.0 - kZDecay);
-    return combine(z, all.index({Slice(0, z.size(0))}), z_batch - detached + z_average_);
-  }
-
-  // `count` draws [count, features]; proposals run through the net `chunk` at a time.
-  Tensor sample(std::int64_t count, std::int64_t chunk) {
-    Tensor samples = torch::empty({count, features_});
-    Tensor pending = torch::arange(count);
-    for (int trial = 1; trial <= kTruncation && pending.numel() > 0; ++trial) {
-      const Tensor proposal = torch::randn({pending.numel(), features_});
-      if (trial == kTruncation) {
-        samples.index_copy_(0, pending, proposal);
-        break;
-      }
-      std::vector<Tensor> rates;
-      for (const Tensor& part : proposal.split(chunk)) rates.push_back(acceptance(part));
-      const Tensor accepted = torch::rand({pending.numel()}) < torch::cat(rates).squeeze(1);
-      const Tensor taken = accepted.nonzero().squeeze(1);
-      samples.index_copy_(0, pending.index_select(0, taken), proposal.index_select(0, taken));
-      pending = pending.masked_select(accepted.logical_not());
-    }
-    return samples;
-  }
-
- private:
-  static Tensor combine(const Tensor& z, const Tensor& acceptance, const Tensor& z_mean) {
-    const Tensor alpha = (1.0 - z_mean).pow(kTruncation - 1);
-    return log_standard_normal(z) + (alpha + (1.0 - alpha) / z_mean * acceptance).log();
-  }
-
-  std::int64_t features_;
-  Mlp net_;
-  Tensor z_average_;
-};
 
 // A workload: the flow, its base and the sizes of a training step and of a chunk of points.
 struct Model {
   explicit Model(const std::string& name)
-      : flow(name == "W2" ? 60 : 2, name == "W2" ? 64 : 32, name == "W2"),
+      : flow(16, name == "W2" ? 60 : 2, name == "W2" ? 64 : 32, name == "W2"),
         base(flow.features()),
         resampled(name == "W0"),
         batch(name == "W2" ? 512 : 1024) {}
@@ -237,17 +58,107 @@ Tensor synthetic_data(std::int64_t count, std::int64_t features) {
   return noise + 0.5 * torch::sin(2.0 * noise.roll(1, 1));
 }
 
-double training_step(Model& model, torch::optim::Adam& optimizer, const Tensor& data) {
-  // Dropping the gradients is cheaper than Optimizer::zero_grad, which fills them with zeros.
-  for (Tensor& parameter : optimizer.param_groups().front().params())
-    parameter.mutable_grad().reset();
-  const auto [z, log_det] = model.flow.to_latent(data);
-  const Tensor log_base =
-      model.resampled ? model.base.training_log_prob(z) : log_standard_normal(z);
-  const Tensor loss = -(log_base + log_det).mean();
-  loss.backward();
-  optimizer.step();
-  return loss.item<double>();
+// Milliseconds of each of `repeats` runs, sorted, after a few runs to warm up.
+std::vector<double> measure(int repeats, const std::function<void()>& run) {
+  for (int i = 0; i < std::min(repeats, 5); ++i) run();
+  std::vector<double> times;
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    const std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - start;
+    times.push_back(elapsed.count());
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+// How far to_latent(to_data(z)) is from z: a benchmark of a wrong model would be worth nothing.
+void check_round_trip(Model& model) {
+  const c10::InferenceMode guard;
+  const Tensor z = torch::randn({256, model.flow.features()});
+  const Tensor back =
+      model.flow.to_latent(model.flow.to_data(z, model.flow.inverse_weights())).first;
+  const double error = (back - z).abs().max().item<double>();
+  if (!(error < 1e-2)) throw std::runtime_error(fmt::format("round trip is off by {}", error));
+}
+
+using Loss = std::function<Tensor()>;
+
+// Milliseconds of a training step, sorted.
+std::vector<double> step_times(int repeats, std::vector<Tensor> parameters, const Loss& loss) {
+  torch::optim::Adam optimizer(std::move(parameters), torch::optim::AdamOptions(1e-5));
+  double value = 0.0;
+  const std::vector<double> times = measure(repeats, [&] {
+    // Dropping the gradients is cheaper than Optimizer::zero_grad, which fills them with zeros.
+    for (Tensor& parameter : optimizer.param_groups().front().params())
+      parameter.mutable_grad().reset();
+    const Tensor mean = loss();
+    mean.backward();
+    optimizer.step();
+    value = mean.item<double>();
+  });
+  if (!std::isfinite(value)) throw std::runtime_error("the loss is not finite");
+  return times;
+}
+
+std::vector<double> likelihood_steps(const std::string& workload, int repeats) {
+  if (workload == "W3") {
+    peer::SplineFlow flow;
+    const Tensor data = torch::randn({512, peer::SplineFlow::kFeatures});
+    return step_times(repeats, flow.parameters(), [&] {
+      const auto [z, log_det] = flow.to_latent(data);
+      return -(log_standard_normal(z) + log_det).mean();
+    });
+  }
+  if (workload == "W5") {
+    peer::ResidualFlow flow(16, 32, 2);
+    const Tensor data = synthetic_data(1024, 2);
+    return step_times(repeats, flow.parameters(), [&] {
+      const auto [z, log_det] = flow.to_latent(data);
+      return -(log_standard_normal(z) + log_det).mean();
+    });
+  }
+  Model model(workload);
+  const Tensor data = synthetic_data(model.batch, model.flow.features());
+  const std::vector<double> times = step_times(repeats, model.parameters(), [&] {
+    const auto [z, log_det] = model.flow.to_latent(data);
+    const Tensor log_base =
+        model.resampled ? model.base.training_log_prob(z) : log_standard_normal(z);
+    return -(log_base + log_det).mean();
+  });
+  check_round_trip(model);
+  return times;
+}
+
+// W4 and W7: the reverse KL of two rings from a resampled base, with the covariance estimator, and
+// from a normal one.
+std::vector<double> reverse_kl_steps(bool resampled, int repeats) {
+  constexpr std::int64_t kBatch = 512;
+  torch::set_default_dtype(caffe2::TypeMeta::Make<double>());
+  Flow flow(8, 2, 32, false);
+  ResampledBase base(2);
+  std::vector<Tensor> parameters = flow.parameters();
+  if (resampled)
+    for (const Tensor& parameter : base.parameters()) parameters.push_back(parameter);
+  return step_times(repeats, parameters, [&] {
+    Tensor z = torch::randn({kBatch, 2});
+    if (resampled) {
+      const torch::NoGradGuard guard;
+      z = base.sample(kBatch, kBatch);
+    }
+    Tensor log_det;
+    const Tensor x = flow.to_data(z, {}, &log_det);
+    const Tensor radius = x.square().sum(1, true).sqrt();
+    const Tensor near = -0.5 * ((radius - 1.0) / 0.1).square();
+    const Tensor far = -0.5 * ((radius - 2.0) / 0.1).square();
+    const Tensor rest = -(log_det + torch::logsumexp(torch::cat({near, far}, 1), 1, true));
+    if (!resampled) return (log_standard_normal(z) + rest).mean();
+    const Tensor log_base = base.training_log_prob(z);
+    const Tensor integrand = (log_base + rest).detach();
+    const Tensor score = (integrand - integrand.mean()) * log_base;
+    return rest.mean() + score.sum() / static_cast<double>(kBatch - 1);
+  });
 }
 
 Tensor log_prob(Model& model, const Tensor& data, std::int64_t chunk) {
@@ -277,21 +188,6 @@ Tensor sample(Model& model, std::int64_t count, std::int64_t chunk) {
   return torch::cat(parts);
 }
 
-// Milliseconds of each of `repeats` runs, sorted, after a few runs to warm up.
-std::vector<double> measure(int repeats, const std::function<void()>& run) {
-  for (int i = 0; i < std::min(repeats, 5); ++i) run();
-  std::vector<double> times;
-  for (int i = 0; i < repeats; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    run();
-    const std::chrono::duration<double, std::milli> elapsed =
-        std::chrono::steady_clock::now() - start;
-    times.push_back(elapsed.count());
-  }
-  std::sort(times.begin(), times.end());
-  return times;
-}
-
 void require_finite(const Tensor& values, const char* what) {
   if (!torch::isfinite(values).all().item<bool>()) {
     throw std::runtime_error(fmt::format("the {} is not finite", what));
@@ -309,16 +205,6 @@ void use_threads(int threads) {
   if (auto* set_threads = openblas<void(int)>("openblas_set_num_threads")) set_threads(threads);
 }
 
-// How far to_latent(to_data(z)) is from z: a benchmark of a wrong model would be worth nothing.
-void check_round_trip(Model& model) {
-  const c10::InferenceMode guard;
-  const Tensor z = torch::randn({256, model.flow.features()});
-  const Tensor back =
-      model.flow.to_latent(model.flow.to_data(z, model.flow.inverse_weights())).first;
-  const double error = (back - z).abs().max().item<double>();
-  if (!(error < 1e-2)) throw std::runtime_error(fmt::format("round trip is off by {}", error));
-}
-
 int run(int argc, char** argv) {
   std::string workload = "W1";
   std::string task = "step";
@@ -326,8 +212,10 @@ int run(int argc, char** argv) {
   int repeats = 20;
   std::int64_t chunk = 0;
   CLI::App app("The benchmark's peer in eager libtorch");
-  app.add_option("--workload", workload)->check(CLI::IsMember({"W0", "W1", "W2"}));
-  app.add_option("--task", task)->check(CLI::IsMember({"step", "log_prob", "sample", "matmul"}));
+  app.add_option("--workload", workload)
+      ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7"}));
+  app.add_option("--task", task)
+      ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "matmul"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
   app.add_option("--repeat", repeats)->check(CLI::PositiveNumber);
   app.add_option("--chunk", chunk, "Points at a time in log_prob and sample (0: the best found)");
@@ -354,24 +242,28 @@ int run(int argc, char** argv) {
                        2e-6 * static_cast<double>(kSize * kSize * kSize) / times.front(),
                        core_name != nullptr ? core_name() : "not OpenBLAS");
     workload = "matmul";
+  } else if (task == "step") {
+    times = workload == "W4" || workload == "W7" ? reverse_kl_steps(workload == "W4", repeats)
+                                                 : likelihood_steps(workload, repeats);
+  } else if (workload == "W6") {
+    const c10::InferenceMode guard;
+    ResampledBase base(2);
+    Tensor values;
+    times = measure(repeats, [&] {
+      values =
+          task == "sample" ? base.sample(kPoints, chunk) : base.sample_in_lockstep(kPoints, chunk);
+    });
+    require_finite(values, "sample");
   } else {
     Model model(workload);
-    if (task == "step") {
-      const Tensor data = synthetic_data(model.batch, model.flow.features());
-      torch::optim::Adam optimizer(model.parameters(), torch::optim::AdamOptions(1e-4));
-      double loss = 0.0;
-      times = measure(repeats, [&] { loss = training_step(model, optimizer, data); });
-      if (!std::isfinite(loss)) throw std::runtime_error("the loss is not finite");
-    } else if (task == "log_prob") {
+    Tensor values;
+    if (task == "log_prob") {
       const Tensor data = synthetic_data(kPoints, model.flow.features());
-      Tensor values;
       times = measure(repeats, [&] { values = log_prob(model, data, chunk); });
-      require_finite(values, "log density");
     } else {
-      Tensor values;
       times = measure(repeats, [&] { values = sample(model, kPoints, chunk); });
-      require_finite(values, "sample");
     }
+    require_finite(values, "result");
     check_round_trip(model);
   }
   fmt::print(
