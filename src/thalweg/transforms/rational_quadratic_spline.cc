@@ -14,22 +14,32 @@ struct Piece {
   Value left_x, left_y, width, height, left_slope, right_slope;
 };
 
-Value left_knots(const Splines& splines, Value extents) {
-  return cumulative_sum(extents, false, true) - splines.bound;
+/// Both ends of each piece along one axis. An extent is taken as their difference, so that a value
+/// between them lies at a place in [0, 1] after rounding, too.
+struct Knots {
+  Value left, right;
+};
+
+Knots make_knots(const Splines& splines, Value extents) {
+  const Value left = cumulative_sum(extents, false, true) - splines.bound;
+  const Value last = broadcast(extents.graph->constant(splines.bound), {1, extents.items()});
+  return {left, concat({slice(left, 1, left.features() - 1), last})};
 }
 
 /// The piece whose extents along one axis (`knots`) hold `value`, 1 x features and inside the
 /// bound.
-Piece find_piece(const Splines& splines, Value knots_x, Value knots_y, Value knots, Value value) {
+Piece find_piece(const Splines& splines, const Knots& x, const Knots& y, Value knots, Value value) {
   const std::int64_t bins = splines.widths.features();
   // 1 up to the bin of the value, 0 after it; the first knot is the bound itself.
   const Value reached = less_equal(knots, value);
   const Value here = reached - pad(slice(reached, 1, bins - 1), 0, bins);
   const auto pick = [&](Value values) { return sum(here * values, kBins); };
-  return {pick(knots_x),
-          pick(knots_y),
-          pick(splines.widths),
-          pick(splines.heights),
+  const Value left_x = pick(x.left);
+  const Value left_y = pick(y.left);
+  return {left_x,
+          left_y,
+          pick(x.right) - left_x,
+          pick(y.right) - left_y,
           pick(splines.left_slopes),
           pick(splines.right_slopes)};
 }
@@ -52,9 +62,7 @@ Mapped join(Value original, Value inside, Value mapped, Value slopes) {
   return {transpose(select(inside, mapped, original)), sum(select(inside, slopes, zero))};
 }
 
-Value inside_bound(Value row, double bound) {
-  return less_equal(abs(row), row.graph->constant(bound));
-}
+Value inside_bound(Value row, double bound) { return less(abs(row), row.graph->constant(bound)); }
 
 }  // namespace
 
@@ -63,10 +71,12 @@ void check_spline_options(const std::string& name, const SplineOptions& options)
     fail<ConfigError>("{}: expected at least 2 spline bins, got {}", name, options.bins);
   if (!(options.bound > 0.0) || !std::isfinite(options.bound))
     fail<ConfigError>("{}: expected a positive spline bound, got {}", name, options.bound);
+  // The rounding of a running sum in float stays below this, so knots never coincide.
+  const double least = 1e-6 * static_cast<double>(options.bins);
   const double largest = 1.0 / static_cast<double>(options.bins);
-  if (!(options.smallest > 0.0 && options.smallest < largest))
-    fail<ConfigError>("{}: expected a smallest spline bin in (0, 1/{}), got {}", name, options.bins,
-                      options.smallest);
+  if (!(options.smallest >= least && options.smallest < largest))
+    fail<ConfigError>("{}: expected a smallest spline bin in [{}, 1/{}), got {}", name, least,
+                      options.bins, options.smallest);
 }
 
 Splines make_splines(Value raw, const SplineOptions& options) {
@@ -87,9 +97,9 @@ Splines make_splines(Value raw, const SplineOptions& options) {
 Mapped apply_splines(const Splines& splines, Value x) {
   const Value row = transpose(x);
   const Value limited = clamp(row, -splines.bound, splines.bound);
-  const Value knots_x = left_knots(splines, splines.widths);
+  const Knots knots = make_knots(splines, splines.widths);
   const Piece piece =
-      find_piece(splines, knots_x, left_knots(splines, splines.heights), knots_x, limited);
+      find_piece(splines, knots, make_knots(splines, splines.heights), knots.left, limited);
   const Value place = (limited - piece.left_x) / piece.width;
   const Value steepness = piece.height / piece.width;
   const Value both = place * (1.0 - place);
@@ -102,19 +112,22 @@ Mapped apply_splines(const Splines& splines, Value x) {
 Mapped invert_splines(const Splines& splines, Value y) {
   const Value row = transpose(y);
   const Value limited = clamp(row, -splines.bound, splines.bound);
-  const Value knots_y = left_knots(splines, splines.heights);
+  const Knots knots = make_knots(splines, splines.heights);
   const Piece piece =
-      find_piece(splines, left_knots(splines, splines.widths), knots_y, knots_y, limited);
+      find_piece(splines, make_knots(splines, splines.widths), knots, knots.left, limited);
   const Value steepness = piece.height / piece.width;
-  const Value bend = piece.left_slope + piece.right_slope - 2.0 * steepness;
-  // Eqs. 6 to 8 divided by the height of the piece.
+  // Eqs. 6 to 8 divided by the height of the piece: with r the rise, u = left_slope (1 - r) -
+  // right_slope r and s the steepness, the discriminant is u^2 + 4 s^2 r (1 - r), a sum of what is
+  // not negative, and so is each part of the root in the form for the sign of u.
   const Value rise = (limited - piece.left_y) / piece.height;
-  const Value a = rise * bend + (steepness - piece.left_slope);
-  const Value b = piece.left_slope - rise * bend;
-  const Value c = -(steepness * rise);
-  // The discriminant is positive; the floor keeps rounding from making it NaN.
-  const Value root = sqrt(maximum(square(b) - 4.0 * (a * c), y.graph->constant(1e-20)));
-  const Value place = (2.0 * c) / (-b - root);
+  const Value rest = 1.0 - rise;
+  const Value lean = piece.left_slope * rest - piece.right_slope * rise;
+  const Value falling = less(lean, y.graph->constant(0.0));
+  const Value twice = 2.0 * steepness;
+  const Value common =
+      select(falling, -lean, lean) + sqrt(square(lean) + square(twice) * (rise * rest));
+  const Value place =
+      select(falling, common, twice * rise) / (common + twice * select(falling, rest, rise));
   const Value x = piece.left_x + piece.width * place;
   return join(row, inside_bound(row, splines.bound), x, -log_slope(piece, place));
 }

@@ -15,9 +15,11 @@ namespace thalweg {
 /// A spline from [-bound, bound] onto itself with `bins` pieces; outside it is the identity. It has
 /// a continuous first derivative; its second one jumps at the knots.
 struct SplineOptions {
-  std::int64_t bins = 8;   ///< at least 2
-  double bound = 3.0;      ///< positive
-  double smallest = 1e-3;  ///< of widths and heights, as a share of the range, and of slopes
+  std::int64_t bins = 8;  ///< at least 2
+  double bound = 3.0;     ///< positive
+  /// Of widths and heights, as a share of the range, and of slopes; at least 1e-6 bins, so that
+  /// knots stay apart in float, and below 1 / bins.
+  double smallest = 1e-3;
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.
@@ -37,9 +39,11 @@ struct Splines {
 Splines make_splines(Value raw, const SplineOptions& options);
 
 /// y = spline(x), elementwise (eqs. 4 and 5 there), x being features x 1; log_det is summed over
-/// the features. A NaN stays; x beyond the bound keeps its value.
+/// the features. A NaN stays; x at the bound or beyond keeps its value. Each result is the exact
+/// one for an x and a y that are off by some epsilons of the bound, whatever the parameters.
 Mapped apply_splines(const Splines& splines, Value x);
-/// x with spline(x) = y, by the root of a quadratic in the form that does not cancel (eqs. 6 to 8).
+/// x with spline(x) = y, by the root of a quadratic (eqs. 6 to 8) in a form without cancellation or
+/// negative discriminant. As accurate as apply_splines.
 Mapped invert_splines(const Splines& splines, Value y);
 
 struct ElementwiseSplineOptions {
