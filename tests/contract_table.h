@@ -193,9 +193,7 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                         [=](ParameterStore& parameters, RandomSequence& random) {
                           return std::make_unique<Residual>(
                               parameters, "layer", random, features,
-                              ResidualOptions{.hidden = {8, 8},
-                                              .zero_output = false,
-                                              .context_features = context});
+                              ResidualOptions{.hidden = {8, 8}, .context_features = context});
                         }});
     return list;
   }();

@@ -154,6 +154,29 @@ TEST(ResidualFlow, PairsOfPointsKeepTheBound) {
   }
 }
 
+TEST(ResidualFlow, WeightsOfZeroKeepTheirBuffersAndFiniteDerivatives) {
+  ParameterStore parameters;
+  RandomSequence random(3, Stream::kInitialisation);
+  const Residual layer(parameters, "layer", random, 2, {.hidden = {4}});
+  const auto weights = parameters.values(parameters.find("layer.network.1.weights"));
+  std::fill(weights.begin(), weights.end(), 0.0);
+  for (const Phase phase : {Phase::kEvaluation, Phase::kTraining}) {
+    Graph graph(parameters, phase);
+    const Mapped mapped = layer.inverse(graph.input({2, 1}));
+    std::vector<Value> outputs =
+        gradient(batch_sum(sum(mapped.value) + mapped.log_det),
+                 {graph.parameter(parameters.find("layer.network.0.weights")),
+                  graph.parameter(parameters.find("layer.network.1.weights"))});
+    for (const BufferUpdate& update : graph.buffer_updates()) outputs.push_back(update.value);
+    const auto values = run_graph(graph, outputs, {normals(20, 1)}, {10});
+    for (const auto& value : values)
+      for (const double number : value) EXPECT_TRUE(std::isfinite(number));
+    if (phase == Phase::kEvaluation) continue;
+    const auto kept = parameters.values(parameters.find("layer.network.1.singular_vector"));
+    EXPECT_EQ(values[3], std::vector<double>(kept.begin(), kept.end()));
+  }
+}
+
 TEST(ResidualFlow, LogDeterminantOfManyFeaturesIsThatOfTheJacobian) {
   const std::int64_t features = 20;
   const Layer layer(features, {.hidden = {24}}, ResidualLogDet::kExact);

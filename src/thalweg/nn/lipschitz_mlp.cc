@@ -64,8 +64,7 @@ LipschitzMlp::LipschitzMlp(ParameterStore& parameters, const std::string& name,
     const std::int64_t next = last ? outputs : options.hidden[i];
     if (next < 1) fail<ConfigError>("{}: expected hidden layers of at least 1, got {}", name, next);
     const std::string part = fmt::format("{}.{}", name, i);
-    const double range =
-        last && options.zero_output ? 0.0 : 1.0 / std::sqrt(static_cast<double>(width));
+    const double range = 1.0 / std::sqrt(static_cast<double>(width));
     Layer layer;
     layer.weights = parameters.add(part + ".weights", next, width, uniform(next * width, range));
     layer.bias = parameters.add(part + ".bias", next, 1, uniform(next, range));

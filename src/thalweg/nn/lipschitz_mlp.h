@@ -13,15 +13,16 @@ struct LipschitzMlpOptions {
   std::vector<std::int64_t> hidden = {64, 64};
   double lipschitz = 0.9;  ///< bound on |f(x) - f(y)| / |x - y| in the Euclidean norm; positive
   std::int64_t power_iterations = 5;  ///< a training step; at least 1
-  bool zero_output = true;            ///< last layer starts at 0
   std::int64_t context_features = 0;
 };
 
 /// Multilayer perceptron of L dense layers whose weights W enter as W / max(1, sigma / c), sigma
 /// the largest singular value of W and c = lipschitz^(1 / L) (Gouk et al. 2021), with the
 /// activation LipSwish, x sigmoid(k x) / 1.1, whose slope is at most 1 for any k; k =
-/// softplus(beta) is learned in each layer (Chen et al. 2019). A context enters the first layer,
-/// without a bound of its own.
+/// softplus(beta) is learned in each layer (Chen et al. 2019). Weights start uniform in
+/// +-1/sqrt(inputs), those of the last layer too, since weight decay would wear the others down
+/// before the last one has grown from 0. A context enters the first layer, without a bound of its
+/// own.
 ///
 /// In a training graph sigma comes from power iterations that start at a buffer and move it, so it
 /// may be slightly too small while weights move fast. In an evaluation graph sigma is replaced by

@@ -382,7 +382,7 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.lipschitz", "residual: bound on the Lipschitz constant of g; below 1",
        [](R& r) -> P { return &r.model.flow.lipschitz; }, 0.01, 0.999},
       {"flow.log_det",
-       "residual: exact, or in training a series estimate; auto: exact up to 3 columns",
+       "residual: exact, or in training a series estimate; auto: exact up to 8 columns",
        [](R& r) -> P { return &r.model.flow.log_det; },
        0,
        0,

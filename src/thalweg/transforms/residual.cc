@@ -8,7 +8,7 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kFewFeatures = 3;          // exact by default
+constexpr std::int64_t kFewFeatures = 8;          // exact by default
 constexpr std::int64_t kMostExactFeatures = 128;  // whose d x d matrices a tile holds
 constexpr std::int64_t kSureTerms = 10;           // of the series
 constexpr double kSeriesRemainder = 1e-3;         // of the series, in nats a feature
@@ -112,7 +112,6 @@ Residual::Residual(ParameterStore& parameters, const std::string& name, RandomSe
       network_(parameters, name + ".network", random, features, features,
                {.hidden = options.hidden,
                 .lipschitz = checked_lipschitz(name, options.lipschitz),
-                .zero_output = options.zero_output,
                 .context_features = options.context_features}) {
   if (options_.log_det == ResidualLogDet::kAutomatic)
     options_.log_det = features <= kFewFeatures ? ResidualLogDet::kExact : ResidualLogDet::kSeries;

@@ -13,7 +13,7 @@ namespace thalweg {
 
 /// How a residual layer finds log|det(I + J)|, J the Jacobian of its network.
 enum class ResidualLogDet : std::uint8_t {
-  kAutomatic,  ///< exact up to 3 features, else the series
+  kAutomatic,  ///< exact up to 8 features, where that is the quicker, too, else the series
   kExact,      ///< J from forward derivatives, then elimination: cost of `features` derivatives
   kSeries,     ///< in training graphs the series estimator; in evaluation graphs exact up to 128
                ///< features, else the series
@@ -26,7 +26,6 @@ struct ResidualOptions {
   std::vector<std::int64_t> hidden = {64, 64};
   double lipschitz = 0.9;  ///< bound on the Lipschitz constant of g, in (0, 1)
   ResidualLogDet log_det = ResidualLogDet::kAutomatic;
-  bool zero_output = true;  ///< g starts at 0, so the layer as the identity
   std::int64_t context_features = 0;
 };
 
