@@ -23,6 +23,15 @@ RunOptions plane(const char* target, bool resampled) {
   return options;
 }
 
+/// The residual flow there.
+RunOptions plane_residual(const char* target) {
+  RunOptions options = plane(target, false);
+  options.model.flow.kind = "residual";
+  options.model.flow.blocks = 16;
+  options.training.weight_decay = 1e-5;
+  return options;
+}
+
 }  // namespace
 
 const std::vector<Preset>& presets() {
@@ -39,6 +48,8 @@ const std::vector<Preset>& presets() {
        [] { return plane("circle_of_gaussians", false); }},
       {"circle-resampled", "eight Gaussians on a circle, real NVP with a resampled base",
        [] { return plane("circle_of_gaussians", true); }},
+      {"rings-residual", "two rings, residual flow with a Gaussian base",
+       [] { return plane_residual("two_rings"); }},
       {"tabular", "your own points (--data): sizes and stopping are chosen from the data",
        [] { return RunOptions(); }},
   };
