@@ -186,8 +186,8 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     result.comparisons.push_back({part.text("from", true), part.text("to", true)});
   });
   keys.tables("pictures", [&](Keys& part) {
-    result.pictures.push_back(
-        {part.text("kind", true), part.text("title", true), part.texts("columns"), part.text("x")});
+    result.pictures.push_back({part.text("kind", true), part.text("title", true),
+                               part.texts("columns"), part.text("x"), part.texts("y")});
   });
   keys.finish();
   if (!result.of.empty()) return result;

@@ -41,7 +41,8 @@ struct ExperimentPicture {
   std::string kind;  ///< densities, bases, acceptance, or chart
   std::string title;
   std::vector<std::string> columns;  ///< keys; empty: all
-  std::string x;                     ///< chart: key of the setting on the horizontal axis
+  std::string x;                     ///< chart: label of the horizontal axis, the columns' names
+  std::vector<std::string> y = {};   ///< chart: figures; empty: the metric and all in `also`
 };
 
 struct Experiment {

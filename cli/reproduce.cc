@@ -430,7 +430,8 @@ class Reproduction {
     };
     if (picture.kind == "chart") {
       const LineChart chart = chart_of(picture);
-      if (!chart.series.empty()) show(chart, "chart");
+      const std::string name = picture.y.empty() ? "" : "-" + picture.y.front();
+      if (!chart.series.empty()) show(chart, "chart" + name);
     } else if (picture.kind == "overview") {
       // Different targets share one scale, in units of their own largest densities.
       HeatMapPlot overview;
@@ -479,8 +480,11 @@ class Reproduction {
     LineChart chart;
     chart.title = picture.title;
     chart.x_label = picture.x;
-    std::vector<std::string> names = experiment_.also;
-    names.insert(names.begin(), experiment_.metric);
+    std::vector<std::string> names = picture.y;
+    if (names.empty()) {
+      names = experiment_.also;
+      names.insert(names.begin(), experiment_.metric);
+    }
     for (std::size_t row = 0; row < results_.size(); ++row)
       for (const std::string& name : names) {
         LineSeries series;

@@ -49,4 +49,6 @@ Value Base::acceptance(Value z, Value context) const {
 
 Value Base::build_acceptance(Value /*z*/, Value /*context*/) const { return {}; }
 
+Value Base::acceptance_rate(Graph& /*graph*/) const { return {}; }
+
 }  // namespace thalweg

@@ -22,6 +22,9 @@ class Base {
   Value draw(Graph& graph, Domain domain, Value context = {}) const;
   /// Probability in [0, 1] with which a draw is accepted, 1 x 1; empty if every draw is a sample.
   Value acceptance(Value z, Value context = {}) const;
+  /// Share of draws that are accepted, shared 1 x 1; empty if every draw is a sample. In a training
+  /// graph it is the value that log_prob uses, with its gradient.
+  virtual Value acceptance_rate(Graph& graph) const;
   /// The draw of this number (counted from 1) is accepted in any case; 0 if there is no rejection
   /// step.
   virtual std::int64_t truncation() const { return 0; }

@@ -48,6 +48,8 @@ ResampledBase::ResampledBase(ParameterStore& parameters, const std::string& name
 }
 
 Value ResampledBase::training_normaliser(Graph& graph) const {
+  for (const BufferUpdate& update : graph.buffer_updates())
+    if (update.buffer.index == z_average_.index) return update.value;
   const Domain domain = graph.add_domain(options_.training_proposals);
   Value proposals = proposal_->draw(graph, domain);
   if (!proposal_->reparameterised()) proposals = stop_gradient(proposals);
@@ -62,8 +64,9 @@ Value ResampledBase::training_normaliser(Graph& graph) const {
   const Value average = graph.parameter(z_average_);
   const Value moved = average + options_.average_rate * (estimate - average);
   const Value next = stop_gradient(select(less(graph.constant(0.0), average), moved, estimate));
-  graph.update_buffer(z_average_, next);
-  return (estimate - stop_gradient(estimate)) + next;
+  const Value normaliser = (estimate - stop_gradient(estimate)) + next;
+  graph.update_buffer(z_average_, normaliser);
+  return normaliser;
 }
 
 Value ResampledBase::evaluation_normaliser(Graph& graph) const {
@@ -74,13 +77,16 @@ Value ResampledBase::evaluation_normaliser(Graph& graph) const {
   return select(less(zero, final_value), final_value, select(less(zero, average), average, unset));
 }
 
+Value ResampledBase::acceptance_rate(Graph& graph) const {
+  return graph.phase() == Phase::kTraining ? training_normaliser(graph)
+                                           : evaluation_normaliser(graph);
+}
+
 Value ResampledBase::build_log_prob(Value z, Value /*context*/) const {
   Graph& graph = *z.graph;
   const Value log_proposal = proposal_->log_prob(z);
   if (options_.truncation == 1) return log_proposal;
-  const Value raw =
-      graph.phase() == Phase::kTraining ? training_normaliser(graph) : evaluation_normaliser(graph);
-  const Value normaliser = clamp(raw, kSmallestNormaliser, kLargestNormaliser);
+  const Value normaliser = clamp(acceptance_rate(graph), kSmallestNormaliser, kLargestNormaliser);
   const Value log_ratio = log_sigmoid((*acceptance_)(z)) - log(normaliser);
   if (options_.truncation == 0) return log_proposal + log_ratio;
   const Value log_forced =

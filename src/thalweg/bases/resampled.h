@@ -25,7 +25,7 @@ struct ResampledBaseOptions {
 /// Z in a training graph: log_prob adds a batch domain whose default count is
 /// `training_proposals`, estimates Z there from fresh proposals, and moves the average kept in
 /// the buffer "z_average" (eqs. 12 and 13). The value used is that average; its gradient is the
-/// estimate's. Call log_prob once a training graph, else each call draws and averages anew.
+/// estimate's. All that a training graph builds of one base shares that domain and its Z.
 ///
 /// Z in an evaluation graph: the buffer "normaliser" if it is positive, else the average; log_prob
 /// is NaN while neither is. Set it after training: run acceptance_of_proposal() over many samples,
@@ -42,6 +42,7 @@ class ResampledBase : public Base {
 
   std::int64_t truncation() const override { return options_.truncation; }
   bool reparameterised() const override { return false; }
+  Value acceptance_rate(Graph& graph) const override;
   const Base& proposal() const { return *proposal_; }
 
   /// The acceptance of one fresh proposal for each sample of `domain`, 1 x 1: its mean is Z.

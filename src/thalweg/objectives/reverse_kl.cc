@@ -5,7 +5,7 @@
 namespace thalweg {
 
 TrainingStep reverse_kl(Graph& graph, const Flow& flow, const Target& target,
-                        ScoreEstimator estimator) {
+                        ScoreEstimator estimator, double rejection_weight) {
   const ScopeName scope(graph, "reverse KL");
   if (flow.context_features() > 0)
     fail<ConfigError>("reverse KL: a flow with a context cannot be trained from an energy");
@@ -22,7 +22,9 @@ TrainingStep reverse_kl(Graph& graph, const Flow& flow, const Target& target,
   const Value log_base = base.log_prob(z);
   const Value rest = -(mapped.log_det + step.temperature * target.log_density(mapped.value));
   const Value integrand = log_base + rest;
-  step.loss = batch_mean(integrand);
+  const Value divergence = batch_mean(integrand);
+  const Value reward = acceptance_reward(graph, base, rejection_weight);
+  step.loss = divergence - reward;
   step.non_finite = batch_sum(1.0 - is_finite(integrand));
   if (base.reparameterised()) {
     add_gradients(step, step.loss);
@@ -31,10 +33,10 @@ TrainingStep reverse_kl(Graph& graph, const Flow& flow, const Target& target,
   Value weight = stop_gradient(integrand);
   Value samples = graph.count(0);
   if (estimator == ScoreEstimator::kCovariance) {
-    weight = stop_gradient(integrand - step.loss);
+    weight = stop_gradient(integrand - divergence);
     samples = samples - 1.0;
   }
-  add_gradients(step, batch_mean(rest) + batch_sum(weight * log_base) / samples);
+  add_gradients(step, batch_mean(rest) + batch_sum(weight * log_base) / samples - reward);
   return step;
 }
 

@@ -20,9 +20,11 @@ enum class ScoreEstimator : std::uint8_t {
 /// A base with derivatives through its draws gets them (and `x` is empty). Else the flow's gradient
 /// is that at fixed z (eq. 11 there) and the base's is the covariance of its score with the
 /// integrand (eq. 10), which a constant added to log p* does not change. A base with a rejection
-/// step wants its exact samples in `x`; other bases draw in the graph. Throws ConfigError for a
+/// step wants its exact samples in `x`; other bases draw in the graph. `rejection_weight` times Z
+/// of a resampled base is taken off the loss (see acceptance_reward). Throws ConfigError for a
 /// flow with a context, ShapeError if the target has another number of features.
 TrainingStep reverse_kl(Graph& graph, const Flow& flow, const Target& target,
-                        ScoreEstimator estimator = ScoreEstimator::kCovariance);
+                        ScoreEstimator estimator = ScoreEstimator::kCovariance,
+                        double rejection_weight = 0.0);
 
 }  // namespace thalweg

@@ -1,9 +1,24 @@
 #include "thalweg/objectives/training_step.h"
 
+#include <cmath>
+
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 
 namespace thalweg {
+
+Value acceptance_reward(Graph& graph, const Base& base, double weight) {
+  if (!(weight >= 0.0 && std::isfinite(weight)))
+    fail<ConfigError>("training.rejection_weight: expected a number of at least 0, got {}", weight);
+  if (weight == 0.0) return graph.constant(0.0);
+  const Value rate = base.acceptance_rate(graph);
+  if (!rate.valid())
+    fail<ConfigError>(
+        "training.rejection_weight: expected 0 for the base '{}', which rejects nothing, got {}: "
+        "set base.kind = \"resampled\" or leave it out",
+        base.name(), weight);
+  return weight * rate;
+}
 
 void add_gradients(TrainingStep& step, Value scalar) {
   Graph& graph = *scalar.graph;

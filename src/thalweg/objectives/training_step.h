@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "thalweg/bases/base.h"
 #include "thalweg/engine/graph.h"
 
 namespace thalweg {
@@ -18,6 +19,11 @@ struct TrainingStep {
   std::vector<ParameterId> trainable;  ///< all trainable tensors of the store, in its order
   std::vector<Value> gradients;        ///< of the loss, one a trainable tensor
 };
+
+/// What is taken off a loss for a base with a rejection step: `weight` times Z, its acceptance rate
+/// (Stimper, Schoelkopf, Hernandez-Lobato 2022, eq. 26), shared 1 x 1. 0 for a weight of 0. Throws
+/// ConfigError for a weight that is negative or not finite, and for a base without such a step.
+Value acceptance_reward(Graph& graph, const Base& base, double weight);
 
 /// Fills trainable and gradients with those of `scalar`, a shared 1 x 1 value whose gradient is
 /// that of the loss. Throws ConfigError if the store has no trainable tensor.

@@ -477,6 +477,9 @@ const std::vector<OptionKey>& option_keys() {
       {"training.annealing_steps",
        "reverse_kl: steps after which that factor has grown by 1; 0: it is 1 all along",
        [](R& r) -> P { return &r.training.annealing_steps; }, 0, 1e9},
+      {"training.rejection_weight",
+       "this times Z of a resampled base is taken off the loss: more means fewer rejections",
+       [](R& r) -> P { return &r.training.rejection_weight; }, 0, 1e9},
       {"training.initialise_from_data", "start ActNorm from the first samples",
        [](R& r) -> P { return &r.training.initialise_from_data; }},
   };

@@ -587,11 +587,12 @@ class TypedWork final : public Trainer::Work {
   TrainingStep build_step(Graph& graph, const TrainingData& data) {
     if (!is_reverse_kl(options)) {
       source_.emplace(model, data, options, pool_);
-      return maximum_likelihood(graph, model.flow());
+      return maximum_likelihood(graph, model.flow(), options.rejection_weight);
     }
     if (!data.target)
       fail<DataError>("training: the objective reverse_kl needs a target with a density");
-    const TrainingStep step = reverse_kl(graph, model.flow(), *data.target);
+    const TrainingStep step = reverse_kl(graph, model.flow(), *data.target,
+                                         ScoreEstimator::kCovariance, options.rejection_weight);
     if (!model.flow().base().reparameterised() && options.batch_size < 2)
       fail<ConfigError>(
           "training.batch_size: expected at least 2 for a covariance over the batch, got {}",

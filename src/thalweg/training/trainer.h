@@ -49,6 +49,8 @@ struct TrainingOptions {
   std::string objective = "maximum_likelihood";
   double annealing_start = 0.01;     ///< reverse_kl: factor on the target's log density at first
   std::int64_t annealing_steps = 0;  ///< steps after which that factor has grown by 1; it ends at 1
+  /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
+  double rejection_weight = 0.0;
   bool initialise_from_data = true;  ///< lets ActNorm start from the first 4096 samples
 };
 
