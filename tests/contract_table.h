@@ -34,6 +34,7 @@ template <typename T>
 struct Case {
   std::string name;
   std::function<std::unique_ptr<T>(ParameterStore&, RandomSequence&)> make;
+  bool circular = false;  ///< a round trip may end whole turns of 2 pi away
 };
 
 /// Adds normal numbers, times `scale` and over the square root of the columns, to what is
@@ -187,6 +188,30 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                                                   .conditioner = smooth,
                                                   .context_features = context});
                       }});
+    const std::vector<bool> turns = {true, false, true, true, false};
+    for (const std::int64_t context : {0, 2})
+      list.push_back({fmt::format("elementwise_spline_5_circular{}", context > 0 ? "_context" : ""),
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<ElementwiseSpline>(
+                            parameters, "layer", random, 5,
+                            ElementwiseSplineOptions{.spline = {.bins = 6, .bound = 2.5},
+                                                     .circular = turns,
+                                                     .conditioner = smooth,
+                                                     .context_features = context});
+                      },
+                      true});
+    for (const std::int64_t context : {0, 2})
+      list.push_back({fmt::format("spline_coupling_5_circular{}", context > 0 ? "_context" : ""),
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<SplineCoupling>(
+                            parameters, "layer", random, 5,
+                            SplineCouplingOptions{.swap = context > 0,
+                                                  .spline = {.bins = 4, .bound = 2.0},
+                                                  .circular = turns,
+                                                  .conditioner = smooth,
+                                                  .context_features = context});
+                      },
+                      true});
     for (const std::int64_t context : {0, 2})
       for (const std::int64_t features : {1, 2, 5})
         list.push_back({fmt::format("residual_{}{}", features, context > 0 ? "_context" : ""),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -90,14 +91,14 @@ class Reference {
 
 /// Value, log-slope and their gradients of one spline, run in T.
 template <typename T>
-struct Run {
+struct SplineRun {
   std::vector<T> value, log_slope, by_x;
   std::vector<T> by_raw;  ///< of the sum over the points of value and log-slope
 };
 
 template <typename T>
-Run<T> run_spline(const std::vector<double>& raw, const SplineOptions& options, bool inverse,
-                  const std::vector<T>& points, bool sum_gradient) {
+SplineRun<T> run_spline(const std::vector<double>& raw, const SplineOptions& options, bool inverse,
+                        const std::vector<T>& points, bool sum_gradient) {
   ParameterStore parameters;
   const ParameterId id = parameters.add("raw", spline_parameters(options), 1, raw);
   Graph graph(parameters);
@@ -116,7 +117,7 @@ Run<T> run_spline(const std::vector<double>& raw, const SplineOptions& options, 
   const std::vector<BatchInput<T>> slots{{points.data(), nullptr}};
   const std::vector<std::int64_t> counts{static_cast<std::int64_t>(points.size())};
   const std::vector<std::uint64_t> first{0};
-  Run<T> run;
+  SplineRun<T> run;
   run.value.resize(points.size());
   run.log_slope.resize(points.size());
   run.by_x.resize(points.size());
@@ -244,7 +245,7 @@ TYPED_TEST(Spline, IsExactForANearbyPairHoweverStrained) {
     for (const bool inverse : {false, true}) {
       SCOPED_TRACE(inverse ? "inverse" : "forward");
       const std::vector<T> points = points_at<T>(inverse ? reference.y() : reference.x());
-      const Run<T> run = run_spline<T>(entry.raw, entry.options, inverse, points, true);
+      const SplineRun<T> run = run_spline<T>(entry.raw, entry.options, inverse, points, true);
       for (std::size_t i = 0; i < points.size(); ++i) {
         SCOPED_TRACE(fmt::format("at {}", points[i]));
         const T value = run.value[i], log_slope = run.log_slope[i];
@@ -278,8 +279,8 @@ TYPED_TEST(Spline, RoundTripsWithinEpsilonsOverTheSlope) {
     SCOPED_TRACE(entry.name);
     const Reference reference(entry.raw, entry.options);
     const std::vector<T> points = points_at<T>(reference.x());
-    const Run<T> there = run_spline<T>(entry.raw, entry.options, false, points, false);
-    const Run<T> back = run_spline<T>(entry.raw, entry.options, true, there.value, false);
+    const SplineRun<T> there = run_spline<T>(entry.raw, entry.options, false, points, false);
+    const SplineRun<T> back = run_spline<T>(entry.raw, entry.options, true, there.value, false);
     const Real off = 2.0L * slack<T>(entry.options);
     for (std::size_t i = 0; i < points.size(); ++i) {
       // x' is between the points where the spline is y - off and y + off, and off further.
@@ -298,8 +299,8 @@ TYPED_TEST(Spline, RoundTripsToEpsilonsWhereItIsNotSteep) {
     std::vector<double> raw(static_cast<std::size_t>(spline_parameters(options)));
     for (double& value : raw) value = 2.0 * random.uniform() - 1.0;
     const std::vector<T> points = points_at<T>(Reference(raw, options).x());
-    const Run<T> there = run_spline<T>(raw, options, false, points, false);
-    const Run<T> back = run_spline<T>(raw, options, true, there.value, false);
+    const SplineRun<T> there = run_spline<T>(raw, options, false, points, false);
+    const SplineRun<T> back = run_spline<T>(raw, options, true, there.value, false);
     // Measured: at most 10 epsilons of the bound in x and 34 in the log-slope.
     const T off = T(3) * std::numeric_limits<T>::epsilon();
     for (std::size_t i = 0; i < points.size(); ++i) {
@@ -317,7 +318,7 @@ TYPED_TEST(Spline, StartsAsTheIdentity) {
     const std::vector<T> points = points_at<T>(Reference(raw, options).x());
     const T epsilon = std::numeric_limits<T>::epsilon();
     for (const bool inverse : {false, true}) {
-      const Run<T> run = run_spline<T>(raw, options, inverse, points, false);
+      const SplineRun<T> run = run_spline<T>(raw, options, inverse, points, false);
       for (std::size_t i = 0; i < points.size(); ++i) {
         ASSERT_NEAR(run.value[i], points[i], T(4) * epsilon * T(3));
         ASSERT_NEAR(run.log_slope[i], T(0), T(16) * epsilon);
@@ -332,7 +333,7 @@ TYPED_TEST(Spline, PassesOnWhatIsNotFinite) {
   const std::vector<double> raw(static_cast<std::size_t>(spline_parameters(options)), 0.3);
   const T infinity = std::numeric_limits<T>::infinity();
   for (const bool inverse : {false, true}) {
-    const Run<T> run = run_spline<T>(
+    const SplineRun<T> run = run_spline<T>(
         raw, options, inverse, {infinity, -infinity, std::numeric_limits<T>::quiet_NaN()}, false);
     EXPECT_EQ(run.value[0], infinity);
     EXPECT_EQ(run.value[1], -infinity);
@@ -407,6 +408,100 @@ TEST(SplineDerivatives, FirstToThirdAreThoseOfTheFormula) {
       near(values[7][i], 1.0L / first, 1e-10L);
     }
   }
+}
+
+TEST(CircularSpline, HasNoSeam) {
+  const double pi = std::numbers::pi;
+  const SplineOptions options{.bins = 5, .bound = pi, .circular = true};
+  RandomSequence random(17, Stream::kInitialisation);
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    std::vector<double> raw(static_cast<std::size_t>(spline_parameters(options)));
+    for (double& value : raw) value = 4.0 * random.uniform() - 2.0;
+    raw.back() = 40.0 * (random.uniform() - 0.5);  // Shifts of several turns.
+    // The seam of the preimage and of the image, which is the preimage of -shift, from both sides.
+    const double gap = 1e-7;
+    for (const bool inverse : {false, true}) {
+      SCOPED_TRACE(inverse ? "inverse" : "forward");
+      const double image =
+          run_spline<double>(raw, options, !inverse, {std::nextafter(pi, 0.0)}, false).value[0];
+      for (const double seam : {pi, image}) {
+        const std::vector<double> points{seam - gap, seam + gap, seam - 2.0 * pi - gap,
+                                         seam - 2.0 * pi + gap};
+        const SplineRun<double> run = run_spline<double>(raw, options, inverse, points, false);
+        for (std::size_t i = 1; i < points.size(); ++i) {
+          // The slope is continuous and so is the density; slopes are below 200, their relative
+          // change below 2000 a unit.
+          EXPECT_NEAR(std::remainder(run.value[i] - run.value[0], 2.0 * pi), 0.0, 400.0 * gap);
+          EXPECT_NEAR(run.log_slope[i], run.log_slope[0], 4000.0 * gap);
+        }
+        for (const double value : run.value) EXPECT_LE(std::abs(value), pi);
+      }
+    }
+    // Once round the circle it has gone round once.
+    std::vector<double> round;
+    const int steps = 2000;
+    for (int i = 0; i <= steps; ++i) round.push_back(pi * (2.0 * i / steps - 1.0));
+    const SplineRun<double> run = run_spline<double>(raw, options, false, round, false);
+    double turned = 0.0, area = 0.0;
+    for (int i = 0; i < steps; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      const double moved = std::remainder(run.value[at + 1] - run.value[at], 2.0 * pi);
+      EXPECT_GT(moved, 0.0);
+      turned += moved;
+      area += std::exp(run.log_slope[at]) / steps;
+    }
+    EXPECT_NEAR(turned, 2.0 * pi, 1e-10);
+    EXPECT_NEAR(area, 1.0, 1e-2);  // Mean slope, by the rectangle rule.
+  }
+}
+
+TEST(CircularSpline, AgreesWithTheSplineOfTheSameKnots) {
+  // With slopes of 1 at the seam and no shift it is the ordinary one.
+  const SplineOptions line{.bins = 6, .bound = 2.0};
+  const SplineOptions circle{.bins = 6, .bound = 2.0, .circular = true};
+  RandomSequence random(19, Stream::kInitialisation);
+  std::vector<double> raw(static_cast<std::size_t>(spline_parameters(line)));
+  for (double& value : raw) value = 2.0 * random.normal();
+  std::vector<double> around = raw;
+  around.insert(around.begin() + 12, 0.0);
+  around.push_back(0.0);
+  std::vector<double> points;
+  for (int i = 0; i < 100; ++i) points.push_back(1.99 * (2.0 * random.uniform() - 1.0));
+  for (const bool inverse : {false, true}) {
+    const SplineRun<double> expected = run_spline<double>(raw, line, inverse, points, false);
+    std::vector<double> turned = points;
+    for (double& point : turned) point += 12.0;  // Three turns.
+    const SplineRun<double> run = run_spline<double>(around, circle, inverse, turned, false);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      EXPECT_NEAR(run.value[i], expected.value[i], 1e-11);
+      EXPECT_NEAR(run.log_slope[i], expected.log_slope[i], 1e-9);
+    }
+  }
+}
+
+TYPED_TEST(Spline, CircularOnesAreFiniteHoweverStrained) {
+  using T = TypeParam;
+  const SplineOptions options{.bins = 8, .bound = std::numbers::pi, .circular = true};
+  RandomSequence random(23, Stream::kInitialisation);
+  for (const double scale : {2.0, 50.0, 1e3})
+    for (int repeat = 0; repeat < 10; ++repeat) {
+      std::vector<double> raw(static_cast<std::size_t>(spline_parameters(options)));
+      for (double& value : raw) value = random.uniform() < 0.5 ? -scale : scale;
+      std::vector<T> points;
+      const T seam = static_cast<T>(std::numbers::pi);
+      for (int turn = -3; turn <= 3; ++turn)
+        for (const T at : {seam, std::nextafter(seam, T(0)), std::nextafter(seam, T(9)), T(0)})
+          points.push_back(static_cast<T>(turn) * T(2) * seam + at);
+      for (int i = 0; i < 100; ++i) points.push_back(static_cast<T>(20.0 * random.normal()));
+      for (const bool inverse : {false, true}) {
+        const SplineRun<T> run = run_spline<T>(raw, options, inverse, points, true);
+        for (std::size_t i = 0; i < points.size(); ++i) {
+          ASSERT_TRUE(std::isfinite(run.log_slope[i]) && std::isfinite(run.by_x[i]));
+          ASSERT_LE(std::abs(run.value[i]), seam);
+        }
+        for (const T value : run.by_raw) ASSERT_TRUE(std::isfinite(value));
+      }
+    }
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ FeatureSplit::FeatureSplit(const std::string& name, std::int64_t features, bool 
     fail<ConfigError>("{}: the mask moves {} of {} features: it must move some and keep some", name,
                       moved_, features);
   moved_first_ = moves.front();
+  for (std::size_t i = 0; i < count; ++i)
+    (moves[i] ? moved_features_ : kept_features_).push_back(static_cast<std::int32_t>(i));
   std::vector<std::int32_t> order;
   for (const bool part : {moved_first_, !moved_first_})
     for (std::size_t i = 0; i < count; ++i)

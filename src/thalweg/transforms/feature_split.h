@@ -26,10 +26,14 @@ class FeatureSplit {
   Value join(const Parts& parts) const;
   std::int64_t kept() const { return kept_; }
   std::int64_t moved() const { return moved_; }
+  /// Which features each part consists of, in its order.
+  const std::vector<std::int32_t>& kept_features() const { return kept_features_; }
+  const std::vector<std::int32_t>& moved_features() const { return moved_features_; }
 
  private:
   std::int64_t kept_ = 0, moved_ = 0;
   bool moved_first_ = false;
+  std::vector<std::int32_t> kept_features_, moved_features_;
   // The order that brings each part together, and back; empty where the parts lie together already.
   std::vector<std::int32_t> order_, back_;
 };

@@ -13,20 +13,27 @@
 namespace thalweg {
 
 /// A spline from [-bound, bound] onto itself with `bins` pieces; outside it is the identity. It has
-/// a continuous first derivative; its second one jumps at the knots.
+/// a continuous first derivative; its second one jumps at the knots. A circular spline instead maps
+/// a circle of circumference 2 bound onto itself: any real number stands for the point that is a
+/// whole number of turns away, the slopes at the seam agree, and the image is turned by a learned
+/// shift, so that nothing marks the seam (Rezende et al. 2020, section 2.2).
 struct SplineOptions {
   std::int64_t bins = 8;  ///< at least 2
   double bound = 3.0;     ///< positive
   /// Of widths and heights, as a share of the range, and of slopes; at least 1e-6 bins, so that
   /// knots stay apart in float, and below 1 / bins.
   double smallest = 1e-3;
+  bool circular = false;
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.
 void check_spline_options(const std::string& name, const SplineOptions& options);
 
-/// Parameters of one feature: `bins` widths, `bins` heights, `bins` - 1 slopes at the inner knots.
-inline std::int64_t spline_parameters(const SplineOptions& options) { return 3 * options.bins - 1; }
+/// Parameters of one feature: `bins` widths, `bins` heights, `bins` - 1 slopes at the inner knots;
+/// for a circular spline also the slope at the seam, which comes before them, and the shift.
+inline std::int64_t spline_parameters(const SplineOptions& options) {
+  return 3 * options.bins + (options.circular ? 1 : -1);
+}
 
 /// Splines of several features, made from `raw`, spline_parameters() x features, any real numbers;
 /// zeros give the identity. Bins lie along the features axis and features along the items, where
@@ -35,19 +42,45 @@ struct Splines {
   Value widths, heights;            ///< bins x features
   Value left_slopes, right_slopes;  ///< bins x features
   double bound = 0.0;
+  Value shift;  ///< 1 x features; empty unless the splines are circular
 };
 Splines make_splines(Value raw, const SplineOptions& options);
 
 /// y = spline(x), elementwise (eqs. 4 and 5 there), x being features x 1; log_det is summed over
-/// the features. A NaN stays; x at the bound or beyond keeps its value. Each result is the exact
+/// the features. A NaN stays; x at the bound or beyond keeps its value, but for circular splines,
+/// whose y is in [-bound, bound], and NaN where x is infinite. Each result is the exact
 /// one for an x and a y that are off by some epsilons of the bound, whatever the parameters.
 Mapped apply_splines(const Splines& splines, Value x);
 /// x with spline(x) = y, by the root of a quadratic (eqs. 6 to 8) in a form without cancellation or
 /// negative discriminant. As accurate as apply_splines.
 Mapped invert_splines(const Splines& splines, Value y);
 
+/// Splines of features some of which are angles: those get circular splines of circumference 2 pi,
+/// with the bins of the others.
+class MixedSplines {
+ public:
+  /// `circular` says which features are angles; empty stands for none. Throws ConfigError, naming
+  /// `name`, for a `circular` of another length or options out of range.
+  MixedSplines(const std::string& name, std::int64_t features, const SplineOptions& options,
+               const std::vector<bool>& circular = {});
+
+  /// Parameters of all features.
+  std::int64_t parameters() const;
+  /// apply_splines and invert_splines; `raw` holds parameters() elements of any shape.
+  Mapped apply(Value raw, Value x) const { return map(raw, x, apply_splines); }
+  Mapped invert(Value raw, Value y) const { return map(raw, y, invert_splines); }
+
+ private:
+  Mapped map(Value raw, Value x, Mapped (*function)(const Splines&, Value)) const;
+
+  SplineOptions line_, circle_;
+  // Features of each sort, and the order that brings them back from line first, circle after.
+  std::vector<std::int32_t> on_line_, on_circle_, back_;
+};
+
 struct ElementwiseSplineOptions {
   SplineOptions spline = {};
+  std::vector<bool> circular = {};  ///< which features are angles in [-pi, pi]; empty: none
   /// With a context, a network from it to what is added to the splines' own parameters. Empty: an
   /// Mlp of 64-64 whose last layer starts at 0.
   NetworkFactory conditioner = {};
@@ -68,9 +101,9 @@ class ElementwiseSpline : public Transform {
   Mapped build_inverse(Value x, Value context) const override;
 
  private:
-  Splines splines(Graph& graph, Value context) const;
+  Value raw(Graph& graph, Value context) const;
 
-  SplineOptions spline_;
+  MixedSplines splines_;
   ParameterId raw_;
   std::unique_ptr<Network> conditioner_;
 };
@@ -80,6 +113,9 @@ struct SplineCouplingOptions {
   bool swap = false;            ///< the other way round
   std::vector<bool> mask = {};  ///< true: moved; replaces the halves
   SplineOptions spline = {};
+  /// Which features are angles in [-pi, pi]; empty: none. The network sees kept ones by their
+  /// cosine and sine.
+  std::vector<bool> circular = {};
   /// Network from the kept features to the splines' parameters. Empty: a residual network of 2
   /// blocks, 64 wide, whose last layer starts at 0, so that the layer starts as the identity.
   NetworkFactory conditioner = {};
@@ -99,10 +135,11 @@ class SplineCoupling : public Transform {
   Mapped build_inverse(Value x, Value context) const override;
 
  private:
-  Splines splines(Value kept, Value context) const;
+  Value raw(Value kept, Value context) const;
 
   FeatureSplit split_;
-  SplineOptions spline_;
+  MixedSplines splines_;
+  std::vector<std::int32_t> kept_on_line_, kept_on_circle_;
   std::unique_ptr<Network> conditioner_;
 };
 
