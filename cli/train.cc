@@ -17,7 +17,7 @@ namespace {
 
 struct Arguments {
   std::string source, data, target, out, time_budget;
-  std::vector<std::string> columns, condition, bounds, integers, set;
+  std::vector<std::string> columns, condition, bounds, periodic, integers, set;
   bool drop_duplicates = false, drop_constant = false;
   bool resume = false, force = false, quiet = false;
   std::optional<std::int64_t> seed;
@@ -45,6 +45,7 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (!arguments.columns.empty()) data.columns = names_of(arguments.columns);
   if (!arguments.condition.empty()) data.condition = names_of(arguments.condition);
   if (!arguments.bounds.empty()) data.bounds = names_of(arguments.bounds);
+  if (!arguments.periodic.empty()) data.periodic = names_of(arguments.periodic);
   if (!arguments.integers.empty()) data.integers = names_of(arguments.integers);
   data.drop_duplicates = data.drop_duplicates || arguments.drop_duplicates;
   data.drop_constant = data.drop_constant || arguments.drop_constant;
@@ -220,6 +221,8 @@ void add_train(CLI::App& app) {
   command->add_option("--condition", arguments->condition, "columns that are given, as d,e");
   command->add_option("--bounds", arguments->bounds,
                       "bounds that samples respect, as \"a=0:,b=0:1\"");
+  command->add_option("--periodic", arguments->periodic,
+                      "columns that wrap around, as \"phi=-180:180\"");
   command->add_option("--integers", arguments->integers,
                       "columns of whole numbers, besides those found");
   command->add_flag("--drop-duplicates", arguments->drop_duplicates,

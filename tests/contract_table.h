@@ -13,6 +13,7 @@
 
 #include "thalweg/bases/gaussian_mixture.h"
 #include "thalweg/bases/normal.h"
+#include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
 #include "thalweg/core/random.h"
 #include "thalweg/nn/lipschitz_mlp.h"
@@ -249,6 +250,10 @@ inline const std::vector<Case<Base>>& base_cases() {
                         [=](ParameterStore& parameters, RandomSequence&) {
                           return std::make_unique<Normal>(parameters, "layer", features, trainable);
                         }});
+    list.push_back(
+        {"partly_circular_3", [](ParameterStore&, RandomSequence&) {
+           return std::make_unique<PartlyCircular>("layer", std::vector<bool>{true, false, true});
+         }});
     for (const auto& [features, components] :
          std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1}, {2, 3}, {60, 4}})
       list.push_back(

@@ -226,6 +226,30 @@ TEST(PrepareData, SaysWhatIsWrong) {
       "row 51, column 'b': the value 7 lies on a boun");
 }
 
+TEST(PrepareData, LeavesPeriodicColumnsToTheModel) {
+  DataOptions options;
+  options.periodic = {"b=0:0.5"};
+  // Values on a bound and outside stand for a point of the circle, too.
+  const PreparedData data = prepare_data(named(table(100, root)), options, 1);
+  EXPECT_FALSE(data.columns[0].periodic);
+  EXPECT_TRUE(data.columns[1].periodic);
+  EXPECT_EQ(data.columns[1].lower, 0.0);
+  EXPECT_EQ(data.columns[1].upper, 0.5);
+  RunOptions run;
+  choose_for_data(run, data);
+  run.model.features = 2;
+  run.model.columns = data.columns;
+  EXPECT_NO_THROW(Model(run.model, 1));
+  for (const char* period : {"b", "b=1", "b=0:", "b=:1", "b=-inf:1", "b=2:1", "c=0:1"}) {
+    options.periodic = {period};
+    EXPECT_EQ(message_of<ConfigError>([&] {
+                prepare_data(named(table(100, root)), options, 1);
+              }).substr(0, 14),
+              "data.periodic:")
+        << period;
+  }
+}
+
 TEST(PrepareData, RefusesUnknownColumns) {
   const auto fails = [](const DataOptions& options) {
     return message_of<ConfigError>([&] { prepare_data(named(table(100, root)), options, 1); });

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "thalweg/bases/gaussian_mixture.h"
 #include "thalweg/bases/normal.h"
+#include "thalweg/bases/partly_circular.h"
 #include "thalweg/core/error.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/transforms/act_norm.h"
@@ -28,9 +30,48 @@ struct Builder {
   const ModelOptions& options;
   ParameterStore& parameters;
   RandomSequence random;
+  /// Which features of the base and of each coupling's z are angles; empty without periodic
+  /// columns.
+  std::vector<std::vector<bool>> circular = {};
+
+  /// Follows periodic columns from the data to the base, and checks that all on the way can turn.
+  void find_circular() {
+    const auto periodic = [](const ColumnOptions& column) { return column.periodic; };
+    if (std::none_of(options.columns.begin(), options.columns.end(), periodic)) return;
+    const FlowOptions& flow = options.flow;
+    const auto need = [](const char* key, const std::string& got, const char* expected) {
+      fail<ConfigError>("{}: expected {} where columns are periodic, got {}", key, expected, got);
+    };
+    if (flow.kind != "spline" && flow.kind != "elementwise_spline")
+      need("flow.kind", flow.kind, "spline or elementwise_spline");
+    if (flow.permutation != "swap" && flow.permutation != "none")
+      need("flow.permutation", flow.permutation, "swap or none");
+    if (flow.act_norm) need("flow.act_norm", "true", "false");
+    if (options.base.kind != "normal") need("base.kind", options.base.kind, "normal");
+    std::vector<bool> turns;
+    for (const ColumnOptions& column : options.columns) {
+      if (column.periodic && !(std::isfinite(column.lower) && std::isfinite(column.upper)))
+        fail<ConfigError>(
+            "columns: '{}' is periodic and needs the lower and upper bound between which it wraps",
+            column.name);
+      turns.push_back(column.periodic);
+    }
+    const std::vector<std::int32_t> order = swapped_halves_order(options.features);
+    circular.resize(static_cast<std::size_t>(flow.blocks));
+    for (std::size_t block = circular.size(); block-- > 0;) {
+      if (flow.permutation == "swap" && options.features > 1) {
+        const std::vector<bool> after = turns;
+        for (std::size_t i = 0; i < order.size(); ++i)
+          turns[static_cast<std::size_t>(order[i])] = after[i];
+      }
+      circular[block] = turns;
+    }
+  }
 
   std::shared_ptr<const Base> proposal(const std::string& kind) {
     const BaseOptions& base = options.base;
+    if (!circular.empty())
+      return std::make_shared<PartlyCircular>("base.partly_circular", circular.front());
     if (kind == "normal")
       return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
     if (kind == "trainable_normal")
@@ -85,12 +126,15 @@ struct Builder {
                                      .zero_output = true});
   }
 
-  std::shared_ptr<const Transform> coupling(const std::string& name) {
+  std::shared_ptr<const Transform> coupling(const std::string& name, std::int64_t block) {
     const FlowOptions& flow = options.flow;
+    const std::vector<bool> turns =
+        circular.empty() ? std::vector<bool>() : circular[static_cast<std::size_t>(block)];
     if (flow.kind == "elementwise_spline") {
       ElementwiseSplineOptions elementwise;
       elementwise.spline.bins = flow.bins;
       elementwise.spline.bound = flow.tail_bound;
+      elementwise.circular = turns;
       elementwise.conditioner = conditioner();
       elementwise.context_features = options.context_features;
       return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features,
@@ -104,6 +148,7 @@ struct Builder {
       SplineCouplingOptions spline;
       spline.spline.bins = flow.bins;
       spline.spline.bound = flow.tail_bound;
+      spline.circular = turns;
       spline.conditioner = conditioner();
       spline.context_features = options.context_features;
       return std::make_shared<SplineCoupling>(parameters, name, random, options.features, spline);
@@ -138,7 +183,8 @@ struct Builder {
     std::vector<std::shared_ptr<const Transform>> result;
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
       const std::string name = fmt::format("flow.{}", block);
-      result.push_back(couples ? coupling(name + ".coupling") : residual(name + ".residual"));
+      result.push_back(couples ? coupling(name + ".coupling", block)
+                               : residual(name + ".residual"));
       if (couples && features > 1) {
         if (flow.permutation == "swap")
           result.push_back(
@@ -170,6 +216,12 @@ struct Builder {
     std::vector<ColumnBounds> bounds;
     bool bounded = false;
     for (const ColumnOptions& column : options.columns) {
+      if (column.periodic) {
+        standard.mean.push_back(0.5 * (column.lower + column.upper));
+        standard.scale.push_back((column.upper - column.lower) / (2.0 * std::numbers::pi));
+        bounds.push_back({});
+        continue;
+      }
       standard.mean.push_back(column.mean);
       standard.scale.push_back(column.scale);
       bounds.push_back({column.lower, column.upper});
@@ -187,6 +239,7 @@ Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
   Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation)};
+  builder.find_circular();
   std::shared_ptr<const Base> base;
   if (options.base.kind == "resampled") {
     resampled_ = builder.resampled_base();

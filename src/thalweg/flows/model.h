@@ -66,6 +66,9 @@ struct ColumnOptions {
   double lower = -INFINITY,
          upper = INFINITY;  ///< bounds that samples respect; a log or logit map is inside the model
   double mean = 0.0, scale = 1.0;  ///< of the column after its bounds' map: the model removes them
+  /// wraps around between its bounds, both of which it then needs, as an angle does from -180 to
+  /// 180: the map inside the model is one to [-pi, pi], mean and scale are not used
+  bool periodic = false;
 };
 
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without

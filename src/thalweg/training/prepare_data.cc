@@ -39,30 +39,36 @@ std::vector<std::size_t> column_numbers(const std::vector<std::string>& names,
   return numbers;
 }
 
-double bound_value(std::string_view text, double otherwise, const std::string& entry) {
-  if (text.empty()) return otherwise;
-  double value = 0.0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
-    fail<ConfigError>("data.bounds: '{}': expected name=lower:upper, as x0=0: or x1=0:1", entry);
-  return value;
-}
-
-void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds) {
+/// Reads bounds of columns from entries of the key, or the periods where `periodic`.
+void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
+                 const char* key, bool periodic) {
   std::vector<std::string> names;
   names.reserve(columns.size());
   for (const ColumnOptions& column : columns) names.push_back(column.name);
-  for (const std::string& entry : bounds) {
+  for (const std::string& entry : entries) {
+    const auto unreadable = [&] {
+      fail<ConfigError>("{}: '{}': expected name=lower:upper, as {}", key, entry,
+                        periodic ? "phi=-180:180" : "x0=0: or x1=0:1");
+    };
+    const auto number = [&](std::string_view text, double otherwise) {
+      if (text.empty()) return otherwise;
+      double value = 0.0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
+        unreadable();
+      return value;
+    };
     const std::size_t equals = entry.rfind('=');
     const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
-    if (equals == std::string::npos || colon == std::string::npos)
-      fail<ConfigError>("data.bounds: '{}': expected name=lower:upper, as x0=0: or x1=0:1", entry);
-    ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), "data.bounds")];
+    if (equals == std::string::npos || colon == std::string::npos) unreadable();
+    ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), key)];
     const std::string_view text = entry;
-    column.lower = bound_value(text.substr(equals + 1, colon - equals - 1), -INFINITY, entry);
-    column.upper = bound_value(text.substr(colon + 1), INFINITY, entry);
+    column.lower = number(text.substr(equals + 1, colon - equals - 1), -INFINITY);
+    column.upper = number(text.substr(colon + 1), INFINITY);
+    column.periodic = periodic;
     if (!(column.lower < column.upper))
-      fail<ConfigError>("data.bounds: '{}': the lower bound must be below the upper one", entry);
+      fail<ConfigError>("{}: '{}': the lower bound must be below the upper one", key, entry);
+    if (periodic && !std::isfinite(column.upper - column.lower)) unreadable();
   }
 }
 
@@ -150,6 +156,7 @@ double unbounded(double value, const ColumnOptions& column) {
 }
 
 void check_bounds(ColumnOptions& column, const std::vector<double>& values) {
+  if (column.periodic) return;  // Any number stands for a point of the circle.
   // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
   // gap of the highest reaches one step beyond the upper one.
   for (std::size_t row = 0; row < values.size(); ++row) {
@@ -169,6 +176,7 @@ void check_bounds(ColumnOptions& column, const std::vector<double>& values) {
 }
 
 void measure(ColumnOptions& column, const std::vector<double>& values) {
+  if (column.periodic) return;
   double mean = 0.0, square = 0.0;
   const auto rows = static_cast<double>(values.size());
   for (const double value : values) mean += unbounded(value, column) / rows;
@@ -299,7 +307,8 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 
   for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
   for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
-  read_bounds(data.columns, options.bounds);
+  read_bounds(data.columns, options.bounds, "data.bounds", false);
+  read_bounds(data.columns, options.periodic, "data.periodic", true);
   for (std::size_t column = 0; column < chosen.size(); ++column) {
     const std::vector<double> of_column = column_values(values, width, chosen[column]);
     find_spacing(data.columns[column], of_column, options, data.notes);
@@ -445,8 +454,15 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   flow.blocks = features == 1 ? 3 : 6;
   flow.bins = features == 1 ? 16 : 8;
   flow.permutation = "lu";
+  const bool periodic = std::any_of(data.columns.begin(), data.columns.end(),
+                                    [](const ColumnOptions& column) { return column.periodic; });
+  if (periodic) {  // What angles can pass through.
+    flow.permutation = "swap";
+    flow.act_norm = false;
+    base.kind = "normal";
+  }
   // A learned rejection pays where gaps between modes are wide against the number of columns.
-  if (features <= 16) {
+  if (features <= 16 && !periodic) {
     base.kind = "resampled";
     base.hidden = {width, width};
   }

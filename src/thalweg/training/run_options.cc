@@ -34,6 +34,7 @@ const std::vector<ColumnKey>& column_keys() {
       {"step", "", [](ColumnOptions& c) -> OptionPlace { return &c.step; }, 1e-300, kAny},
       {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }},
       {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }},
+      {"periodic", "", [](ColumnOptions& c) -> OptionPlace { return &c.periodic; }},
       {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
       {"scale", "", [](ColumnOptions& c) -> OptionPlace { return &c.scale; }, 1e-300, kAny},
   };
@@ -315,6 +316,8 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.data.condition; }},
       {"data.bounds", "bounds of columns, each as \"name=lower:upper\", either side may be empty",
        [](R& r) -> P { return &r.data.bounds; }},
+      {"data.periodic", "columns that wrap around, as an angle does, each as \"name=lower:upper\"",
+       [](R& r) -> P { return &r.data.periodic; }},
       {"data.integers", "columns of whole numbers to dequantise, besides those found",
        [](R& r) -> P { return &r.data.integers; }},
       {"data.find_integers", "dequantise columns of whole numbers that repeat often",

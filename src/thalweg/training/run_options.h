@@ -23,6 +23,7 @@ struct DataOptions {
   std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
   std::vector<std::string> condition;  ///< columns that the density is conditioned on
   std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
+  std::vector<std::string> periodic;   ///< "name=lower:upper": wraps around between these
   std::vector<std::string> integers;   ///< columns to dequantise besides those found
   bool find_integers = true;           ///< dequantise columns of whole numbers with many repeats
   bool drop_duplicates = false;
