@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/evaluation.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/training/run_folder.h"
@@ -20,10 +21,7 @@ struct Arguments {
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run);
-  // A conditional model is examined where its condition has its mean.
-  std::vector<double> context;
-  for (const ColumnOptions& column : run.options.model.context_columns)
-    context.push_back(column.mean);
+  const std::vector<double> context = usual_context(run);
   const char* const words[] = {"good", "doubtful", "BROKEN"};
   bool broken = false;
   for (const Finding& finding : check_model(*run.model, context, arguments.samples,

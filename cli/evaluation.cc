@@ -1,5 +1,7 @@
 #include "cli/evaluation.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -121,6 +123,15 @@ std::vector<double> target_samples(const Target& target, std::uint64_t seed, Str
   return result;
 }
 
+std::vector<double> usual_context(const LoadedRun& run) {
+  const ClassTable& classes = run.model->classes();
+  if (!classes.empty()) return {classes.context(0).begin(), classes.context(0).end()};
+  std::vector<double> context;
+  for (const ColumnOptions& column : run.options.model.context_columns)
+    context.push_back(column.mean);
+  return context;
+}
+
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
                         const std::optional<PreparedData>& data) {
   HeldOut points;
@@ -156,10 +167,24 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   if (data)
     for (Figure& figure : baselines(*data, points, run.options.training.seed))
       figures.push_back(std::move(figure));
-  if (const ResampledBase* base = run.model->resampled())
-    figures.push_back({"normaliser", "Z of the resampled base",
-                       run.model->parameters().values(base->normaliser())[0],
-                       run.model->parameters().values(base->normaliser_error())[0]});
+  if (const ResampledBase* base = run.model->resampled()) {
+    const auto values = std::as_const(*run.model).parameters().values(base->normaliser());
+    const auto errors = std::as_const(*run.model).parameters().values(base->normaliser_error());
+    const auto count = static_cast<double>(values.size());
+    double mean = 0.0, squares = 0.0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      mean += values[i] / count;
+      squares += errors[i] * errors[i];
+    }
+    figures.push_back({"normaliser", "Z of the resampled base", mean, std::sqrt(squares) / count});
+    const ClassTable& classes = base->classes();
+    for (std::int64_t number = 0; number < classes.count(); ++number) {
+      const auto index = static_cast<std::size_t>(number);
+      figures.push_back({fmt::format("normaliser_{}", number + 1),
+                         fmt::format("  of class {}", fmt::join(classes.context(number), ", ")),
+                         values[index], errors[index]});
+    }
+  }
   if (run.options.data.path.empty() && run.model->flow().features() == 2) {
     const std::shared_ptr<const Target> target = make_target(run.options.data.target);
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };

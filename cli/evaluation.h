@@ -32,6 +32,10 @@ struct HeldOut {
   std::vector<double> x, context;
 };
 
+/// The condition at which a conditional model is examined and drawn: the first class of a
+/// class-conditional base, else the mean; empty without a condition.
+std::vector<double> usual_context(const LoadedRun& run);
+
 /// The points of a run's own data, prepared as in training; throws DataError if they have changed
 /// since or are gone.
 PreparedData load_run_data(const RunOptions& options);

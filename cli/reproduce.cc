@@ -203,8 +203,7 @@ class Reproduction {
     RunOptions& settings = request.options;
     if (!settings.data.path.empty()) {
       request.data = load_run_data(settings);
-      settings.model.features = request.data->features();
-      settings.model.columns = request.data->columns;
+      fit_model_to_data(settings.model, *request.data);
     } else {
       settings.model.features = make_target(settings.data.target)->features();
     }

@@ -49,17 +49,9 @@ struct Material {
   std::filesystem::path plots;
 };
 
-/// The condition at which densities are drawn: its mean.
-std::vector<double> mean_context(const LoadedRun& run) {
-  std::vector<double> context;
-  for (const ColumnOptions& column : run.options.model.context_columns)
-    context.push_back(column.mean);
-  return context;
-}
-
 RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
   auto evaluator = std::make_shared<DensityEvaluator>(*run.model, pool, Precision::kDouble);
-  return [evaluator, row = mean_context(run),
+  return [evaluator, row = usual_context(run),
           features = run.model->flow().features()](std::span<const double> x) {
     std::vector<double> context;
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()) / features; ++i)
@@ -233,7 +225,10 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
   std::string caption = "The same colours mean the same density.";
   if (densities.colour_range)
     caption += " The scale ends a little above the target's largest density.";
-  if (!material.points_context.empty()) caption += " The condition has its mean.";
+  if (!material.points_context.empty())
+    caption += material.runs.front()->model->classes().empty()
+                   ? " The condition has its mean."
+                   : " A class-conditional base stands at its first class.";
   if (std::any_of(densities.panels.begin(), densities.panels.end(), [](const Grid& grid) {
         return !std::all_of(grid.values.begin(), grid.values.end(),
                             [](double value) { return std::isfinite(value); });
@@ -272,6 +267,12 @@ Grid latent_grid(const LoadedRun& run, std::string title, const HeatMapPlot& plo
                  plot.x_range, plot.y_range);
 }
 
+/// The usual context of a base, shared; empty if it takes none.
+Value base_context(const LoadedRun& run, Graph& graph) {
+  const std::int64_t features = run.model->flow().base().context_features();
+  return features == 0 ? Value{} : graph.constant({features, 1}, usual_context(run));
+}
+
 /// What a resampled base has learnt to accept, in the latent plane.
 void add_bases(std::vector<Picture>& pictures, const Material& material) {
   HeatMapPlot acceptance = latent_plane("Learned acceptance");
@@ -284,8 +285,8 @@ void add_bases(std::vector<Picture>& pictures, const Material& material) {
     runs.push_back(run);
     names.push_back(run_name(*run));
     acceptance.panels.push_back(latent_grid(
-        *run, names.back(), acceptance, [&](Value z) { return base->acceptance(z); },
-        material.pool));
+        *run, names.back(), acceptance,
+        [&](Value z) { return base->acceptance(z, base_context(*run, *z.graph)); }, material.pool));
   }
   if (acceptance.panels.empty()) return;
   add_picture(pictures, material, acceptance, "acceptance",
@@ -379,7 +380,10 @@ HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
   for (std::size_t i = 0; i < runs.size(); ++i)
     plot.panels.push_back(latent_grid(
         *runs[i], names[i], plot,
-        [&](Value z) { return exp(runs[i]->model->flow().base().log_prob(z)); }, pool));
+        [&](Value z) {
+          return exp(runs[i]->model->flow().base().log_prob(z, base_context(*runs[i], *z.graph)));
+        },
+        pool));
   return plot;
 }
 

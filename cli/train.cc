@@ -164,15 +164,13 @@ TrainingRequest resolve(const Arguments& arguments) {
       choose_for_data(options, data);
       apply(arguments, config, options);
     }
-    options.model.features = data.features();
-    options.model.context_features = data.context_features();
-    options.model.columns = data.columns;
-    options.model.context_columns = data.context_columns;
+    fit_model_to_data(options.model, data);
   } else if (!options.data.target.empty()) {
     options.model.features = make_target(options.data.target)->features();
     options.model.context_features = 0;
     options.model.columns.clear();
     options.model.context_columns.clear();
+    options.model.base.classes.clear();
   } else {
     fail<ConfigError>(
         "nothing to learn: give --data FILE, --target NAME or a preset (`thalweg list`)");

@@ -1,6 +1,8 @@
 // What the contract of all bases does not say: draws, and what a resampled base stands for.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -33,18 +35,26 @@ constexpr std::int64_t kSide = 400;
 constexpr double kHalfWidth = 8.0;
 constexpr double kArea = (2.0 * kHalfWidth / kSide) * (2.0 * kHalfWidth / kSide);
 
+/// The second of three classes, for bases with a context.
+Value one_class(const Base& base, Graph& graph) {
+  return base.context_features() > 0 ? graph.constant({2, 1}, {1.0, 0.5}) : Value{};
+}
+
+/// Log density and, of a base with a rejection step, acceptance.
 Arrays on_grid(const Base& base, const ParameterStore& parameters) {
   Graph graph(parameters);
   const Value z = graph.input({2, 1});
-  std::vector<Value> outputs{base.log_prob(z)};
-  if (const Value acceptance = base.acceptance(z); acceptance.valid())
+  const Value context = one_class(base, graph);
+  std::vector<Value> outputs{base.log_prob(z, context)};
+  if (const Value acceptance = base.acceptance(z, context); acceptance.valid())
     outputs.push_back(acceptance);
   return run_graph(graph, outputs, {grid(kSide, kHalfWidth)}, {kSide * kSide});
 }
 
 TEST(Bases, DrawsFollowTheDensity) {
-  // First and second moments and the share in the upper right quadrant, against sums over a grid;
-  // limits of 5 standard errors are passed by chance about once in 10^5 of these tests.
+  // First and second moments and the share in the upper right quadrant (edges of cells), against
+  // sums over a grid; limits of 5 standard errors are passed by chance about once in 10^5 of these
+  // tests.
   for (const auto& entry : base_cases()) {
     ParameterStore parameters;
     RandomSequence random(3, Stream::kInitialisation);
@@ -54,7 +64,7 @@ TEST(Bases, DrawsFollowTheDensity) {
     SCOPED_TRACE(entry.name);
     disturb(parameters);
     const auto statistics = [](double x, double y) {
-      return std::array<double, 4>{x, x * x + 0.5 * x * y, y * y, x > 0.5 && y > 0.0 ? 1.0 : 0.0};
+      return std::array<double, 4>{x, x * x + 0.5 * x * y, y * y, x > 0.52 && y > 0.0 ? 1.0 : 0.0};
     };
     std::array<double, 4> mean{};
     std::array<double, 4> variance{};
@@ -69,7 +79,8 @@ TEST(Bases, DrawsFollowTheDensity) {
               mass * (second ? (values[k] - mean[k]) * (values[k] - mean[k]) : values[k]);
       }
     Graph graph(parameters);
-    const Arrays draws = run_graph(graph, {base->draw(graph, 0)}, {}, {kDraws});
+    const Arrays draws =
+        run_graph(graph, {base->draw(graph, 0, one_class(*base, graph))}, {}, {kDraws});
     std::array<double, 4> found{};
     for (std::size_t i = 0; i < draws[0].size(); i += 2) {
       const auto values = statistics(draws[0][i], draws[0][i + 1]);
@@ -267,6 +278,147 @@ TEST(ResampledBase, RejectionTermWantsARejectionStep) {
   EXPECT_THROW(maximum_likelihood(graph, flow, -1.0), ConfigError);
   EXPECT_THROW(reverse_kl(graph, flow, *make_target("two_rings"), ScoreEstimator::kPlain, 1.0),
                ConfigError);
+}
+
+/// The proposal's density in make_class_resampled, by its own parameters.
+double class_proposal(const ParameterStore& parameters, bool conditional, std::size_t number,
+                      double x, double y) {
+  double log_density = -std::log(2.0 * std::numbers::pi);
+  const double point[] = {x, y};
+  for (std::size_t i = 0; i < 2; ++i) {
+    double mean = 0.0, log_scale = 0.0;
+    if (conditional) {
+      mean = parameters.values(parameters.find("layer.class.means"))[3 * i + number];
+      log_scale = parameters.values(parameters.find("layer.class.log_scales"))[3 * i + number];
+    }
+    const double standard = (point[i] - mean) * std::exp(-log_scale);
+    log_density -= 0.5 * standard * standard + log_scale;
+  }
+  return std::exp(log_density);
+}
+
+TEST(ResampledBase, ClassesHaveNormalisersOfTheirOwn) {
+  // For each class: Z by a sum over the grid; the density with it integrates to 1; fresh proposals
+  // and a training step estimate it.
+  for (const bool proposal : {false, true})
+    for (const bool acceptance : {false, true}) {
+      if (!proposal && !acceptance) continue;
+      SCOPED_TRACE(fmt::format("proposal {}, acceptance {}", proposal, acceptance));
+      ParameterStore parameters;
+      RandomSequence random(3, Stream::kInitialisation);
+      const auto base = make_class_resampled(parameters, random, proposal, acceptance);
+      disturb(parameters, 1.5);
+      if (proposal)  // so that all proposals lie on the grid
+        for (double& value : parameters.values(parameters.find("layer.class.log_scales")))
+          value *= 0.3;
+      const std::vector<double> points = grid(kSide, kHalfWidth);
+      std::array<double, 3> z{};
+      const auto evaluate = [&](std::size_t number) {
+        Graph graph(parameters);
+        const Value point = graph.input({2, 1});
+        const auto row = base->classes().context(static_cast<std::int64_t>(number));
+        const Value context = graph.constant({2, 1}, {row.begin(), row.end()});
+        return run_graph(graph, {base->log_prob(point, context), base->acceptance(point, context)},
+                         {points}, {kSide * kSide});
+      };
+      for (std::size_t number = 0; number < 3; ++number) {
+        const Arrays found = evaluate(number);
+        for (std::size_t i = 0; i < found[1].size(); ++i)
+          z[number] +=
+              kArea * found[1][i] *
+              class_proposal(parameters, proposal, number, points[2 * i], points[2 * i + 1]);
+        parameters.values(base->normaliser())[number] = z[number];
+      }
+      EXPECT_GT(*std::ranges::max_element(z) - *std::ranges::min_element(z), 0.01);
+      for (std::size_t number = 0; number < 3; ++number) {
+        double integral = 0.0;
+        const Arrays found = evaluate(number);
+        for (const double value : found[0]) integral += kArea * std::exp(value);
+        EXPECT_NEAR(integral, 1.0, 1e-9) << "class " << number;
+      }
+      Graph graph(parameters, Phase::kTraining);
+      base->log_prob(graph.input({2, 1}), graph.input({2, 1}));
+      ASSERT_EQ(graph.buffer_updates().size(), 1U);
+      const Arrays step = run_graph(graph, {graph.buffer_updates()[0].value},
+                                    {{0.3, -0.2}, {1.0, 0.5}}, {1, 300000});
+      // Some 100 000 numbers in [0, 1] a class: 5 standard errors or more.
+      for (std::size_t number = 0; number < 3; ++number)
+        EXPECT_NEAR(step[0][number], z[number], 5.0 * 0.5 / std::sqrt(95000.0));
+    }
+}
+
+TEST(ResampledBase, ClassGradientsCrossTheNormaliser) {
+  // The gradient of the loss on two classes by every parameter against differences, in a training
+  // graph whose average is unset, so that value and gradient are of the same estimate of Z.
+  ParameterStore parameters;
+  RandomSequence random(3, Stream::kInitialisation);
+  const std::shared_ptr<const Base> base = make_class_resampled(parameters, random, true, true, 20);
+  disturb(parameters, 1.0);
+  const Flow flow(base, {});
+  Graph graph(parameters, Phase::kTraining);
+  const TrainingStep step = maximum_likelihood(graph, flow, 0.7);
+  std::vector<Value> outputs{step.loss};
+  outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
+  const auto run = [&] {
+    return run_graph(graph, outputs, {{0.3, -0.2, 1.1, 0.4, 0.1, -0.6}, {1, 0.5, 1, -2, 1, 0.5}},
+                     {3, 200});
+  };
+  const Arrays at = run();
+  for (std::size_t k = 0; k < step.trainable.size(); ++k) {
+    const std::span<double> values = parameters.values(step.trainable[k]);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double kept = values[i];
+      values[i] = kept + 1e-5;
+      const double above = run()[0][0];
+      values[i] = kept - 1e-5;
+      const double below = run()[0][0];
+      values[i] = kept;
+      ASSERT_NEAR(at[1 + k][i], (above - below) / 2e-5, 1e-7)
+          << parameters.info(step.trainable[k]).name << ", element " << i;
+    }
+  }
+}
+
+TEST(ResampledBase, AFlowAsProposalIntegratesToOne) {
+  ParameterStore parameters;
+  RandomSequence random(3, Stream::kInitialisation);
+  const std::shared_ptr<const Base> proposal = make_flow_base(parameters, random, "layer.proposal");
+  const auto base = make_resampled(parameters, random, proposal, 100, 0.5);
+  disturb(parameters, 0.6);
+  const Arrays density = on_grid(*proposal, parameters);
+  const Arrays accepted = on_grid(*base, parameters);
+  double z = 0.0, share = 0.0;
+  for (std::size_t i = 0; i < density[0].size(); ++i) {
+    z += kArea * std::exp(density[0][i]) * accepted[1][i];
+    share += kArea * std::exp(density[0][i]);
+  }
+  EXPECT_NEAR(share, 1.0, 1e-3);  // the flow's own density; the rest lies beyond the grid
+  parameters.values(base->normaliser())[0] = z;
+  double integral = 0.0;
+  const Arrays found = on_grid(*base, parameters);
+  for (const double value : found[0]) integral += kArea * std::exp(value);
+  EXPECT_NEAR(integral, 1.0, 1e-3);
+  Graph graph(parameters);
+  const Arrays draws = run_graph(graph, {base->acceptance_of_proposal(graph)}, {}, {kDraws});
+  double mean = 0.0;
+  for (const double value : draws[0]) mean += value / kDraws;
+  EXPECT_NEAR(mean, z, 1e-3 + 5.0 * 0.5 / std::sqrt(static_cast<double>(kDraws)));
+}
+
+TEST(Classes, NameTheirContext) {
+  const ClassTable classes = three_classes();
+  EXPECT_EQ(classes.find(std::vector<double>{1.0, -2.0}), 2);
+  EXPECT_EQ(classes.find(std::vector<double>{1.0, 2.0}), std::nullopt);
+  const ParameterStore parameters;
+  Graph graph(parameters);
+  const Arrays found = run_graph(graph, {classes.one_hot(graph.input({2, 1}))},
+                                 {{1.0 + 1e-7, -2.0, 0.0, 0.0, 3.0, 0.0}}, {3});
+  EXPECT_EQ(std::vector<double>(found[0].begin(), found[0].begin() + 6),
+            (std::vector<double>{0, 0, 1, 1, 0, 0}));
+  EXPECT_TRUE(std::isnan(found[0][6]));
+  EXPECT_THROW(ClassTable(2, {1.0}), ConfigError);
+  EXPECT_THROW(ClassTable(1, {1.0, 2.0, 1.0}), ConfigError);
+  EXPECT_THROW(ClassTable(1, {NAN}), ConfigError);
 }
 
 TEST(Bases, BadOptionsAreNamed) {

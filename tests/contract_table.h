@@ -8,14 +8,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "thalweg/bases/classes.h"
 #include "thalweg/bases/gaussian_mixture.h"
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
 #include "thalweg/core/random.h"
+#include "thalweg/flows/flow_base.h"
 #include "thalweg/nn/lipschitz_mlp.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/targets/target.h"
@@ -226,6 +229,53 @@ inline const std::vector<Case<Transform>>& transform_cases() {
   return cases;
 }
 
+/// Three classes named by two context values.
+inline ClassTable three_classes() { return {2, {0.0, 0.0, 1.0, 0.5, 1.0, -2.0}}; }
+
+/// A context for the samples of `z`: the second of three classes where z0 > 0, else the third;
+/// empty for a base without a context.
+inline Value base_context(const Base& base, Value z) {
+  if (base.context_features() == 0) return {};
+  return select(step(slice(z, 0, 1)), z.graph->constant({2, 1}, {1.0, 0.5}),
+                z.graph->constant({2, 1}, {1.0, -2.0}));
+}
+
+/// A class-conditional resampled base, with normalisers 0.3, 0.4 and 0.5.
+inline std::unique_ptr<ResampledBase> make_class_resampled(ParameterStore& parameters,
+                                                           RandomSequence& random, bool proposal,
+                                                           bool acceptance,
+                                                           std::int64_t truncation = 100) {
+  std::shared_ptr<const Base> inner = std::make_shared<Normal>(parameters, "layer.normal", 2);
+  if (proposal)
+    inner = std::make_shared<ClassAffine>(parameters, "layer.class", three_classes(), inner);
+  auto network = std::make_unique<Mlp>(parameters, "layer.acceptance", random, 2, 1,
+                                       MlpOptions{.hidden = {8, 8},
+                                                  .activation = Activation::kTanh,
+                                                  .context_features = acceptance ? 3 : 0});
+  ResampledBaseOptions options{.truncation = truncation, .training_proposals = 64};
+  options.classes = three_classes();
+  auto base = std::make_unique<ResampledBase>(parameters, "layer", std::move(inner),
+                                              std::move(network), options);
+  for (std::size_t i = 0; i < 3; ++i)
+    parameters.values(base->normaliser())[i] = 0.3 + 0.1 * static_cast<double>(i);
+  return base;
+}
+
+/// Two affine couplings over a standard normal, as a base.
+inline std::unique_ptr<FlowBase> make_flow_base(ParameterStore& parameters, RandomSequence& random,
+                                                const std::string& name) {
+  AffineCouplingOptions options;
+  options.conditioner = mlp_factory({.hidden = {8}, .activation = Activation::kTanh});
+  std::vector<std::shared_ptr<const Transform>> layers;
+  for (const char* suffix : {".0", ".1"}) {
+    layers.push_back(
+        std::make_shared<AffineCoupling>(parameters, name + suffix, random, 2, options));
+    options.swap = true;
+  }
+  auto normal = std::make_shared<Normal>(parameters, name + ".normal", 2);
+  return std::make_unique<FlowBase>(name, std::make_shared<Flow>(std::move(normal), layers));
+}
+
 /// A resampled base over `proposal`, with the normaliser set to `normaliser` (0: left unset).
 inline std::unique_ptr<ResampledBase> make_resampled(ParameterStore& parameters,
                                                      RandomSequence& random,
@@ -277,6 +327,28 @@ inline const std::vector<Case<Base>>& base_cases() {
                                                 GaussianMixtureOptions{.components = 3}),
                                             100, 0.6);
                     }});
+    list.push_back({"class_affine_2", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<ClassAffine>(
+                          parameters, "layer", three_classes(),
+                          std::make_shared<Normal>(parameters, "layer.normal", 2));
+                    }});
+    list.push_back({"flow_base_2", [](ParameterStore& parameters, RandomSequence& random) {
+                      return make_flow_base(parameters, random, "layer");
+                    }});
+    list.push_back({"resampled_2_flow", [](ParameterStore& parameters, RandomSequence& random) {
+                      return make_resampled(parameters, random,
+                                            make_flow_base(parameters, random, "layer.proposal"),
+                                            100, 0.4);
+                    }});
+    for (const auto& [name, proposal, acceptance] :
+         std::vector<std::tuple<std::string, bool, bool>>{
+             {"resampled_class_proposal", true, false},
+             {"resampled_class_acceptance", false, true},
+             {"resampled_class_both", true, true}})
+      list.push_back({name, [p = proposal, a = acceptance](ParameterStore& parameters,
+                                                           RandomSequence& random) {
+                        return make_class_resampled(parameters, random, p, a);
+                      }});
     return list;
   }();
   return cases;

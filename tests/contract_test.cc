@@ -312,17 +312,23 @@ TEST(BaseContract, ShapesAndDerivatives) {
     {
       Graph graph(parameters);
       const Value z = graph.input({features, 1});
+      const Value context = base_context(*base, z);
       for (const Value& bad : {graph.input({features + 1, 1}), graph.input({features, 2}), Value{}})
-        EXPECT_THROW(base->log_prob(bad), ShapeError);
-      EXPECT_THROW(base->log_prob(z, graph.input({1, 1})), ShapeError);
-      EXPECT_THROW(base->draw(graph, 0, graph.input({1, 1})), ShapeError);
-      EXPECT_EQ(base->log_prob(z).shape(), (Shape{1, 1}));
-      EXPECT_EQ(base->draw(graph, 0).shape(), (Shape{features, 1}));
-      EXPECT_EQ(base->acceptance(z).valid(),
-                base->truncation() > 0 || dynamic_cast<const ResampledBase*>(base.get()));
+        EXPECT_THROW(base->log_prob(bad, context), ShapeError);
+      const Value wrong = graph.input({base->context_features() + 1, 1});
+      EXPECT_THROW(base->log_prob(z, wrong), ShapeError);
+      EXPECT_THROW(base->draw(graph, 0, wrong), ShapeError);
+      EXPECT_THROW(base->acceptance_rate(graph, wrong), ShapeError);
+      EXPECT_EQ(base->log_prob(z, context).shape(), (Shape{1, 1}));
+      EXPECT_EQ(base->draw(graph, 0, context).shape(), (Shape{features, 1}));
+      const bool rejects =
+          base->truncation() > 0 || dynamic_cast<const ResampledBase*>(base.get()) != nullptr;
+      EXPECT_EQ(base->acceptance(z, context).valid(), rejects);
+      EXPECT_EQ(base->acceptance_rate(graph, context).valid(), rejects);
     }
-    check_derivatives(parameters, features, 0, normals(kSamples * features, 5),
-                      [&](Graph&, Value z, Value) { return base->log_prob(z); });
+    check_derivatives(
+        parameters, features, 0, normals(kSamples * features, 5),
+        [&](Graph&, Value z, Value) { return base->log_prob(z, base_context(*base, z)); });
   }
 }
 
@@ -345,7 +351,10 @@ TEST(BaseContract, DensitiesIntegrateToOne) {
         if (base->features() == 2) points.push_back(step * j);
       }
     Graph graph(parameters);
-    const Value log_prob = base->log_prob(graph.input({base->features(), 1}));
+    const Value z = graph.input({base->features(), 1});
+    const Value context =
+        base->context_features() > 0 ? graph.constant({2, 1}, {1.0, 0.5}) : Value{};
+    const Value log_prob = base->log_prob(z, context);
     const auto count = static_cast<std::int64_t>(points.size()) / base->features();
     const Arrays values = run_graph(graph, {log_prob}, {points}, {count});
     double integral = 0.0;

@@ -136,8 +136,8 @@ INSTANTIATE_TEST_SUITE_P(Bases, Evaluation, testing::Values("normal", "mixture",
 TEST(Normaliser, HasAnErrorThatShrinksAndCoversTheTruth) {
   const auto model = disturbed_model(small_model("resampled"));
   ThreadPool pool(2);
-  const NormaliserEstimate coarse = estimate_normaliser(*model, 1000, 1, pool);
-  const NormaliserEstimate fine = estimate_normaliser(*model, 400000, 2, pool);
+  const NormaliserEstimate coarse = estimate_normaliser(*model, 1000, 1, pool).at(0);
+  const NormaliserEstimate fine = estimate_normaliser(*model, 400000, 2, pool).at(0);
   EXPECT_GT(coarse.standard_error, 10.0 * fine.standard_error);
   // Two independent estimates: five standard errors leave odds of 6e-7 (seeds fixed).
   EXPECT_NEAR(coarse.value, fine.value,
@@ -204,6 +204,81 @@ TEST(EvaluationFarAway, KeepsNotANumberWhereInputOrModelHasIt) {
   for (double& value : model->parameters().flat()) value = NAN;
   for (const double value : DensityEvaluator(*model, pool).log_prob(x))
     EXPECT_TRUE(std::isnan(value));
+}
+
+/// Two classes, 0 and 1, with a base that depends on them.
+ModelOptions class_model(const std::string& conditional) {
+  ModelOptions options = small_model("resampled");
+  options.context_features = 1;
+  options.base.conditional = conditional;
+  options.base.classes = {0.0, 1.0};
+  return options;
+}
+
+TEST(ClassConditional, SamplesOfEachClassFollowItsDensity) {
+  // The mean log density of samples of a class against its own mean over the other class' samples,
+  // reweighted: both are means over the class' density. The deviations are a few units; 5 standard
+  // errors fail by chance once in 10^6.
+  for (const char* conditional : {"proposal", "acceptance", "both"}) {
+    SCOPED_TRACE(conditional);
+    const auto model = disturbed_model(class_model(conditional));
+    ThreadPool pool(2);
+    estimate_normaliser(*model, 1 << 20, 7, pool);
+    constexpr std::int64_t kCount = 40000;
+    std::vector<double> context(kCount);
+    for (std::size_t i = 0; i < context.size(); ++i) context[i] = i % 3 == 0 ? 1.0 : 0.0;
+    const std::vector<double> x = FlowSampler(*model, pool, 5).next(kCount, context);
+    DensityEvaluator density(*model, pool, Precision::kDouble);
+    const std::vector<double> own = density.log_prob(x, context);
+    std::vector<double> flipped = context;
+    for (double& value : flipped) value = 1.0 - value;
+    const std::vector<double> other = density.log_prob(x, flipped);
+    // Over samples of class c the mean of p(x | other) / p(x | c) is 1.
+    for (const double number : {0.0, 1.0}) {
+      double sum = 0.0, squares = 0.0, count = 0.0;
+      for (std::size_t i = 0; i < context.size(); ++i) {
+        if (context[i] != number) continue;
+        const double ratio = std::exp(other[i] - own[i]);
+        sum += ratio;
+        squares += ratio * ratio;
+        count += 1.0;
+      }
+      const double mean = sum / count;
+      const double deviation = std::sqrt(squares / count - mean * mean);
+      EXPECT_GT(deviation, 0.01);  // the classes differ
+      EXPECT_NEAR(mean, 1.0, 5.0 * deviation / std::sqrt(count)) << "class " << number;
+    }
+  }
+}
+
+TEST(ClassConditional, SamplesAreTheSameWhateverTheBlocks) {
+  const auto model = disturbed_model(class_model("both"));
+  ThreadPool pool(2);
+  std::vector<double> context(1001);
+  for (std::size_t i = 0; i < context.size(); ++i) context[i] = i % 2 == 0 ? 1.0 : 0.0;
+  const std::vector<double> once = FlowSampler(*model, pool, 5).next(1001, context);
+  FlowSampler sampler(*model, pool, 5);
+  std::vector<double> joined = sampler.next(300, std::span(context).first(300));
+  const std::vector<double> rest = sampler.next(701, std::span(context).subspan(300));
+  joined.insert(joined.end(), rest.begin(), rest.end());
+  EXPECT_EQ(joined, once);
+  EXPECT_GT(sampler.statistics().proposals, 1001);
+}
+
+TEST(ClassConditional, UnknownClassesAndUnfitOptionsAreRefused) {
+  const auto model = disturbed_model(class_model("proposal"));
+  ThreadPool pool(1);
+  const std::vector<double> point = {0.0, 0.0, 0.0}, unknown = {2.0};
+  EXPECT_THROW(DensityEvaluator(*model, pool).log_prob(point, unknown), DataError);
+  EXPECT_THROW(FlowSampler(*model, pool, 1).next(1, unknown), DataError);
+  ModelOptions options = class_model("both");
+  options.context_features = 0;
+  EXPECT_THROW(Model(options, 1), ConfigError);
+  options = class_model("acceptance");
+  options.base.kind = "normal";
+  EXPECT_THROW(Model(options, 1), ConfigError);
+  options = class_model("classes");
+  EXPECT_THROW(Model(options, 1), ConfigError);
 }
 
 }  // namespace

@@ -72,8 +72,9 @@ TEST(LayersOracle, Bases) {
     disturb(parameters);
     Graph graph(parameters);
     const Value z = graph.input({base->features(), 1});
-    std::vector<Value> outputs{base->log_prob(z), base->draw(graph, 0)};
-    if (const Value acceptance = base->acceptance(z); acceptance.valid())
+    const Value context = base_context(*base, z);
+    std::vector<Value> outputs{base->log_prob(z, context), base->draw(graph, 0, context)};
+    if (const Value acceptance = base->acceptance(z, context); acceptance.valid())
       outputs.push_back(acceptance);
     CheckOptions options = up_to(base->features() > 5 ? 1 : 2);
     // Exponents of some hundreds, in float, weigh the components to a few times 1e-5.

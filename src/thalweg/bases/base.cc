@@ -49,6 +49,12 @@ Value Base::acceptance(Value z, Value context) const {
 
 Value Base::build_acceptance(Value /*z*/, Value /*context*/) const { return {}; }
 
-Value Base::acceptance_rate(Graph& /*graph*/) const { return {}; }
+Value Base::acceptance_rate(Graph& graph, Value context) const {
+  const ScopeName scope(graph, name_);
+  check("acceptance_rate", graph, nullptr, context);
+  return build_acceptance_rate(graph, context);
+}
+
+Value Base::build_acceptance_rate(Graph& /*graph*/, Value /*context*/) const { return {}; }
 
 }  // namespace thalweg

@@ -22,9 +22,9 @@ class Base {
   Value draw(Graph& graph, Domain domain, Value context = {}) const;
   /// Probability in [0, 1] with which a draw is accepted, 1 x 1; empty if every draw is a sample.
   Value acceptance(Value z, Value context = {}) const;
-  /// Share of draws that are accepted, shared 1 x 1; empty if every draw is a sample. In a training
-  /// graph it is the value that log_prob uses, with its gradient.
-  virtual Value acceptance_rate(Graph& graph) const;
+  /// Share of draws that are accepted, 1 x 1, batched if it depends on the context; empty if every
+  /// draw is a sample. In a training graph it is the value that log_prob uses, with its gradient.
+  Value acceptance_rate(Graph& graph, Value context = {}) const;
   /// The draw of this number (counted from 1) is accepted in any case; 0 if there is no rejection
   /// step.
   virtual std::int64_t truncation() const { return 0; }
@@ -39,6 +39,7 @@ class Base {
   virtual Value build_log_prob(Value z, Value context) const = 0;
   virtual Value build_draw(Graph& graph, Domain domain, Value context) const = 0;
   virtual Value build_acceptance(Value z, Value context) const;
+  virtual Value build_acceptance_rate(Graph& graph, Value context) const;
 
  private:
   Graph& graph_of(const char* function, Value z) const;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "thalweg/bases/base.h"
+#include "thalweg/bases/classes.h"
 #include "thalweg/nn/network.h"
 
 namespace thalweg {
@@ -16,6 +16,9 @@ struct ResampledBaseOptions {
   double average_rate =
       0.05;  ///< weight of a step's estimate in the moving average of Z, in (0, 1]
   std::int64_t training_proposals = 1024;  ///< proposals that estimate Z in a training step
+  /// Classes of the context on which proposal or acceptance depend: Z is then one number a class,
+  /// each estimated from its share of the proposals.
+  ClassTable classes = {};
 };
 
 /// With a proposal density pi and an acceptance a = sigmoid(network):
@@ -34,19 +37,22 @@ struct ResampledBaseOptions {
 class ResampledBase : public Base {
  public:
   /// Shares the proposal, whose parameters are its own, and takes the acceptance network, of
-  /// proposal->features() inputs and 1 output. Throws ConfigError if they do not fit, for options
-  /// out of range, and for a proposal or network with a context, since Z would depend on it.
+  /// proposal->features() inputs and 1 output. With classes, the proposal may have their context,
+  /// and the network one feature a class (its indicator): at least one of them must. Throws
+  /// ConfigError if they do not fit, for options out of range, and for any other context, since Z
+  /// would be a function of it.
   ResampledBase(ParameterStore& parameters, const std::string& name,
                 std::shared_ptr<const Base> proposal, std::unique_ptr<Network> acceptance,
                 const ResampledBaseOptions& options = {});
 
   std::int64_t truncation() const override { return options_.truncation; }
   bool reparameterised() const override { return false; }
-  Value acceptance_rate(Graph& graph) const override;
   const Base& proposal() const { return *proposal_; }
 
   /// The acceptance of one fresh proposal for each sample of `domain`, 1 x 1: its mean is Z.
-  Value acceptance_of_proposal(Graph& graph, Domain domain = 0) const;
+  Value acceptance_of_proposal(Graph& graph, Domain domain = 0, Value context = {}) const;
+  const ClassTable& classes() const { return options_.classes; }
+  /// Values of Z: classes x 1, 1 x 1 without classes, as are the next two.
   ParameterId z_average() const { return z_average_; }
   ParameterId normaliser() const { return normaliser_; }
   /// Standard error of `normaliser`, kept for reports.
@@ -56,8 +62,11 @@ class ResampledBase : public Base {
   Value build_log_prob(Value z, Value context) const override;
   Value build_draw(Graph& graph, Domain domain, Value context) const override;
   Value build_acceptance(Value z, Value context) const override;
+  Value build_acceptance_rate(Graph& graph, Value context) const override;
 
  private:
+  Value proposal_context(Value context) const;
+  Value logit(Value z, Value context) const;
   Value training_normaliser(Graph& graph) const;
   Value evaluation_normaliser(Graph& graph) const;
 

@@ -8,6 +8,7 @@
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/core/error.h"
+#include "thalweg/flows/flow_base.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
@@ -68,7 +69,32 @@ struct Builder {
     }
   }
 
+  /// The classes of a conditional base; empty if the base depends on no context.
+  ClassTable classes() const {
+    const BaseOptions& base = options.base;
+    if (base.conditional == "none") return {};
+    if (base.conditional != "proposal" && base.conditional != "acceptance" &&
+        base.conditional != "both")
+      unknown("base.conditional", base.conditional, "none, proposal, acceptance, both");
+    if (base.conditional != "proposal" && base.kind != "resampled")
+      fail<ConfigError>("base.conditional: '{}' needs base.kind = \"resampled\", got \"{}\"",
+                        base.conditional, base.kind);
+    if (options.context_features == 0 || base.classes.empty())
+      fail<ConfigError>(
+          "base.conditional: '{}' needs columns that name a class: name them in data.condition",
+          base.conditional);
+    return {options.context_features, base.classes};
+  }
+
+  /// A base without a rejection step, moved and scaled by class if asked.
   std::shared_ptr<const Base> proposal(const std::string& kind) {
+    std::shared_ptr<const Base> result = one_for_all(kind);
+    const std::string& conditional = options.base.conditional;
+    if (conditional != "proposal" && conditional != "both") return result;
+    return std::make_shared<ClassAffine>(parameters, "base.class", classes(), std::move(result));
+  }
+
+  std::shared_ptr<const Base> one_for_all(const std::string& kind) {
     const BaseOptions& base = options.base;
     if (!circular.empty())
       return std::make_shared<PartlyCircular>("base.partly_circular", circular.front());
@@ -76,6 +102,7 @@ struct Builder {
       return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
     if (kind == "trainable_normal")
       return std::make_shared<Normal>(parameters, "base.normal", options.features, true);
+    if (kind == "flow" && base.kind == "resampled") return proposal_flow();
     if (kind == "mixture") {
       GaussianMixtureOptions mixture;
       mixture.components = base.components;
@@ -86,16 +113,38 @@ struct Builder {
     unknown("base", kind, "normal, trainable_normal, mixture, resampled");
   }
 
+  std::shared_ptr<const Base> proposal_flow() {
+    const BaseOptions& base = options.base;
+    if (options.features < 2)
+      fail<ConfigError>("base.proposal: 'flow' needs at least 2 columns to couple, got 1");
+    if (base.flow_blocks < 1)
+      fail<ConfigError>("base.flow_blocks: expected at least 1, got {}", base.flow_blocks);
+    AffineCouplingOptions affine;
+    affine.conditioner = mlp_factory({.hidden = base.flow_hidden, .zero_output = true});
+    std::vector<std::shared_ptr<const Transform>> layers;
+    for (std::int64_t block = 0; block < base.flow_blocks; ++block) {
+      affine.swap = block % 2 == 1;
+      layers.push_back(std::make_shared<AffineCoupling>(
+          parameters, fmt::format("base.flow.{}", block), random, options.features, affine));
+    }
+    auto normal = std::make_shared<Normal>(parameters, "base.flow.normal", options.features);
+    return std::make_shared<FlowBase>("base.flow",
+                                      std::make_shared<Flow>(std::move(normal), layers));
+  }
+
   std::shared_ptr<const ResampledBase> resampled_base() {
     const BaseOptions& base = options.base;
     if (base.proposal == "resampled")
-      unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture");
+      unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture, flow");
     MlpOptions network;
     network.hidden = base.hidden;
     network.dropout = base.dropout;
+    ResampledBaseOptions resampled;
+    resampled.classes = classes();
+    if (base.conditional != "none" && base.conditional != "proposal")
+      network.context_features = resampled.classes.count();
     auto acceptance =
         std::make_unique<Mlp>(parameters, "base.acceptance", random, options.features, 1, network);
-    ResampledBaseOptions resampled;
     resampled.truncation = base.truncation;
     resampled.average_rate = base.average_rate;
     resampled.training_proposals = base.proposals;
@@ -247,6 +296,7 @@ Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options
   } else {
     base = builder.proposal(options.base.kind);
   }
+  classes_ = builder.classes();
   flow_ = std::make_unique<Flow>(std::move(base), builder.transforms());
 }
 

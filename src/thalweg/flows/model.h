@@ -49,11 +49,18 @@ struct BaseOptions {
   double location_scale = 1.0;   ///< mixture: spread of the first locations
   /// resampled: hidden layers of the acceptance network
   std::vector<std::int64_t> hidden = {256, 256};
-  double dropout = 0.0;             ///< resampled: of the acceptance network
-  std::int64_t truncation = 100;    ///< resampled: this draw is always accepted; 0: no limit
-  double average_rate = 0.05;       ///< resampled: rate of the moving average of Z
-  std::int64_t proposals = 1024;    ///< resampled: fresh proposals a training step, for Z
-  std::string proposal = "normal";  ///< resampled: normal or mixture
+  double dropout = 0.0;           ///< resampled: of the acceptance network
+  std::int64_t truncation = 100;  ///< resampled: this draw is always accepted; 0: no limit
+  double average_rate = 0.05;     ///< resampled: rate of the moving average of Z
+  std::int64_t proposals = 1024;  ///< resampled: fresh proposals a training step, for Z
+  /// resampled: normal, trainable_normal, mixture or flow
+  std::string proposal = "normal";
+  std::int64_t flow_blocks = 4;  ///< proposal flow: affine couplings over a standard normal
+  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< proposal flow: of the conditioners
+  /// What depends on the class that the context names: none, proposal (mean and scale; of the whole
+  /// base, if that is not resampled), acceptance or both. Other contexts serve transforms alone.
+  std::string conditional = "none";
+  std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
 };
 
 /// One column of data. A model works on standardised columns inside; x and log p(x) are always in
@@ -96,12 +103,15 @@ class Model {
   const ParameterStore& parameters() const { return parameters_; }
   /// The resampled base, or null.
   const ResampledBase* resampled() const { return resampled_.get(); }
+  /// The classes of a class-conditional base; empty for others.
+  const ClassTable& classes() const { return classes_; }
 
  private:
   ModelOptions options_;
   ParameterStore parameters_;
   std::shared_ptr<const ResampledBase> resampled_;
   std::unique_ptr<Flow> flow_;
+  ClassTable classes_;
 };
 
 }  // namespace thalweg

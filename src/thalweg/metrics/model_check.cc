@@ -280,8 +280,11 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         static_cast<double>(statistics.proposals) / static_cast<double>(statistics.samples);
     const double truncated =
         static_cast<double>(statistics.truncated) / static_cast<double>(statistics.samples);
-    const double z = model.parameters().values(base->normaliser())[0];
-    const double error = model.parameters().values(base->normaliser_error())[0];
+    // That of the class which the context names, which sampling has found to be one.
+    const auto number = static_cast<std::size_t>(
+        model.classes().empty() ? 0 : model.classes().find(context).value());
+    const double z = model.parameters().values(base->normaliser())[number];
+    const double error = model.parameters().values(base->normaliser_error())[number];
     add("acceptance rate", z, fmt::format("{:.4f} +- {:.1g}", z, error),
         z > 0.02 && z <= 1.0 ? Verdict::kGood : Verdict::kDoubtful,
         "Z, the share of the base's proposals that are accepted; its relative error is an error of "

@@ -7,17 +7,17 @@
 
 namespace thalweg {
 
-Value acceptance_reward(Graph& graph, const Base& base, double weight) {
+Value acceptance_reward(Graph& graph, const Base& base, double weight, Value context) {
   if (!(weight >= 0.0 && std::isfinite(weight)))
     fail<ConfigError>("training.rejection_weight: expected a number of at least 0, got {}", weight);
   if (weight == 0.0) return graph.constant(0.0);
-  const Value rate = base.acceptance_rate(graph);
+  const Value rate = base.acceptance_rate(graph, context);
   if (!rate.valid())
     fail<ConfigError>(
         "training.rejection_weight: expected 0 for the base '{}', which rejects nothing, got {}: "
         "set base.kind = \"resampled\" or leave it out",
         base.name(), weight);
-  return weight * rate;
+  return weight * (rate.batched() ? batch_mean(rate) : rate);
 }
 
 void add_gradients(TrainingStep& step, Value scalar) {

@@ -21,9 +21,10 @@ struct TrainingStep {
 };
 
 /// What is taken off a loss for a base with a rejection step: `weight` times Z, its acceptance rate
-/// (Stimper, Schoelkopf, Hernandez-Lobato 2022, eq. 26), shared 1 x 1. 0 for a weight of 0. Throws
-/// ConfigError for a weight that is negative or not finite, and for a base without such a step.
-Value acceptance_reward(Graph& graph, const Base& base, double weight);
+/// (Stimper, Schoelkopf, Hernandez-Lobato 2022, eq. 26), shared 1 x 1; its mean over the batch
+/// where it depends on the context. 0 for a weight of 0. Throws ConfigError for a weight that is
+/// negative or not finite, and for a base without such a step.
+Value acceptance_reward(Graph& graph, const Base& base, double weight, Value context = {});
 
 /// Fills trainable and gradients with those of `scalar`, a shared 1 x 1 value whose gradient is
 /// that of the loss. Throws ConfigError if the store has no trainable tensor.

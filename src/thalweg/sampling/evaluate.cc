@@ -1,5 +1,7 @@
 #include "thalweg/sampling/evaluate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -8,6 +10,7 @@
 #include <variant>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
 #include "thalweg/engine/program.h"
 
 namespace thalweg {
@@ -36,6 +39,33 @@ Inputs make_inputs(Graph& graph, const Model& model) {
   if (model.flow().context_features() > 0)
     inputs.context = graph.input({model.flow().context_features(), 1});
   return inputs;
+}
+
+std::vector<double> repeated(std::span<const double> row, std::int64_t count) {
+  std::vector<double> rows;
+  rows.reserve(row.size() * static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) rows.insert(rows.end(), row.begin(), row.end());
+  return rows;
+}
+
+/// Each class draws random numbers of its own; class 0 those of the seed itself.
+std::uint64_t class_seed(std::uint64_t seed, std::size_t number) {
+  if (number == 0) return seed;
+  const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kAcceptance), number, 0);
+  return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+}
+
+/// Throws DataError for a row of `context` that names no class of a class-conditional base.
+void require_known_classes(const char* function, const Model& model,
+                           std::span<const double> context) {
+  const ClassTable& classes = model.classes();
+  if (classes.empty()) return;
+  const auto width = static_cast<std::size_t>(classes.context_features());
+  for (std::size_t begin = 0; begin < context.size(); begin += width)
+    if (!classes.find(context.subspan(begin, width)))
+      fail<DataError>("{}: row {} of the condition, ({}), is none of the {} classes of the model",
+                      function, begin / width + 1, fmt::join(context.subspan(begin, width), ", "),
+                      classes.count());
 }
 
 // Beyond this, squares leave single precision, and differences of such numbers soon are NaN.
@@ -243,6 +273,7 @@ DensityEvaluator::~DensityEvaluator() = default;
 
 std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
                                                std::span<const double> context) {
+  require_known_classes("log_prob", programs_->model, context);
   std::vector<double> result =
       programs_->mapped(Programs::Kind::kDensity, "log_prob", x, context, nullptr);
   programs_->settle_overflow(x, context, result);
@@ -261,56 +292,88 @@ std::vector<double> DensityEvaluator::to_data(std::span<const double> z,
   return programs_->mapped(Programs::Kind::kData, "to_data", z, context, log_det);
 }
 
-// Proposals are numbered 0, 1, 2, ... and looked at in this order, as one rejection sampler would:
-// a sample is the first accepted proposal after the last sample. So blocks can be of any size, and
-// no lane idles after a rejection.
+/// The proposals of a base with a rejection step, numbered 0, 1, 2, ... and looked at in this
+/// order, as one rejection sampler would: a sample is the first accepted proposal after the last
+/// sample. So blocks can be of any size, and no lane idles after a rejection. A class-conditional
+/// base has one such queue a class.
+struct ProposalQueue {
+  std::uint64_t seed = 0;
+  std::span<const double> context;
+  std::uint64_t next_proposal = 0;
+  std::int64_t rejected_in_a_row = 0;
+  std::uint64_t accepted_total = 0;
+  std::vector<double> accepted;  // latent samples not handed out yet
+};
+
 struct FlowSampler::State {
   const Model& model;
   ThreadPool& pool;
   std::uint64_t seed;
   std::optional<AnyRowMap> direct;  // draw and flow at once: a base without a rejection step
   std::optional<AnyRowMap> proposals, forward;  // with one: the flow runs on accepted draws only
-  std::uint64_t next_proposal = 0;
-  std::int64_t rejected_in_a_row = 0;
-  std::uint64_t accepted_total = 0;
-  std::vector<double> accepted;  // latent samples not handed out yet
+  std::uint64_t drawn = 0;                      // without a rejection step
+  std::vector<ProposalQueue> queues;
 
-  void propose(std::int64_t count, SamplingStatistics& statistics) {
-    const auto results = proposals->run(model, count, {}, {}, seed, next_proposal);
-    next_proposal += static_cast<std::uint64_t>(count);
+  void propose(ProposalQueue& queue, std::int64_t count, SamplingStatistics& statistics) {
+    const std::vector<double> context = repeated(queue.context, count);
+    const auto results = proposals->run(model, count, {}, context, queue.seed, queue.next_proposal);
+    queue.next_proposal += static_cast<std::uint64_t>(count);
     const Base& base = model.flow().base();
     const std::int64_t features = base.features();
     for (std::int64_t row = 0; row < count; ++row) {
       const auto index = static_cast<std::size_t>(row);
-      const bool last = base.truncation() > 0 && rejected_in_a_row + 1 >= base.truncation();
+      const bool last = base.truncation() > 0 && queue.rejected_in_a_row + 1 >= base.truncation();
       const bool accept = results[2][index] < results[1][index];
       if (!accept && !last) {
-        ++rejected_in_a_row;
+        ++queue.rejected_in_a_row;
         continue;
       }
       if (!accept) ++statistics.truncated;
-      rejected_in_a_row = 0;
+      queue.rejected_in_a_row = 0;
       const auto start = results[0].begin() + row * features;
-      accepted.insert(accepted.end(), start, start + features);
-      ++accepted_total;
+      queue.accepted.insert(queue.accepted.end(), start, start + features);
+      ++queue.accepted_total;
     }
   }
 
-  /// The next `count` accepted draws.
-  std::vector<double> accept(std::int64_t count, SamplingStatistics& statistics) {
+  /// The next `count` accepted draws of a queue.
+  std::vector<double> accept(ProposalQueue& queue, std::int64_t count,
+                             SamplingStatistics& statistics) {
     const std::int64_t features = model.flow().features();
     const std::int64_t wanted = count * features;
+    std::vector<double>& accepted = queue.accepted;
     while (static_cast<std::int64_t>(accepted.size()) < wanted) {
       const std::int64_t missing = count - static_cast<std::int64_t>(accepted.size()) / features;
-      const double proposals_per_sample =
-          static_cast<double>(next_proposal + 1) / static_cast<double>(accepted_total + 1);
+      const double proposals_per_sample = static_cast<double>(queue.next_proposal + 1) /
+                                          static_cast<double>(queue.accepted_total + 1);
       const auto block =
           static_cast<std::int64_t>(1.05 * proposals_per_sample * static_cast<double>(missing)) +
           64;
-      propose(std::min(block, 4 * kBlock), statistics);
+      propose(queue, std::min(block, 4 * kBlock), statistics);
     }
     std::vector<double> latent(accepted.begin(), accepted.begin() + wanted);
     accepted.erase(accepted.begin(), accepted.begin() + wanted);
+    return latent;
+  }
+
+  /// Accepted draws, one for each of `count` rows of `context`.
+  std::vector<double> accept(std::int64_t count, std::span<const double> context,
+                             SamplingStatistics& statistics) {
+    if (queues.size() == 1) return accept(queues[0], count, statistics);
+    const auto features = static_cast<std::size_t>(model.flow().features());
+    const auto width = static_cast<std::size_t>(model.flow().context_features());
+    std::vector<std::vector<std::size_t>> rows(queues.size());
+    for (std::size_t row = 0; row < static_cast<std::size_t>(count); ++row)
+      rows[static_cast<std::size_t>(*model.classes().find(context.subspan(row * width, width)))]
+          .push_back(row);
+    std::vector<double> latent(static_cast<std::size_t>(count) * features);
+    for (std::size_t number = 0; number < queues.size(); ++number) {
+      const std::vector<double> draws =
+          accept(queues[number], static_cast<std::int64_t>(rows[number].size()), statistics);
+      for (std::size_t i = 0; i < rows[number].size(); ++i)
+        std::copy_n(draws.begin() + static_cast<std::ptrdiff_t>(i * features), features,
+                    latent.begin() + static_cast<std::ptrdiff_t>(rows[number][i] * features));
+    }
     return latent;
   }
 
@@ -344,15 +407,13 @@ struct FlowSampler::State {
 
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
                          Precision precision)
-    : state_(new State{model, pool, seed, {}, {}, {}, 0, 0, 0, {}}) {
+    : state_(new State{model, pool, seed, {}, {}, {}, 0, {}}) {
   const Base& base = model.flow().base();
-  if (base.context_features() > 0)
-    fail<ConfigError>("sampling: base '{}' depends on a context, which sampling does not support",
-                      base.name());
   Graph drawing(model.parameters());
   const Inputs given = make_inputs(drawing, model);
-  const Value z = base.draw(drawing, 0);
-  const Value acceptance = base.acceptance(z);
+  const Value base_context = base.context_features() > 0 ? given.context : Value{};
+  const Value z = base.draw(drawing, 0, base_context);
+  const Value acceptance = base.acceptance(z, base_context);
   if (!acceptance.valid()) {
     state_->direct.emplace(
         drawing, std::vector<Value>{model.flow().forward(z, given.context).value}, pool, precision);
@@ -360,6 +421,13 @@ FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t see
   }
   state_->proposals.emplace(drawing, std::vector<Value>{z, acceptance, drawing.uniform({1, 1})},
                             pool, precision);
+  const ClassTable& classes = model.classes();
+  state_->queues.resize(classes.empty() ? 1 : static_cast<std::size_t>(classes.count()));
+  for (std::size_t number = 0; number < state_->queues.size(); ++number) {
+    ProposalQueue& queue = state_->queues[number];
+    queue.seed = class_seed(seed, number);
+    if (!classes.empty()) queue.context = classes.context(static_cast<std::int64_t>(number));
+  }
   Graph graph(model.parameters());
   const Inputs inputs = make_inputs(graph, model);
   state_->forward.emplace(
@@ -376,57 +444,80 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
   if (static_cast<std::int64_t>(context.size()) != count * model.flow().context_features())
     fail<ShapeError>("sample: expected {} rows of {} context values, got {} values", count,
                      model.flow().context_features(), context.size());
+  require_known_classes("sample", model, context);
   std::vector<std::vector<double>> results;
   if (state.direct) {
-    results = state.direct->run(model, count, {}, context, state.seed, state.next_proposal);
-    state.next_proposal += static_cast<std::uint64_t>(count);
-    state.accepted_total = state.next_proposal;
+    results = state.direct->run(model, count, {}, context, state.seed, state.drawn);
+    state.drawn += static_cast<std::uint64_t>(count);
+    statistics_.proposals += count;
   } else {
-    results = state.forward->run(model, count, state.accept(count, statistics_), context);
+    results = state.forward->run(model, count, state.accept(count, context, statistics_), context);
+    // Samples that wait for the next call have had their share of the proposals.
+    double proposals = 0.0;
+    for (const ProposalQueue& queue : state.queues) {
+      const auto accepted = static_cast<double>(queue.accepted_total);
+      const auto waiting =
+          static_cast<double>(queue.accepted.size()) / static_cast<double>(model.flow().features());
+      proposals +=
+          static_cast<double>(queue.next_proposal) * (accepted - waiting) / std::max(accepted, 1.0);
+    }
+    statistics_.proposals = std::llround(proposals);
   }
   std::vector<double>& x = results[0];
   statistics_.non_finite += state.finish(x);
   statistics_.samples += count;
-  // Samples that wait for the next call have had their share of the proposals.
-  statistics_.proposals = std::llround(
-      static_cast<double>(state.next_proposal) * static_cast<double>(statistics_.samples) /
-      static_cast<double>(std::max<std::uint64_t>(1, state.accepted_total)));
   return std::move(x);
 }
 
-NormaliserEstimate estimate_normaliser(Model& model, std::int64_t samples, std::uint64_t seed,
-                                       ThreadPool& pool) {
+std::vector<NormaliserEstimate> estimate_normaliser(Model& model, std::int64_t samples,
+                                                    std::uint64_t seed, ThreadPool& pool) {
   const ResampledBase* base = model.resampled();
   if (base == nullptr) return {};
   if (samples < 2) fail<ConfigError>("normaliser: expected at least 2 samples, got {}", samples);
   Graph graph(model.parameters());
-  const Value z = base->draw(graph, 0);
-  AnyRowMap acceptance(graph, {base->acceptance(z)}, pool, Precision::kFloat);
-  double sum = 0.0;
-  double squares = 0.0;
-  for (std::int64_t begin = 0; begin < samples; begin += kBlock) {
-    const std::int64_t count = std::min(kBlock, samples - begin);
-    const auto values =
-        acceptance.run(model, count, {}, {}, seed, static_cast<std::uint64_t>(begin));
-    for (const double value : values[0]) {
-      sum += value;
-      squares += value * value;
-    }
+  const ClassTable& classes = model.classes();
+  Value given;
+  if (!classes.empty()) {
+    graph.input({model.flow().features(), 1});  // the slot of points, which come from the base here
+    given = graph.input({classes.context_features(), 1});
   }
-  NormaliserEstimate estimate;
-  const auto n = static_cast<double>(samples);
-  estimate.samples = samples;
-  estimate.value = sum / n;
-  estimate.standard_error =
-      std::sqrt(std::max(0.0, squares / n - estimate.value * estimate.value) / (n - 1.0));
-  if (!std::isfinite(estimate.value) || estimate.value <= 0.0)
-    fail<NumericalError>(
-        "normaliser: the acceptance network gives a mean of {} over {} proposals; expected a "
-        "number in (0, 1]",
-        estimate.value, samples);
-  model.parameters().values(base->normaliser())[0] = estimate.value;
-  model.parameters().values(base->normaliser_error())[0] = estimate.standard_error;
-  return estimate;
+  AnyRowMap acceptance(graph, {base->acceptance_of_proposal(graph, 0, given)}, pool,
+                       Precision::kFloat);
+  const std::span<double> values = model.parameters().values(base->normaliser());
+  const std::span<double> errors = model.parameters().values(base->normaliser_error());
+  std::vector<NormaliserEstimate> estimates;
+  for (std::size_t number = 0; number < values.size(); ++number) {
+    double sum = 0.0;
+    double squares = 0.0;
+    for (std::int64_t begin = 0; begin < samples; begin += kBlock) {
+      const std::int64_t count = std::min(kBlock, samples - begin);
+      std::vector<double> context;
+      if (!classes.empty())
+        context = repeated(classes.context(static_cast<std::int64_t>(number)), count);
+      const auto found = acceptance.run(model, count, {}, context, class_seed(seed, number),
+                                        static_cast<std::uint64_t>(begin));
+      for (const double value : found[0]) {
+        sum += value;
+        squares += value * value;
+      }
+    }
+    NormaliserEstimate& estimate = estimates.emplace_back();
+    const auto n = static_cast<double>(samples);
+    estimate.samples = samples;
+    estimate.value = sum / n;
+    estimate.standard_error =
+        std::sqrt(std::max(0.0, squares / n - estimate.value * estimate.value) / (n - 1.0));
+    if (!std::isfinite(estimate.value) || estimate.value <= 0.0)
+      fail<NumericalError>(
+          "normaliser: the acceptance network gives a mean of {} over {} proposals; expected a "
+          "number in (0, 1]",
+          estimate.value, samples);
+  }
+  for (std::size_t number = 0; number < values.size(); ++number) {
+    values[number] = estimates[number].value;
+    errors[number] = estimates[number].standard_error;
+  }
+  return estimates;
 }
 
 }  // namespace thalweg

@@ -28,7 +28,8 @@ class DensityEvaluator {
   /// Log densities in nats in the units of the data; `x` is rows x features, `context` rows x
   /// context features, row-major. -inf, density 0, where z is too far away for a number, as
   /// couplings with the scale map exp make it some scales beyond the data; NaN only for a NaN in x
-  /// or context, or in the model itself. Throws ShapeError.
+  /// or context, or in the model itself. Throws ShapeError, and DataError for a context that is
+  /// none of the classes of a class-conditional base.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
   /// z of each row, and if `log_det` is given log|det dz/dx|.
   std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
@@ -64,7 +65,7 @@ class FlowSampler {
 
   /// The next `count` samples, count x features, integer columns rounded down and bounds respected.
   /// A model with a context wants one row of it for each sample. Memory is proportional to `count`.
-  /// Throws ShapeError.
+  /// Throws ShapeError, and DataError for a context that is none of the base's classes.
   std::vector<double> next(std::int64_t count, std::span<const double> context = {});
   const SamplingStatistics& statistics() const { return statistics_; }
 
@@ -80,10 +81,10 @@ struct NormaliserEstimate {
   std::int64_t samples = 0;
 };
 
-/// Estimates Z from `samples` proposals in double and stores value and error in the model's
-/// buffers, which from then on serve log_prob. A model without a resampled base is left as it is
-/// and gives 1 with error 0. Throws ConfigError for samples < 2.
-NormaliserEstimate estimate_normaliser(Model& model, std::int64_t samples, std::uint64_t seed,
-                                       ThreadPool& pool);
+/// Estimates Z, of each class where there are classes, from `samples` proposals in double and
+/// stores values and errors in the model's buffers, which from then on serve log_prob. A model
+/// without a resampled base is left as it is and gives none. Throws ConfigError for samples < 2.
+std::vector<NormaliserEstimate> estimate_normaliser(Model& model, std::int64_t samples,
+                                                    std::uint64_t seed, ThreadPool& pool);
 
 }  // namespace thalweg

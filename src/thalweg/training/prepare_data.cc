@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
@@ -216,6 +217,29 @@ void split(PreparedData& data, const DataOptions& options, std::uint64_t seed,
     (row < free_rows + given.validation ? data.validation : data.test).push_back(row);
 }
 
+std::vector<double> context_classes(const PreparedData& data) {
+  constexpr std::size_t kMostClasses = 1000;
+  if (data.context_features() == 0)
+    fail<ConfigError>(
+        "base.conditional: needs columns that name a class: name them in data.condition");
+  const auto width = static_cast<std::size_t>(data.context_features());
+  std::set<std::vector<double>> found;
+  for (auto row = data.context.begin(); row != data.context.end();
+       row += static_cast<std::ptrdiff_t>(width)) {
+    found.emplace(row, row + static_cast<std::ptrdiff_t>(width));
+    if (found.size() > kMostClasses)
+      fail<ConfigError>(
+          "base.conditional: expected a condition that names a class, got more than {} different "
+          "ones: Z of a base depends on its class and cannot follow a continuous condition, which "
+          "the flow's layers take without base.conditional",
+          kMostClasses);
+  }
+  std::vector<double> classes;
+  for (const std::vector<double>& row : found)
+    classes.insert(classes.end(), row.begin(), row.end());
+  return classes;
+}
+
 }  // namespace
 
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
@@ -401,6 +425,15 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
   given.validation = append(in_folder("validation.npy", options.validation));
   given.test = append(in_folder("test.npy", options.test));
   return prepare_data(table, options, seed, given);
+}
+
+void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
+  model.features = data.features();
+  model.context_features = data.context_features();
+  model.columns = data.columns;
+  model.context_columns = data.context_columns;
+  model.base.classes.clear();
+  if (model.base.conditional != "none") model.base.classes = context_classes(data);
 }
 
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {

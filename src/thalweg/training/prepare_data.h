@@ -49,6 +49,12 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 /// drop_duplicates beside given rows.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
 
+/// Sets what the data decide of a model: its columns, those of its condition, and for a
+/// class-conditional base the classes, which are the different conditions of all rows in order.
+/// Throws ConfigError for such a base without a condition, or with more than 1000 different ones,
+/// as of a continuous condition.
+void fit_model_to_data(ModelOptions& model, const PreparedData& data);
+
 /// Rows of `matrix` (any number x `width`) with the given numbers.
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
                               std::span<const std::int64_t> rows);

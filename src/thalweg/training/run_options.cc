@@ -73,6 +73,10 @@ std::string value_text(const OptionPlace& place) {
           std::vector<std::string> parts;
           for (const std::string& part : *value) parts.push_back(quoted(part));
           return fmt::format("[{}]", fmt::join(parts, ", "));
+        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+          std::vector<std::string> parts;
+          for (const double part : *value) parts.push_back(number_text(part));
+          return fmt::format("[{}]", fmt::join(parts, ", "));
         } else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) {
           return fmt::format("[{}]", fmt::join(*value, ", "));
         } else {
@@ -109,6 +113,9 @@ std::string expectation(const Key& key, const OptionPlace& place) {
     std::string operator()(std::vector<std::int64_t>*) const {
       return fmt::format("a list of whole numbers{}, as [64, 64]",
                          range_text(key.lowest, key.highest));
+    }
+    std::string operator()(std::vector<double>*) const {
+      return fmt::format("a list of numbers{}", range_text(key.lowest, key.highest));
     }
     std::string operator()(std::vector<std::string>*) const { return "a list of texts"; }
   };
@@ -183,6 +190,12 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
       return assign_list(value, node, [&](const toml::node& item) {
         const auto got = whole_number(item);
         return got && inside(static_cast<double>(*got)) ? got : std::nullopt;
+      });
+    }
+    bool operator()(std::vector<double>* value) const {
+      return assign_list(value, node, [&](const toml::node& item) {
+        const auto got = item.is_number() ? item.value<double>() : std::nullopt;
+        return got && inside(*got) ? got : std::nullopt;
       });
     }
     bool operator()(std::vector<std::string>* value) const {
@@ -416,7 +429,19 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.base.proposal; },
        0,
        0,
-       {"normal", "trainable_normal", "mixture"}},
+       {"normal", "trainable_normal", "mixture", "flow"}},
+      {"base.flow_blocks", "affine couplings of a proposal flow",
+       [](R& r) -> P { return &r.model.base.flow_blocks; }, 1, 1000},
+      {"base.flow_hidden", "widths of a proposal flow's hidden layers",
+       [](R& r) -> P { return &r.model.base.flow_hidden; }, 1, 65536},
+      {"base.conditional",
+       "what depends on the class that the condition names; proposal is mean and scale",
+       [](R& r) -> P { return &r.model.base.conditional; },
+       0,
+       0,
+       {"none", "proposal", "acceptance", "both"}},
+      {"base.classes", "conditions that name a class, one after the other; set by the data",
+       [](R& r) -> P { return &r.model.base.classes; }},
 
       {"training.iterations", "steps in all", [](R& r) -> P { return &r.training.iterations; }, 0,
        1e9},
@@ -512,7 +537,8 @@ void set_option(RunOptions& options, std::string_view assignment) {
   const char first = value.empty() ? '\0' : value.front();
   if (std::holds_alternative<std::string*>(place)) {
     if (first != '"' && first != '\'') text = quoted(value);
-  } else if (std::holds_alternative<std::vector<std::int64_t>*>(place)) {
+  } else if (std::holds_alternative<std::vector<std::int64_t>*>(place) ||
+             std::holds_alternative<std::vector<double>*>(place)) {
     if (first != '[') text = fmt::format("[{}]", value);
   } else if (std::holds_alternative<std::vector<std::string>*>(place) && first != '[') {
     std::vector<std::string> parts;

@@ -41,8 +41,9 @@ struct RunOptions {
 };
 
 /// Where the value of a key is kept.
-using OptionPlace = std::variant<bool*, std::int64_t*, double*, std::string*,
-                                 std::vector<std::int64_t>*, std::vector<std::string>*>;
+using OptionPlace =
+    std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                 std::vector<double>*, std::vector<std::string>*>;
 
 /// One key of a config file.
 struct OptionKey {

@@ -621,8 +621,9 @@ class TypedWork final : public Trainer::Work {
   /// A final estimate of Z belongs to the parameters from before training.
   void forget_normaliser() {
     if (model.resampled() == nullptr) return;
-    model.parameters().values(model.resampled()->normaliser())[0] = 0.0;
-    model.parameters().values(model.resampled()->normaliser_error())[0] = 0.0;
+    for (const ParameterId id :
+         {model.resampled()->normaliser(), model.resampled()->normaliser_error()})
+      std::ranges::fill(model.parameters().values(id), 0.0);
   }
 
   void initialise() {
