@@ -20,11 +20,13 @@
 #include "thalweg/core/random.h"
 #include "thalweg/flows/flow_base.h"
 #include "thalweg/nn/lipschitz_mlp.h"
+#include "thalweg/nn/masked_mlp.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/bounded.h"
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
@@ -79,6 +81,13 @@ inline const std::vector<Case<Network>>& network_cases() {
              return std::make_unique<LipschitzMlp>(
                  parameters, "layer", random, 3, 2,
                  LipschitzMlpOptions{.hidden = {6, 5}, .context_features = context});
+           }});
+      list.push_back(
+          {"masked_mlp" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<MaskedMlp>(parameters, "layer", random, 3, 2,
+                                                MlpOptions{.hidden = {7, 5},
+                                                           .activation = Activation::kTanh,
+                                                           .context_features = context});
            }});
       list.push_back(
           {"residual_network" + suffix, [=](ParameterStore& parameters, RandomSequence& random) {
@@ -216,6 +225,25 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                                                   .context_features = context});
                       },
                       true});
+    const MlpOptions masked = {.hidden = {8, 9}, .activation = Activation::kTanh};
+    for (const std::int64_t context : {0, 2})
+      for (const std::int64_t features : {1, 2, 5}) {
+        const auto regress = [&](const std::string& map, AutoregressiveOptions options) {
+          options.network = masked;
+          options.context_features = context;
+          list.push_back(
+              {fmt::format("autoregressive_{}_{}{}", map, features, context > 0 ? "_context" : ""),
+               [=](ParameterStore& parameters, RandomSequence& random) {
+                 return std::make_unique<Autoregressive>(parameters, "layer", random, features,
+                                                         options);
+               }});
+        };
+        regress("exp", {});
+        regress("sigmoid", {.scale_map = ScaleMap::kSigmoid});
+        regress("tanh", {.scale_map = ScaleMap::kTanh});
+        regress("none", {.scale_map = ScaleMap::kNone});
+        regress("spline", {.map = AutoregressiveMap::kSpline, .spline = {.bins = 4, .bound = 2.0}});
+      }
     for (const std::int64_t context : {0, 2})
       for (const std::int64_t features : {1, 2, 5})
         list.push_back({fmt::format("residual_{}{}", features, context > 0 ? "_context" : ""),

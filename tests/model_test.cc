@@ -96,11 +96,11 @@ TEST(Model, PeriodicColumnsWrapAround) {
                               {static_cast<std::int64_t>(points.size() / 3)})[0];
   };
   const double gap = 1e-9;
-  const std::vector<double> same = density({100.0, 1.5, 3.0,         //
-                                            -260.0, 1.5, 51.0,       //
-                                            180.0 - gap, 1.5, 7.0,   //
-                                            -180.0 + gap, 1.5, 7.0,  //
-                                            20.0, 0.7, 24.0 - gap,   //
+  const std::vector<double> same = density({100.0, 1.5, 3.0,       
+                                            -260.0, 1.5, 51.0,     
+                                            180.0 - gap, 1.5, 7.0, 
+                                            -180.0 + gap, 1.5, 7.0,
+                                            20.0, 0.7, 24.0 - gap, 
                                             20.0, 0.7, 0.0 + gap});
   for (std::size_t i = 0; i < same.size(); i += 2) EXPECT_NEAR(same[i], same[i + 1], 1e-6);
   // One turn of each angle and the length hold all the mass: midpoint rule, the length by its
@@ -194,6 +194,63 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
   EXPECT_EQ(
       message([](ModelOptions& o) { o.columns[0].upper = INFINITY; }),
       "columns: 'phi' is periodic and needs the lower and upper bound between which it wraps");
+}
+
+TEST(Model, AutoregressiveFlowsLearnAConditionalDensity) {
+  // x1 is normal and x2 normal around x1^2 with deviation 1/2: one affine layer can hold it.
+  const auto draw = [](std::uint64_t sample, double* out) {
+    RandomSequence random(4, Stream::kTarget, sample);
+    out[0] = random.normal();
+    out[1] = out[0] * out[0] + 0.5 * random.normal();
+  };
+  const double log_two_pi = std::log(2.0 * std::numbers::pi);
+  for (const char* kind : {"autoregressive_affine", "autoregressive_spline"}) {
+    SCOPED_TRACE(kind);
+    ModelOptions options = options_of(kind, 2);
+    options.flow.hidden = {32, 32};
+    options.flow.permutation = "reverse";
+    options.flow.activation = "tanh";
+    Model model(options, 1);
+    TrainingData data;
+    data.generator = [&](std::uint64_t first, std::int64_t count, double* out) {
+      for (std::int64_t i = 0; i < count; ++i)
+        draw(first + static_cast<std::uint64_t>(i), out + 2 * i);
+    };
+    TrainingOptions training;
+    training.iterations = 600;
+    training.batch_size = 256;
+    training.learning_rate = 5e-3;
+    ThreadPool pool(1);
+    Trainer trainer(model, data, training, pool);
+    trainer.run();
+    Graph graph(model.parameters());
+    const Value x = graph.input({2, 1});
+    const Mapped back = model.flow().inverse(x);
+    const auto there = model.flow().forward(back.value);
+    const std::int64_t rows = 20000;
+    std::vector<double> points(static_cast<std::size_t>(2 * rows));
+    for (std::int64_t i = 0; i < rows; ++i)
+      draw(1'000'000'000 + static_cast<std::uint64_t>(i), points.data() + 2 * i);
+    const auto values =
+        testing::run_graph(graph, {model.flow().log_prob(x), there.value}, {points}, {rows});
+    double divergence = 0.0;
+    for (std::size_t i = 0; i < values[0].size(); ++i) {
+      const double a = points[2 * i], b = 2.0 * (points[2 * i + 1] - a * a);
+      divergence += (-log_two_pi + std::log(2.0) - 0.5 * (a * a + b * b) - values[0][i]) /
+                    static_cast<double>(rows);
+      EXPECT_NEAR(values[1][2 * i + 1], points[2 * i + 1], 1e-8);
+    }
+    EXPECT_LT(divergence, 0.05);
+    EXPECT_GT(divergence, -0.01);
+  }
+}
+
+TEST(Model, AutoregressiveFlowsTakeOneColumnAndPerceptronsOnly) {
+  ModelOptions options = options_of("autoregressive_spline", 1);
+  EXPECT_EQ(message_of(options), "no error");
+  options.flow.network = "residual";
+  EXPECT_EQ(message_of(options),
+            "flow.network: expected mlp for autoregressive_spline, got 'residual'");
 }
 
 }  // namespace

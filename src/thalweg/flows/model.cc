@@ -1,5 +1,7 @@
 #include "thalweg/flows/model.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -13,6 +15,7 @@
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/bounded.h"
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
@@ -35,11 +38,19 @@ struct Builder {
   /// columns.
   std::vector<std::vector<bool>> circular = {};
 
+  void check_columns() const {
+    if (static_cast<std::int64_t>(options.columns.size()) != options.features)
+      fail<ConfigError>("columns: expected {} entries, got {}", options.features,
+                        options.columns.size());
+  }
+
   /// Follows periodic columns from the data to the base, and checks that all on the way can turn.
   void find_circular() {
     const auto periodic = [](const ColumnOptions& column) { return column.periodic; };
     if (std::none_of(options.columns.begin(), options.columns.end(), periodic)) return;
+    check_columns();
     const FlowOptions& flow = options.flow;
+    if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     const auto need = [](const char* key, const std::string& got, const char* expected) {
       fail<ConfigError>("{}: expected {} where columns are periodic, got {}", key, expected, got);
     };
@@ -189,6 +200,8 @@ struct Builder {
       return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features,
                                                  elementwise);
     }
+    if (flow.kind == "autoregressive_affine" || flow.kind == "autoregressive_spline")
+      return autoregressive(name);
     if (options.features < 2)
       fail<ConfigError>(
           "flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline",
@@ -209,6 +222,23 @@ struct Builder {
     return std::make_shared<AffineCoupling>(parameters, name, random, options.features, affine);
   }
 
+  std::shared_ptr<const Transform> autoregressive(const std::string& name) {
+    const FlowOptions& flow = options.flow;
+    if (flow.network != "mlp")
+      fail<ConfigError>("flow.network: expected mlp for {}, got '{}'", flow.kind, flow.network);
+    AutoregressiveOptions regressive;
+    regressive.map = flow.kind == "autoregressive_spline" ? AutoregressiveMap::kSpline
+                                                          : AutoregressiveMap::kAffine;
+    regressive.scale_map = scale_map_by_name(flow.scale_map);
+    regressive.spline.bins = flow.bins;
+    regressive.spline.bound = flow.tail_bound;
+    regressive.network.hidden = flow.hidden;
+    regressive.network.activation = activation_by_name(flow.activation);
+    regressive.network.dropout = flow.dropout;
+    regressive.context_features = options.context_features;
+    return std::make_shared<Autoregressive>(parameters, name, random, options.features, regressive);
+  }
+
   std::shared_ptr<const Transform> residual(const std::string& name) {
     const FlowOptions& flow = options.flow;
     if (flow.dropout > 0.0)
@@ -224,10 +254,15 @@ struct Builder {
   std::vector<std::shared_ptr<const Transform>> transforms() {
     const FlowOptions& flow = options.flow;
     const std::int64_t features = options.features;
+    static const std::vector<std::string> kinds = {"real_nvp",
+                                                   "spline",
+                                                   "elementwise_spline",
+                                                   "autoregressive_affine",
+                                                   "autoregressive_spline",
+                                                   "residual"};
+    if (std::find(kinds.begin(), kinds.end(), flow.kind) == kinds.end())
+      unknown("flow.kind", flow.kind, fmt::format("{}", fmt::join(kinds, ", ")).c_str());
     const bool couples = flow.kind != "residual";
-    if (couples && flow.kind != "real_nvp" && flow.kind != "spline" &&
-        flow.kind != "elementwise_spline")
-      unknown("flow.kind", flow.kind, "real_nvp, spline, elementwise_spline, residual");
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     std::vector<std::shared_ptr<const Transform>> result;
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
@@ -238,6 +273,9 @@ struct Builder {
         if (flow.permutation == "swap")
           result.push_back(
               std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
+        else if (flow.permutation == "reverse")
+          result.push_back(
+              std::make_shared<Permutation>(name + ".reverse", reversed_order(features)));
         else if (flow.permutation == "random")
           result.push_back(
               std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
@@ -245,7 +283,7 @@ struct Builder {
           result.push_back(std::make_shared<LULinear>(parameters, name + ".linear", features,
                                                       random_order(features, random)));
         else if (flow.permutation != "none")
-          unknown("flow.permutation", flow.permutation, "swap, random, lu, none");
+          unknown("flow.permutation", flow.permutation, "swap, reverse, random, lu, none");
       }
       if (flow.act_norm)
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
@@ -257,9 +295,7 @@ struct Builder {
   /// The data side: standardisation, then the maps for bounded columns.
   void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
     if (options.columns.empty()) return;
-    if (static_cast<std::int64_t>(options.columns.size()) != options.features)
-      fail<ConfigError>("columns: expected {} entries, got {}", options.features,
-                        options.columns.size());
+    check_columns();
     AffineConstantOptions standard;
     standard.trainable = false;
     std::vector<ColumnBounds> bounds;

@@ -17,8 +17,9 @@ namespace thalweg {
 struct FlowOptions {
   /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings),
   /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
-  /// coupling has nothing to condition on) or "residual" (z = x + g(x) with a Lipschitz bound on
-  /// g).
+  /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
+  /// (each column moved by what those before it decide; sampling takes a network pass a column) or
+  /// "residual" (z = x + g(x) with a Lipschitz bound on g).
   std::string kind = "real_nvp";
   /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
   /// ActNorm; at least 1
@@ -31,8 +32,8 @@ struct FlowOptions {
   std::vector<std::int64_t> hidden = {32, 32};
   std::string activation = "relu";
   std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
-  std::string permutation =
-      "swap";  ///< between couplings: swap (halves), random, lu (learned linear map)
+  /// between couplings: swap (halves), reverse, random, lu (learned linear map) or none
+  std::string permutation = "swap";
   bool act_norm = true;
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines

@@ -350,12 +350,14 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.context_features; }, 0, 4096},
 
       {"flow.kind",
-       "real_nvp and spline couple columns; elementwise_spline serves one column; residual is "
-       "z = x + g(x)",
+       "real_nvp and spline couple columns; elementwise_spline serves one column; autoregressive_ "
+       "kinds move each column by those before it: densities are quick, samples take a pass a "
+       "column; residual is z = x + g(x)",
        [](R& r) -> P { return &r.model.flow.kind; },
        0,
        0,
-       {"real_nvp", "spline", "elementwise_spline", "residual"}},
+       {"real_nvp", "spline", "elementwise_spline", "autoregressive_affine",
+        "autoregressive_spline", "residual"}},
       {"flow.blocks",
        "couplings, each followed by a permutation and ActNorm, or residual layers with ActNorm",
        [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
@@ -387,7 +389,7 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.flow.permutation; },
        0,
        0,
-       {"swap", "random", "lu", "none"}},
+       {"swap", "reverse", "random", "lu", "none"}},
       {"flow.act_norm", "a learned scale and shift after each block, started from data",
        [](R& r) -> P { return &r.model.flow.act_norm; }},
       {"flow.dropout", "share of the conditioners' hidden values dropped in training",

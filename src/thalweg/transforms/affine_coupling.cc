@@ -12,6 +12,37 @@ ScaleMap scale_map_by_name(std::string_view name) {
   fail<ConfigError>("unknown scale map '{}': expected one of exp, sigmoid, tanh, none", name);
 }
 
+AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap map,
+                                   const std::optional<ParameterId>& log_amplitude) {
+  const Value shift = slice(raw, 0, features);
+  if (map == ScaleMap::kNone) return {shift, {}};
+  const Value scale = slice(raw, features, features);
+  if (map == ScaleMap::kTanh)
+    return {shift, exp(raw.graph->parameter(*log_amplitude)) * tanh(scale)};
+  return {shift, scale};
+}
+
+Mapped apply_affine(const AffineParameters& affine, ScaleMap map, Value z) {
+  const auto& [shift, scale] = affine;
+  if (map == ScaleMap::kNone) return {z + shift, z.graph->constant(0.0)};
+  if (map == ScaleMap::kSigmoid) {
+    // 1 / sigmoid(s) = 1 + exp(-s) does not lose digits, nor does its logarithm softplus(-s).
+    const Value raw = -(scale + 2.0);
+    return {(z - shift) * (1.0 + exp(raw)), sum(softplus(raw), Axis::kFeatures)};
+  }
+  return {z * exp(scale) + shift, sum(scale, Axis::kFeatures)};
+}
+
+Mapped invert_affine(const AffineParameters& affine, ScaleMap map, Value x) {
+  const auto& [shift, scale] = affine;
+  if (map == ScaleMap::kNone) return {x - shift, x.graph->constant(0.0)};
+  if (map == ScaleMap::kSigmoid) {
+    const Value raw = scale + 2.0;
+    return {x * sigmoid(raw) + shift, sum(log_sigmoid(raw), Axis::kFeatures)};
+  }
+  return {(x - shift) * exp(-scale), -sum(scale, Axis::kFeatures)};
+}
+
 AffineCoupling::AffineCoupling(ParameterStore& parameters, const std::string& name,
                                RandomSequence& random, std::int64_t features,
                                const AffineCouplingOptions& options)
@@ -27,42 +58,21 @@ AffineCoupling::AffineCoupling(ParameterStore& parameters, const std::string& na
     log_amplitude_ = parameters.add(name + ".log_amplitude", 1, 1, -1.0);
 }
 
-AffineCoupling::Conditioned AffineCoupling::condition(Value kept, Value context) const {
-  const Value output = (*conditioner_)(kept, context);
-  const std::int64_t moved = split_.moved();
-  const Value shift = slice(output, 0, moved);
-  if (scale_map_ == ScaleMap::kNone) return {shift, {}};
-  const Value raw = slice(output, moved, moved);
-  if (scale_map_ == ScaleMap::kTanh)
-    return {shift, exp(raw.graph->parameter(*log_amplitude_)) * tanh(raw)};
-  return {shift, raw};
+AffineParameters AffineCoupling::condition(Value kept, Value context) const {
+  return affine_parameters((*conditioner_)(kept, context), split_.moved(), scale_map_,
+                           log_amplitude_);
 }
 
 Mapped AffineCoupling::build_forward(Value z, Value context) const {
-  auto [kept, moved] = split_.split(z);
-  const auto [shift, scale] = condition(kept, context);
-  if (scale_map_ == ScaleMap::kNone)
-    return {split_.join({kept, moved + shift}), z.graph->constant(0.0)};
-  if (scale_map_ == ScaleMap::kSigmoid) {
-    // 1 / sigmoid(s) = 1 + exp(-s) does not lose digits, nor does its logarithm softplus(-s).
-    const Value raw = -(scale + 2.0);
-    return {split_.join({kept, (moved - shift) * (1.0 + exp(raw))}),
-            sum(softplus(raw), Axis::kFeatures)};
-  }
-  return {split_.join({kept, moved * exp(scale) + shift}), sum(scale, Axis::kFeatures)};
+  const auto [kept, moved] = split_.split(z);
+  const auto [value, log_det] = apply_affine(condition(kept, context), scale_map_, moved);
+  return {split_.join({kept, value}), log_det};
 }
 
 Mapped AffineCoupling::build_inverse(Value x, Value context) const {
-  auto [kept, moved] = split_.split(x);
-  const auto [shift, scale] = condition(kept, context);
-  if (scale_map_ == ScaleMap::kNone)
-    return {split_.join({kept, moved - shift}), x.graph->constant(0.0)};
-  if (scale_map_ == ScaleMap::kSigmoid) {
-    const Value raw = scale + 2.0;
-    return {split_.join({kept, moved * sigmoid(raw) + shift}),
-            sum(log_sigmoid(raw), Axis::kFeatures)};
-  }
-  return {split_.join({kept, (moved - shift) * exp(-scale)}), -sum(scale, Axis::kFeatures)};
+  const auto [kept, moved] = split_.split(x);
+  const auto [value, log_det] = invert_affine(condition(kept, context), scale_map_, moved);
+  return {split_.join({kept, value}), log_det};
 }
 
 }  // namespace thalweg

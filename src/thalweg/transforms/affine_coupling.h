@@ -25,6 +25,20 @@ enum class ScaleMap : std::uint8_t {
 /// Scale map by name ("exp", "sigmoid", "tanh", "none"); throws ConfigError that lists the names.
 ScaleMap scale_map_by_name(std::string_view name);
 
+/// What a network's output says of each feature: its shift t and the s of ScaleMap, which is empty
+/// for kNone.
+struct AffineParameters {
+  Value shift, scale;
+};
+/// From [t; s], each with one element a feature. For kTanh, `log_amplitude` is the learned c's
+/// logarithm.
+AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap map,
+                                   const std::optional<ParameterId>& log_amplitude);
+/// z to x, elementwise; the log-determinant is summed over the features.
+Mapped apply_affine(const AffineParameters& affine, ScaleMap map, Value z);
+/// x to z.
+Mapped invert_affine(const AffineParameters& affine, ScaleMap map, Value x);
+
 struct AffineCouplingOptions {
   /// Default: the first half (rounded up) is kept and conditions, the second is moved.
   bool swap = false;            ///< the other way round
@@ -49,10 +63,7 @@ class AffineCoupling : public Transform {
   Mapped build_inverse(Value x, Value context) const override;
 
  private:
-  struct Conditioned {
-    Value shift, scale;  // scale is the network's s, or empty
-  };
-  Conditioned condition(Value kept, Value context) const;
+  AffineParameters condition(Value kept, Value context) const;
 
   FeatureSplit split_;
   ScaleMap scale_map_;
