@@ -96,12 +96,9 @@ TEST(Model, PeriodicColumnsWrapAround) {
                               {static_cast<std::int64_t>(points.size() / 3)})[0];
   };
   const double gap = 1e-9;
-  const std::vector<double> same = density({100.0, 1.5, 3.0,       
-                                            -260.0, 1.5, 51.0,     
-                                            180.0 - gap, 1.5, 7.0, 
-                                            -180.0 + gap, 1.5, 7.0,
-                                            20.0, 0.7, 24.0 - gap, 
-                                            20.0, 0.7, 0.0 + gap});
+  const std::vector<double> same =
+      density({100.0, 1.5, 3.0, -260.0, 1.5, 51.0, 180.0 - gap, 1.5, 7.0, -180.0 + gap, 1.5, 7.0,
+               20.0, 0.7, 24.0 - gap, 20.0, 0.7, 0.0 + gap});
   for (std::size_t i = 0; i < same.size(); i += 2) EXPECT_NEAR(same[i], same[i + 1], 1e-6);
   // One turn of each angle and the length hold all the mass: midpoint rule, the length by its
   // logarithm.
