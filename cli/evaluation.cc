@@ -190,7 +190,8 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
     if (const auto log_normaliser = target->log_normaliser()) {
       const RowFunction truth = target_log_density(target, pool);
-      const GridDivergence divergence = grid_divergence(truth, *log_normaliser, model);
+      const double half_width = std::max(3.0, target->half_width());
+      const GridDivergence divergence = grid_divergence(truth, *log_normaliser, model, half_width);
       figures.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
       figures.push_back({"kl_as_published", "KL as published", divergence.as_published});
       figures.push_back(
@@ -202,7 +203,10 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
       figures.insert(figures.begin() + 1,
                      mean_of("target_log_likelihood", "the target itself", log_target));
     }
-    const GridIntegral integral = grid_integral(model, 8.0, 800);
+    // Of angles one turn; the density repeats.
+    const auto& columns = run.options.model.columns;
+    const bool turns = !columns.empty() && columns.front().periodic;
+    const GridIntegral integral = grid_integral(model, turns ? target->half_width() : 8.0, 800);
     figures.push_back({"integral", "integral of the density", integral.value});
     figures.push_back({"integral_not_finite", "  grid points where it is not finite",
                        static_cast<double>(integral.non_finite), 0.0, 0});

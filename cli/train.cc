@@ -166,9 +166,11 @@ TrainingRequest resolve(const Arguments& arguments) {
     }
     fit_model_to_data(options.model, data);
   } else if (!options.data.target.empty()) {
-    options.model.features = make_target(options.data.target)->features();
+    const std::unique_ptr<Target> target = make_target(options.data.target);
+    options.model.features = target->features();
     options.model.context_features = 0;
     options.model.columns.clear();
+    if (target->circular()) options.model.columns = angle_columns(target->features());
     options.model.context_columns.clear();
     options.model.base.classes.clear();
   } else {

@@ -320,6 +320,16 @@ struct Builder {
 
 }  // namespace
 
+std::vector<ColumnOptions> angle_columns(std::int64_t features) {
+  std::vector<ColumnOptions> columns;
+  for (std::int64_t i = 0; i < features; ++i)
+    columns.push_back({.name = fmt::format("x{}", i),
+                       .lower = -std::numbers::pi,
+                       .upper = std::numbers::pi,
+                       .periodic = true});
+  return columns;
+}
+
 Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options) {
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);

@@ -79,6 +79,9 @@ struct ColumnOptions {
   bool periodic = false;
 };
 
+/// x0, x1, ..., each an angle in [-pi, pi].
+std::vector<ColumnOptions> angle_columns(std::int64_t features);
+
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
 /// preparation.
 struct ModelOptions {

@@ -27,6 +27,9 @@ class Target {
   virtual std::optional<double> log_normaliser() const { return std::nullopt; }
   /// Half width of a square or cube around 0 that holds practically all mass, for plots and grids.
   virtual double half_width() const = 0;
+  /// Whether the features are angles: the density then repeats every 2 pi in each, samples lie in
+  /// [-pi, pi], and the normaliser is that of one turn of each.
+  virtual bool circular() const { return false; }
   std::int64_t features() const { return features_; }
   const std::string& name() const { return name_; }
 

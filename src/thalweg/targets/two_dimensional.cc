@@ -111,6 +111,39 @@ class EqualGaussians : public Target {
   double deviation_, half_width_;
 };
 
+class TwoAngles : public Target {
+ public:
+  TwoAngles() : Target("two_angles", 2) {}
+
+  std::vector<double> sample(RandomSequence& random) const override {
+    const auto von_mises = [&](double concentration) {
+      while (true) {
+        const double angle = kPi * (2.0 * random.uniform() - 1.0);
+        if (random.uniform() < std::exp(concentration * (std::cos(angle) - 1.0))) return angle;
+      }
+    };
+    const auto wrap = [](double angle) { return std::remainder(angle, 2.0 * kPi); };
+    const double first = kPi + von_mises(kFirst);
+    return {wrap(first), wrap(2.0 * first + von_mises(kSecond))};
+  }
+
+  std::optional<double> log_normaliser() const override {
+    return 2.0 * std::log(2.0 * kPi) + std::log(std::cyl_bessel_i(0.0, kFirst)) +
+           std::log(std::cyl_bessel_i(0.0, kSecond));
+  }
+  double half_width() const override { return kPi; }
+  bool circular() const override { return true; }
+
+ protected:
+  Value build_log_density(Value x) const override {
+    const Value first = slice(x, 0, 1);
+    return -kFirst * cos(first) + kSecond * cos(slice(x, 1, 1) - 2.0 * first);
+  }
+
+ private:
+  static constexpr double kFirst = 2.0, kSecond = 4.0;  // concentrations
+};
+
 std::vector<std::array<double, 2>> circle(int count, double radius) {
   std::vector<std::array<double, 2>> centres;
   for (int i = 0; i < count; ++i) {
@@ -130,6 +163,8 @@ std::unique_ptr<Target> make_circle_of_gaussians() {
 }
 
 std::unique_ptr<Target> make_two_rings() { return std::make_unique<TwoRings>(); }
+
+std::unique_ptr<Target> make_two_angles() { return std::make_unique<TwoAngles>(); }
 
 std::unique_ptr<Target> make_two_moons() {
   std::vector<std::array<double, 2>> centres;

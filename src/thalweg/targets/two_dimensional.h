@@ -34,4 +34,8 @@ std::unique_ptr<Target> make_ring_of_gaussians(std::string name, int count, doub
 std::unique_ptr<Target> make_grid_of_gaussians(std::string name, int side, double spacing,
                                                double deviation);
 
+/// Two angles whose ridge crosses the seam: log density 2 cos(x_1 - pi) + 4 cos(x_2 - 2 x_1), so
+/// that x_1 is von Mises distributed around pi and x_2 around 2 x_1. Not normalised.
+std::unique_ptr<Target> make_two_angles();
+
 }  // namespace thalweg

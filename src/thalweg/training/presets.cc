@@ -32,6 +32,17 @@ RunOptions plane_residual(const char* target) {
   return options;
 }
 
+/// Circular splines on two angles.
+RunOptions angles() {
+  RunOptions options = plane("two_angles", false);
+  options.model.columns = angle_columns(2);
+  options.model.flow.kind = "spline";
+  options.model.flow.act_norm = false;
+  options.training.iterations = 3000;
+  options.training.weight_decay = 0.0;
+  return options;
+}
+
 }  // namespace
 
 const std::vector<Preset>& presets() {
@@ -50,6 +61,7 @@ const std::vector<Preset>& presets() {
        [] { return plane("circle_of_gaussians", true); }},
       {"rings-residual", "two rings, residual flow with a Gaussian base",
        [] { return plane_residual("two_rings"); }},
+      {"angles", "two angles, circular splines on a uniform base", angles},
       {"tabular", "your own points (--data): sizes and stopping are chosen from the data",
        [] { return RunOptions(); }},
   };
