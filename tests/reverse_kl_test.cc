@@ -417,6 +417,19 @@ TEST(ReverseKl, RefusesWhatItCannotDo) {
   one.batch_size = 1;
   Model resampled(small_model("resampled"), 1);
   EXPECT_THROW(Trainer(resampled, data, one, pool), ConfigError);
+  // Angles on the plane have no normaliser; on the circle they have one.
+  data.target = make_target("two_angles");
+  ModelOptions angles = small_model("normal");
+  angles.features = 2;
+  Model plane(angles, 1);
+  EXPECT_THROW(Trainer(plane, data, training_options(1), pool), ConfigError);
+  angles.columns = angle_columns(2);
+  angles.flow.kind = "spline";
+  angles.flow.permutation = "swap";
+  angles.flow.act_norm = false;
+  Model circle(angles, 1);
+  Trainer trainer(circle, data, training_options(1), pool);
+  EXPECT_NO_THROW(trainer.run());
 }
 
 TEST(ReverseKl, GivesUpWhereNothingIsAccepted) {

@@ -591,6 +591,14 @@ class TypedWork final : public Trainer::Work {
     }
     if (!data.target)
       fail<DataError>("training: the objective reverse_kl needs a target with a density");
+    const std::vector<ColumnOptions>& columns = model.options().columns;
+    if (data.target->circular() &&
+        (columns.empty() || !std::all_of(columns.begin(), columns.end(),
+                                         [](const ColumnOptions& c) { return c.periodic; })))
+      fail<ConfigError>(
+          "training.objective: reverse_kl for {}, whose density repeats without end, needs columns "
+          "that are periodic",
+          data.target->name());
     const TrainingStep step = reverse_kl(graph, model.flow(), *data.target,
                                          ScoreEstimator::kCovariance, options.rejection_weight);
     if (!model.flow().base().reparameterised() && options.batch_size < 2)
