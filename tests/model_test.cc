@@ -186,6 +186,8 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
             "flow.permutation: expected swap or none where columns are periodic, got lu");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.act_norm = true; }),
             "flow.act_norm: expected false where columns are periodic, got true");
+  EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),
+            "base.conditional: expected none where columns are periodic, got proposal");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.kind = "mixture"; }),
             "base.kind: expected normal where columns are periodic, got mixture");
   EXPECT_EQ(

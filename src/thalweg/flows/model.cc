@@ -60,6 +60,8 @@ struct Builder {
       need("flow.permutation", flow.permutation, "swap or none");
     if (flow.act_norm) need("flow.act_norm", "true", "false");
     if (options.base.kind != "normal") need("base.kind", options.base.kind, "normal");
+    if (options.base.conditional != "none")
+      need("base.conditional", options.base.conditional, "none");
     std::vector<bool> turns;
     for (const ColumnOptions& column : options.columns) {
       if (column.periodic && !(std::isfinite(column.lower) && std::isfinite(column.upper)))
