@@ -15,12 +15,14 @@ namespace {
 struct Arguments {
   std::string run, data;
   bool json = false;
+  std::int64_t draws = 0;
   int threads = 0;
 };
 
 void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run);
+  LoadedRun run = load_run(arguments.run);
+  if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
   std::optional<PreparedData> data;
   if (!run.options.data.path.empty()) data = load_run_data(run.options);
   const HeldOut points = held_out_points(run, arguments.data, data);
@@ -49,6 +51,10 @@ void add_evaluate(CLI::App& app) {
   command->add_option("RUN", arguments->run, "folder of a run")->required();
   command->add_option("--data", arguments->data,
                       "points to judge on, in place of the run's test rows");
+  command
+      ->add_option("--importance-samples", arguments->draws,
+                   "draws a point, of a continuously indexed flow; else what the run says")
+      ->check(CLI::Range(1, 1000000));
   command->add_flag("--json", arguments->json, "print JSON");
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));

@@ -161,9 +161,17 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
 std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool) {
   std::vector<Figure> figures;
-  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble);
+  const std::int64_t draws = run.options.importance_samples;
+  const bool estimated = run.model->flow().stochastic();
+  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
   figures.push_back(
-      mean_of("log_likelihood", "this model", evaluator.log_prob(points.x, points.context)));
+      mean_of("log_likelihood",
+              estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
+              evaluator.log_prob(points.x, points.context)));
+  if (estimated && draws > 1)
+    figures.push_back(mean_of(
+        "log_likelihood_bound", "  its lower bound, of 1 draw",
+        DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(points.x, points.context)));
   if (data)
     for (Figure& figure : baselines(*data, points, run.options.training.seed))
       figures.push_back(std::move(figure));

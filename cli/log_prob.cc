@@ -33,7 +33,8 @@ void log_prob(const Arguments& arguments) {
   }
   TableWriter writer(arguments.out, {"log_prob"});
   DensityEvaluator evaluator(
-      *run.model, pool, arguments.precision == "double" ? Precision::kDouble : Precision::kFloat);
+      *run.model, pool, arguments.precision == "double" ? Precision::kDouble : Precision::kFloat,
+      run.options.importance_samples);
   const std::vector<double> values = evaluator.log_prob(points.x, points.context);
   writer.append(values);
   writer.finish();

@@ -56,6 +56,11 @@ Mapped Flow::inverse(Value x, Value context) const {
   return result;
 }
 
+bool Flow::stochastic() const {
+  return std::ranges::any_of(transforms_,
+                             [](const auto& transform) { return transform->stochastic(); });
+}
+
 Value Flow::log_prob(Value x, Value context) const {
   const Mapped latent = inverse(x, context);
   return base_->log_prob(latent.value, context_for(base_->context_features(), context)) +

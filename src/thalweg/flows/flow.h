@@ -18,13 +18,16 @@ class Flow {
   /// Throws ShapeError if a transform's features, or a context's size, disagree with the base's.
   Flow(std::shared_ptr<const Base> base, std::vector<std::shared_ptr<const Transform>> transforms);
 
-  /// Log density in nats, 1 x 1 a sample. Throws ShapeError.
+  /// Log density in nats, 1 x 1 a sample; with stochastic layers one draw of an estimate whose mean
+  /// is a lower bound on it, and the mean of whose exponential is the density. Throws ShapeError.
   Value log_prob(Value x, Value context = {}) const;
   /// z to x with log|det dx/dz|.
   Mapped forward(Value z, Value context = {}) const;
   /// x to z with log|det dz/dx|.
   Mapped inverse(Value x, Value context = {}) const;
 
+  /// Whether some layer is stochastic, so that log_prob is an estimate.
+  bool stochastic() const;
   std::int64_t features() const { return base_->features(); }
   std::int64_t context_features() const { return context_features_; }
   const Base& base() const { return *base_; }

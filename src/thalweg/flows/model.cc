@@ -17,6 +17,7 @@
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/bounded.h"
+#include "thalweg/transforms/continuously_indexed.h"
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
@@ -62,6 +63,8 @@ struct Builder {
     if (options.base.kind != "normal") need("base.kind", options.base.kind, "normal");
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
+    if (flow.index_features != 0)
+      need("flow.index_features", fmt::format("{}", flow.index_features), "0");
     std::vector<bool> turns;
     for (const ColumnOptions& column : options.columns) {
       if (column.periodic && !(std::isfinite(column.lower) && std::isfinite(column.upper)))
@@ -269,6 +272,14 @@ struct Builder {
     std::vector<std::shared_ptr<const Transform>> result;
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
       const std::string name = fmt::format("flow.{}", block);
+      if (flow.index_features > 0)
+        result.push_back(std::make_shared<ContinuouslyIndexed>(
+            parameters, name + ".index", random, features,
+            ContinuouslyIndexedOptions{
+                .index_features = flow.index_features,
+                .network = mlp_factory({.hidden = flow.index_hidden,
+                                        .activation = activation_by_name(flow.activation)}),
+                .context_features = options.context_features}));
       result.push_back(couples ? coupling(name + ".coupling", block)
                                : residual(name + ".residual"));
       if (couples && features > 1) {

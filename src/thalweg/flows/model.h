@@ -34,6 +34,10 @@ struct FlowOptions {
   std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
   /// between couplings: swap (halves), reverse, random, lu (learned linear map) or none
   std::string permutation = "swap";
+  /// Above 0, each block has a continuously indexed layer on its latent side, with so many numbers
+  /// u: its density is then an estimate. See ContinuouslyIndexed.
+  std::int64_t index_features = 0;
+  std::vector<std::int64_t> index_hidden = {32, 32};  ///< of the networks from and to u
   bool act_norm = true;
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines

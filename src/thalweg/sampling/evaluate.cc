@@ -16,6 +16,7 @@
 namespace thalweg {
 namespace {
 
+constexpr std::size_t kForwardSeed = 1 << 20;  // beyond all classes
 constexpr std::int64_t kBlock = 16384;  // rows worked on at a time, so that memory stays small
 
 /// Copies `count` numbers to another precision with all threads.
@@ -46,6 +47,13 @@ std::vector<double> repeated(std::span<const double> row, std::int64_t count) {
   rows.reserve(row.size() * static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) rows.insert(rows.end(), row.begin(), row.end());
   return rows;
+}
+
+/// log(exp(a) + exp(b)); NaN if one is NaN.
+double log_sum_of_two(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return NAN;
+  const double top = std::max(a, b);
+  return std::isfinite(top) ? top + std::log1p(std::exp(std::min(a, b) - top)) : top;
 }
 
 /// Each class draws random numbers of its own; class 0 those of the seed itself.
@@ -210,6 +218,7 @@ struct DensityEvaluator::Programs {
   const Model& model;
   ThreadPool& pool;
   Precision precision;
+  std::int64_t draws;
   std::array<std::optional<AnyRowMap>, 4> maps;
 
   enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
@@ -236,47 +245,69 @@ struct DensityEvaluator::Programs {
   }
 
   std::vector<double> mapped(Kind kind, const char* name, std::span<const double> rows,
-                             std::span<const double> context, std::vector<double>* log_det) {
+                             std::span<const double> context, std::vector<double>* log_det,
+                             std::uint64_t seed = 0) {
     const std::int64_t count = checked_rows(name, model, rows, context);
-    auto results = get(kind).run(model, count, rows, context);
+    auto results = get(kind).run(model, count, rows, context, seed);
     if (log_det != nullptr) *log_det = std::move(results[1]);
     return std::move(results[0]);
   }
 
   /// Puts -inf where `log_prob` is NaN only because the latent point is too far away for a number.
+  /// `seed` is that of the draw.
   void settle_overflow(std::span<const double> x, std::span<const double> context,
-                       std::vector<double>& log_prob) {
+                       std::uint64_t seed, std::vector<double>& log_prob) {
     const auto features = static_cast<std::size_t>(model.flow().features());
     const auto given = static_cast<std::size_t>(model.flow().context_features());
+    if (std::ranges::none_of(log_prob, [](double value) { return std::isnan(value); })) return;
     std::vector<std::size_t> rows;
     std::vector<double> points, contexts;
     for (std::size_t row = 0; row < log_prob.size(); ++row) {
-      if (!std::isnan(log_prob[row])) continue;
+      // Random numbers go by the row, so a stochastic flow needs all rows to draw the same again.
+      if (!std::isnan(log_prob[row]) && !model.flow().stochastic()) continue;
       rows.push_back(row);
       const auto point = x.subspan(row * features, features);
       const auto condition = context.subspan(row * given, given);
       points.insert(points.end(), point.begin(), point.end());
       contexts.insert(contexts.end(), condition.begin(), condition.end());
     }
-    if (rows.empty()) return;
     const std::vector<double> overflow =
-        mapped(Kind::kOverflow, "log_prob", points, contexts, nullptr);
+        mapped(Kind::kOverflow, "log_prob", points, contexts, nullptr, seed);
     for (std::size_t i = 0; i < rows.size(); ++i)
-      if (overflow[i] > 0.0) log_prob[rows[i]] = -INFINITY;
+      if (std::isnan(log_prob[rows[i]]) && overflow[i] > 0.0) log_prob[rows[i]] = -INFINITY;
   }
 };
 
-DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision)
-    : programs_(new Programs{model, pool, precision, {}}) {}
+DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision,
+                                   std::int64_t draws)
+    : programs_(new Programs{model, pool, precision, model.flow().stochastic() ? draws : 1, {}}) {
+  if (draws < 1) fail<ConfigError>("log_prob: expected at least 1 draw, got {}", draws);
+}
 
 DensityEvaluator::~DensityEvaluator() = default;
 
 std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
                                                std::span<const double> context) {
   require_known_classes("log_prob", programs_->model, context);
-  std::vector<double> result =
-      programs_->mapped(Programs::Kind::kDensity, "log_prob", x, context, nullptr);
-  programs_->settle_overflow(x, context, result);
+  const auto draw = [&](std::int64_t number) {
+    // Seeds that no caller is likely to draw samples with.
+    const auto words = random_words(static_cast<std::uint64_t>(number),
+                                    static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
+    const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+    std::vector<double> values =
+        programs_->mapped(Programs::Kind::kDensity, "log_prob", x, context, nullptr, seed);
+    programs_->settle_overflow(x, context, seed, values);
+    return values;
+  };
+  std::vector<double> result = draw(0);
+  const std::int64_t draws = programs_->draws;
+  for (std::int64_t number = 1; number < draws; ++number) {
+    const std::vector<double> values = draw(number);
+    for (std::size_t row = 0; row < result.size(); ++row)
+      result[row] = log_sum_of_two(result[row], values[row]);
+  }
+  if (draws > 1)
+    for (double& value : result) value -= std::log(static_cast<double>(draws));
   return result;
 }
 
@@ -451,7 +482,10 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
     state.drawn += static_cast<std::uint64_t>(count);
     statistics_.proposals += count;
   } else {
-    results = state.forward->run(model, count, state.accept(count, context, statistics_), context);
+    // Stochastic layers draw numbers of their own, other than the proposals'.
+    results = state.forward->run(model, count, state.accept(count, context, statistics_), context,
+                                 class_seed(state.seed, kForwardSeed),
+                                 static_cast<std::uint64_t>(statistics_.samples));
     // Samples that wait for the next call have had their share of the proposals.
     double proposals = 0.0;
     for (const ProposalQueue& queue : state.queues) {

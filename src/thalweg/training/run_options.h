@@ -35,6 +35,8 @@ struct DataOptions {
 /// All options of a run.
 struct RunOptions {
   std::int64_t final_proposals = 1 << 22;  ///< for the final estimate of Z of a resampled base
+  /// draws a point for the density of a flow with stochastic layers; see DensityEvaluator
+  std::int64_t importance_samples = 20;
   DataOptions data;
   ModelOptions model;
   TrainingOptions training;  ///< its seed is the run's

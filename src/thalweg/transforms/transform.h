@@ -32,6 +32,10 @@ class Transform {
   std::int64_t context_features() const { return context_features_; }
   const std::string& name() const { return name_; }
 
+  /// Whether the maps draw random numbers, so that log_det is one draw of an estimate: the mean of
+  /// exp(log_det) times the latent density is then the density of x, for inverse.
+  virtual bool stochastic() const { return false; }
+
   /// Whether initialise() wants data before the first training step.
   virtual bool wants_data() const { return false; }
   /// Sets parameters from data at this layer's x side: `x` holds rows x features() finite values,
