@@ -59,7 +59,7 @@ void demo(const Arguments& arguments) {
   for (const DemoRun& run : kRuns) {
     TrainingRequest& request = requests.emplace_back();
     request.options = find_preset(run.preset)->options();
-    request.options.model.features = make_target(request.options.data.target)->features();
+    request.options.model.features = make_target(request.options.data)->features();
     TrainingOptions& training = request.options.training;
     training.iterations = arguments.iterations;
     // A short training gains most from a rate that ends low.

@@ -39,8 +39,8 @@ void evaluate(const Arguments& arguments) {
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("{}: {} {}\nmean log likelihood in nats, with its standard error, and more:\n{}",
-             arguments.run, points.rows, points.source, figures_text(figures));
+  fmt::print("{}: {}\n{}", arguments.run, figures_title(points), figures_text(figures));
+  fmt::print(stderr, "{}", warning_of(figures));
 }
 
 }  // namespace

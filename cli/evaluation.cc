@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/gaussian_mixture_fit.h"
+#include "thalweg/metrics/importance.h"
 #include "thalweg/sampling/evaluate.h"
 
 namespace thalweg::cli {
@@ -71,7 +73,136 @@ std::vector<Figure> baselines(const PreparedData& data, const HeldOut& points, s
   return figures;
 }
 
+/// Normal proposals three times as wide as the samples, with their log densities: what meets modes
+/// that a model has lost.
+struct WideProposal {
+  std::vector<double> mean, deviation;
+
+  WideProposal(const std::vector<double>& x, std::int64_t features, double half_width) {
+    const auto rows = static_cast<double>(x.size()) / static_cast<double>(features);
+    for (std::int64_t column = 0; column < features; ++column) {
+      double sum = 0.0, squares = 0.0;
+      for (auto i = static_cast<std::size_t>(column); i < x.size();
+           i += static_cast<std::size_t>(features)) {
+        sum += x[i];
+        squares += x[i] * x[i];
+      }
+      mean.push_back(sum / rows);
+      const double variance = squares / rows - mean.back() * mean.back();
+      deviation.push_back(std::max(3.0 * std::sqrt(std::max(variance, 0.0)), half_width));
+    }
+  }
+
+  std::vector<double> draw(std::int64_t count, std::uint64_t seed) const {
+    std::vector<double> x;
+    for (std::int64_t row = 0; row < count; ++row) {
+      RandomSequence random(seed, Stream::kEvaluation, static_cast<std::uint64_t>(row));
+      for (std::size_t i = 0; i < mean.size(); ++i)
+        x.push_back(mean[i] + deviation[i] * random.normal());
+    }
+    return x;
+  }
+
+  double log_prob(const double* x) const {
+    double result = 0.0;
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      const double z = (x[i] - mean[i]) / deviation[i];
+      result -= 0.5 * z * z + std::log(deviation[i]) + 0.5 * std::log(2.0 * std::numbers::pi);
+    }
+    return result;
+  }
+};
+
+std::vector<double> difference(std::vector<double> a, const std::vector<double>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return a;
+}
+
+/// Share of the target's mass that the model misses, from exact samples or, with `log_integral`
+/// NaN, from samples of the model and of a wide proposal; none where these are too few.
+std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target& target,
+                                    const RowFunction& truth, DensityEvaluator& evaluator,
+                                    std::uint64_t seed) {
+  const std::int64_t features = target.features();
+  std::vector<double> x, log_target, log_model, log_weights;
+  double log_integral = 0.0;
+  if (target.can_sample() && target.log_normaliser()) {
+    x = target_samples(target, seed, Stream::kEvaluation, 0, kTargetSamples);
+    log_target = truth(x);
+    log_model = evaluator.log_prob(x);
+    log_weights.assign(log_target.size(), 0.0);
+    log_integral = *target.log_normaliser();
+  } else {
+    const WideProposal wide(samples.x, features, target.half_width());
+    x = wide.draw(static_cast<std::int64_t>(samples.log_model.size()), seed);
+    log_target = truth(x);
+    log_model = evaluator.log_prob(x);
+    x.insert(x.end(), samples.x.begin(), samples.x.end());
+    log_target.insert(log_target.end(), samples.log_target.begin(), samples.log_target.end());
+    log_model.insert(log_model.end(), samples.log_model.begin(), samples.log_model.end());
+    for (std::size_t row = 0; row < log_model.size(); ++row) {
+      const double other = wide.log_prob(x.data() + row * static_cast<std::size_t>(features));
+      const double larger = std::max(other, log_model[row]);
+      const double mixture = larger + std::log(0.5 * std::exp(other - larger) +
+                                               0.5 * std::exp(log_model[row] - larger));
+      log_weights.push_back(log_target[row] - mixture);
+    }
+    constexpr double kFewest = 200.0;  // effective samples
+    const ImportanceEstimate estimate = importance_estimate(log_weights);
+    if (estimate.effective_share * static_cast<double>(log_weights.size()) < kFewest)
+      return std::nullopt;
+    log_integral = estimate.log_integral;
+  }
+  return Figure{"missed_share", "share of the target that is missed",
+                missed_share(log_weights, log_target, log_model, log_integral), 0.0, 4};
+}
+
+/// What is known from the target's density alone.
+std::vector<Figure> energy_figures(const LoadedRun& run,
+                                   const std::shared_ptr<const Target>& target,
+                                   DensityEvaluator& evaluator, ThreadPool& pool) {
+  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
+  const WeightedSamples samples = weighted_samples(run, target, kTargetSamples, seed, pool);
+  std::vector<Figure> figures;
+  const std::vector<double> log_weights = samples.log_weights();
+  if (!std::all_of(log_weights.begin(), log_weights.end(),
+                   [](double value) { return value < INFINITY; })) {
+    figures.push_back({"effective_share", "effective share of samples", 0.0});
+    return figures;
+  }
+  const ImportanceEstimate estimate = importance_estimate(log_weights);
+  figures.push_back({"effective_share", "effective share of samples", estimate.effective_share});
+  // An error of Z is one of every log density.
+  double normaliser_error = 0.0;
+  if (const ResampledBase* base = run.model->resampled())
+    normaliser_error = run.model->parameters().values(base->normaliser_error())[0] /
+                       run.model->parameters().values(base->normaliser())[0];
+  figures.push_back({"log_integral", "log integral of exp(-energy)", estimate.log_integral,
+                     std::hypot(estimate.log_integral_error, normaliser_error)});
+  Figure reverse = mean_of("reverse_kl_nats", "KL(model || target), nats",
+                           difference(samples.log_model, samples.log_target));
+  reverse.value += target->log_normaliser().value_or(estimate.log_integral);
+  figures.push_back(reverse);
+  const RowFunction truth = target_log_density(target, pool);
+  if (const auto missed = missed_figure(samples, *target, truth, evaluator, seed))
+    figures.push_back(*missed);
+  return figures;
+}
+
 }  // namespace
+
+std::vector<double> WeightedSamples::log_weights() const {
+  return difference(log_target, log_model);
+}
+
+WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
+                                 std::int64_t count, std::uint64_t seed, ThreadPool& pool) {
+  WeightedSamples samples;
+  samples.x = FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count);
+  samples.log_model = DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(samples.x);
+  samples.log_target = target_log_density(target, pool)(samples.x);
+  return samples;
+}
 
 PreparedData load_run_data(const RunOptions& options) {
   return load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
@@ -147,7 +278,8 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               static_cast<std::int64_t>(rows.size()), take_rows(data->x, data->features(), rows),
               take_rows(data->context, data->context_features(), rows)};
   } else {
-    const auto target = make_target(run.options.data.target);
+    const auto target = make_target(run.options.data);
+    if (!target->can_sample()) return {"samples of the model", 0, {}, {}};
     return {"fresh samples of " + target->name(),
             kTargetSamples,
             target_samples(*target, seed, Stream::kEvaluation, 0, kTargetSamples),
@@ -164,14 +296,17 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::int64_t draws = run.options.importance_samples;
   const bool estimated = run.model->flow().stochastic();
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
-  figures.push_back(
-      mean_of("log_likelihood",
-              estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
-              evaluator.log_prob(points.x, points.context)));
-  if (estimated && draws > 1)
-    figures.push_back(mean_of(
-        "log_likelihood_bound", "  its lower bound, of 1 draw",
-        DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(points.x, points.context)));
+  if (points.rows > 0) {
+    figures.push_back(
+        mean_of("log_likelihood",
+                estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
+                evaluator.log_prob(points.x, points.context)));
+    if (estimated && draws > 1)
+      figures.push_back(
+          mean_of("log_likelihood_bound", "  its lower bound, of 1 draw",
+                  DensityEvaluator(*run.model, pool, Precision::kDouble)
+                      .log_prob(points.x, points.context)));
+  }
   if (data)
     for (Figure& figure : baselines(*data, points, run.options.training.seed))
       figures.push_back(std::move(figure));
@@ -193,8 +328,12 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                          values[index], errors[index]});
     }
   }
-  if (run.options.data.path.empty() && run.model->flow().features() == 2) {
-    const std::shared_ptr<const Target> target = make_target(run.options.data.target);
+  std::shared_ptr<const Target> target;
+  if (run.options.data.path.empty()) target = make_target(run.options.data);
+  if (target)
+    for (Figure& figure : energy_figures(run, target, evaluator, pool))
+      figures.push_back(std::move(figure));
+  if (target && run.model->flow().features() == 2) {
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
     if (const auto log_normaliser = target->log_normaliser()) {
       const RowFunction truth = target_log_density(target, pool);
@@ -220,6 +359,23 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                        static_cast<double>(integral.non_finite), 0.0, 0});
   }
   return figures;
+}
+
+std::string warning_of(const std::vector<Figure>& figures) {
+  for (const Figure& figure : figures)
+    if (figure.name == "missed_share" && figure.value > 0.05)
+      return fmt::format(
+          "warning: the model has next to no density on about {:.0f} % of the target's mass: modes "
+          "seem to be lost; try more training.annealing_steps, base.kind=resampled or mixture, or "
+          "another seed\n",
+          100.0 * figure.value);
+  return "";
+}
+
+std::string figures_title(const HeldOut& points) {
+  if (points.rows == 0) return "estimates from weighted samples of the model:";
+  return fmt::format("mean log likelihood in nats over {} {}, and more:", points.rows,
+                     points.source);
 }
 
 std::string figures_text(const std::vector<Figure>& figures) {

@@ -14,6 +14,7 @@
 #include "thalweg/targets/target.h"
 #include "thalweg/training/prepare_data.h"
 #include "thalweg/training/run_folder.h"
+#include "thalweg/training/run_target.h"
 
 namespace thalweg::cli {
 
@@ -27,8 +28,8 @@ struct Figure {
 
 /// Points on which a model is judged, dequantised.
 struct HeldOut {
-  std::string source;  ///< in words
-  std::int64_t rows = 0;
+  std::string source;     ///< in words
+  std::int64_t rows = 0;  ///< 0 for a target that cannot be sampled
   std::vector<double> x, context;
 };
 
@@ -60,10 +61,25 @@ std::vector<double> target_samples(const Target& target, std::uint64_t seed, Str
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
                         const std::optional<PreparedData>& data);
 
-/// Mean log likelihood of the model and of plain models fitted to the training rows; divergence and
-/// integral where the truth is known.
+/// Samples of a model with their log densities by the model and, unnormalised, by a target.
+struct WeightedSamples {
+  std::vector<double> x, log_model, log_target;
+  std::vector<double> log_weights() const;
+};
+WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
+                                 std::int64_t count, std::uint64_t seed, ThreadPool& pool);
+
+/// Mean log likelihood of the model and of plain models fitted to the training rows; where the
+/// target's density is known, divergences, the effective share of samples reweighted to it, and the
+/// share of its mass that the model misses.
 std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool);
+
+/// A line about modes that seem to be lost; empty if there is nothing to say.
+std::string warning_of(const std::vector<Figure>& figures);
+
+/// What the figures are about, in words.
+std::string figures_title(const HeldOut& points);
 
 /// The figures as an aligned table.
 std::string figures_text(const std::vector<Figure>& figures);

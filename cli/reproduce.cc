@@ -205,7 +205,7 @@ class Reproduction {
       request.data = load_run_data(settings);
       fit_model_to_data(settings.model, *request.data);
     } else {
-      settings.model.features = make_target(settings.data.target)->features();
+      settings.model.features = make_target(settings.data)->features();
     }
     const RunFolder run{path};
     if (fs::exists(run.manifest()) && !arguments_.force) {
@@ -246,7 +246,7 @@ class Reproduction {
           if (!path.empty() && !fs::exists(path))
             fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
                             experiment_.rows[row].data);
-        if (data.path.empty()) make_target(settings.data.target);
+        if (data.path.empty()) make_target(settings.data);
       }
   }
 

@@ -41,12 +41,13 @@ struct Material {
   const std::optional<PreparedData>& data;
   ThreadPool& pool;
   std::int64_t features = 0;
-  std::vector<std::string> columns;
-  std::string data_name;
-  std::vector<double> points;                ///< of the data or the target
-  std::vector<double> points_context;        ///< their conditions
-  std::vector<std::vector<double>> samples;  ///< of each run
-  std::filesystem::path plots;
+  std::vector<std::string> columns = {};
+  std::string data_name = {};
+  double half_width = -INFINITY;                  ///< the pictures show at least this far from 0
+  std::vector<double> points = {};                ///< of the data or the target
+  std::vector<double> points_context = {};        ///< their conditions
+  std::vector<std::vector<double>> samples = {};  ///< of each run
+  std::filesystem::path plots = {};
 };
 
 RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
@@ -62,12 +63,33 @@ RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
   };
 }
 
+/// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
+std::vector<double> reweighted_samples(const LoadedRun& run,
+                                       const std::shared_ptr<const Target>& target,
+                                       ThreadPool& pool) {
+  const WeightedSamples samples = weighted_samples(run, target, kSamples, 1, pool);
+  std::vector<double> cumulative = samples.log_weights();
+  const double largest = *std::max_element(cumulative.begin(), cumulative.end());
+  double sum = 0.0;
+  for (double& value : cumulative) value = sum += std::exp(value - largest);
+  const auto features = static_cast<std::ptrdiff_t>(target->features());
+  std::vector<double> result;
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    const double place = sum * (static_cast<double>(i) + 0.5) / kSamples;
+    const auto row = std::min<std::ptrdiff_t>(
+        std::lower_bound(cumulative.begin(), cumulative.end(), place) - cumulative.begin(),
+        kSamples - 1);
+    const auto from = samples.x.begin() + row * features;
+    result.insert(result.end(), from, from + features);
+  }
+  return result;
+}
+
 void gather(Material& material) {
   const LoadedRun& first = *material.runs.front();
   material.features = first.model->flow().features();
   for (const ColumnOptions& column : first.options.model.columns)
     material.columns.push_back(column.name);
-  if (material.columns.empty()) material.columns = default_names(material.features);
   if (material.data) {
     const PreparedData& data = *material.data;
     const auto count = std::min<std::size_t>(kSamples, data.train.size());
@@ -76,10 +98,17 @@ void gather(Material& material) {
     material.points_context = take_rows(data.context, data.context_features(), rows);
     material.data_name = "data";
   } else {
-    const auto target = make_target(first.options.data.target);
-    material.points = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
-    material.data_name = target->name();
+    const std::shared_ptr<const Target> target = make_target(first.options.data);
+    if (target->can_sample()) {
+      material.points = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
+      material.data_name = target->name();
+    } else {
+      material.points = reweighted_samples(first, target, material.pool);
+      material.data_name = "reweighted samples";
+      if (target->half_width() > 0.0) material.half_width = target->half_width();
+    }
   }
+  if (material.columns.empty()) material.columns = default_names(material.features);
   const std::int64_t count = static_cast<std::int64_t>(material.points.size()) / material.features;
   for (const LoadedRun* run : material.runs) {
     if (run->model->flow().features() != material.features ||
@@ -98,7 +127,8 @@ std::array<double, 2> plot_range(const Material& material, std::int64_t column) 
   const std::size_t cut = values.size() / 500;
   const double low = values[cut], high = values[values.size() - 1 - cut];
   const double margin = std::max(0.1 * (high - low), 1e-12 * std::max(std::abs(low), 1e-300));
-  return {low - margin, high + margin};
+  return {std::min(low - margin, -material.half_width),
+          std::max(high + margin, material.half_width)};
 }
 
 /// Values of a function at the cells' middles of a grid, row by row from below.
@@ -203,17 +233,19 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
   densities.x_range = x_range;
   densities.y_range = y_range;
   if (!material.data) {
-    const std::shared_ptr<const Target> target =
-        make_target(material.runs.front()->options.data.target);
-    if (const auto log_normaliser = target->log_normaliser()) {
-      Grid grid =
-          grid_of(target->name(), target_log_density(target, material.pool), x_range, y_range);
-      for (double& value : grid.values) value = std::exp(value - *log_normaliser);
-      // A spike of one model must not leave the rest in the dark.
-      densities.colour_range = {
-          {0.0, 1.3 * *std::max_element(grid.values.begin(), grid.values.end())}};
-      densities.panels.push_back(std::move(grid));
-    }
+    const std::shared_ptr<const Target> target = make_target(material.runs.front()->options.data);
+    Grid grid =
+        grid_of(target->name(), target_log_density(target, material.pool), x_range, y_range);
+    // Where the integral is not known, that over the picture.
+    const double largest = *std::max_element(grid.values.begin(), grid.values.end());
+    const double cell = (x_range[1] - x_range[0]) * (y_range[1] - y_range[0]) / (kCells * kCells);
+    double sum = 0.0;
+    for (const double value : grid.values) sum += cell * std::exp(value - largest);
+    const double log_integral = target->log_normaliser().value_or(largest + std::log(sum));
+    for (double& value : grid.values) value = std::exp(value - log_integral);
+    // A spike of one model must not leave the rest in the dark.
+    densities.colour_range = {{0.0, 1.3 * std::exp(largest - log_integral)}};
+    densities.panels.push_back(std::move(grid));
   }
   for (std::size_t i = 0; i < material.runs.size(); ++i) {
     const LoadedRun& run = *material.runs[i];
@@ -331,8 +363,9 @@ TextTable settings_table(const Material& material) {
     const RunOptions& options = run->options;
     table.header.push_back(run_name(*run));
     const std::string cells[] = {
-        options.data.path.empty() ? options.data.target
-                                  : std::filesystem::path(options.data.path).filename().string(),
+        !options.data.path.empty()    ? std::filesystem::path(options.data.path).filename().string()
+        : options.data.target.empty() ? options.data.energy
+                                      : options.data.target,
         fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),
         options.model.base.kind,
         format_count(run->model->parameters().trainable_count()),
@@ -351,7 +384,7 @@ TextTable settings_table(const Material& material) {
 
 HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
                          const std::vector<std::string>& names, ThreadPool& pool) {
-  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data.target);
+  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data);
   HeatMapPlot plot;
   plot.title = "Densities";
   plot.x_label = "x0";
@@ -391,7 +424,7 @@ void write_run_report(const std::vector<const LoadedRun*>& runs,
                       const std::vector<std::vector<Figure>>& figures,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool) {
-  Material material{runs, data, pool, 0, {}, "", {}, {}, {}, {}};
+  Material material{runs, data, pool};
   material.plots = std::filesystem::path(folder) / "plots";
   gather(material);
   std::vector<Picture> pictures;

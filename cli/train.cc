@@ -10,13 +10,14 @@
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/training/presets.h"
+#include "thalweg/training/run_target.h"
 
 namespace thalweg::cli {
 
 namespace {
 
 struct Arguments {
-  std::string source, data, target, out, time_budget;
+  std::string source, data, target, energy, out, time_budget;
   std::vector<std::string> columns, condition, bounds, periodic, integers, set;
   bool drop_duplicates = false, drop_constant = false;
   bool resume = false, force = false, quiet = false;
@@ -42,6 +43,7 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   DataOptions& data = options.data;
   if (!arguments.data.empty()) data.path = arguments.data;
   if (!arguments.target.empty()) data.target = arguments.target;
+  if (!arguments.energy.empty()) data.energy = arguments.energy;
   if (!arguments.columns.empty()) data.columns = names_of(arguments.columns);
   if (!arguments.condition.empty()) data.condition = names_of(arguments.condition);
   if (!arguments.bounds.empty()) data.bounds = names_of(arguments.bounds);
@@ -55,6 +57,9 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
     options.training.time_budget = seconds_of(arguments.time_budget);
   if (!data.path.empty()) {
     data.target.clear();
+    if (!data.energy.empty())
+      fail<ConfigError>("energy: a run learns from points or from an energy, got both: {} and '{}'",
+                        data.path, data.energy);
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
         *path = std::filesystem::absolute(*path).lexically_normal().string();
@@ -69,8 +74,9 @@ bool is_run(const std::string& path) { return std::filesystem::exists(RunFolder{
 std::string default_out(const Arguments& arguments, const RunOptions& options) {
   std::string name = std::filesystem::path(arguments.source).stem().string();
   if (name.empty() || name == "tabular") {
-    name = options.data.path.empty() ? options.data.target
-                                     : std::filesystem::path(options.data.path).stem().string();
+    name = !options.data.path.empty()    ? std::filesystem::path(options.data.path).stem().string()
+           : options.data.energy.empty() ? options.data.target
+                                         : "energy";
     // Other parts of an array than [0] are other runs.
     if (options.data.path.ends_with(']'))
       name += "-" + options.data.path.substr(options.data.path.rfind('[') + 1);
@@ -83,11 +89,12 @@ std::string default_out(const Arguments& arguments, const RunOptions& options) {
 /// The run that --resume means where --out does not say.
 std::string resumed_run(const Arguments& arguments) {
   if (!arguments.source.empty() && is_run(arguments.source)) return arguments.source;
-  if (arguments.source.empty() && arguments.data.empty() && arguments.target.empty())
+  if ((arguments.source + arguments.data + arguments.target + arguments.energy).empty())
     fail<ConfigError>("--resume: expected the folder of a run; give it with --out");
   RunOptions options;
   options.data.target = arguments.target;
   options.data.path = arguments.data;
+  options.data.energy = arguments.energy;
   return default_out(arguments, options);
 }
 
@@ -165,17 +172,35 @@ TrainingRequest resolve(const Arguments& arguments) {
       apply(arguments, config, options);
     }
     fit_model_to_data(options.model, data);
-  } else if (!options.data.target.empty()) {
-    const std::unique_ptr<Target> target = make_target(options.data.target);
+  } else if (has_target(options.data)) {
+    const std::shared_ptr<const Target> target = make_target(options.data);
+    if (!target->can_sample()) {
+      if (!arguments.resume && preset == nullptr) {
+        options = start;
+        choose_for_energy(options, target->features());
+        apply(arguments, config, options);
+        // Annealing takes half of a training, however long, unless the user says otherwise.
+        options.training.annealing_steps = options.training.iterations / 2;
+        apply(arguments, config, options);
+      }
+      if (options.training.objective != "reverse_kl")
+        fail<ConfigError>(
+            "training.objective: an energy cannot be sampled, so it is learnt by reverse_kl, got "
+            "{}",
+            options.training.objective);
+    }
     options.model.features = target->features();
     options.model.context_features = 0;
     options.model.columns.clear();
     if (target->circular()) options.model.columns = angle_columns(target->features());
+    for (const std::string& name : target->columns())
+      options.model.columns.push_back({.name = name});
     options.model.context_columns.clear();
     options.model.base.classes.clear();
   } else {
     fail<ConfigError>(
-        "nothing to learn: give --data FILE, --target NAME or a preset (`thalweg list`)");
+        "nothing to learn: give --data FILE, --target NAME, --energy EXPRESSION or a preset "
+        "(`thalweg list`)");
   }
   return request;
 }
@@ -217,6 +242,8 @@ void add_train(CLI::App& app) {
   command->add_option("--data", arguments->data,
                       "points: .npy, file.npy[3], .csv, .tsv, or a folder that `data` wrote");
   command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
+  command->add_option("--energy", arguments->energy,
+                      "energy in kT to learn from, as \"0.5*x^2 + cos(3*y)\"");
   command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
   command->add_option("--condition", arguments->condition, "columns that are given, as d,e");
   command->add_option("--bounds", arguments->bounds,
@@ -251,6 +278,7 @@ void add_train(CLI::App& app) {
       "  thalweg train --data points.csv --condition temperature --bounds \"pressure=0:\"\n"
       "  thalweg train rings-resampled --set training.iterations=5000 --out runs/rings\n"
       "  thalweg train my.toml --seed 2 --time-budget 10m\n"
+      "  thalweg train --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --out runs/wells\n"
       "  thalweg train --resume --out runs/rings\n"
       "Ctrl-C saves the run and says how to go on; a second one quits at once.");
   command->callback([arguments] { train(*arguments); });

@@ -136,9 +136,10 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
     result.validation_context = validation_context;
     return result;
   }
-  const std::shared_ptr<const Target> target = make_target(request.options.data.target);
+  const std::shared_ptr<const Target> target = make_target(request.options.data);
   result.target = target;
   const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
+  if (!target->can_sample()) return result;
   result.generator = [target, seed](std::uint64_t first, std::int64_t count, double* out) {
     const std::vector<double> points = target_samples(*target, seed, Stream::kTarget, first, count);
     std::copy(points.begin(), points.end(), out);
@@ -255,13 +256,14 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   output.keep();
   if (request.quiet) return;
   fmt::print(
-      "{}: {} steps in {}{}\nmean log likelihood in nats over {} {}, and more:\n{}", request.out,
-      trainer.counters().step, format_duration(manifest.seconds),
+      "{}: {} steps in {}{}\n{}\n{}", request.out, trainer.counters().step,
+      format_duration(manifest.seconds),
       reason == StopReason::kPatience && trainer.counters().step < options.training.iterations
           ? " (no better validation any more)"
       : reason == StopReason::kTimeBudget ? " (time is up)"
                                           : "",
-      points.rows, points.source, figures_text(figures));
+      figures_title(points), figures_text(figures));
+  fmt::print(stderr, "{}", warning_of(figures));
 }
 
 }  // namespace thalweg::cli

@@ -599,4 +599,41 @@ TEST_F(Cli, StopsWhenTimeIsUp) {
   EXPECT_NE(outcome.out.find("time is up"), std::string::npos) << outcome.out;
 }
 
+TEST_F(Cli, LearnsFromAnEnergyOfTheUsersOwn) {
+  write("my.toml", "energy = \"0.5*x^2 + 2*(y - 1)^2\"\n[flow]\nblocks = 2\nhidden = [16]\n");
+  const Outcome trained = run({"train", "my.toml", "--quiet", "--set", "training.iterations=300",
+                               "--set", "final_proposals=1000000"});
+  ASSERT_EQ(trained.code, 0) << trained.error;
+  EXPECT_TRUE(fs::exists(path("runs/my/report.html")));
+  const Outcome evaluated = run({"evaluate", "runs/my", "--json"});
+  const auto figures = nlohmann::json::parse(evaluated.out);
+  // The integral of exp(-energy) is pi; the estimate is unbiased, whatever the model.
+  EXPECT_NEAR(figures["log_integral"], std::log(M_PI),
+              5.0 * figures["log_integral_error"].get<double>());
+  EXPECT_GT(figures["effective_share"], 0.1);
+  EXPECT_LT(figures["missed_share"], 0.05);
+  ASSERT_EQ(run({"sample", "runs/my", "--count", "10", "--out", "s.csv"}).code, 0);
+  EXPECT_EQ(contents(path("s.csv")).substr(0, 4), "x,y\n");
+  EXPECT_EQ(run({"doctor", "runs/my"}).code, 0);
+  EXPECT_EQ(run({"report", "runs/my"}).code, 0);
+}
+
+TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--energy", "x^2 +"}, "energy: column 6: expected a number"},
+      {{"--energy", "x^2", "--target", "two_rings"}, "exclude each other"},
+      {{"--energy", "x^2", "--set", "training.objective=maximum_likelihood"},
+       "an energy cannot be sampled"},
+      {{"--energy", "a^2", "--set", "variables=a,b"}, "the variable 'b' does not occur"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    std::vector<std::string> words = {"train"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 2) << message;
+    EXPECT_NE(outcome.error.find(message), std::string::npos) << outcome.error;
+    EXPECT_FALSE(fs::exists(path("runs")));
+  }
+}
+
 }  // namespace

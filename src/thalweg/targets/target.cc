@@ -50,6 +50,16 @@ Value Target::log_density(Value x) const {
   return build_log_density(x);
 }
 
+const std::vector<std::string>& Target::columns() const {
+  static const std::vector<std::string> none;
+  return none;
+}
+
+std::vector<double> UnsampledTarget::sample(RandomSequence&) const {
+  fail<ConfigError>("{}: an energy cannot be sampled: learn it with training.objective=reverse_kl",
+                    name());
+}
+
 const std::vector<TargetEntry>& built_in_targets() {
   static const std::vector<TargetEntry> entries = [] {
     std::vector<TargetEntry> list;

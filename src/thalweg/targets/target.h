@@ -20,16 +20,21 @@ class Target {
   virtual ~Target() = default;
   /// Unnormalised log density, 1 x 1 a sample; the energy in kT is its negative. Throws ShapeError.
   Value log_density(Value x) const;
-  /// One exact sample; `random` is one sample's own sequence. Targets in the library can all be
-  /// sampled.
+  /// Whether sample() works: for all built-in targets, not for energies of the user's own.
+  virtual bool can_sample() const { return true; }
+  /// One exact sample; `random` is one sample's own sequence. Throws ConfigError unless
+  /// can_sample().
   virtual std::vector<double> sample(RandomSequence& random) const = 0;
   /// Log of the integral of exp(log_density), where it is known.
   virtual std::optional<double> log_normaliser() const { return std::nullopt; }
-  /// Half width of a square or cube around 0 that holds practically all mass, for plots and grids.
+  /// Half width of a square or cube around 0 that holds practically all mass, for plots and grids;
+  /// 0 if it is not known.
   virtual double half_width() const = 0;
   /// Whether the features are angles: the density then repeats every 2 pi in each, samples lie in
   /// [-pi, pi], and the normaliser is that of one turn of each.
   virtual bool circular() const { return false; }
+  /// Names of the columns; empty: x0, x1, ...
+  virtual const std::vector<std::string>& columns() const;
   std::int64_t features() const { return features_; }
   const std::string& name() const { return name_; }
 
@@ -40,6 +45,26 @@ class Target {
  private:
   std::string name_;
   std::int64_t features_;
+};
+
+/// A target of which only the energy is known.
+class UnsampledTarget : public Target {
+ public:
+  bool can_sample() const override { return false; }
+  std::vector<double> sample(RandomSequence& random) const override;
+  double half_width() const override { return half_width_; }
+  const std::vector<std::string>& columns() const override { return columns_; }
+
+ protected:
+  /// One feature for each of `columns`.
+  UnsampledTarget(std::string name, std::vector<std::string> columns, double half_width)
+      : Target(std::move(name), static_cast<std::int64_t>(columns.size())),
+        columns_(std::move(columns)),
+        half_width_(half_width) {}
+
+ private:
+  std::vector<std::string> columns_;
+  double half_width_;
 };
 
 /// Name and one line about each built-in target.

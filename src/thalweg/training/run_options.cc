@@ -317,6 +317,13 @@ const std::vector<OptionKey>& option_keys() {
        "draws a point for the log density of a continuously indexed flow; 1: its lower bound",
        [](R& r) -> P { return &r.importance_samples; }, 1, 1e6},
 
+      {"energy", "a target's energy in kT as an expression, as \"0.5*x^2 + cos(3*y)\"",
+       [](R& r) -> P { return &r.data.energy; }},
+      {"variables", "names of the energy's columns, in order; empty: x, y, z or x0, x1, ...",
+       [](R& r) -> P { return &r.data.variables; }},
+      {"half_width", "of a box around 0 that holds the energy's mass, for pictures; 0: not known",
+       [](R& r) -> P { return &r.data.half_width; }, 0, 1e9},
+
       {"data.target", "built-in target to learn, drawn from afresh for each batch",
        [](R& r) -> P { return &r.data.target; }},
       {"data.path",
@@ -511,7 +518,7 @@ const std::vector<OptionKey>& option_keys() {
        kAny,
        {"maximum_likelihood", "reverse_kl"}},
       {"training.annealing_start", "reverse_kl: factor on the target's log density at first",
-       [](R& r) -> P { return &r.training.annealing_start; }, 0, 1},
+       [](R& r) -> P { return &r.training.annealing_start; }, 1e-9, 1},
       {"training.annealing_steps",
        "reverse_kl: steps after which that factor has grown by 1; 0: it is 1 all along",
        [](R& r) -> P { return &r.training.annealing_steps; }, 0, 1e9},

@@ -15,8 +15,11 @@ namespace thalweg {
 
 /// Where training points come from and how their columns are treated.
 struct DataOptions {
-  std::string target;  ///< a built-in target, drawn from as long as training lasts
-  std::string path;    ///< or a file of points, which has precedence
+  std::string target;                  ///< a built-in target, drawn from as long as training lasts
+  std::string energy;                  ///< or an expression, see make_expression_target
+  std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
+  double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
+  std::string path;         ///< or a file of points, which has precedence
   std::string
       validation;    ///< a file with the rows that decide when to stop; empty: a share of path
   std::string test;  ///< a file with the rows to test on; empty: a share of path

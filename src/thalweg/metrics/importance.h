@@ -1,0 +1,26 @@
+// What weighted samples of a model say about its target.
+#pragma once
+
+#include <span>
+
+namespace thalweg {
+
+/// From samples x of a model q and log weights log p(x) - log q(x), p unnormalised.
+struct ImportanceEstimate {
+  double log_integral = 0.0;        ///< log of the mean weight: of the integral of p
+  double log_integral_error = 0.0;  ///< its standard error, to first order
+  double effective_share = 0.0;     ///< Kish's (sum w)^2 / (n sum w^2), in (0, 1]
+};
+
+/// Weights of 0 are log weights of -inf. Throws NumericalError for NaN and +inf, and where no
+/// weight is positive; ShapeError for no weights. Both say nothing about parts of p that no sample
+/// met.
+ImportanceEstimate importance_estimate(std::span<const double> log_weights);
+
+/// Share of p's mass where the model's density is less than a twentieth of p's: the weighted share
+/// of samples with log q < log p - log_integral - log(20). `log_weights` are those of the samples,
+/// which should cover all of p. Throws as importance_estimate.
+double missed_share(std::span<const double> log_weights, std::span<const double> log_target,
+                    std::span<const double> log_model, double log_integral);
+
+}  // namespace thalweg

@@ -1,0 +1,67 @@
+// Importance weights: closed forms for two normals, and a mode that a model does not have.
+#include "thalweg/metrics/importance.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+
+namespace thalweg {
+namespace {
+
+double log_normal(double x, double mean, double deviation) {
+  const double z = (x - mean) / deviation;
+  return -0.5 * z * z - std::log(deviation * std::sqrt(2.0 * std::numbers::pi));
+}
+
+TEST(Importance, EstimatesIntegralAndEffectiveShareOfTwoNormals) {
+  // p = 7 N(0, 0.8), q = N(0, 1): the mean square of the weights is 49 / (s sqrt(2 - s^2)).
+  constexpr double kScale = 0.8;
+  constexpr int kSamples = 100000;
+  RandomSequence random(5, Stream::kEvaluation);
+  std::vector<double> log_weights;
+  for (int i = 0; i < kSamples; ++i) {
+    const double x = random.normal();
+    log_weights.push_back(std::log(7.0) + log_normal(x, 0.0, kScale) - log_normal(x, 0.0, 1.0));
+  }
+  const ImportanceEstimate estimate = importance_estimate(log_weights);
+  const double share = kScale * std::sqrt(2.0 - kScale * kScale);
+  // Five standard errors: a fixed seed fails by chance once in a million.
+  EXPECT_NEAR(estimate.log_integral, std::log(7.0), 5.0 * estimate.log_integral_error);
+  EXPECT_NEAR(estimate.log_integral_error, std::sqrt((1.0 / share - 1.0) / kSamples), 1e-5);
+  EXPECT_NEAR(estimate.effective_share, share, 0.01);
+}
+
+TEST(Importance, FindsTheShareThatAModelMisses) {
+  // The target has 30 % of its mass around 20, where the model has none.
+  RandomSequence random(6, Stream::kEvaluation);
+  std::vector<double> log_target, log_model;
+  constexpr int kSamples = 20000;
+  for (int i = 0; i < kSamples; ++i) {
+    const double x = random.normal() + (i % 10 < 3 ? 20.0 : 0.0);
+    log_target.push_back(2.0 + std::log(0.7 * std::exp(log_normal(x, 0.0, 1.0)) +
+                                        0.3 * std::exp(log_normal(x, 20.0, 1.0))));
+    log_model.push_back(log_normal(x, 0.0, 1.0));
+  }
+  const std::vector<double> equal(kSamples, 0.0);
+  EXPECT_NEAR(missed_share(equal, log_target, log_model, 2.0), 0.3, 1e-3);
+  EXPECT_EQ(missed_share(equal, log_model, log_model, 0.0), 0.0);
+}
+
+TEST(Importance, RefusesWhatIsNoWeight) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_THROW(importance_estimate({}), ShapeError);
+  EXPECT_THROW(importance_estimate(std::vector<double>{0.0, std::nan("")}), NumericalError);
+  EXPECT_THROW(importance_estimate(std::vector<double>{kInfinity}), NumericalError);
+  EXPECT_THROW(importance_estimate(std::vector<double>{-kInfinity}), NumericalError);
+  EXPECT_EQ(importance_estimate(std::vector<double>{0.0, -kInfinity}).effective_share, 0.5);
+  EXPECT_THROW(missed_share(std::vector<double>{0.0}, {}, {}, 0.0), ShapeError);
+}
+
+}  // namespace
+}  // namespace thalweg
