@@ -229,6 +229,9 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
       return at::linalg_inv(in(0));
     case Op::kStopGradient:
       return in(0).detach();
+    case Op::kCall:
+    case Op::kCallValue:
+      fail<ConfigError>("oracle: a function called from outside is not known to libtorch");
   }
   fail<ConfigError>("oracle: unknown operation {}", static_cast<int>(node.op));
 }

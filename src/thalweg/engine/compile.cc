@@ -48,6 +48,7 @@ std::optional<Location> view_of(const Node& node, const Node& source, Location i
                                 std::int64_t unit) {
   switch (node.op) {
     case Op::kStopGradient:
+    case Op::kCallValue:  // the first of the call's values
       return input;
     case Op::kBroadcast:
       if (source.shape.features == 1 && node.shape.features > 1) input.feature = 0;
@@ -84,7 +85,7 @@ std::optional<Location> view_of(const Node& node, const Node& source, Location i
 
 bool is_view_operation(Op op) {
   return op == Op::kStopGradient || op == Op::kBroadcast || op == Op::kTranspose ||
-         op == Op::kSlice || op == Op::kTake || op == Op::kReshape;
+         op == Op::kSlice || op == Op::kTake || op == Op::kReshape || op == Op::kCallValue;
 }
 
 /// Merges loops that run through memory without a gap, so that kernels see one long loop.
@@ -693,6 +694,17 @@ class Compiler {
     emit(instruction);
   }
 
+  void emit_call(NodeId id) {
+    const Node& current = node(id);
+    Instruction instruction;
+    instruction.kind = Kind::kCall;
+    instruction.function = current.function;
+    instruction.extent = {node(current.inputs[0]).shape.features, 1, program_.lanes};
+    instruction.a = access(where(current.inputs[0]));
+    instruction.out = access(place(id));
+    emit(instruction);
+  }
+
   void emit_leaf(NodeId id) {
     const Node& current = node(id);
     Instruction instruction;
@@ -793,6 +805,9 @@ class Compiler {
         break;
       case Op::kInverse:
         emit_inverse(id);
+        break;
+      case Op::kCall:
+        emit_call(id);
         break;
       case Op::kInput:
       case Op::kUniform:

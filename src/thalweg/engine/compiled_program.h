@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
   kSumOuter,
   kMaxOuter,
   kCumulativeSum,
+  kCall,
   kZero,
   kGather,  ///< rows of `a` by index
   kMatrixProduct,
@@ -56,6 +57,7 @@ struct Instruction {
       c;  ///< kMatrixProduct: a = left (outer, middle = row and depth strides), b = right, c = bias
   double number = 0.0;
   std::shared_ptr<const std::vector<std::int32_t>> indices;  ///< kGather
+  std::shared_ptr<const OutsideFunction> function;           ///< kCall
   std::int64_t index = 0;  ///< input slot, output number, random stream or accumulator
   double cost = 0.0;       ///< rough number of operations, for sharing out work
 };

@@ -149,6 +149,16 @@ std::vector<char> dependents(const Graph& graph, const std::vector<Value>& roots
   return active;
 }
 
+/// Which nodes up to `last` one of `outputs` needs.
+std::vector<char> ancestors(const Graph& graph, const std::vector<Value>& outputs, NodeId last) {
+  std::vector<char> needed(static_cast<std::size_t>(last) + 1, 0);
+  for (const Value& output : outputs) needed[static_cast<std::size_t>(output.id)] = 1;
+  for (NodeId id = last; id >= 0; --id)
+    if (needed[static_cast<std::size_t>(id)])
+      for (const NodeId input : graph.node(id).inputs) needed[static_cast<std::size_t>(input)] = 1;
+  return needed;
+}
+
 bool depends_on_batch_sum(Value value) {
   const Graph& graph = *value.graph;
   std::vector<char> seen(static_cast<std::size_t>(value.id) + 1, 0);
@@ -163,6 +173,18 @@ bool depends_on_batch_sum(Value value) {
     pending.insert(pending.end(), node.inputs.begin(), node.inputs.end());
   }
   return false;
+}
+
+[[noreturn]] void refuse_second_derivative() {
+  fail<ConfigError>(
+      "derivative: a function called from outside comes with its gradient alone, and this asks for "
+      "a second derivative: state the energy as an expression");
+}
+
+/// The gradient that comes with a call's value.
+Value call_gradient(Graph& graph, const Node& value) {
+  const Value whole{&graph, value.inputs[0]};
+  return slice(whole, 1, whole.features() - 1);
 }
 
 /// Adds the contributions of one node's cotangent `g` to its inputs.
@@ -272,6 +294,11 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
     case Op::kInverse:
       sweep.add(node.inputs[0], -matmul(matmul(y, g, true, false), y, false, true));
       break;
+    case Op::kCall:
+      refuse_second_derivative();
+    case Op::kCallValue:
+      sweep.add(node.inputs[1], g * call_gradient(graph, node));
+      break;
     case Op::kStopGradient:
     case Op::kInput:
     case Op::kParameter:
@@ -369,6 +396,11 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
     case Op::kInverse:
       if (const auto t = tangent(0)) result = -matmul(matmul(y, *t), y);
       break;
+    case Op::kCall:  // its value's tangent comes from x, and nothing else may move with it
+      break;
+    case Op::kCallValue:
+      if (const auto t = tangent(1)) result = sum(call_gradient(graph, node) * *t, Axis::kFeatures);
+      break;
     case Op::kStopGradient:
     case Op::kInput:
     case Op::kParameter:
@@ -450,9 +482,16 @@ std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Valu
       auto& entry = moving[static_cast<std::size_t>(inputs[i].id)];
       entry = entry ? *entry + tangents[i] : tangents[i];
     }
+  const std::vector<char> needed = ancestors(graph, outputs, last);
   for (NodeId id = 0; id <= last; ++id) {
     const auto index = static_cast<std::size_t>(id);
-    if (active[index] && !moving[index]) moving[index] = push_forward({&graph, id}, moving);
+    if (!active[index] || !needed[index] || moving[index]) continue;
+    const Node& node = graph.node(id);
+    if (node.op != Op::kCallValue && node.op != Op::kStopGradient)
+      for (const NodeId input : node.inputs)
+        if (active[static_cast<std::size_t>(input)] && graph.node(input).op == Op::kCall)
+          refuse_second_derivative();
+    moving[index] = push_forward({&graph, id}, moving);
   }
   std::vector<Value> result;
   for (const Value& output : outputs)

@@ -122,6 +122,41 @@ void store(const Instruction& instruction, const Frame<T>& frame) {
     }
 }
 
+/// Only finite points of the batch are handed over; elsewhere value and gradient are NaN.
+template <typename T>
+void call(const Instruction& instruction, const Frame<T>& frame) {
+  const std::int64_t features = instruction.extent.outer;
+  const kernels::Strided<const T> a = frame.in(instruction.a);
+  const kernels::Strided<T> out = frame.out(instruction.out);
+  std::vector<double> points;
+  std::vector<std::int64_t> lanes;
+  for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
+    bool finite = true;
+    for (std::int64_t f = 0; f < features; ++f) {
+      points.push_back(static_cast<double>(a.data[f * a.outer + lane * a.inner]));
+      finite = finite && std::isfinite(points.back());
+    }
+    if (finite)
+      lanes.push_back(lane);
+    else
+      points.resize(points.size() - static_cast<std::size_t>(features));
+  }
+  std::vector<double> values(lanes.size()), gradients(points.size());
+  if (!lanes.empty())
+    instruction.function->evaluate(points.data(), static_cast<std::int64_t>(lanes.size()), features,
+                                   values.data(), gradients.data());
+  for (std::int64_t f = 0; f <= features; ++f) {
+    T* row = out.data + f * out.outer;
+    std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
+    for (std::size_t i = 0; i < lanes.size(); ++i)
+      row[lanes[i]] = static_cast<T>(f == 0 ? values[i]
+                                            : gradients[i * static_cast<std::size_t>(features) +
+                                                        static_cast<std::size_t>(f) - 1]);
+    // Lanes beyond the batch repeat its last sample.
+    std::fill(row + frame.valid, row + frame.program->lanes, row[frame.valid - 1]);
+  }
+}
+
 template <typename T>
 void invert(const Instruction& instruction, const Frame<T>& frame) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -221,6 +256,9 @@ void execute(const Instruction& instruction, const Frame<T>& frame) {
       kernels::cumulative_sum_outer<T>(instruction.extent, frame.in(instruction.a),
                                        frame.out(instruction.out), instruction.flag,
                                        instruction.second_flag);
+      break;
+    case Kind::kCall:
+      call(instruction, frame);
       break;
     case Kind::kZero: {
       T* out = frame.base(instruction.out);

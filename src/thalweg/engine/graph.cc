@@ -46,7 +46,7 @@ std::uint64_t hash_of(const Node& node) {
   if (node.indices)
     for (const std::int32_t value : *node.indices)
       hash = mix(hash, static_cast<std::uint64_t>(value));
-  return hash;
+  return mix(hash, reinterpret_cast<std::uintptr_t>(node.function.get()));
 }
 
 bool same_bits(const std::shared_ptr<const std::vector<double>>& a,
@@ -67,7 +67,8 @@ bool equal_nodes(const Node& a, const Node& b) {
          a.unary == b.unary && a.binary == b.binary && a.axis == b.axis && a.flag == b.flag &&
          a.second_flag == b.second_flag && a.integer == b.integer &&
          std::bit_cast<std::uint64_t>(a.number) == std::bit_cast<std::uint64_t>(b.number) &&
-         same_bits(a.data, b.data) && same_indices(a.indices, b.indices);
+         same_bits(a.data, b.data) && same_indices(a.indices, b.indices) &&
+         a.function == b.function;
 }
 
 Graph& graph_of(Value a, const char* operation) {
@@ -647,6 +648,20 @@ Value stop_gradient(Value a) {
   Graph& graph = graph_of(a, "stop_gradient");
   if (a.node().op == Op::kStopGradient || a.node().op == Op::kConstant) return a;
   return graph.add(derived(Op::kStopGradient, a));
+}
+
+Value call(std::shared_ptr<const OutsideFunction> function, Value x) {
+  Graph& graph = graph_of(x, "call");
+  if (!function || !x.batched() || x.items() != 1)
+    shape_fail(graph, "call: expected a function and a batched vector, got {}{}",
+               function ? "" : "no function and ", describe(x.node()));
+  Node node = derived(Op::kCall, x);
+  node.shape = {1 + x.features(), 1};
+  node.function = std::move(function);
+  Node value = derived(Op::kCallValue, graph.add(std::move(node)));
+  value.shape = {1, 1};
+  value.inputs.push_back(x.id);
+  return graph.add(std::move(value));
 }
 
 Value sum_to(Value a, Value like, Domain domain) {

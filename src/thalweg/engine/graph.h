@@ -60,6 +60,8 @@ enum class Op : std::uint8_t {
   kMatMul,
   kInverse,  // linear algebra
   kStopGradient,
+  kCall,       // value and gradient of an outside function
+  kCallValue,  // the value alone, which can be differentiated once
 };
 
 /// Batch domain of a node; kShared for what is the same for all samples.
@@ -67,6 +69,17 @@ using Domain = std::int32_t;
 inline constexpr Domain kShared = -1;
 
 using NodeId = std::int32_t;
+
+/// A function of a sample that is computed outside of the engine, together with its gradient.
+class OutsideFunction {
+ public:
+  virtual ~OutsideFunction() = default;
+  /// Writes the value of each of `count` points, which are finite, and its `features` slopes;
+  /// points and gradients are count x features, row-major. Called by several threads at once. What
+  /// it throws ends the run of the program.
+  virtual void evaluate(const double* points, std::int64_t count, std::int64_t features,
+                        double* values, double* gradients) const = 0;
+};
 
 /// One node. Which attributes count depends on `op`; unused ones keep their defaults so that equal
 /// nodes compare equal.
@@ -86,6 +99,7 @@ struct Node {
   double number = 0.0;  ///< kUnary kPower: exponent; kConstant: the value where `data` is empty
   std::shared_ptr<const std::vector<double>> data;           ///< kConstant: elements, row-major
   std::shared_ptr<const std::vector<std::int32_t>> indices;  ///< kTake: index along `axis`
+  std::shared_ptr<const OutsideFunction> function;           ///< kCall
 };
 
 class Graph;
@@ -284,6 +298,11 @@ Value inverse(Value a);
 
 /// The value itself; its derivative is 0.
 Value stop_gradient(Value a);
+
+/// The value of `function` at `x` (batched, features x 1), 1 x 1 a sample, in double in any
+/// program; NaN at a point that is not finite. It has one derivative: asked for a second one, vjp
+/// and jvp throw ConfigError.
+Value call(std::shared_ptr<const OutsideFunction> function, Value x);
 
 /// `a` summed to what `like` is: over broadcast extents, and over the samples of `domain` if `like`
 /// is shared and the operation it entered was batched in `domain`. The transpose of broadcasting,
