@@ -183,6 +183,12 @@ std::vector<Figure> energy_figures(const LoadedRun& run,
                            difference(samples.log_model, samples.log_target));
   reverse.value += target->log_normaliser().value_or(estimate.log_integral);
   figures.push_back(reverse);
+  const auto& columns = run.options.model.columns;
+  // A wide proposal leaves bounds, where the model has no density, and meets a circle many times.
+  if (std::any_of(columns.begin(), columns.end(), [](const ColumnOptions& column) {
+        return std::isfinite(column.lower) || std::isfinite(column.upper);
+      }))
+    return figures;
   const RowFunction truth = target_log_density(target, pool);
   if (const auto missed = missed_figure(samples, *target, truth, evaluator, seed))
     figures.push_back(*missed);

@@ -364,7 +364,7 @@ TextTable settings_table(const Material& material) {
     table.header.push_back(run_name(*run));
     const std::string cells[] = {
         !options.data.path.empty()    ? std::filesystem::path(options.data.path).filename().string()
-        : options.data.target.empty() ? options.data.energy
+        : options.data.target.empty() ? options.data.energy + options.data.energy_library
                                       : options.data.target,
         fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),
         options.model.base.kind,

@@ -55,11 +55,14 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (arguments.seed) options.training.seed = *arguments.seed;
   if (!arguments.time_budget.empty())
     options.training.time_budget = seconds_of(arguments.time_budget);
+  if (!data.energy_library.empty())
+    data.energy_library =
+        std::filesystem::absolute(data.energy_library).lexically_normal().string();
   if (!data.path.empty()) {
     data.target.clear();
-    if (!data.energy.empty())
+    if (!(data.energy + data.energy_library).empty())
       fail<ConfigError>("energy: a run learns from points or from an energy, got both: {} and '{}'",
-                        data.path, data.energy);
+                        data.path, data.energy + data.energy_library);
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
         *path = std::filesystem::absolute(*path).lexically_normal().string();
@@ -75,8 +78,8 @@ std::string default_out(const Arguments& arguments, const RunOptions& options) {
   std::string name = std::filesystem::path(arguments.source).stem().string();
   if (name.empty() || name == "tabular") {
     name = !options.data.path.empty()    ? std::filesystem::path(options.data.path).stem().string()
-           : options.data.energy.empty() ? options.data.target
-                                         : "energy";
+           : options.data.target.empty() ? "energy"
+                                         : options.data.target;
     // Other parts of an array than [0] are other runs.
     if (options.data.path.ends_with(']'))
       name += "-" + options.data.path.substr(options.data.path.rfind('[') + 1);
@@ -176,7 +179,9 @@ TrainingRequest resolve(const Arguments& arguments) {
     const std::shared_ptr<const Target> target = make_target(options.data);
     if (!target->can_sample()) {
       if (!arguments.resume && preset == nullptr) {
+        const DataOptions data = options.data;
         options = start;
+        options.data = data;
         choose_for_energy(options, target->features());
         apply(arguments, config, options);
         // Annealing takes half of a training, however long, unless the user says otherwise.
@@ -195,6 +200,7 @@ TrainingRequest resolve(const Arguments& arguments) {
     if (target->circular()) options.model.columns = angle_columns(target->features());
     for (const std::string& name : target->columns())
       options.model.columns.push_back({.name = name});
+    bound_columns(options.model.columns, options.data);
     options.model.context_columns.clear();
     options.model.base.classes.clear();
   } else {

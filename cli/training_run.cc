@@ -147,6 +147,13 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
   return result;
 }
 
+/// Of what a run learns from, where that is a file.
+std::string hash_of(const TrainingRequest& request) {
+  if (request.data) return points_hash(*request.data);
+  const std::string& library = request.options.data.energy_library;
+  return library.empty() ? "" : content_hash(read_file(library));
+}
+
 std::string progress_text(const TrainingProgress& progress) {
   const double left = static_cast<double>(progress.iterations - progress.step) /
                       std::max(progress.steps_per_second, 1e-9);
@@ -188,7 +195,7 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   std::vector<double> x, context, validation, validation_context;
   const TrainingData data = training_data(request, x, context, validation, validation_context);
   Trainer trainer(*run.model, data, options.training, pool);
-  const std::string hash = request.data ? points_hash(*request.data) : "";
+  const std::string hash = hash_of(request);
 
   OutputFolder output(request.out, request.resume, request.force);
   const RunFolder& folder = output.folder();
@@ -197,8 +204,9 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   if (request.resume) {
     manifest = read_manifest(folder);
     if (manifest.data_hash != hash)
-      fail<DataError>("{}: the data have changed since this run began; train anew with --force",
-                      options.data.path);
+      fail<DataError>("{}: {} changed since this run began; train anew with --force",
+                      options.data.path + options.data.energy_library,
+                      request.data ? "the data have" : "the energy has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
   }
   manifest.program = THALWEG_VERSION;

@@ -618,12 +618,50 @@ TEST_F(Cli, LearnsFromAnEnergyOfTheUsersOwn) {
   EXPECT_EQ(run({"report", "runs/my"}).code, 0);
 }
 
+TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
+  fs::copy_file(THALWEG_WELLS, path("wells.so"));
+  write("wells.toml", "energy_library = \"./wells.so\"\n[flow]\nblocks = 2\nhidden = [16]\n");
+  const Outcome trained = run({"train", "wells.toml", "--quiet", "--set", "training.iterations=50",
+                               "--set", "final_proposals=100000"});
+  ASSERT_EQ(trained.code, 0) << trained.error;
+  const Outcome evaluated = run({"evaluate", "runs/wells", "--json"});
+  const auto figures = nlohmann::json::parse(evaluated.out);
+  EXPECT_TRUE(std::isfinite(figures["log_integral"].get<double>()));
+  ASSERT_EQ(run({"sample", "runs/wells", "--count", "10", "--out", "s.csv"}).code, 0);
+  EXPECT_EQ(run({"report", "runs/wells"}).code, 0);
+  EXPECT_EQ(run({"train", "--resume", "--out", "runs/wells", "--set", "training.iterations=60",
+                 "--quiet"})
+                .code,
+            0);
+  fs::remove(path("wells.so"));
+  const Outcome gone = run({"evaluate", "runs/wells"});
+  EXPECT_EQ(gone.code, 3);
+  EXPECT_NE(gone.error.find("wells.so: there is no such library"), std::string::npos) << gone.error;
+}
+
+TEST_F(Cli, LearnsAnEnergyWithinBounds) {
+  // Flat along y, so it has a density within bounds alone.
+  ASSERT_EQ(run({"train", "--energy", "0.5*x^2 + cos(3*y)", "--bounds", "y=-1:1", "--quiet",
+                 "--out", "bounded", "--set", "training.iterations=200", "--set", "flow.hidden=16",
+                 "--set", "final_proposals=1000000"})
+                .code,
+            0);
+  const auto figures = nlohmann::json::parse(run({"evaluate", "bounded", "--json"}).out);
+  // sqrt(2 pi) times the integral of exp(-cos(3 y)) over the bounds, by the midpoint rule.
+  double integral = 0.0;
+  for (int cell = 0; cell < 2000; ++cell)
+    integral += std::exp(-std::cos(3.0 * (-1.0 + 0.001 * (cell + 0.5)))) * 0.001;
+  EXPECT_NEAR(figures["log_integral"], std::log(integral * std::sqrt(2.0 * M_PI)),
+              5.0 * figures["log_integral_error"].get<double>());
+}
+
 TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--energy", "x^2 +"}, "energy: column 6: expected a number"},
       {{"--energy", "x^2", "--target", "two_rings"}, "exclude each other"},
       {{"--energy", "x^2", "--set", "training.objective=maximum_likelihood"},
        "an energy cannot be sampled"},
+      {{"--energy", "x^2", "--set", "energy_library=a.so"}, "exclude each other"},
       {{"--energy", "a^2", "--set", "variables=a,b"}, "the variable 'b' does not occur"},
   };
   for (const auto& [arguments, message] : cases) {

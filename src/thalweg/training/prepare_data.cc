@@ -266,6 +266,11 @@ void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& column
   }
 }
 
+void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options) {
+  read_bounds(columns, options.bounds, "data.bounds", false);
+  read_bounds(columns, options.periodic, "data.periodic", true);
+}
+
 PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given_rows) {
   const std::vector<std::string>& names = table.names;
@@ -331,8 +336,7 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 
   for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
   for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
-  read_bounds(data.columns, options.bounds, "data.bounds", false);
-  read_bounds(data.columns, options.periodic, "data.periodic", true);
+  bound_columns(data.columns, options);
   for (std::size_t column = 0; column < chosen.size(); ++column) {
     const std::vector<double> of_column = column_values(values, width, chosen[column]);
     find_spacing(data.columns[column], of_column, options, data.notes);

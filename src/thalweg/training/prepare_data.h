@@ -34,6 +34,10 @@ struct GivenRows {
   std::int64_t validation = 0, test = 0;
 };
 
+/// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError for
+/// unknown columns and unreadable bounds.
+void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options);
+
 /// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
 /// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
 /// column after noise and bounds. Throws ConfigError

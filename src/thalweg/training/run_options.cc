@@ -319,6 +319,10 @@ const std::vector<OptionKey>& option_keys() {
 
       {"energy", "a target's energy in kT as an expression, as \"0.5*x^2 + cos(3*y)\"",
        [](R& r) -> P { return &r.data.energy; }},
+      {"energy_library", "or a shared library with a C function thalweg_energy",
+       [](R& r) -> P { return &r.data.energy_library; }},
+      {"energy_features", "numbers of a point, where the library does not say; 0: it does",
+       [](R& r) -> P { return &r.data.energy_features; }, 0, 1000000},
       {"variables", "names of the energy's columns, in order; empty: x, y, z or x0, x1, ...",
        [](R& r) -> P { return &r.data.variables; }},
       {"half_width", "of a box around 0 that holds the energy's mass, for pictures; 0: not known",

@@ -17,6 +17,8 @@ namespace thalweg {
 struct DataOptions {
   std::string target;                  ///< a built-in target, drawn from as long as training lasts
   std::string energy;                  ///< or an expression, see make_expression_target
+  std::string energy_library;          ///< or a C function, see load_energy_library
+  std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so
   std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
   double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
   std::string path;         ///< or a file of points, which has precedence

@@ -1,16 +1,30 @@
 #include "thalweg/training/run_target.h"
 
+#include <utility>
+
 #include "thalweg/core/error.h"
+#include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
 
 namespace thalweg {
 
-bool has_target(const DataOptions& options) { return !(options.target + options.energy).empty(); }
+bool has_target(const DataOptions& options) {
+  return !(options.target + options.energy + options.energy_library).empty();
+}
 
 std::shared_ptr<const Target> make_target(const DataOptions& options) {
-  if (!options.target.empty() && !options.energy.empty())
-    fail<ConfigError>("data.target and energy exclude each other: got '{}' and '{}'",
-                      options.target, options.energy);
+  const std::pair<const char*, const std::string*> given[] = {
+      {"data.target", &options.target},
+      {"energy", &options.energy},
+      {"energy_library", &options.energy_library}};
+  for (const auto& first : given)
+    for (const auto& second : given)
+      if (&first < &second && !first.second->empty() && !second.second->empty())
+        fail<ConfigError>("{} and {} exclude each other: got '{}' and '{}'", first.first,
+                          second.first, *first.second, *second.second);
+  if (!options.energy_library.empty())
+    return load_energy_library(options.energy_library, options.energy_features, options.variables,
+                               options.half_width);
   if (!options.energy.empty())
     return make_expression_target(options.energy, options.variables, options.half_width);
   return make_target(std::string_view(options.target));
@@ -24,7 +38,13 @@ void choose_for_energy(RunOptions& options, std::int64_t features) {
   flow.blocks = features == 1 ? 3 : 8;
   flow.bins = 16;
   flow.hidden = {64, 64};
-  if (features <= 16) {
+  const bool periodic = !options.data.periodic.empty();
+  if (periodic) {  // What angles can pass through.
+    if (features > 1) flow.kind = "spline";
+    flow.permutation = "swap";
+    flow.act_norm = false;
+  }
+  if (features <= 16 && !periodic) {
     base.kind = "resampled";
     base.hidden = {64, 64};
   }
