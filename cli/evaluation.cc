@@ -308,10 +308,9 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                 estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
                 evaluator.log_prob(points.x, points.context)));
     if (estimated && draws > 1)
-      figures.push_back(
-          mean_of("log_likelihood_bound", "  its lower bound, of 1 draw",
-                  DensityEvaluator(*run.model, pool, Precision::kDouble)
-                      .log_prob(points.x, points.context)));
+      figures.push_back(mean_of("log_likelihood_bound", "  its lower bound, of 1 draw",
+                                DensityEvaluator(*run.model, pool, Precision::kDouble)
+                                    .log_prob(points.x, points.context)));
   }
   if (data)
     for (Figure& figure : baselines(*data, points, run.options.training.seed))

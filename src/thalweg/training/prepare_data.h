@@ -34,8 +34,8 @@ struct GivenRows {
   std::int64_t validation = 0, test = 0;
 };
 
-/// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError for
-/// unknown columns and unreadable bounds.
+/// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError
+/// for unknown columns and unreadable bounds.
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options);
 
 /// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
