@@ -93,6 +93,15 @@ thalweg::ModelOptions model_options(const std::string& workload) {
     options.flow.hidden = {32, 32};
     options.flow.permutation = "swap";
     if (workload == "W0") options.base.kind = "resampled";
+  } else if (workload == "W3") {
+    options.features = 6;
+    options.flow.kind = "spline";
+    options.flow.blocks = 10;
+    options.flow.bins = 8;
+    options.flow.network = "residual";
+    options.flow.hidden = {256};
+    options.flow.permutation = "lu";
+    options.flow.act_norm = false;
   } else if (workload == "W4" || workload == "W7") {
     options.flow.blocks = 8;
     options.flow.hidden = {32, 32};
@@ -144,7 +153,8 @@ int run(const Arguments& arguments) {
   const std::int64_t features = model.flow().features();
   if (arguments.task == "step") {
     const bool reverse = arguments.workload == "W4" || arguments.workload == "W7";
-    const std::int64_t batch = arguments.workload == "W2" || reverse ? 512 : 1024;
+    const std::int64_t batch =
+        arguments.workload == "W2" || arguments.workload == "W3" || reverse ? 512 : 1024;
     const std::vector<double> x = normal_rows(batch, features);
     thalweg::TrainingData data;
     thalweg::TrainingOptions options;
