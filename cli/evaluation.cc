@@ -118,8 +118,8 @@ std::vector<double> difference(std::vector<double> a, const std::vector<double>&
   return a;
 }
 
-/// Share of the target's mass that the model misses, from exact samples or, with `log_integral`
-/// NaN, from samples of the model and of a wide proposal; none where these are too few.
+/// Share of the target's mass that the model misses: from exact samples where there are any, else
+/// from samples of the model and of a wide proposal; none where too few of these count.
 std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target& target,
                                     const RowFunction& truth, DensityEvaluator& evaluator,
                                     std::uint64_t seed) {
