@@ -335,7 +335,8 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   }
   std::shared_ptr<const Target> target;
   if (run.options.data.path.empty()) target = make_target(run.options.data);
-  if (target)
+  // Weights of samples need the density itself, which a stochastic flow only estimates.
+  if (target && !estimated)
     for (Figure& figure : energy_figures(run, target, evaluator, pool))
       figures.push_back(std::move(figure));
   if (target && run.model->flow().features() == 2) {
