@@ -334,7 +334,7 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
     }
   }
   std::shared_ptr<const Target> target;
-  if (run.options.data.path.empty()) target = make_target(run.options.data);
+  if (has_target(run.options.data)) target = make_target(run.options.data);
   // Weights of samples need the density itself, which a stochastic flow only estimates.
   if (target && !estimated)
     for (Figure& figure : energy_figures(run, target, evaluator, pool))

@@ -262,6 +262,7 @@ RunOptions experiment_options(const Experiment& experiment, const ExperimentPart
   shorten(training.warm_up);
   shorten(training.decay_every);
   shorten(training.annealing_steps);
+  shorten(training.likelihood_steps);
   for (std::int64_t& milestone : training.milestones) shorten(milestone);
   training.seed = seed;
   return options;

@@ -59,10 +59,12 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
     data.energy_library =
         std::filesystem::absolute(data.energy_library).lexically_normal().string();
   if (!data.path.empty()) {
-    data.target.clear();
-    if (!(data.energy + data.energy_library).empty())
-      fail<ConfigError>("energy: a run learns from points or from an energy, got both: {} and '{}'",
-                        data.path, data.energy + data.energy_library);
+    if (!needs_target(options)) data.target.clear();
+    if (!needs_target(options) && !(data.energy + data.energy_library).empty())
+      fail<ConfigError>(
+          "energy: a run learns from points or from an energy, or by "
+          "training.objective=mixed from both, got {} and '{}'",
+          data.path, data.energy + data.energy_library);
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
         *path = std::filesystem::absolute(*path).lexically_normal().string();
@@ -122,6 +124,19 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
         steps, changed.training.iterations);
 }
 
+/// Of a run that learns from points and from an energy.
+void check_target(const RunOptions& options) {
+  if (!has_target(options.data))
+    fail<ConfigError>(
+        "training.objective: '{}' learns from points and from an energy: give --target NAME or "
+        "--energy EXPRESSION besides --data",
+        options.training.objective);
+  const std::shared_ptr<const Target> target = make_target(options.data);
+  if (target->features() != options.model.features)
+    fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
+                      options.data.path, target->features(), options.model.features);
+}
+
 TrainingRequest resolve(const Arguments& arguments) {
   TrainingRequest request;
   request.resume = arguments.resume;
@@ -175,6 +190,7 @@ TrainingRequest resolve(const Arguments& arguments) {
       apply(arguments, config, options);
     }
     fit_model_to_data(options.model, data);
+    if (needs_target(options)) check_target(options);
   } else if (has_target(options.data)) {
     const std::shared_ptr<const Target> target = make_target(options.data);
     if (!target->can_sample()) {
@@ -190,8 +206,8 @@ TrainingRequest resolve(const Arguments& arguments) {
       }
       if (options.training.objective != "reverse_kl")
         fail<ConfigError>(
-            "training.objective: an energy cannot be sampled, so it is learnt by reverse_kl, got "
-            "{}",
+            "training.objective: an energy cannot be sampled, so without --data it is learnt by "
+            "reverse_kl, got {}",
             options.training.objective);
     }
     options.model.features = target->features();

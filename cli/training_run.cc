@@ -134,6 +134,7 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
     result.context = context;
     result.validation_rows = validation;
     result.validation_context = validation_context;
+    if (has_target(request.options.data)) result.target = make_target(request.options.data);
     return result;
   }
   const std::shared_ptr<const Target> target = make_target(request.options.data);
@@ -147,11 +148,11 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
   return result;
 }
 
-/// Of what a run learns from, where that is a file.
+/// Of the files that a run learns from.
 std::string hash_of(const TrainingRequest& request) {
-  if (request.data) return points_hash(*request.data);
   const std::string& library = request.options.data.energy_library;
-  return library.empty() ? "" : content_hash(read_file(library));
+  return (request.data ? points_hash(*request.data) : "") +
+         (library.empty() ? "" : content_hash(read_file(library)));
 }
 
 std::string progress_text(const TrainingProgress& progress) {

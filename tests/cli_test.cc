@@ -655,6 +655,41 @@ TEST_F(Cli, LearnsAnEnergyWithinBounds) {
               5.0 * figures["log_integral_error"].get<double>());
 }
 
+TEST_F(Cli, LearnsFromPointsAndFromAnEnergy) {
+  write_points("points.csv", 300);
+  const auto mixed = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"--data", "points.csv", "--out", out, "--set", "training.objective=mixed", "--set",
+                 "training.likelihood_steps=5", "--set", "data.validation_fraction=0"});
+    return tiny(more);
+  };
+  // The parabola of the points, with variances somewhat like theirs.
+  const std::string energy = "x^2 + 10*(y - x^2)^2";
+  ASSERT_EQ(run(mixed("whole", {"--energy", energy})).code, 0);
+  const auto figures = nlohmann::json::parse(run({"evaluate", "whole", "--json"}).out);
+  for (const char* key : {"log_likelihood", "gaussian", "log_integral", "effective_share"})
+    EXPECT_TRUE(std::isfinite(figures.at(key).get<double>())) << key;
+  // A run that was cut short, among its steps by likelihood alone or after, ends the same.
+  for (const std::string steps : {"3", "11"}) {
+    const std::string out = "stopped-" + steps;
+    std::vector<std::string> cut = mixed(out, {"--energy", energy});
+    cut.insert(cut.end(), {"--set", "training.iterations=" + steps});
+    ASSERT_EQ(run(cut).code, 0);
+    ASSERT_EQ(
+        run({"train", "--resume", "--out", out, "--quiet", "--set", "training.iterations=20"}).code,
+        0);
+    EXPECT_EQ(contents(path(out + "/model.safetensors")),
+              contents(path("whole/model.safetensors")));
+  }
+  expect_failure(mixed("none", {}), 2, "give --target NAME or --energy EXPRESSION");
+  expect_failure(mixed("none", {"--energy", "x^2"}), 2,
+                 "expected points of 1 columns, as the energy has, got 2");
+  expect_failure({"train", "--energy", energy, "--set", "training.objective=mixed"}, 2,
+                 "without --data it is learnt by reverse_kl, got mixed");
+  expect_failure(tiny({"--data", "points.csv", "--energy", energy}), 2,
+                 "training.objective=mixed from both");
+}
+
 TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--energy", "x^2 +"}, "energy: column 6: expected a number"},

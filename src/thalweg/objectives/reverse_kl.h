@@ -17,14 +17,17 @@ enum class ScoreEstimator : std::uint8_t {
 /// of the base of log p(z) - log|det dF/dz| - temperature log p*(F(z)), p* unnormalised, so it is
 /// the divergence up to log of the target's integral.
 ///
-/// A base with derivatives through its draws gets them (and `x` is empty). Else the flow's gradient
-/// is that at fixed z (eq. 11 there) and the base's is the covariance of its score with the
-/// integrand (eq. 10), which a constant added to log p* does not change. A base with a rejection
-/// step wants its exact samples in `x`; other bases draw in the graph. `rejection_weight` times Z
-/// of a resampled base is taken off the loss (see acceptance_reward). Throws ConfigError for a
-/// flow with a context, ShapeError if the target has another number of features.
+/// A base with derivatives through its draws gets them (and `latent` is empty). Else the flow's
+/// gradient is that at fixed z (eq. 11 there) and the base's is the covariance of its score with
+/// the integrand (eq. 10), which a constant added to log p* does not change. A base with a
+/// rejection step wants its exact samples in `latent`; other bases draw in the graph.
+/// `rejection_weight` times Z of a resampled base is taken off the loss (see acceptance_reward).
+/// The samples are those of `domain`. Of a flow with stochastic layers it is the divergence of
+/// paths (Wu, Koehler, Noe 2020, eq. 13), with derivatives through the moves where they have any.
+/// Throws ConfigError for a flow with a context, ShapeError if the target has another number of
+/// features.
 TrainingStep reverse_kl(Graph& graph, const Flow& flow, const Target& target,
                         ScoreEstimator estimator = ScoreEstimator::kCovariance,
-                        double rejection_weight = 0.0);
+                        double rejection_weight = 0.0, Domain domain = 0);
 
 }  // namespace thalweg

@@ -11,8 +11,9 @@ namespace thalweg {
 /// The values of one training step; compile them to one program. Inputs have slots in the order of
 /// the members here; those that an objective does not use are empty and take no slot.
 struct TrainingStep {
-  Value x;        ///< features x 1 a sample of domain 0: data, or latent samples for a reverse KL
+  Value x;        ///< data: features x 1 a sample of domain 0
   Value context;  ///< context features x 1
+  Value latent;   ///< exact samples of a base with a rejection step, for a reverse KL: features x 1
   Value temperature;  ///< 1 x 1: factor on the log density of a target
   Value loss;         ///< in nats, shared 1 x 1
   Value non_finite;   ///< number of samples whose part of the loss is not finite, shared 1 x 1

@@ -12,6 +12,8 @@ bool has_target(const DataOptions& options) {
   return !(options.target + options.energy + options.energy_library).empty();
 }
 
+bool needs_target(const RunOptions& options) { return options.training.objective == "mixed"; }
+
 std::shared_ptr<const Target> make_target(const DataOptions& options) {
   const std::pair<const char*, const std::string*> given[] = {
       {"data.target", &options.target},

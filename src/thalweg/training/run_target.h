@@ -11,6 +11,9 @@ namespace thalweg {
 /// Whether the options name a target, of any kind.
 bool has_target(const DataOptions& options);
 
+/// Whether a run that learns from points takes a target besides.
+bool needs_target(const RunOptions& options);
+
 /// The target that the options name. Throws ConfigError unless they name exactly one, and what
 /// making it throws.
 std::shared_ptr<const Target> make_target(const DataOptions& options);

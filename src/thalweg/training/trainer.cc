@@ -11,6 +11,7 @@
 #include "thalweg/engine/kernels/kernels.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/objectives/maximum_likelihood.h"
+#include "thalweg/objectives/mixed.h"
 #include "thalweg/objectives/reverse_kl.h"
 #include "thalweg/training/optimizer.h"
 #include "thalweg/training/schedule.h"
@@ -72,14 +73,29 @@ void check_options(const TrainingOptions& options) {
   if (!(options.annealing_start >= 0.0 && options.annealing_start <= 1.0))
     fail<ConfigError>("training.annealing_start: expected a number in [0, 1], got {}",
                       options.annealing_start);
-  if (options.objective != "maximum_likelihood" && options.objective != "reverse_kl")
-    fail<ConfigError>("training.objective: expected maximum_likelihood or reverse_kl, got '{}'",
-                      options.objective);
+  at_least("likelihood_steps", options.likelihood_steps, 0);
+  if (!(options.likelihood_weight >= 0.0 && options.likelihood_weight <= 1.0))
+    fail<ConfigError>("training.likelihood_weight: expected a number in [0, 1], got {}",
+                      options.likelihood_weight);
+  if (options.objective != "maximum_likelihood" && options.objective != "reverse_kl" &&
+      options.objective != "mixed")
+    fail<ConfigError>(
+        "training.objective: expected maximum_likelihood, reverse_kl or mixed, got '{}'",
+        options.objective);
   if (options.precision != "float" && options.precision != "double")
     fail<ConfigError>("training.precision: expected float or double, got '{}'", options.precision);
 }
 
-bool is_reverse_kl(const TrainingOptions& options) { return options.objective == "reverse_kl"; }
+/// Weight of the likelihood in the steps after those by likelihood alone.
+double likelihood_weight(const TrainingOptions& options) {
+  if (options.objective == "mixed") return options.likelihood_weight;
+  return options.objective == "reverse_kl" ? 0.0 : 1.0;
+}
+
+/// First steps, by maximum likelihood alone, of another objective.
+std::int64_t likelihood_steps(const TrainingOptions& options) {
+  return options.objective == "mixed" ? options.likelihood_steps : 0;
+}
 
 OptimizerOptions optimizer_options(const TrainingOptions& options) {
   return {options.optimizer, options.weight_decay, options.beta1, options.beta2, options.epsilon};
@@ -474,43 +490,43 @@ class TypedWork final : public Trainer::Work {
         pool_(pool),
         validator_(trained_model, data, training_options.seed, pool) {
     forget_normaliser();
-    Graph graph(model.parameters(), Phase::kTraining);
-    const TrainingStep nodes = build_step(graph, data);
-    std::vector<Value> outputs{nodes.loss, nodes.non_finite};
-    outputs.insert(outputs.end(), nodes.gradients.begin(), nodes.gradients.end());
-    for (const BufferUpdate& update : graph.buffer_updates()) {
-      buffer_offsets_.push_back(model.parameters().info(update.buffer).offset);
-      outputs.push_back(update.value);
+    const double weight = likelihood_weight(options);
+    const bool likelihood_first = weight < 1.0 && likelihood_steps(options) > 0;
+    if (weight > 0.0 || likelihood_first) source_.emplace(model, data, options, pool_);
+    std::vector<ParameterId> trainable;
+    if (model.parameters().trainable_count() > 0) {
+      if (likelihood_first) add_stage(1.0, data, trainable);
+      add_stage(weight, data, trainable);
+    } else if (options.iterations > 0) {
+      fail<ConfigError>(
+          "training: the model has no trainable parameters: set training.iterations = 0 to use it "
+          "as it is");
     }
-    executor_ = std::make_unique<Executor<T>>(std::make_shared<Program<T>>(graph, outputs), pool);
-    optimizer_ = std::make_unique<Optimizer<T>>(model.parameters(), nodes.trainable,
-                                                optimizer_options(options));
-    gradients_.resize(nodes.gradients.size());
-    for (Domain domain = 0; domain < graph.domains(); ++domain)
-      counts_.push_back(domain > 0 ? graph.default_count(domain)
-                        : source_  ? source_->batch()
-                                   : options.batch_size);
-    first_samples_.resize(counts_.size());
+    optimizer_ =
+        std::make_unique<Optimizer<T>>(model.parameters(), trainable, optimizer_options(options));
     const auto flat = model.parameters().flat();
     parameters_.assign(flat.begin(), flat.end());
     if (options.weight_average > 0.0) average_.assign(flat.begin(), flat.end());
   }
 
   double step() override {
+    if (stages_.empty()) fail<ConfigError>("training: the model has no trainable parameters");
     if (counters.step == 0 && options.initialise_from_data && source_) initialise();
-    for (std::size_t domain = 0; domain < counts_.size(); ++domain)
-      first_samples_[domain] =
-          static_cast<std::uint64_t>(counters.step) * static_cast<std::uint64_t>(counts_[domain]);
-    executor_->run({.parameters = parameters_.data(),
-                    .inputs = inputs(),
-                    .counts = counts_,
-                    .first_samples = first_samples_,
-                    .seed = static_cast<std::uint64_t>(options.seed),
-                    .outputs = {}});
-    const auto loss = static_cast<double>(executor_->shared_output(0)[0]);
-    const auto non_finite = std::llround(static_cast<double>(executor_->shared_output(1)[0]));
+    Stage& stage = counters.step < likelihood_steps(options) ? stages_.front() : stages_.back();
+    for (std::size_t domain = 0; domain < stage.counts.size(); ++domain)
+      stage.first_samples[domain] = static_cast<std::uint64_t>(counters.step) *
+                                    static_cast<std::uint64_t>(stage.counts[domain]);
+    Executor<T>& executor = *stage.executor;
+    executor.run({.parameters = parameters_.data(),
+                  .inputs = inputs(stage),
+                  .counts = stage.counts,
+                  .first_samples = stage.first_samples,
+                  .seed = static_cast<std::uint64_t>(options.seed),
+                  .outputs = {}});
+    const auto loss = static_cast<double>(executor.shared_output(0)[0]);
+    const auto non_finite = std::llround(static_cast<double>(executor.shared_output(1)[0]));
     for (std::size_t index = 0; index < gradients_.size(); ++index)
-      gradients_[index] = executor_->shared_output(2 + index);
+      gradients_[index] = executor.shared_output(2 + index);
     const double norm = optimizer_->gradient_norm(gradients_, pool_);
     const bool good = std::isfinite(loss) && std::isfinite(norm);
     const double rate = options.learning_rate * schedule.factor(counters.step);
@@ -518,14 +534,14 @@ class TypedWork final : public Trainer::Work {
       const double scale =
           options.clip_norm > 0.0 && norm > options.clip_norm ? options.clip_norm / norm : 1.0;
       optimizer_->step(rate, scale, gradients_, parameters_.data(), pool_);
-      for (std::size_t index = 0; index < buffer_offsets_.size(); ++index) {
-        const auto value = executor_->shared_output(2 + gradients_.size() + index);
-        std::copy(value.begin(), value.end(), parameters_.begin() + buffer_offsets_[index]);
+      for (std::size_t index = 0; index < stage.buffer_offsets.size(); ++index) {
+        const auto value = executor.shared_output(2 + gradients_.size() + index);
+        std::copy(value.begin(), value.end(), parameters_.begin() + stage.buffer_offsets[index]);
       }
       counters.optimizer_steps = optimizer_->steps();
       if (!average_.empty()) add_to_average();
     }
-    count_step(good, loss, rate, norm, non_finite);
+    count_step(good, loss, rate, norm, non_finite, stage.samples());
     return loss;
   }
 
@@ -584,42 +600,89 @@ class TypedWork final : public Trainer::Work {
   }
 
  private:
-  TrainingStep build_step(Graph& graph, const TrainingData& data) {
-    if (!is_reverse_kl(options)) {
-      source_.emplace(model, data, options, pool_);
-      return maximum_likelihood(graph, model.flow(), options.rejection_weight);
+  /// The program of steps with one weight of the likelihood, and what it takes.
+  struct Stage {
+    std::unique_ptr<Executor<T>> executor;
+    std::vector<std::int64_t> counts, buffer_offsets;
+    std::vector<std::uint64_t> first_samples;
+    bool data = false, context = false, latent = false;  // whether it has these inputs
+    Domain draws = kShared;                              // domain of the base's samples, if any
+
+    std::int64_t drawn() const {
+      return draws == kShared ? 0 : counts[static_cast<std::size_t>(draws)];
     }
+    std::int64_t samples() const { return (data ? counts[0] : 0) + drawn(); }
+  };
+
+  void add_stage(double weight, const TrainingData& data, std::vector<ParameterId>& trainable) {
+    Graph graph(model.parameters(), Phase::kTraining);
+    const TrainingStep step = build_step(graph, weight, data);
+    Stage& stage = stages_.emplace_back();
+    stage.data = step.x.valid();
+    stage.context = step.context.valid();
+    stage.latent = step.latent.valid();
+    if (step.temperature.valid()) stage.draws = step.temperature.domain();
+    std::vector<Value> outputs{step.loss, step.non_finite};
+    outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
+    for (const BufferUpdate& update : graph.buffer_updates()) {
+      stage.buffer_offsets.push_back(model.parameters().info(update.buffer).offset);
+      outputs.push_back(update.value);
+    }
+    stage.executor =
+        std::make_unique<Executor<T>>(std::make_shared<Program<T>>(graph, outputs), pool_);
+    for (Domain domain = 0; domain < graph.domains(); ++domain)
+      stage.counts.push_back(domain > 0   ? graph.default_count(domain)
+                             : stage.data ? source_->batch()
+                                          : options.batch_size);
+    stage.first_samples.resize(stage.counts.size());
+    gradients_.resize(step.gradients.size());
+    trainable = step.trainable;
+  }
+
+  TrainingStep build_step(Graph& graph, double weight, const TrainingData& data) {
+    if (weight == 1.0) return maximum_likelihood(graph, model.flow(), options.rejection_weight);
     if (!data.target)
-      fail<DataError>("training: the objective reverse_kl needs a target with a density");
+      fail<DataError>("training: the objective {} needs a target with a density",
+                      options.objective);
     const std::vector<ColumnOptions>& columns = model.options().columns;
     if (data.target->circular() &&
         (columns.empty() || !std::all_of(columns.begin(), columns.end(),
                                          [](const ColumnOptions& c) { return c.periodic; })))
       fail<ConfigError>(
-          "training.objective: reverse_kl for {}, whose density repeats without end, needs columns "
-          "that are periodic",
-          data.target->name());
-    const TrainingStep step = reverse_kl(graph, model.flow(), *data.target,
-                                         ScoreEstimator::kCovariance, options.rejection_weight);
+          "training.objective: {} for {}, whose density repeats without end, needs columns that "
+          "are periodic",
+          options.objective, data.target->name());
     if (!model.flow().base().reparameterised() && options.batch_size < 2)
       fail<ConfigError>(
           "training.batch_size: expected at least 2 for a covariance over the batch, got {}",
           options.batch_size);
-    if (step.x.valid()) rejection_.emplace(model, options, pool_);
+    const TrainingStep step =
+        weight == 0.0
+            ? reverse_kl(graph, model.flow(), *data.target, ScoreEstimator::kCovariance,
+                         options.rejection_weight)
+            : mixed_likelihood(graph, model.flow(), *data.target, weight, options.batch_size,
+                               ScoreEstimator::kCovariance, options.rejection_weight);
+    if (step.latent.valid()) rejection_.emplace(model, options, pool_);
     temperatures_.resize(static_cast<std::size_t>(options.batch_size));
     return step;
   }
 
-  /// What the step's graph takes.
-  std::span<const BatchInput<T>> inputs() {
-    if (source_) return source_->fill(first_samples_[0], counts_[0]);
+  /// What the step's graph takes, in the order of TrainingStep.
+  std::span<const BatchInput<T>> inputs(const Stage& stage) {
     inputs_.clear();
-    if (rejection_)
-      inputs_.push_back({rejection_->fill(parameters_.data(), counters.step, counts_[0]), nullptr});
+    if (stage.data) {
+      const auto filled = source_->fill(stage.first_samples[0], stage.counts[0]);
+      inputs_.assign(filled.begin(), filled.begin() + (stage.context ? 2 : 1));
+    }
+    if (stage.draws == kShared) return inputs_;
+    if (stage.latent)
+      inputs_.push_back(
+          {rejection_->fill(parameters_.data(), counters.step, stage.drawn()), nullptr});
+    const std::int64_t steps = counters.step - likelihood_steps(options);
     double temperature = 1.0;
     if (options.annealing_steps > 0)
       temperature =
-          std::min(1.0, options.annealing_start + static_cast<double>(counters.step) /
+          std::min(1.0, options.annealing_start + static_cast<double>(steps) /
                                                       static_cast<double>(options.annealing_steps));
     std::fill(temperatures_.begin(), temperatures_.end(), static_cast<T>(temperature));
     inputs_.push_back({temperatures_.data(), nullptr});
@@ -661,7 +724,8 @@ class TypedWork final : public Trainer::Work {
     pool_.parallel((size + kAverageBlock - 1) / kAverageBlock, std::ref(task));
   }
 
-  void count_step(bool good, double loss, double rate, double norm, std::int64_t non_finite) {
+  void count_step(bool good, double loss, double rate, double norm, std::int64_t non_finite,
+                  std::int64_t samples) {
     ++counters.step;
     counters.non_finite += non_finite;
     history.add(counters.step, good, loss, rate, norm, non_finite);
@@ -685,7 +749,7 @@ class TypedWork final : public Trainer::Work {
           "{} log densities not finite): lower training.learning_rate, set training.clip_norm, or "
           "look for extreme values in the data",
           counters.bad_in_a_row, counters.step, std::isnan(loss) ? std::abs(loss) : loss, norm,
-          non_finite, counts_[0]);
+          non_finite, samples);
   }
 
   ThreadPool& pool_;
@@ -694,11 +758,9 @@ class TypedWork final : public Trainer::Work {
   std::vector<T> temperatures_;
   std::vector<BatchInput<T>> inputs_;
   Validator<T> validator_;
-  std::unique_ptr<Executor<T>> executor_;
+  std::vector<Stage> stages_;  // by likelihood alone first, if that is asked for
   std::unique_ptr<Optimizer<T>> optimizer_;
   std::vector<std::span<const T>> gradients_;
-  std::vector<std::int64_t> buffer_offsets_, counts_;
-  std::vector<std::uint64_t> first_samples_;
   std::vector<T> parameters_;
   std::vector<double> average_, best_;
 };

@@ -45,10 +45,16 @@ struct TrainingOptions {
   std::int64_t max_bad_steps = 20;  ///< steps in a row that may be skipped since they are not
                                     ///< finite; at least 0
   double time_budget = 0.0;         ///< seconds that one call of run() may take; 0: no limit
-  /// maximum_likelihood, of the training data, or reverse_kl, to TrainingData::target
+  /// maximum_likelihood, of the training data, reverse_kl, to TrainingData::target, or mixed, of
+  /// both: see mixed_likelihood
   std::string objective = "maximum_likelihood";
-  double annealing_start = 0.01;     ///< reverse_kl: factor on the target's log density at first
-  std::int64_t annealing_steps = 0;  ///< steps after which that factor has grown by 1; it ends at 1
+  double likelihood_weight = 0.5;     ///< mixed: weight of the likelihood, in [0, 1]
+  std::int64_t likelihood_steps = 0;  ///< mixed: first steps, by maximum likelihood alone
+  /// reverse_kl and mixed: factor on the target's log density at first
+  double annealing_start = 0.01;
+  /// steps, those of likelihood alone not counted, after which that factor has grown by 1; it ends
+  /// at 1
+  std::int64_t annealing_steps = 0;
   /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
   double rejection_weight = 0.0;
   bool initialise_from_data = true;  ///< lets ActNorm start from the first 4096 samples
@@ -68,7 +74,7 @@ struct TrainingData {
   std::span<const double> validation_rows = {};
   std::span<const double> validation_context = {};
   SampleGenerator generator = {};             ///< used if there are no rows; not with a context
-  std::shared_ptr<const Target> target = {};  ///< for the objective reverse_kl, which takes no rows
+  std::shared_ptr<const Target> target = {};  ///< for the objectives reverse_kl and mixed
 };
 
 /// One row of the training curve. It covers `interval` steps up to `step`; long runs merge
@@ -152,7 +158,8 @@ struct TrainingCallbacks {
 class Trainer {
  public:
   /// Compiles the training step. Throws ConfigError for options, ShapeError for arrays that do not
-  /// fit the model, DataError without data.
+  /// fit the model, DataError without the data or the target that the objective takes. A model
+  /// without trainable parameters is accepted for 0 iterations alone.
   Trainer(Model& model, const TrainingData& data, const TrainingOptions& options, ThreadPool& pool);
   ~Trainer();
   Trainer(const Trainer&) = delete;
