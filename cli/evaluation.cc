@@ -157,6 +157,34 @@ std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target
                 missed_share(log_weights, log_target, log_model, log_integral), 0.0, 4};
 }
 
+/// Mean and variance of the target's columns, from weighted samples of the model; of the first
+/// columns where there are many.
+std::vector<Figure> moment_figures(const WeightedSamples& samples, const ModelOptions& model) {
+  constexpr std::int64_t kColumns = 8;
+  const std::vector<std::string> names = [&] {
+    std::vector<std::string> result;
+    for (const ColumnOptions& column : model.columns) result.push_back(column.name);
+    return result.empty() ? default_names(model.features) : result;
+  }();
+  const std::vector<double> log_weights = samples.log_weights();
+  std::vector<Figure> figures;
+  for (std::int64_t column = 0; column < std::min(kColumns, model.features); ++column) {
+    const auto number = static_cast<std::size_t>(column);
+    if (!model.columns.empty() && model.columns[number].periodic) continue;
+    std::vector<double> values;
+    for (std::size_t i = number; i < samples.x.size();
+         i += static_cast<std::size_t>(model.features))
+      values.push_back(samples.x[i]);
+    const WeightedMean mean = weighted_mean(log_weights, values);
+    for (double& value : values) value = (value - mean.value) * (value - mean.value);
+    const WeightedMean variance = weighted_mean(log_weights, values);
+    const std::string& name = names[number];
+    figures.push_back({"mean_" + name, "mean of " + name + ", reweighted", mean.value, mean.error});
+    figures.push_back({"variance_" + name, "  its variance", variance.value, variance.error});
+  }
+  return figures;
+}
+
 /// What is known from the target's density alone.
 std::vector<Figure> energy_figures(const LoadedRun& run,
                                    const std::shared_ptr<const Target>& target,
@@ -179,11 +207,18 @@ std::vector<Figure> energy_figures(const LoadedRun& run,
                        run.model->parameters().values(base->normaliser())[0];
   figures.push_back({"log_integral", "log integral of exp(-energy)", estimate.log_integral,
                      std::hypot(estimate.log_integral_error, normaliser_error)});
-  Figure reverse = mean_of("reverse_kl_nats", "KL(model || target), nats",
-                           difference(samples.log_model, samples.log_target));
+  const bool stochastic = run.model->flow().stochastic();
+  Figure reverse =
+      mean_of("reverse_kl_nats",
+              stochastic ? "KL(model || target) of paths, nats" : "KL(model || target), nats",
+              difference(samples.log_model, samples.log_target));
   reverse.value += target->log_normaliser().value_or(estimate.log_integral);
   figures.push_back(reverse);
   const auto& columns = run.options.model.columns;
+  for (Figure& figure : moment_figures(samples, run.options.model))
+    figures.push_back(std::move(figure));
+  // A density that is an estimate says too little where it is small.
+  if (stochastic) return figures;
   // A wide proposal leaves bounds, where the model has no density, and meets a circle many times.
   if (std::any_of(columns.begin(), columns.end(), [](const ColumnOptions& column) {
         return std::isfinite(column.lower) || std::isfinite(column.upper);
@@ -204,8 +239,8 @@ std::vector<double> WeightedSamples::log_weights() const {
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
                                  std::int64_t count, std::uint64_t seed, ThreadPool& pool) {
   WeightedSamples samples;
-  samples.x = FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count);
-  samples.log_model = DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(samples.x);
+  samples.x =
+      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count, {}, &samples.log_model);
   samples.log_target = target_log_density(target, pool)(samples.x);
   return samples;
 }
@@ -335,8 +370,7 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   }
   std::shared_ptr<const Target> target;
   if (has_target(run.options.data)) target = make_target(run.options.data);
-  // Weights of samples need the density itself, which a stochastic flow only estimates.
-  if (target && !estimated)
+  if (target)
     for (Figure& figure : energy_figures(run, target, evaluator, pool))
       figures.push_back(std::move(figure));
   if (target && run.model->flow().features() == 2) {
@@ -353,7 +387,7 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                          static_cast<double>(divergence.non_finite), 0.0, 0});
       std::vector<double> log_target = truth(points.x);
       for (double& value : log_target) value -= *log_normaliser;
-      figures.insert(figures.begin() + 1,
+      figures.insert(figures.begin() + (estimated && draws > 1 ? 2 : 1),
                      mean_of("target_log_likelihood", "the target itself", log_target));
     }
     // Of angles one turn; the density repeats.

@@ -61,7 +61,8 @@ std::vector<double> target_samples(const Target& target, std::uint64_t seed, Str
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
                         const std::optional<PreparedData>& data);
 
-/// Samples of a model with their log densities by the model and, unnormalised, by a target.
+/// Samples of a model with their log densities by the model (see FlowSampler::next) and,
+/// unnormalised, by a target.
 struct WeightedSamples {
   std::vector<double> x, log_model, log_target;
   std::vector<double> log_weights() const;
@@ -70,8 +71,9 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
                                  std::int64_t count, std::uint64_t seed, ThreadPool& pool);
 
 /// Mean log likelihood of the model and of plain models fitted to the training rows; where the
-/// target's density is known, divergences, the effective share of samples reweighted to it, and the
-/// share of its mass that the model misses.
+/// target's density is known, divergences, the effective share of samples reweighted to it, the log
+/// of its integral, means and variances of its columns, and the share of its mass that the model
+/// misses.
 std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool);
 

@@ -37,6 +37,29 @@ TEST(Importance, EstimatesIntegralAndEffectiveShareOfTwoNormals) {
   EXPECT_NEAR(estimate.effective_share, share, 0.01);
 }
 
+TEST(Importance, WeightedMeansHaveTheErrorsTheyState) {
+  // Under p = N(0.3, 0.8) the mean of x^2 is 0.73; samples come from N(0, 1).
+  constexpr int kSamples = 2000, kRepeats = 400;
+  double deviations = 0.0, mean_error = 0.0;
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    RandomSequence random(7, Stream::kEvaluation, static_cast<std::uint64_t>(repeat));
+    std::vector<double> log_weights, values;
+    for (int i = 0; i < kSamples; ++i) {
+      const double x = random.normal();
+      log_weights.push_back(50.0 + log_normal(x, 0.3, 0.8) - log_normal(x, 0.0, 1.0));
+      values.push_back(x * x);
+    }
+    log_weights.push_back(-std::numeric_limits<double>::infinity());
+    values.push_back(std::numeric_limits<double>::quiet_NaN());
+    const WeightedMean mean = weighted_mean(log_weights, values);
+    deviations += (mean.value - 0.73) * (mean.value - 0.73) / kRepeats;
+    mean_error += mean.error / kRepeats;
+  }
+  // The root mean square of 400 is known to 3.5 %: 15 % is more than four of its deviations.
+  EXPECT_NEAR(std::sqrt(deviations) / mean_error, 1.0, 0.15);
+  EXPECT_THROW(weighted_mean(std::vector<double>{0.0}, std::vector<double>{}), ShapeError);
+}
+
 TEST(Importance, FindsTheShareThatAModelMisses) {
   // The target has 30 % of its mass around 20, where the model has none.
   RandomSequence random(6, Stream::kEvaluation);

@@ -41,6 +41,29 @@ ImportanceEstimate importance_estimate(std::span<const double> log_weights) {
   return result;
 }
 
+WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const double> values) {
+  if (values.size() != log_weights.size())
+    fail<ShapeError>("weighted mean: expected {} values, got {}", log_weights.size(),
+                     values.size());
+  const double largest = checked_maximum(log_weights);
+  double weights = 0.0, sum = 0.0, squares = 0.0;
+  const auto for_each = [&](const auto& function) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double weight = std::exp(log_weights[i] - largest);
+      if (weight > 0.0) function(weight, values[i]);
+    }
+  };
+  for_each([&](double weight, double value) {
+    weights += weight;
+    sum += weight * value;
+  });
+  const double mean = sum / weights;
+  for_each([&](double weight, double value) {
+    squares += weight * weight * (value - mean) * (value - mean);
+  });
+  return {mean, std::sqrt(squares) / weights};
+}
+
 double missed_share(std::span<const double> log_weights, std::span<const double> log_target,
                     std::span<const double> log_model, double log_integral) {
   if (log_target.size() != log_weights.size() || log_model.size() != log_weights.size())

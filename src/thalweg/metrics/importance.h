@@ -17,6 +17,16 @@ struct ImportanceEstimate {
 /// met.
 ImportanceEstimate importance_estimate(std::span<const double> log_weights);
 
+/// A mean of one value a sample under p, and its standard error.
+struct WeightedMean {
+  double value = 0.0, error = 0.0;
+};
+
+/// Self-normalised: sum w f / sum w, with the error (sum w^2 (f - mean)^2)^(1/2) / sum w to first
+/// order (Owen 2013, eq. 9.8). Samples with weight 0 do not count, whatever their values. Throws as
+/// importance_estimate, and ShapeError for lengths that differ.
+WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const double> values);
+
 /// Share of p's mass where the model's density is less than a twentieth of p's: the weighted share
 /// of samples with log q < log p - log_integral - log(20). `log_weights` are those of the samples,
 /// which should cover all of p. Throws as importance_estimate.

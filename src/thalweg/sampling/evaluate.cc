@@ -340,10 +340,27 @@ struct FlowSampler::State {
   const Model& model;
   ThreadPool& pool;
   std::uint64_t seed;
-  std::optional<AnyRowMap> direct;  // draw and flow at once: a base without a rejection step
-  std::optional<AnyRowMap> proposals, forward;  // with one: the flow runs on accepted draws only
-  std::uint64_t drawn = 0;                      // without a rejection step
+  Precision precision;
+  std::optional<AnyRowMap> proposals;  // of a base with a rejection step
+  // The flow with the draw before it or, after a rejection step, on accepted draws alone; the
+  // second gives log densities, too.
+  std::array<std::optional<AnyRowMap>, 2> forward;
+  std::uint64_t drawn = 0;  // without a rejection step
   std::vector<ProposalQueue> queues;
+
+  AnyRowMap& get_forward(bool with_density) {
+    auto& map = forward[with_density ? 1 : 0];
+    if (map) return *map;
+    Graph graph(model.parameters());
+    const Inputs inputs = make_inputs(graph, model);
+    const Base& base = model.flow().base();
+    const Value context = base.context_features() > 0 ? inputs.context : Value{};
+    const Value z = proposals ? inputs.main : base.draw(graph, 0, context);
+    const Mapped mapped = model.flow().forward(z, inputs.context);
+    std::vector<Value> outputs{mapped.value};
+    if (with_density) outputs.push_back(base.log_prob(z, context) - mapped.log_det);
+    return map.emplace(graph, outputs, pool, precision);
+  }
 
   void propose(ProposalQueue& queue, std::int64_t count, SamplingStatistics& statistics) {
     const std::vector<double> context = repeated(queue.context, count);
@@ -438,18 +455,14 @@ struct FlowSampler::State {
 
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
                          Precision precision)
-    : state_(new State{model, pool, seed, {}, {}, {}, 0, {}}) {
+    : state_(new State{model, pool, seed, precision, {}, {}, 0, {}}) {
   const Base& base = model.flow().base();
   Graph drawing(model.parameters());
   const Inputs given = make_inputs(drawing, model);
   const Value base_context = base.context_features() > 0 ? given.context : Value{};
   const Value z = base.draw(drawing, 0, base_context);
   const Value acceptance = base.acceptance(z, base_context);
-  if (!acceptance.valid()) {
-    state_->direct.emplace(
-        drawing, std::vector<Value>{model.flow().forward(z, given.context).value}, pool, precision);
-    return;
-  }
+  if (!acceptance.valid()) return;
   state_->proposals.emplace(drawing, std::vector<Value>{z, acceptance, drawing.uniform({1, 1})},
                             pool, precision);
   const ClassTable& classes = model.classes();
@@ -459,16 +472,12 @@ FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t see
     queue.seed = class_seed(seed, number);
     if (!classes.empty()) queue.context = classes.context(static_cast<std::int64_t>(number));
   }
-  Graph graph(model.parameters());
-  const Inputs inputs = make_inputs(graph, model);
-  state_->forward.emplace(
-      graph, std::vector<Value>{model.flow().forward(inputs.main, inputs.context).value}, pool,
-      precision);
 }
 
 FlowSampler::~FlowSampler() = default;
 
-std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context) {
+std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context,
+                                      std::vector<double>* log_density) {
   if (count < 0) fail<ShapeError>("sample: expected a count of at least 0, got {}", count);
   const Model& model = state_->model;
   State& state = *state_;
@@ -477,15 +486,16 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
                      model.flow().context_features(), context.size());
   require_known_classes("sample", model, context);
   std::vector<std::vector<double>> results;
-  if (state.direct) {
-    results = state.direct->run(model, count, {}, context, state.seed, state.drawn);
+  AnyRowMap& forward = state.get_forward(log_density != nullptr);
+  if (!state.proposals) {
+    results = forward.run(model, count, {}, context, state.seed, state.drawn);
     state.drawn += static_cast<std::uint64_t>(count);
     statistics_.proposals += count;
   } else {
     // Stochastic layers draw numbers of their own, other than the proposals'.
-    results = state.forward->run(model, count, state.accept(count, context, statistics_), context,
-                                 class_seed(state.seed, kForwardSeed),
-                                 static_cast<std::uint64_t>(statistics_.samples));
+    results = forward.run(model, count, state.accept(count, context, statistics_), context,
+                          class_seed(state.seed, kForwardSeed),
+                          static_cast<std::uint64_t>(statistics_.samples));
     // Samples that wait for the next call have had their share of the proposals.
     double proposals = 0.0;
     for (const ProposalQueue& queue : state.queues) {
@@ -497,6 +507,7 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
     }
     statistics_.proposals = std::llround(proposals);
   }
+  if (log_density != nullptr) *log_density = std::move(results[1]);
   std::vector<double>& x = results[0];
   statistics_.non_finite += state.finish(x);
   statistics_.samples += count;
