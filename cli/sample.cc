@@ -1,10 +1,11 @@
-// thalweg sample: draws from a trained model, block by block.
+// thalweg sample: draws from a trained model, block by block or by Markov chains.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/sampling.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/sampling/evaluate.h"
@@ -13,49 +14,40 @@
 
 namespace thalweg::cli {
 
-namespace {
-
-constexpr std::int64_t kBlock = 65536;  // rows in memory at a time
-
-struct Arguments {
-  std::string run, out, condition, precision = "float";
-  std::int64_t count = 0, seed = 1;
-  int threads = 0;
-  bool quiet = false;
-};
-
 std::vector<std::string> column_names(const ModelOptions& model) {
   std::vector<std::string> names;
   for (const ColumnOptions& column : model.columns) names.push_back(column.name);
   return names.empty() ? default_names(model.features) : names;
 }
 
-void sample(const Arguments& arguments) {
-  ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run);
-  const ModelOptions& model = run.options.model;
-  ModelRows given;
-  if (model.context_features > 0) {
-    if (arguments.condition.empty())
-      fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
-    given = rows_for_model(load_table(arguments.condition), model, false);
-  } else if (!arguments.condition.empty()) {
-    fail<ConfigError>("--condition: this model has no condition");
+std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
+                                 std::int64_t first, std::int64_t count) {
+  std::vector<double> rows;
+  if (width == 0) return rows;
+  const std::int64_t given = static_cast<std::int64_t>(condition.size()) / width;
+  for (std::int64_t row = first; row < first + count; ++row) {
+    const auto begin = condition.begin() + row % given * width;
+    rows.insert(rows.end(), begin, begin + width);
   }
-  const bool exact = arguments.precision == "double";
+  return rows;
+}
+
+namespace {
+
+constexpr std::int64_t kBlock = 65536;  // rows in memory at a time
+
+void sample_naively(const SampleArguments& arguments, const LoadedRun& run,
+                    std::span<const double> condition, ThreadPool& pool) {
+  const ModelOptions& model = run.options.model;
   TableWriter writer(arguments.out, column_names(model),
-                     exact ? FloatType::kFloat64 : FloatType::kFloat32);
+                     arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
   FlowSampler sampler(*run.model, pool, static_cast<std::uint64_t>(arguments.seed),
-                      exact ? Precision::kDouble : Precision::kFloat);
+                      arguments.exact() ? Precision::kDouble : Precision::kFloat);
   catch_interrupts();
   for (std::int64_t done = 0; done < arguments.count;) {
     const std::int64_t block = std::min(kBlock, arguments.count - done);
-    std::vector<double> context;
-    for (std::int64_t row = done; row < done + block && given.rows > 0; ++row) {
-      const auto begin = given.context.begin() + row % given.rows * model.context_features;
-      context.insert(context.end(), begin, begin + model.context_features);
-    }
-    writer.append(sampler.next(block, context));
+    writer.append(
+        sampler.next(block, rows_in_turn(condition, model.context_features, done, block)));
     done += block;
     if (interrupted()) {
       fmt::print(stderr, "thalweg: interrupted; nothing was written\n");
@@ -76,11 +68,28 @@ void sample(const Arguments& arguments) {
                statistics.non_finite, arguments.count, arguments.run);
 }
 
+void sample(const SampleArguments& arguments) {
+  ThreadPool pool(arguments.threads);
+  const LoadedRun run = load_run(arguments.run);
+  ModelRows given;
+  if (run.options.model.context_features > 0) {
+    if (arguments.condition.empty())
+      fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
+    given = rows_for_model(load_table(arguments.condition), run.options.model, false);
+  } else if (!arguments.condition.empty()) {
+    fail<ConfigError>("--condition: this model has no condition");
+  }
+  if (arguments.sampler == "naive")
+    sample_naively(arguments, run, given.context, pool);
+  else
+    sample_by_chains(arguments, run, given.context, pool);
+}
+
 }  // namespace
 
 void add_sample(CLI::App& app) {
   CLI::App* command = app.add_subcommand("sample", "Draw from a trained model");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<SampleArguments>();
   command->add_option("RUN", arguments->run, "folder of a run")->required();
   command->add_option("--count", arguments->count, "number of samples; may exceed memory")
       ->required()
@@ -96,10 +105,48 @@ void add_sample(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
+
+  command
+      ->add_option("--sampler", arguments->sampler,
+                   "naive: the flow's own draws; or Markov chains: sails, sails_published, mala, "
+                   "hmc, independence")
+      ->check(CLI::IsMember({"naive", "sails", "sails_published", "mala", "hmc", "independence"}));
+  std::vector<CLI::Option*> of_chains = {
+      command->add_option("--chains", arguments->chains, "chains at once; 1000 unless given")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000})),
+      command->add_option("--burn-in", arguments->burn_in, "steps before the first sample; 500")
+          ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000})),
+      command->add_option("--thinning", arguments->thinning, "steps between samples of a chain; 10")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000})),
+      command
+          ->add_option("--step-size", arguments->step_size,
+                       "of sails, mala and hmc; 0: found during burn-in")
+          ->check(CLI::Range(0.0, 1e9)),
+      command
+          ->add_option(
+              "--local-probability", arguments->local_probability,
+              "of a step by sails, mala or hmc; else a draw from the base is proposed; 0.5")
+          ->check(CLI::Range(0.0, 1.0)),
+      command->add_option("--leapfrog-steps", arguments->leapfrog_steps, "of hmc; 8")
+          ->check(CLI::Range(1, 10000)),
+      command
+          ->add_option("--density", arguments->density,
+                       "what mala, hmc and independence sample: model, or target: what the run was "
+                       "trained for, if that is known")
+          ->check(CLI::IsMember({"model", "target"}))};
   command->footer(
       "Examples:\n  thalweg sample runs/points --count 1000 --out samples.csv\n"
-      "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7");
-  command->callback([arguments] { sample(*arguments); });
+      "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7\n"
+      "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails\n"
+      "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target");
+  command->callback([arguments, of_chains] {
+    if (arguments->sampler == "naive")
+      for (const CLI::Option* option : of_chains)
+        if (option->count() > 0)
+          fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",
+                            option->get_name());
+    sample(*arguments);
+  });
 }
 
 }  // namespace thalweg::cli

@@ -28,6 +28,8 @@ class Base {
   /// The draw of this number (counted from 1) is accepted in any case; 0 if there is no rejection
   /// step.
   virtual std::int64_t truncation() const { return 0; }
+  /// What draw() draws from: this base, unless it has a rejection step.
+  virtual const Base& proposal() const { return *this; }
   /// Whether draw() gives exact samples whose derivatives flow to the parameters.
   virtual bool reparameterised() const { return true; }
   std::int64_t features() const { return features_; }

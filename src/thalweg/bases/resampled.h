@@ -47,7 +47,7 @@ class ResampledBase : public Base {
 
   std::int64_t truncation() const override { return options_.truncation; }
   bool reparameterised() const override { return false; }
-  const Base& proposal() const { return *proposal_; }
+  const Base& proposal() const override { return *proposal_; }
 
   /// The acceptance of one fresh proposal for each sample of `domain`, 1 x 1: its mean is Z.
   Value acceptance_of_proposal(Graph& graph, Domain domain = 0, Value context = {}) const;

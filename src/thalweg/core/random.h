@@ -22,6 +22,7 @@ enum class Stream : std::uint32_t {
   kTarget = 6,
   kAcceptance = 7,
   kEvaluation = 8,
+  kChains = 9,
   kGraph = 1024,  ///< Random nodes of a graph use kGraph + node stream.
 };
 

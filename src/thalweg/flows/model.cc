@@ -35,6 +35,7 @@ struct Builder {
   const ModelOptions& options;
   ParameterStore& parameters;
   RandomSequence random;
+  std::size_t column_maps = 0;  ///< of the transforms, once they are made
   /// Which features of the base and of each coupling's z are angles; empty without periodic
   /// columns.
   std::vector<std::vector<bool>> circular = {};
@@ -301,7 +302,9 @@ struct Builder {
       if (flow.act_norm)
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
     }
+    const std::size_t inner = result.size();
     add_columns(result);
+    column_maps = result.size() - inner;
     return result;
   }
 
@@ -357,6 +360,7 @@ Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options
   }
   classes_ = builder.classes();
   flow_ = std::make_unique<Flow>(std::move(base), builder.transforms());
+  column_maps_ = builder.column_maps;
 }
 
 }  // namespace thalweg

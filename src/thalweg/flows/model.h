@@ -107,6 +107,9 @@ class Model {
 
   const ModelOptions& options() const { return options_; }
   const Flow& flow() const { return *flow_; }
+  /// How many of the flow's last transforms serve the columns alone: they lead from standardised
+  /// columns without bounds to data.
+  std::size_t column_maps() const { return column_maps_; }
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }
   /// The resampled base, or null.
@@ -120,6 +123,7 @@ class Model {
   std::shared_ptr<const ResampledBase> resampled_;
   std::unique_ptr<Flow> flow_;
   ClassTable classes_;
+  std::size_t column_maps_ = 0;
 };
 
 }  // namespace thalweg

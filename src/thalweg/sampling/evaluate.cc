@@ -214,6 +214,31 @@ class AnyRowMap {
 
 }  // namespace
 
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool) {
+  constexpr std::int64_t kRows = 4096;
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  const std::int64_t features = model.flow().features();
+  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / features;
+  std::atomic<std::int64_t> non_finite{0};
+  pool.parallel((rows + kRows - 1) / kRows, [&](std::int64_t part, int) {
+    std::int64_t found = 0;
+    for (std::int64_t row = part * kRows; row < std::min(rows, (part + 1) * kRows); ++row) {
+      bool finite = true;
+      for (std::int64_t column = 0; column < features; ++column) {
+        double& value = x[static_cast<std::size_t>(row * features + column)];
+        if (!columns.empty() && columns[static_cast<std::size_t>(column)].integer) {
+          const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
+          value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
+        }
+        finite = finite && std::isfinite(value);
+      }
+      if (!finite) ++found;
+    }
+    non_finite += found;
+  });
+  return non_finite;
+}
+
 struct DensityEvaluator::Programs {
   const Model& model;
   ThreadPool& pool;
@@ -424,33 +449,6 @@ struct FlowSampler::State {
     }
     return latent;
   }
-
-  /// Rounds evenly spaced columns of samples down to their values; gives the number of rows that
-  /// are not finite.
-  std::int64_t finish(std::vector<double>& x) const {
-    constexpr std::int64_t kRows = 4096;
-    const std::vector<ColumnOptions>& columns = model.options().columns;
-    const std::int64_t features = model.flow().features();
-    const std::int64_t rows = static_cast<std::int64_t>(x.size()) / features;
-    std::atomic<std::int64_t> non_finite{0};
-    pool.parallel((rows + kRows - 1) / kRows, [&](std::int64_t part, int) {
-      std::int64_t found = 0;
-      for (std::int64_t row = part * kRows; row < std::min(rows, (part + 1) * kRows); ++row) {
-        bool finite = true;
-        for (std::int64_t column = 0; column < features; ++column) {
-          double& value = x[static_cast<std::size_t>(row * features + column)];
-          if (!columns.empty() && columns[static_cast<std::size_t>(column)].integer) {
-            const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
-            value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
-          }
-          finite = finite && std::isfinite(value);
-        }
-        if (!finite) ++found;
-      }
-      non_finite += found;
-    });
-    return non_finite;
-  }
 };
 
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
@@ -509,7 +507,7 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
   }
   if (log_density != nullptr) *log_density = std::move(results[1]);
   std::vector<double>& x = results[0];
-  statistics_.non_finite += state.finish(x);
+  statistics_.non_finite += finish_samples(model, x, state.pool);
   statistics_.samples += count;
   return std::move(x);
 }

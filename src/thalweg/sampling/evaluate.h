@@ -50,6 +50,10 @@ class DensityEvaluator {
   std::unique_ptr<Programs> programs_;
 };
 
+/// Rounds evenly spaced columns of samples down to their values, as a model's data have them. Gives
+/// the number of rows that are not finite. `x` is rows x features.
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool);
+
 /// What drawing samples cost.
 struct SamplingStatistics {
   std::int64_t samples = 0,

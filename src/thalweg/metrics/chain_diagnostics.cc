@@ -1,0 +1,79 @@
+#include "thalweg/metrics/chain_diagnostics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "thalweg/core/error.h"
+
+namespace thalweg {
+namespace {
+
+/// Half chains with their means removed.
+struct HalfChains {
+  std::int64_t count = 0, length = 0;
+  std::vector<double> values, means;
+
+  /// Mean over the half chains of the autocovariance at a lag, divided by the length at any lag.
+  double autocovariance(std::int64_t lag) const {
+    double sum = 0.0;
+    for (std::int64_t chain = 0; chain < count; ++chain) {
+      const double* x = values.data() + chain * length;
+      for (std::int64_t i = lag; i < length; ++i) sum += x[i] * x[i - lag];
+    }
+    return sum / static_cast<double>(count * length);
+  }
+};
+
+HalfChains half_chains(std::span<const double> values, std::int64_t chains) {
+  const std::int64_t draws = static_cast<std::int64_t>(values.size()) / chains;
+  HalfChains halves;
+  halves.count = 2 * chains;
+  halves.length = draws / 2;
+  for (std::int64_t chain = 0; chain < chains; ++chain)
+    for (const std::int64_t start : {chain * draws, (chain + 1) * draws - halves.length}) {
+      const auto half =
+          values.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(halves.length));
+      double mean = 0.0;
+      for (const double value : half) mean += value / static_cast<double>(halves.length);
+      halves.means.push_back(mean);
+      for (const double value : half) halves.values.push_back(value - mean);
+    }
+  return halves;
+}
+
+}  // namespace
+
+ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t chains) {
+  if (chains < 1 || static_cast<std::int64_t>(values.size()) % chains != 0)
+    fail<ShapeError>("chain_diagnostics: expected {} chains of one length, got {} values", chains,
+                     values.size());
+  if (static_cast<std::int64_t>(values.size()) / chains < 4) return {NAN, NAN};
+  const HalfChains halves = half_chains(values, chains);
+  const auto length = static_cast<double>(halves.length);
+  const auto count = static_cast<double>(halves.count);
+  double centre = 0.0, between = 0.0;
+  for (const double mean : halves.means) centre += mean / count;
+  for (const double mean : halves.means) between += (mean - centre) * (mean - centre);
+  between /= count - 1.0;
+  const double within = halves.autocovariance(0) * length / (length - 1.0);
+  const double total = within * (length - 1.0) / length + between;
+  if (!(within > 0.0)) return {NAN, NAN};
+
+  const auto autocorrelation = [&](std::int64_t lag) {
+    return 1.0 - (within - halves.autocovariance(lag)) / total;
+  };
+  double pairs = 0.0, last = INFINITY;
+  for (std::int64_t lag = 0; lag + 1 < halves.length; lag += 2) {
+    const double pair = (lag == 0 ? 1.0 : autocorrelation(lag)) + autocorrelation(lag + 1);
+    if (!(pair > 0.0)) break;
+    last = std::min(last, pair);
+    pairs += last;
+  }
+  // Chains that alternate may be worth more than independent draws, within reason.
+  const double samples = length * count;
+  const double time = std::max(2.0 * pairs - 1.0, 1.0 / std::log10(std::max(samples, 10.0)));
+  return {std::sqrt(total / within), samples / time};
+}
+
+}  // namespace thalweg

@@ -1,0 +1,84 @@
+// Densities in the latent space of a flow that Markov chains sample.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "thalweg/flows/flow.h"
+#include "thalweg/targets/target.h"
+
+namespace thalweg {
+
+/// What a chain samples, as a density in the latent variable z. f is the flow's map from z to y,
+/// the columns as the model knows them (standardised and without bounds), with Jacobian J.
+enum class ChainTarget : std::uint8_t {
+  kModel,      ///< q_Z(z): in the data's space the flow's own density
+  kSharpened,  ///< proportional to q_Z(z) / |J(z)|: in y proportional to q_Y / |J|, which is not
+               ///< the flow's own density but a sharper one, with other masses of the modes
+               ///< (Coeurdoux, Dobigeon, Chainais 2023, eq. 9)
+  kEnergy,     ///< the density that the run was trained for: p*(x(z)) |dx/dz|
+};
+
+/// A line about what a chain samples and what it does not.
+std::string statement(ChainTarget target);
+
+/// A place of a chain, with what the kernels ask about it; 1 x 1 but for vectors.
+struct ChainPoint {
+  Value z;            ///< features x 1
+  Value y;            ///< f(z), features x 1
+  Value log_base;     ///< log q_Z(z)
+  Value log_det;      ///< log|J(z)|
+  Value log_density;  ///< of the target, unnormalised, in z
+  Value gradient;     ///< d log_density / dz, where it is wanted
+  Value score;        ///< d log q_Y / dy at y, where it is wanted
+};
+
+/// One target over the latent space of one flow. Const functions are thread safe (one graph belongs
+/// to one thread).
+class LatentDensity {
+ public:
+  /// The last `column_maps` transforms of the flow turn y into data. kEnergy wants an `energy`.
+  /// Throws ConfigError for a flow with stochastic layers, whose density is only an estimate, and
+  /// for a missing energy or one of another number of features. `flow` must outlive it.
+  LatentDensity(const Flow& flow, std::size_t column_maps, ChainTarget target,
+                std::shared_ptr<const Target> energy = nullptr);
+
+  /// Everything about z, with the gradient and the score if they are wanted.
+  ChainPoint at(Value z, Value context, bool with_gradient, bool with_score) const;
+  /// d log_density / dz.
+  Value gradient(Value z, Value context) const;
+  /// f^-1(y).
+  Value to_latent(Value y, Value context) const;
+  /// J(z)^-1 times a vector of y's space, at y = f(z).
+  Value pull_back(Value y, Value tangent, Value context) const;
+  /// J(z) times a vector of the latent space, at a point that at() has built.
+  Value push_forward(const ChainPoint& point, Value tangent) const;
+  /// J(z) times a vector of the latent space.
+  Value push_forward(Value z, Value tangent, Value context) const;
+  /// x, in the units of the data.
+  Value to_data(Value y, Value context) const;
+
+  /// One draw for each sample of domain 0, and the log density of such draws: of the base, or
+  /// where it has a rejection step of what it draws its proposals from.
+  Value draw(Graph& graph, Value context) const;
+  Value log_draw(Value z, Value context) const;
+
+  ChainTarget target() const { return target_; }
+  std::int64_t features() const { return flow_->features(); }
+  std::int64_t context_features() const { return flow_->context_features(); }
+
+ private:
+  Mapped inner_forward(Value z, Value context) const;
+  Mapped inner_inverse(Value y, Value context) const;
+  Value log_base(const Base& base, Value z, Value context) const;
+  Value log_density(Value y, Value log_base, Value log_det, Value context) const;
+
+  const Flow* flow_;
+  std::size_t inner_;  // transforms of f
+  ChainTarget target_;
+  std::shared_ptr<const Target> energy_;
+};
+
+}  // namespace thalweg
