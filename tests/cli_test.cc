@@ -690,6 +690,24 @@ TEST_F(Cli, LearnsFromPointsAndFromAnEnergy) {
                  "training.objective=mixed from both");
 }
 
+TEST_F(Cli, UsesAModelWithoutParametersAsItIs) {
+  const auto untrained = [](const std::string& steps) {
+    return std::vector<std::string>{
+        "train", "--energy",         "x^2 + y^2", "--out",
+        "r",     "--quiet",          "--set",     "flow.kind=none",
+        "--set", "base.kind=normal", "--set",     "training.iterations=" + steps};
+  };
+  expect_failure(untrained("10"), 2, "no trainable parameters");
+  ASSERT_EQ(run(untrained("0")).code, 0);
+  const auto figures = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
+  EXPECT_NEAR(figures["log_integral"], std::log(M_PI),
+              5.0 * figures["log_integral_error"].get<double>());
+  EXPECT_NEAR(figures["variance_x"], 0.5, 5.0 * figures["variance_x_error"].get<double>());
+  EXPECT_EQ(run({"train", "--resume", "--out", "r", "--quiet"}).code, 0);
+  EXPECT_EQ(run({"sample", "r", "--count", "10", "--out", "s.csv"}).code, 0);
+  EXPECT_EQ(run({"doctor", "r"}).code, 0);
+}
+
 TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--energy", "x^2 +"}, "energy: column 6: expected a number"},

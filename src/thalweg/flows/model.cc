@@ -265,10 +265,12 @@ struct Builder {
                                                    "elementwise_spline",
                                                    "autoregressive_affine",
                                                    "autoregressive_spline",
-                                                   "residual"};
+                                                   "residual",
+                                                   "none"};
     if (std::find(kinds.begin(), kinds.end(), flow.kind) == kinds.end())
       unknown("flow.kind", flow.kind, fmt::format("{}", fmt::join(kinds, ", ")).c_str());
-    const bool couples = flow.kind != "residual";
+    const bool moves = flow.kind != "none";
+    const bool couples = moves && flow.kind != "residual";
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     std::vector<std::shared_ptr<const Transform>> result;
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
@@ -281,8 +283,9 @@ struct Builder {
                 .network = mlp_factory({.hidden = flow.index_hidden,
                                         .activation = activation_by_name(flow.activation)}),
                 .context_features = options.context_features}));
-      result.push_back(couples ? coupling(name + ".coupling", block)
-                               : residual(name + ".residual"));
+      if (moves)
+        result.push_back(couples ? coupling(name + ".coupling", block)
+                                 : residual(name + ".residual"));
       if (couples && features > 1) {
         if (flow.permutation == "swap")
           result.push_back(
@@ -299,7 +302,7 @@ struct Builder {
         else if (flow.permutation != "none")
           unknown("flow.permutation", flow.permutation, "swap, reverse, random, lu, none");
       }
-      if (flow.act_norm)
+      if (moves && flow.act_norm)
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
     }
     const std::size_t inner = result.size();

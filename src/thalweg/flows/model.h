@@ -18,8 +18,9 @@ struct FlowOptions {
   /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings),
   /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
   /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
-  /// (each column moved by what those before it decide; sampling takes a network pass a column) or
-  /// "residual" (z = x + g(x) with a Lipschitz bound on g).
+  /// (each column moved by what those before it decide; sampling takes a network pass a column),
+  /// "residual" (z = x + g(x) with a Lipschitz bound on g) or "none", for blocks of nothing but
+  /// stochastic layers.
   std::string kind = "real_nvp";
   /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
   /// ActNorm; at least 1

@@ -232,14 +232,15 @@ void save_checkpoint(const std::string& path, const ParameterStore& layout,
 
 TrainerState load_checkpoint(const std::string& path, const ParameterStore& layout) {
   Reader reader(path, kCheckpointKind);
-  const ParameterInfo& first = layout.infos().at(0);
+  const auto has = [&](const char* prefix) {
+    return !layout.infos().empty() && reader.has(prefix + layout.infos().front().name);
+  };
   TrainerState state;
   state.parameters = take_flat(reader, "parameters/", layout, true);
   state.first_moment = take_flat(reader, "first_moment/", layout, false);
   state.second_moment = take_flat(reader, "second_moment/", layout, false);
-  if (reader.has("average/" + first.name))
-    state.average = take_flat(reader, "average/", layout, true);
-  if (reader.has("best/" + first.name)) state.best = take_flat(reader, "best/", layout, true);
+  if (has("average/")) state.average = take_flat(reader, "average/", layout, true);
+  if (has("best/")) state.best = take_flat(reader, "best/", layout, true);
   for (const auto& field : kCounts)
     state.counters.*field.member = reader.number<std::int64_t>(field.name);
   for (const auto& field : kLosses)

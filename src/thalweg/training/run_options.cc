@@ -366,12 +366,12 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.kind",
        "real_nvp and spline couple columns; elementwise_spline serves one column; autoregressive_ "
        "kinds move each column by those before it: densities are quick, samples take a pass a "
-       "column; residual is z = x + g(x)",
+       "column; residual is z = x + g(x); none is for layers of moves alone",
        [](R& r) -> P { return &r.model.flow.kind; },
        0,
        0,
        {"real_nvp", "spline", "elementwise_spline", "autoregressive_affine",
-        "autoregressive_spline", "residual"}},
+        "autoregressive_spline", "residual", "none"}},
       {"flow.blocks",
        "couplings, each followed by a permutation and ActNorm, or residual layers with ActNorm",
        [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
