@@ -38,6 +38,13 @@ class Keys {
     return *value;
   }
 
+  double number(const std::string& key, double otherwise) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return otherwise;
+    if (!node->is_number()) fail<ConfigError>("{}: {}: expected a number", where_, key);
+    return *node->value<double>();
+  }
+
   std::vector<std::string> texts(const std::string& key) {
     std::vector<std::string> result;
     for_each(key, [&](const toml::node& node) {
@@ -75,6 +82,17 @@ class Keys {
     std::ostringstream text;
     text << toml::toml_formatter(*node->as_table());
     return text.str();
+  }
+
+  /// The keys of a table within, if there is one.
+  template <typename Function>
+  void table(const std::string& key, const Function& function) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return;
+    if (!node->is_table()) fail<ConfigError>("{}: {}: expected a table", where_, key);
+    Keys keys(*node->as_table(), fmt::format("{}: {}", where_, key));
+    function(keys);
+    keys.finish();
   }
 
   template <typename Function>
@@ -143,15 +161,32 @@ void check(const Experiment& experiment) {
     if (find_part(experiment.columns, key) == nullptr)
       fail<ConfigError>("{}: unknown column '{}'{}", experiment.name, key, name_hint(key, known));
   };
+  for (const ExperimentPart& column : experiment.columns) {
+    const std::size_t figures =
+        experiment.tables.empty() ? 0 : experiment.tables.front().figures.size();
+    if (!column.published.empty() && column.published.size() != figures)
+      fail<ConfigError>(
+          "{}: column '{}': expected {} published values, as the first table has, got "
+          "{}",
+          experiment.name, column.key, figures, column.published.size());
+  }
+  if (experiment.spread != "error" && experiment.spread != "deviation")
+    fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
+                      experiment.spread);
+  if (!experiment.truth.empty() && !experiment.profile)
+    fail<ConfigError>("{}: truth: expected a table [profile] besides", experiment.name);
   for (const Comparison& comparison : experiment.comparisons) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  const std::vector<std::string> kinds = {"densities", "overview", "bases", "chart"};
+  const std::vector<std::string> kinds = {"densities", "overview", "bases",
+                                          "chart",     "samples",  "profiles"};
   for (const ExperimentPicture& picture : experiment.pictures) {
     if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
       fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,
                         name_hint(picture.kind, kinds));
+    if (picture.kind == "profiles" && !experiment.profile)
+      fail<ConfigError>("{}: pictures: profiles need a table [profile]", experiment.name);
     for (const std::string& column : picture.columns) want_column(column);
   }
 }
@@ -177,6 +212,21 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
   result.published_floor = keys.text("published_floor");
   result.better = keys.text("better");
   result.also = keys.texts("also");
+  result.compare = keys.texts("compare");
+  if (const std::string spread = keys.text("spread"); !spread.empty()) result.spread = spread;
+  result.truth = keys.text("truth");
+  keys.tables("tables", [&](Keys& part) {
+    result.tables.push_back({part.text("caption", true), part.texts("figures")});
+  });
+  keys.table("profile", [&](Keys& part) {
+    ProfileRequest& profile = result.profile.emplace();
+    profile.repeats = part.whole("repeats", profile.repeats);
+    profile.samples = part.whole("samples", profile.samples);
+    profile.bins = part.whole("bins", profile.bins);
+    profile.lower = part.number("lower", profile.lower);
+    profile.upper = part.number("upper", profile.upper);
+    profile.limit = part.number("limit", profile.limit);
+  });
   result.seeds = keys.whole("seeds", 3);
   result.notes = keys.texts("notes");
   result.settings = keys.settings("settings");

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/profile.h"
 #include "thalweg/training/run_options.h"
 
 namespace thalweg::cli {
@@ -28,7 +29,8 @@ struct ExperimentPart {
   std::string name;      ///< as people read it
   std::string settings;  ///< TOML, as in a config file
   std::string data;      ///< rows: folder of the table under --data; empty: none is needed
-  std::vector<Published> published;  ///< rows: one a column
+  /// rows: one a column; columns: one a figure of the first table
+  std::vector<Published> published;
 };
 
 /// Two columns whose difference is of interest: `to` minus `from`.
@@ -38,11 +40,17 @@ struct Comparison {
 
 /// What is drawn of the first seed's runs.
 struct ExperimentPicture {
-  std::string kind;  ///< densities, bases, acceptance, or chart
+  std::string kind;  ///< densities, overview, bases, chart, samples or profiles
   std::string title;
   std::vector<std::string> columns;  ///< keys; empty: all
   std::string x;                     ///< chart: label of the horizontal axis, the columns' names
   std::vector<std::string> y = {};   ///< chart: figures; empty: the metric and all in `also`
+};
+
+/// A table of figures with a line a run, in place of the one of `metric` and `also`.
+struct ExperimentTable {
+  std::string caption;
+  std::vector<std::string> figures;
 };
 
 struct Experiment {
@@ -56,6 +64,11 @@ struct Experiment {
   std::string published_metric, published_floor;
   std::string better = "lower";   ///< lower or higher
   std::vector<std::string> also;  ///< further figures to list
+  std::vector<ExperimentTable> tables;
+  std::vector<std::string> compare;       ///< figures whose differences are listed; empty: metric
+  std::string spread = "error";           ///< what follows a mean: error (of the mean), deviation
+  std::optional<ProfileRequest> profile;  ///< free energies, for figures and pictures
+  std::string truth;  ///< label of lines of exact samples; empty: none; needs `profile`
   std::int64_t seeds = 3;
   std::vector<std::string> notes;
   std::string settings;  ///< TOML, of every run

@@ -49,13 +49,13 @@ struct RunResult {
   }
 };
 
-/// Mean over seeds and its standard error; NaN error for one seed.
+/// Mean over seeds and its standard error, or the deviation of one run; NaN error for one seed.
 struct Summary {
   double mean = NAN, error = NAN;
   std::size_t count = 0;
 };
 
-Summary summarise(const std::vector<double>& values) {
+Summary summarise(const std::vector<double>& values, bool deviation = false) {
   Summary result;
   result.count = values.size();
   if (values.empty()) return result;
@@ -64,7 +64,8 @@ Summary summarise(const std::vector<double>& values) {
   for (const double value : values) sum += value;
   result.mean = sum / count;
   for (const double value : values) squares += (value - result.mean) * (value - result.mean);
-  if (values.size() > 1) result.error = std::sqrt(squares / (count - 1.0) / count);
+  if (values.size() > 1)
+    result.error = std::sqrt(squares / (count - 1.0) / (deviation ? 1.0 : count));
   return result;
 }
 
@@ -92,6 +93,7 @@ class Reproduction {
     runs_folder_ = fmt::format("{}/{}/scale-{}", arguments_.out, runs, arguments_.scale);
     page_folder_ =
         fmt::format("{}/{}/scale-{}", arguments_.out, experiment_.name, arguments_.scale);
+    truths_.resize(experiment_.rows.size());
     results_.resize(experiment_.rows.size(),
                     std::vector<std::vector<RunResult>>(experiment_.columns.size()));
   }
@@ -196,6 +198,28 @@ class Reproduction {
     write_file_atomically(path + "/figures.json", json.dump(2) + "\n");
   }
 
+  static void add_figures(RunResult& result, std::vector<Figure> figures) {
+    for (Figure& figure : figures) result.figures.push_back(std::move(figure));
+  }
+
+  std::string truth_folder(std::size_t row, std::int64_t seed) const {
+    return fmt::format("{}/{}/truth/seed-{}", runs_folder_, experiment_.rows[row].key, seed);
+  }
+
+  /// The figures of exact samples.
+  RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const {
+    const std::shared_ptr<const Target> target = make_target(options(row, 0, seed).data);
+    RunResult result;
+    result.seed = seed;
+    add_figures(result, profile_figures(true_profile_samples(*target, *experiment_.profile,
+                                                             static_cast<std::uint64_t>(seed)),
+                                        target, *experiment_.profile, pool));
+    const std::string path = truth_folder(row, seed);
+    fs::create_directories(path);
+    save(path, result);
+    return result;
+  }
+
   RunResult train(std::size_t row, std::size_t column, std::int64_t seed, ThreadPool& pool) const {
     const std::string path = folder(row, column, seed);
     TrainingRequest request;
@@ -230,6 +254,12 @@ class Reproduction {
     result.steps = loaded.manifest.steps;
     result.seconds = loaded.manifest.seconds;
     result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
+    if (experiment_.profile) {
+      const std::shared_ptr<const Target> target = make_target(loaded.options.data);
+      add_figures(result,
+                  profile_figures(profile_samples(loaded, target, *experiment_.profile, pool),
+                                  target, *experiment_.profile, pool));
+    }
     save(path, result);
     return result;
   }
@@ -256,7 +286,12 @@ class Reproduction {
         experiment_.rows.size() * experiment_.columns.size() * static_cast<std::size_t>(seeds_);
     std::size_t number = 0;
     for (std::int64_t seed = 1; seed <= seeds_; ++seed)
-      for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
+      for (std::size_t row = 0; row < experiment_.rows.size(); ++row) {
+        if (!experiment_.truth.empty()) {
+          std::optional<RunResult> truth;
+          if (!arguments_.force) truth = load(truth_folder(row, seed));
+          truths_[row].push_back(truth ? std::move(*truth) : judge_truth(row, seed, pool));
+        }
         for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
           ++number;
           std::optional<RunResult> result;
@@ -277,21 +312,28 @@ class Reproduction {
           }
           results_[row][column].push_back(std::move(*result));
         }
+      }
   }
 
   void load_all() {
     for (std::size_t row = 0; row < results_.size(); ++row)
-      for (std::size_t column = 0; column < results_[row].size(); ++column)
-        for (std::int64_t seed = 1; seed <= seeds_; ++seed)
+      for (std::int64_t seed = 1; seed <= seeds_; ++seed) {
+        if (auto truth = load(truth_folder(row, seed))) truths_[row].push_back(std::move(*truth));
+        for (std::size_t column = 0; column < results_[row].size(); ++column)
           if (auto result = load(folder(row, column, seed)))
             results_[row][column].push_back(std::move(*result));
+      }
+  }
+
+  Summary summary(const std::vector<RunResult>& runs, const std::string& name) const {
+    std::vector<double> values;
+    for (const RunResult& result : runs)
+      if (const Figure* figure = result.find(name)) values.push_back(figure->value);
+    return summarise(values, experiment_.spread == "deviation");
   }
 
   Summary summary(std::size_t row, std::size_t column, const std::string& name) const {
-    std::vector<double> values;
-    for (const RunResult& result : results_[row][column])
-      if (const Figure* figure = result.find(name)) values.push_back(figure->value);
-    return summarise(values);
+    return summary(results_[row][column], name);
   }
 
   std::string label_of(const std::string& name) const {
@@ -334,12 +376,55 @@ class Reproduction {
     return result;
   }
 
+  /// One of the experiment's own tables: what was published below each run, exact samples last.
+  TextTable table(const ExperimentTable& wanted, bool first) const {
+    TextTable result;
+    result.caption = wanted.caption;
+    result.header = {"row", "model"};
+    for (const std::string& name : wanted.figures) result.header.push_back(label_of(name));
+    result.header.insert(result.header.end(), {"runs", "time a run"});
+    const auto add = [&](std::size_t row, const std::string& name,
+                         const std::vector<RunResult>& runs,
+                         const std::vector<Published>& published, bool trained) {
+      std::vector<std::string> line = {experiment_.rows[row].name, name};
+      std::vector<double> seconds;
+      for (const RunResult& run : runs) seconds.push_back(run.seconds);
+      for (const std::string& figure : wanted.figures)
+        line.push_back(summary_text(summary(runs, figure)));
+      line.push_back(fmt::format("{}", runs.size()));
+      line.push_back(runs.empty() || !trained ? "-" : format_duration(summarise(seconds).mean));
+      result.rows.push_back(std::move(line));
+      if (!first || published.empty()) return;
+      line = {experiment_.rows[row].name, name + ", published"};
+      for (std::size_t i = 0; i < wanted.figures.size(); ++i)
+        line.push_back(published_text(published, i));
+      line.insert(line.end(), {"-", "-"});
+      result.rows.push_back(std::move(line));
+    };
+    for (std::size_t row = 0; row < results_.size(); ++row) {
+      for (std::size_t column = 0; column < results_[row].size(); ++column)
+        add(row, experiment_.columns[column].name, results_[row][column],
+            experiment_.columns[column].published, true);
+      if (!experiment_.truth.empty()) add(row, experiment_.truth, truths_[row], {}, false);
+    }
+    return result;
+  }
+
   /// Differences between columns, row by row and in sum, over the seeds that both have.
-  std::optional<TextTable> differences() const {
-    if (experiment_.comparisons.empty()) return std::nullopt;
+  std::vector<TextTable> differences() const {
+    if (experiment_.comparisons.empty()) return {};
+    if (experiment_.compare.empty())
+      return {differences(experiment_.metric, experiment_.metric_label)};
+    std::vector<TextTable> result;
+    for (const std::string& name : experiment_.compare)
+      result.push_back(differences(name, label_of(name)));
+    return result;
+  }
+
+  TextTable differences(const std::string& metric, const std::string& label) const {
     TextTable result;
     result.caption =
-        fmt::format("Differences in {}, by seed; {} is better.", experiment_.metric_label,
+        fmt::format("Differences in {}, by seed, with their standard errors; {} is better.", label,
                     experiment_.better == "lower" ? "negative" : "positive");
     result.header = {"row", "difference", "value"};
     for (const Comparison& comparison : experiment_.comparisons) {
@@ -351,9 +436,8 @@ class Reproduction {
         std::vector<double> values;
         for (const RunResult& a : results_[row][from])
           for (const RunResult& b : results_[row][to])
-            if (a.seed == b.seed && a.find(experiment_.metric) && b.find(experiment_.metric)) {
-              values.push_back(b.find(experiment_.metric)->value -
-                               a.find(experiment_.metric)->value);
+            if (a.seed == b.seed && a.find(metric) && b.find(metric)) {
+              values.push_back(b.find(metric)->value - a.find(metric)->value);
               by_seed[static_cast<std::size_t>(a.seed - 1)].push_back(values.back());
             }
         result.rows.push_back({experiment_.rows[row].name, name, summary_text(summarise(values))});
@@ -389,20 +473,22 @@ class Reproduction {
     if (error) fail<DataError>("{}: cannot make the folder: {}", page_folder_, error.message());
     std::string text = fmt::format("{}\n{}\n", experiment_.title, experiment_.source);
     text += fmt::format(
-        "Scale {}: {}. Mean and standard error over runs that differ in their seed.\n\n",
-        arguments_.scale,
+        "Scale {}: {}. Mean and {} over runs that differ in their seed.\n\n", arguments_.scale,
         arguments_.scale == 1.0
             ? "trainings of full length"
-            : fmt::format("trainings {} times as long as published", arguments_.scale));
+            : fmt::format("trainings {} times as long as published", arguments_.scale),
+        experiment_.spread == "deviation" ? "standard deviation" : "standard error");
     HtmlReport page(experiment_.title, experiment_.source);
     page.section("Figures");
-    const TextTable main = table();
-    text += plain_table(main);
     page.paragraph(fmt::format("Scale {}.", arguments_.scale));
-    page.table(main);
-    if (const auto difference = differences()) {
-      text += "\n" + plain_table(*difference);
-      page.table(*difference);
+    std::vector<TextTable> tables;
+    for (const ExperimentTable& own : experiment_.tables)
+      tables.push_back(table(own, &own == experiment_.tables.data()));
+    if (tables.empty()) tables.push_back(table());
+    for (TextTable& difference : differences()) tables.push_back(std::move(difference));
+    for (const TextTable& each : tables) {
+      text += (&each == tables.data() ? "" : "\n") + plain_table(each);
+      page.table(each);
     }
     for (const std::string& note : experiment_.notes) {
       text += "\n" + note + "\n";
@@ -448,6 +534,27 @@ class Reproduction {
       overview.title = picture.title;
       overview.colour_range = {{0.0, 1.3}};
       if (!overview.panels.empty()) show(overview, "overview");
+    } else if (picture.kind == "profiles") {
+      for (std::size_t row = 0; row < results_.size(); ++row)
+        for (std::size_t column = 0; column < results_[row].size(); ++column) {
+          const std::string path = folder(row, column, 1);
+          if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+          const LoadedRun run = load_run(path);
+          const std::shared_ptr<const Target> target = make_target(run.options.data);
+          LineChart chart = profile_chart(profile_samples(run, target, *experiment_.profile, pool),
+                                          target, *experiment_.profile, pool);
+          chart.title = experiment_.columns[column].name;
+          show(chart, fmt::format("profile-{}-{}", experiment_.rows[row].key,
+                                  experiment_.columns[column].key));
+        }
+    } else if (picture.kind == "samples") {
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        const auto [runs, names] = first_runs(picture, row);
+        if (runs.empty()) continue;
+        ScatterPlot plot = sample_maps(pointers_to(runs), names, pool);
+        plot.title = experiment_.rows[row].name;
+        show(plot, "samples-" + experiment_.rows[row].key);
+      }
     } else {
       for (std::size_t row = 0; row < results_.size(); ++row) {
         HeatMapPlot plot = plane_of(picture, row, pool);
@@ -457,21 +564,31 @@ class Reproduction {
     }
   }
 
-  /// Maps of the first seed's runs of one row; without panels if there are none yet.
-  HeatMapPlot plane_of(const ExperimentPicture& picture, std::size_t row, ThreadPool& pool) const {
-    std::vector<LoadedRun> runs;
-    std::vector<std::string> names;
+  /// The first seed's runs of one row with their names; none if there are none yet.
+  std::pair<std::vector<LoadedRun>, std::vector<std::string>> first_runs(
+      const ExperimentPicture& picture, std::size_t row) const {
+    std::pair<std::vector<LoadedRun>, std::vector<std::string>> result;
     for (std::size_t column = 0; column < results_[row].size(); ++column) {
       const std::string path = folder(row, column, 1);
       if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
-      runs.push_back(load_run(path));
-      names.push_back(experiment_.columns[column].name);
+      result.first.push_back(load_run(path));
+      result.second.push_back(experiment_.columns[column].name);
     }
-    if (runs.empty()) return {};
+    return result;
+  }
+
+  static std::vector<const LoadedRun*> pointers_to(const std::vector<LoadedRun>& runs) {
     std::vector<const LoadedRun*> pointers;
     for (const LoadedRun& run : runs) pointers.push_back(&run);
-    return picture.kind == "bases" ? base_maps(pointers, names, pool)
-                                   : density_maps(pointers, names, pool);
+    return pointers;
+  }
+
+  /// Maps of the first seed's runs of one row; without panels if there are none yet.
+  HeatMapPlot plane_of(const ExperimentPicture& picture, std::size_t row, ThreadPool& pool) const {
+    const auto [runs, names] = first_runs(picture, row);
+    if (runs.empty()) return {};
+    return picture.kind == "bases" ? base_maps(pointers_to(runs), names, pool)
+                                   : density_maps(pointers_to(runs), names, pool);
   }
 
   /// The metric, and what else is listed, against a setting.
@@ -505,6 +622,7 @@ class Reproduction {
   std::int64_t failed_ = 0;
   std::string runs_folder_, page_folder_;
   std::vector<std::vector<std::vector<RunResult>>> results_;  // row, column, seed
+  std::vector<std::vector<RunResult>> truths_;                // of exact samples: row, seed
 };
 
 void reproduce(const Arguments& arguments) {

@@ -407,6 +407,23 @@ HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
   return plot;
 }
 
+ScatterPlot sample_maps(const std::vector<const LoadedRun*>& runs,
+                        const std::vector<std::string>& names, ThreadPool& pool) {
+  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data);
+  ScatterPlot plot;
+  plot.title = "Samples";
+  plot.x_label = "x0";
+  plot.y_label = "x1";
+  const auto cloud = [](std::string title, const std::vector<double>& rows) {
+    return PointCloud{std::move(title), column_of(rows, 2, 0), column_of(rows, 2, 1)};
+  };
+  plot.panels.push_back(
+      cloud("true samples", target_samples(*target, 1, Stream::kEvaluation, 0, kSamples)));
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    plot.panels.push_back(cloud(names[i], FlowSampler(*runs[i]->model, pool, 1).next(kSamples)));
+  return plot;
+}
+
 HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
                       const std::vector<std::string>& names, ThreadPool& pool) {
   HeatMapPlot plot = latent_plane("Base density");

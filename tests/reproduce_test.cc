@@ -121,6 +121,72 @@ TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
   EXPECT_NE(table, "");
 }
 
+TEST(Reproduce, HasTablesOfItsOwnWithProfilesAndExactSamples) {
+  const TemporaryFolder folder;
+  const std::string experiment = R"(title = "profiles"
+metric = "bias"
+metric_label = "bias"
+compare = ["bias", "reweighted_bias"]
+spread = "deviation"
+truth = "true samples"
+seeds = 2
+settings.data.target = "circle_of_gaussians"
+settings.flow.blocks = 2
+settings.flow.hidden = [8]
+settings.training.iterations = 20
+settings.training.batch_size = 64
+[profile]
+repeats = 3
+samples = 500
+bins = 10
+lower = -3
+upper = 3
+limit = 2.5
+[[tables]]
+caption = "As published"
+figures = ["bias", "reweighted_total"]
+[[tables]]
+caption = "Fixed edges"
+figures = ["fixed_bias", "fixed_absolute", "fixed_reweighted_absolute"]
+[[rows]]
+key = "circle"
+name = "circle"
+[[columns]]
+key = "affine"
+name = "affine"
+published = [[0.25, 0.5], 0.75]
+[[columns]]
+key = "spline"
+name = "spline"
+settings.flow.kind = "spline"
+[[comparisons]]
+from = "affine"
+to = "spline"
+[[pictures]]
+kind = "profiles"
+title = "Profiles"
+[[pictures]]
+kind = "samples"
+title = "Samples"
+)";
+  const std::string command =
+      "reproduce " + folder.file("own.toml", experiment) + " --out " + folder.path("out");
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string base = folder.path("out/own/scale-1/");
+  const std::string table = contents(base + "table.txt");
+  for (const char* part :
+       {"As published", "Fixed edges", "affine, published", "0.25 ± 0.5", "true samples",
+        "Differences in bias", "Differences in reweighted: bias", "standard deviation over runs"})
+    EXPECT_NE(table.find(part), std::string::npos) << part << table;
+  const auto figures = nlohmann::json::parse(contents(base + "circle/truth/seed-2/figures.json"));
+  EXPECT_EQ(figures.at("figures").size(), 14U);
+  for (const char* picture :
+       {"profile-circle-affine.png", "profile-circle-spline.svg", "samples-circle.png"})
+    EXPECT_TRUE(fs::exists(base + "plots/" + picture)) << picture;
+  EXPECT_EQ(run(command + " --show --columns spline").code, 0);
+}
+
 TEST(Reproduce, GoesOnWithARunThatHasOnlyACheckpoint) {
   const TemporaryFolder folder;
   const std::string file = folder.file("small.toml", small_experiment());
@@ -178,6 +244,12 @@ TEST(Reproduce, SaysWhatIsWrong) {
   expect_error(folder.file("b.toml", small_experiment() + "[[columns]]\nkey='x'\nname='x'\n"), 2,
                "expected 3 published values, got 2");
   expect_error(folder.file("c.toml", "titel = 'x'\n" + small_experiment()), 2, "titel");
+  expect_error(folder.file("e.toml", "truth = 'true'\n" + small_experiment()), 2, "[profile]");
+  expect_error(folder.file("f.toml", "spread = 'range'\n" + small_experiment()), 2,
+               "error or deviation");
+  expect_error(
+      folder.file("g.toml", small_experiment() + "[[pictures]]\nkind='profiles'\ntitle='x'\n"), 2,
+      "profiles need a table [profile]");
   expect_error(folder.file("d.toml", small_experiment("flow.block = 3\n")), 2, "flow.blocks");
 }
 
