@@ -1,5 +1,6 @@
 // Stochastic layers: path weights give integrals and means right (Theorem 1 of Wu, Koehler, Noe
 // 2020), kernels keep their density, ratios are those of the paths, derivatives are right.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -119,6 +120,280 @@ TEST(StochasticLayers, PathWeightsOfEachKindGiveANormalsIntegralAndMean) {
     EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
   }
+}
+
+// 8 z-tests at 4.5: odds of a false alarm below 1e-4. The sequences are drawn from a fixed seed.
+TEST(StochasticLayers, PathWeightsOfRandomSequencesOfKindsAreRight) {
+  const auto target = std::make_shared<ShiftedNormal>(3);
+  RandomSequence random(11, Stream::kEvaluation);
+  for (int sequence = 0; sequence < 4; ++sequence) {
+    std::vector<std::string> kinds;
+    for (int i = 0; i < 5; ++i) kinds.push_back(kKinds[random.below(kKinds.size())]);
+    SCOPED_TRACE(fmt::format("{}", fmt::join(kinds, ", ")));
+    ParameterStore parameters;
+    const auto flow = mixed_flow(parameters, 3, target, kinds);
+    const Estimate found = reweighted(*flow, *target, parameters, 20000, 4);
+    EXPECT_LT(found.log_integral_error, 0.03);
+    EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
+    EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
+  }
+}
+
+/// An energy of one feature given as a function of graphs.
+class LineEnergy final : public Energy {
+ public:
+  explicit LineEnergy(std::function<Value(Value)> energy) : Energy(1), energy_(std::move(energy)) {}
+
+ protected:
+  Value build(Value y) const override { return energy_(y); }
+
+ private:
+  std::function<Value(Value)> energy_;
+};
+
+Value wells(Value y) { return 2.0 * square(square(y) - 1.0); }
+double wells(double y) { return 2.0 * std::pow(y * y - 1.0, 2); }
+double slope_of_wells(double y) { return 8.0 * y * (y * y - 1.0); }
+
+/// Chi-square of `samples` against exp(-wells) in 20 bins of equal probability.
+double chi_square(const std::vector<double>& samples, const std::vector<double>& quantiles) {
+  std::vector<double> counts(quantiles.size() + 1, 0.0);
+  for (const double y : samples)
+    counts[static_cast<std::size_t>(std::upper_bound(quantiles.begin(), quantiles.end(), y) -
+                                    quantiles.begin())] += 1.0;
+  const double expected = static_cast<double>(samples.size()) / static_cast<double>(counts.size());
+  double total = 0.0;
+  for (const double count : counts) total += std::pow(count - expected, 2) / expected;
+  return total;
+}
+
+/// Points that are samples of exp(-wells) moved by a layer.
+std::vector<double> moved(const std::vector<double>& start, std::shared_ptr<const Energy> energy,
+                          const StochasticOptions& options) {
+  ParameterStore parameters;
+  RandomSequence random(5, Stream::kInitialisation);
+  const auto layer = make_stochastic_layer(parameters, "layer", random, std::move(energy), options);
+  Graph graph(parameters);
+  const Value y = graph.input({1, 1});
+  return run_graph(graph, {layer->forward(y).value}, {start},
+                   {static_cast<std::int64_t>(start.size())}, 6)[0];
+}
+
+// Each statistic is chi-square of 19 degrees of freedom under the null hypothesis: above 65 with
+// odds of 6e-7. The kernels without their test, which must fail, are far beyond.
+TEST(StochasticLayers, KernelsKeepTheirDensityAndWouldNotWithoutTheirTest) {
+  constexpr int kCells = 40000;
+  constexpr double kReach = 3.0;
+  std::vector<double> cumulative(kCells + 1, 0.0);
+  const auto point = [](double cell) { return kReach * (2.0 * cell / kCells - 1.0); };
+  for (int i = 0; i < kCells; ++i)
+    cumulative[static_cast<std::size_t>(i) + 1] =
+        cumulative[static_cast<std::size_t>(i)] + std::exp(-wells(point(i + 0.5)));
+  const auto quantile = [&](double probability) {
+    const double wanted = probability * cumulative.back();
+    const auto above = std::upper_bound(cumulative.begin(), cumulative.end(), wanted);
+    const auto cell = static_cast<double>(above - cumulative.begin() - 1);
+    return point(cell + (wanted - *(above - 1)) / (*above - *(above - 1)));
+  };
+  std::vector<double> quantiles, start;
+  for (int bin = 1; bin < 20; ++bin) quantiles.push_back(quantile(bin / 20.0));
+  for (std::uint64_t i = 0; i < 40000; ++i)
+    start.push_back(quantile(RandomSequence(21, Stream::kTarget, i).uniform()));
+  const auto energy = std::make_shared<LineEnergy>([](Value y) { return wells(y); });
+  const auto flat = std::make_shared<LineEnergy>([](Value y) { return 0.0 * y; });
+  ASSERT_LT(chi_square(start, quantiles), 65.0);
+
+  StochasticOptions options{.kind = "metropolis", .steps = 10, .step_size = 0.5};
+  EXPECT_LT(chi_square(moved(start, energy, options), quantiles), 65.0);
+  EXPECT_GT(chi_square(moved(start, flat, options), quantiles), 1000.0);
+  options.kind = "mala";
+  options.step_size = 0.06;
+  EXPECT_LT(chi_square(moved(start, energy, options), quantiles), 65.0);
+  options.kind = "langevin";  // the same proposals without a test
+  EXPECT_GT(chi_square(moved(start, energy, options), quantiles), 200.0);
+  options = {.kind = "hmc", .steps = 10, .step_size = 0.3, .leapfrog_steps = 3};
+  EXPECT_LT(chi_square(moved(start, energy, options), quantiles), 65.0);
+  // One long frictionless path is a leapfrog path without a test.
+  options = {.kind = "inertial", .steps = 3, .step_size = 0.3, .friction = 0.0};
+  EXPECT_GT(chi_square(moved(start, energy, options), quantiles), 200.0);
+}
+
+// Of single moves, the ratios follow from the ends alone, forward and inverse.
+TEST(StochasticLayers, RatiosAreThoseOfTheMovesMade) {
+  const auto energy = std::make_shared<LineEnergy>([](Value y) { return wells(y); });
+  for (const std::string& kind : kKinds) {
+    SCOPED_TRACE(kind);
+    const StochasticOptions options = options_of(kind, 1);
+    ParameterStore parameters;
+    RandomSequence random(5, Stream::kInitialisation);
+    const auto layer = make_stochastic_layer(parameters, "layer", random, energy, options);
+    std::vector<double> start;
+    for (int i = 0; i < 50; ++i) start.push_back(-1.5 + 0.06 * i);
+    Graph graph(parameters);
+    const Value y = graph.input({1, 1});
+    const Mapped forward = layer->forward(y), inverse = layer->inverse(y);
+    const auto values = run_graph(
+        graph, {forward.value, forward.log_det, inverse.value, inverse.log_det}, {start}, {50});
+    for (std::size_t direction = 0; direction < 4; direction += 2) {
+      int moved = 0;
+      for (std::size_t i = 0; i < start.size(); ++i) {
+        const double from = start[i], to = values[direction][i];
+        const double size = options.step_size;
+        double expected = wells(to) - wells(from);
+        if (kind == "langevin") {
+          // Normal densities of the step back and of the step made, of variance 2 epsilon.
+          const auto log_density = [&](double a, double b) {
+            return -std::pow(b - a + size * slope_of_wells(a), 2) / (4.0 * size);
+          };
+          expected = log_density(to, from) - log_density(from, to);
+        } else if (kind == "inertial") {
+          // The velocity after the first noise is standard normal, and so is the reversed one
+          // before the last.
+          const double first = (to - from) / size + 0.5 * size * slope_of_wells(from);
+          const double last = first - 0.5 * size * (slope_of_wells(from) + slope_of_wells(to));
+          expected = 0.5 * (first * first - last * last);
+        }
+        EXPECT_NEAR(values[direction + 1][i], expected, 1e-11);
+        moved += from != to ? 1 : 0;
+      }
+      EXPECT_GT(moved, 25);
+    }
+  }
+}
+
+// A step so small changes no decision: a flip in 8 samples of 4 moves has odds below 1e-4.
+TEST(StochasticLayers, DerivativesAreThoseAtFixedDecisions) {
+  for (const std::string& kind : kKinds) {
+    SCOPED_TRACE(kind);
+    ParameterStore parameters;
+    RandomSequence random(5, Stream::kInitialisation);
+    const auto target = std::make_shared<ShiftedNormal>(2);
+    const auto energy =
+        interpolated_energy(parameters, "path", learned_energy(parameters, "learned", random, 2),
+                            target_energy(target), 0.3);
+    StochasticOptions options = options_of(kind, 4);
+    options.trainable = true;
+    options.last_step_size = 0.5 * options.step_size;
+    const auto layer = make_stochastic_layer(parameters, "layer", random, energy, options);
+    disturb(parameters, 0.3);
+    std::vector<double> start(16);
+    for (double& value : start) value = random.normal();
+
+    Graph graph(parameters, Phase::kTraining);
+    const Value y = graph.input({2, 1});
+    const Mapped mapped = layer->forward(y);
+    const Value score = batch_sum(sum(sin(mapped.value)) + 0.7 * mapped.log_det);
+    std::vector<Value> leaves = {y};
+    for (std::size_t i = 0; i < parameters.infos().size(); ++i)
+      leaves.push_back(graph.parameter({static_cast<std::int32_t>(i)}));
+    std::vector<Value> outputs = gradient(score, leaves);
+    outputs.push_back(score);
+    const auto values = run_graph(graph, outputs, {start}, {8});
+    const auto score_now = [&] { return run_graph(graph, {score}, {start}, {8})[0][0]; };
+    // Without training, the same moves are worked out another way.
+    {
+      Graph evaluation(parameters);
+      const Value x = evaluation.input({2, 1});
+      const Mapped same = layer->forward(x);
+      const Value total = batch_sum(sum(sin(same.value)) + 0.7 * same.log_det);
+      EXPECT_NEAR(run_graph(evaluation, {total}, {start}, {8})[0][0], values.back()[0], 1e-11);
+    }
+    const double h = 1e-6;
+    const auto check = [&](double& value, double derivative, const std::string& what) {
+      const double kept = value;
+      value = kept + h;
+      const double above = score_now();
+      value = kept - h;
+      const double below = score_now();
+      value = kept;
+      EXPECT_NEAR(derivative, (above - below) / (2.0 * h), 2e-7 * (1.0 + std::abs(derivative)))
+          << what;
+    };
+    for (std::size_t i = 0; i < start.size(); ++i)
+      check(start[i], values[0][i], fmt::format("start {}", i));
+    for (std::size_t leaf = 1; leaf < leaves.size(); ++leaf) {
+      const ParameterId id{static_cast<std::int32_t>(leaf - 1)};
+      for (std::size_t i = 0; i < std::min<std::size_t>(3, values[leaf].size()); ++i)
+        check(parameters.values(id)[i], values[leaf][i],
+              fmt::format("{} {}", parameters.info(id).name, i));
+    }
+  }
+}
+
+TEST(StochasticLayers, MovesToWhereTheEnergyIsNotFiniteAreRejectedWithoutTrace) {
+  // NaN beyond +-1, infinite at +-1.
+  const auto energy = std::make_shared<LineEnergy>([](Value y) { return -log(1.0 - square(y)); });
+  for (const std::string kind : {"metropolis", "mala", "hmc"}) {
+    SCOPED_TRACE(kind);
+    ParameterStore parameters;
+    RandomSequence random(5, Stream::kInitialisation);
+    const auto layer = make_stochastic_layer(parameters, "layer", random, energy,
+                                             {.kind = kind,
+                                              .steps = 6,
+                                              .step_size = kind == "metropolis" ? 1.0 : 0.4,
+                                              .trainable = true,
+                                              .leapfrog_steps = 4});
+    for (const Phase phase : {Phase::kEvaluation, Phase::kTraining}) {
+      Graph graph(parameters, phase);
+      const Value y = graph.input({1, 1});
+      const Mapped mapped = layer->forward(y);
+      const Value score = batch_sum(square(mapped.value) + mapped.log_det);
+      const auto slopes =
+          gradient(score, {y, graph.parameter(parameters.find("layer.log_step_size"))});
+      std::vector<double> start;
+      for (int i = 0; i < 200; ++i) start.push_back(-0.99 + 0.0099 * i);
+      const auto values =
+          run_graph(graph, {mapped.value, mapped.log_det, slopes[0], slopes[1]}, {start}, {200});
+      for (const auto& array : values)
+        for (const double value : array) ASSERT_TRUE(std::isfinite(value));
+      for (const double value : values[0]) ASSERT_LT(std::abs(value), 1.0);
+    }
+  }
+}
+
+TEST(StochasticLayers, MoreStepsTakeNoMoreMemoryInSampling) {
+  for (const std::string& kind : kKinds) {
+    SCOPED_TRACE(kind);
+    std::vector<std::int64_t> bytes;
+    for (const std::int64_t steps : {20, 200}) {
+      ParameterStore parameters;
+      const auto target = std::make_shared<ShiftedNormal>(2);
+      RandomSequence random(5, Stream::kInitialisation);
+      const auto layer = make_stochastic_layer(parameters, "layer", random, target_energy(target),
+                                               options_of(kind, steps));
+      Graph graph(parameters);
+      const Value y = graph.input({2, 1});
+      const Mapped mapped = layer->forward(y);
+      bytes.push_back(Program<double>(graph, {mapped.value, mapped.log_det}).tile_bytes());
+    }
+    EXPECT_LE(bytes[1], bytes[0] + bytes[0] / 4);
+  }
+}
+
+TEST(StochasticLayers, SayWhatIsWrong) {
+  ParameterStore parameters;
+  RandomSequence random(5, Stream::kInitialisation);
+  const auto energy = std::make_shared<LineEnergy>([](Value y) { return wells(y); });
+  const auto expect = [&](const StochasticOptions& options, const std::string& text) {
+    try {
+      make_stochastic_layer(parameters, "layer", random, energy, options);
+      ADD_FAILURE() << "expected: " << text;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
+    }
+  };
+  expect({.kind = "gibbs"}, "expected metropolis, langevin, inertial, mala or hmc, got 'gibbs'");
+  expect({.steps = 0}, "stochastic.steps: expected at least 1, got 0");
+  expect({.step_size = std::nan("")}, "stochastic.step_size: expected a positive number, got nan");
+  expect({.last_step_size = -1.0}, "stochastic.last_step_size");
+  expect({.leapfrog_steps = 0}, "stochastic.leapfrog_steps");
+  expect({.friction = -1.0}, "stochastic.friction");
+  const auto plane = target_energy(make_target("two_rings"));
+  EXPECT_THROW(interpolated_energy(energy, plane, 0.5), ShapeError);
+  EXPECT_THROW(interpolated_energy(energy, energy, 1.5), ConfigError);
+  EXPECT_THROW(interpolated_energy(parameters, "x", energy, energy, 1.0), ConfigError);
+  Graph graph(parameters);
+  EXPECT_THROW((*plane)(graph.input({1, 1})), ShapeError);
 }
 
 }  // namespace

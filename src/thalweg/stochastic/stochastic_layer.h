@@ -40,10 +40,11 @@ struct StochasticOptions {
 /// steps have eq. 20, inertial ones minus the change of kinetic energy by forces: the noise parts
 /// keep the velocities' distribution, the rest keeps volumes and can be reversed.
 ///
-/// Derivatives flow through moves and ratios to the start, the energy's parameters and a trainable
-/// step size. Those of the accepting itself, which jumps, are left out, as in the published work.
-/// A move to where the energy is not finite is rejected and leaves no trace in value or
-/// derivatives; langevin and inertial moves, which have no test, want steps small enough.
+/// In a training graph derivatives flow through moves and ratios to the start, the energy's
+/// parameters and a trainable step size. Those of the accepting itself, which jumps, are left out,
+/// as in the published work. A move to where the energy is not finite is rejected and leaves no
+/// trace in value or derivatives; langevin and inertial moves, which have no test, want steps small
+/// enough.
 ///
 /// Throws ConfigError for an unknown kind and values out of range.
 std::shared_ptr<const Transform> make_stochastic_layer(ParameterStore& parameters,
