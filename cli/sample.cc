@@ -81,6 +81,8 @@ void sample(const SampleArguments& arguments) {
   }
   if (arguments.sampler == "naive")
     sample_naively(arguments, run, given.context, pool);
+  else if (arguments.sampler == "importance")
+    sample_by_importance(arguments, run, given.context, pool);
   else
     sample_by_chains(arguments, run, given.context, pool);
 }
@@ -108,9 +110,15 @@ void add_sample(CLI::App& app) {
 
   command
       ->add_option("--sampler", arguments->sampler,
-                   "naive: the flow's own draws; or Markov chains: sails, sails_published, mala, "
-                   "hmc, independence")
-      ->check(CLI::IsMember({"naive", "sails", "sails_published", "mala", "hmc", "independence"}));
+                   "naive: the flow's own draws; importance: those, weighted by what the run was "
+                   "trained for; or Markov chains: sails, sails_published, mala, hmc, independence")
+      ->check(CLI::IsMember(
+          {"naive", "importance", "sails", "sails_published", "mala", "hmc", "independence"}));
+  CLI::Option* weights =
+      command
+          ->add_option("--weights", arguments->weights,
+                       "of importance: column, log_weight; or resample, by weight")
+          ->check(CLI::IsMember({"column", "resample"}));
   std::vector<CLI::Option*> of_chains = {
       command->add_option("--chains", arguments->chains, "chains at once; 1000 unless given")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000})),
@@ -133,18 +141,30 @@ void add_sample(CLI::App& app) {
           ->add_option("--density", arguments->density,
                        "what mala, hmc and independence sample: model, or target: what the run was "
                        "trained for, if that is known")
-          ->check(CLI::IsMember({"model", "target"}))};
+          ->check(CLI::IsMember({"model", "target"})),
+      command->add_option("--chains-out", arguments->chains_out,
+                          ".npy file for chains x draws x columns, to look at or to go on from"),
+      command->add_flag("--resume", arguments->resume,
+                        "go on with the chains in --chains-out, as if they had never stopped")};
   command->footer(
       "Examples:\n  thalweg sample runs/points --count 1000 --out samples.csv\n"
       "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7\n"
       "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails\n"
-      "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target");
-  command->callback([arguments, of_chains] {
-    if (arguments->sampler == "naive")
-      for (const CLI::Option* option : of_chains)
-        if (option->count() > 0)
-          fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",
-                            option->get_name());
+      "  thalweg sample runs/well --count 10000 --out well.csv --sampler importance\n"
+      "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target \\\n"
+      "      --chains 100 --chains-out chains.npy");
+  command->callback([arguments, of_chains, weights] {
+    const bool chains = arguments->sampler != "naive" && arguments->sampler != "importance";
+    for (const CLI::Option* option : of_chains)
+      if (!chains && option->count() > 0)
+        fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",
+                          option->get_name());
+    if (arguments->sampler != "importance" && weights->count() > 0)
+      fail<ConfigError>("--weights: is for --sampler importance");
+    if (arguments->resume && arguments->chains_out.empty())
+      fail<ConfigError>("--resume: say with --chains-out FILE which chains are to go on");
+    if (!arguments->chains_out.empty() && !arguments->chains_out.ends_with(".npy"))
+      fail<ConfigError>("--chains-out: expected a .npy file, got '{}'", arguments->chains_out);
     sample(*arguments);
   });
 }

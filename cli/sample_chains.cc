@@ -3,12 +3,16 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
 
 #include "cli/console.h"
 #include "cli/sampling.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/sampling/chain_state_file.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/sampling/markov_chains.h"
 #include "thalweg/training/run_target.h"
@@ -27,7 +31,7 @@ ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run)
           arguments.sampler, statement(ChainTarget::kSharpened));
     return ChainTarget::kSharpened;
   }
-  const bool known = has_target(run.options.data) && run.options.data.path.empty();
+  const bool known = has_target(run.options.data);
   if (arguments.density == "target" && !known)
     fail<ConfigError>(
         "--density target: this run was trained on data, of which no density is known; use model");
@@ -53,103 +57,241 @@ struct KeptDraws {
   std::int64_t draws() const {
     return static_cast<std::int64_t>(values.size()) / (chains * features);
   }
+  double at(std::int64_t chain, std::int64_t draw, std::int64_t feature) const {
+    return values[static_cast<std::size_t>((draw * chains + chain) * features + feature)];
+  }
   std::vector<double> column(std::int64_t feature) const {
     std::vector<double> result;
     for (std::int64_t chain = 0; chain < chains; ++chain)
       for (std::int64_t draw = 0; draw < draws(); ++draw)
-        result.push_back(
-            values[static_cast<std::size_t>((draw * chains + chain) * features + feature)]);
+        result.push_back(at(chain, draw, feature));
     return result;
+  }
+  void write(const std::string& path) const {
+    std::vector<double> ordered;
+    ordered.reserve(values.size());
+    for (std::int64_t chain = 0; chain < chains; ++chain)
+      for (std::int64_t draw = 0; draw < draws(); ++draw)
+        for (std::int64_t feature = 0; feature < features; ++feature)
+          ordered.push_back(at(chain, draw, feature));
+    write_npy(path, std::vector<std::int64_t>{chains, draws(), features}, ordered);
+  }
+  /// The same chains as far as they go in a file; throws DataError if they are others.
+  void read(const std::string& path) {
+    const Array array = read_npy(path);
+    if (array.shape.size() != 3 || array.shape[0] != chains || array.shape[2] != features)
+      fail<DataError>("{}: expected an array of {} chains x draws x {} columns", path, chains,
+                      features);
+    values.resize(array.values.size());
+    for (std::int64_t chain = 0; chain < chains; ++chain)
+      for (std::int64_t draw = 0; draw < array.shape[1]; ++draw)
+        for (std::int64_t feature = 0; feature < features; ++feature)
+          values[static_cast<std::size_t>((draw * chains + chain) * features + feature)] =
+              array.values[static_cast<std::size_t>((chain * array.shape[1] + draw) * features +
+                                                    feature)];
   }
 };
 
 std::string mixing_text(const KeptDraws& kept, double seconds) {
+  if (kept.draws() < 4)
+    return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
   double worst = 0.0, least = INFINITY;
   for (std::int64_t feature = 0; feature < kept.features; ++feature) {
     const ChainDiagnostics found = chain_diagnostics(kept.column(feature), kept.chains);
+    if (std::isnan(found.r_hat)) return "  R-hat is not defined: some column never changes\n";
     worst = std::max(worst, found.r_hat);
     least = std::min(least, found.effective_samples);
-    if (std::isnan(found.r_hat)) worst = NAN;
   }
-  if (kept.draws() < 4)
-    return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
-  if (std::isnan(worst)) return "  R-hat is not defined: some column never changes\n";
   return fmt::format(
       "  R-hat at most {:.4f}; at least {} effective samples, {} a second after burn-in\n", worst,
       number_text(least, 0), number_text(least / seconds, 0));
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+/// The chains of one call, with what is kept of them.
+class ChainRun {
+ public:
+  ChainRun(const SampleArguments& arguments, const LoadedRun& run,
+           std::span<const double> condition, ThreadPool& pool)
+      : arguments_(arguments),
+        target_(chain_target(arguments, run)),
+        options_(chain_options(arguments)),
+        chains_(LatentDensity(
+                    run.model->flow(), run.model->column_maps(), target_,
+                    target_ == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr),
+                run.model->parameters(), chain_kernels(arguments), options_, pool),
+        kept_{options_.chains, run.model->flow().features(), {}} {
+    const std::vector<double> context =
+        rows_in_turn(condition, run.options.model.context_features, 0, options_.chains);
+    settings_ = {
+        {"--sampler", arguments.sampler},
+        {"--density", statement(target_)},
+        {"--chains", fmt::format("{}", options_.chains)},
+        {"--burn-in", fmt::format("{}", options_.burn_in)},
+        {"--thinning", fmt::format("{}", options_.thinning)},
+        {"--step-size", fmt::format("{}", options_.step_size)},
+        {"--local-probability", fmt::format("{}", arguments.local_probability)},
+        {"--leapfrog-steps", fmt::format("{}", arguments.leapfrog_steps)},
+        {"--seed", fmt::format("{}", arguments.seed)},
+        {"the condition", content_hash({reinterpret_cast<const char*>(context.data()),
+                                        context.size() * sizeof(double)})},
+        {"the model", run.manifest.model_hash},
+    };
+    if (arguments.resume)
+      go_on(context);
+    else
+      chains_.start(context);
+  }
+
+  /// All steps until each sample is drawn; with an interruption what there is is saved.
+  void draw() {
+    ProgressDisplay progress(arguments_.quiet);
+    catch_interrupts();
+    const std::int64_t wanted = (arguments_.count + options_.chains - 1) / options_.chains;
+    const std::int64_t steps = options_.burn_in + wanted * options_.thinning;
+    auto before = std::chrono::steady_clock::now();
+    while (chains_.state().steps < steps) {
+      const bool keep = chains_.step();
+      const auto now = std::chrono::steady_clock::now();
+      if (chains_.state().steps > options_.burn_in)
+        seconds_ += std::chrono::duration<double>(now - before).count();
+      before = now;
+      if (keep) take(chains_.data());
+      const double done = static_cast<double>(chains_.state().steps) / static_cast<double>(steps);
+      if (progress.wanted(done))
+        progress.show(done, fmt::format("step {} of {}", chains_.state().steps, steps));
+      if (interrupted()) stop();
+    }
+  }
+
+  /// Called with each draw of all chains, of which none is kept here but for diagnostics.
+  std::function<void(std::vector<double>)> on_draw;
+
+  /// Hands draws over that are already there.
+  void replay() {
+    const auto size = static_cast<std::size_t>(kept_.chains * kept_.features);
+    for (std::size_t begin = 0; begin < kept_.values.size(); begin += size)
+      on_draw({kept_.values.begin() + static_cast<std::ptrdiff_t>(begin),
+               kept_.values.begin() + static_cast<std::ptrdiff_t>(begin + size)});
+  }
+
+  void save() const {
+    if (arguments_.chains_out.empty()) return;
+    kept_.write(arguments_.chains_out);
+    SavedChains saved{chains_.state(), settings_};
+    saved.settings[kSeconds] = fmt::format("{}", seconds_);
+    write_chain_state(state_file(), saved);
+  }
+
+  std::string summary() const {
+    std::string text = fmt::format(
+        "{} samples in {}: {} chains, {} steps of burn-in, then every {} steps\n  of {}{}\n",
+        arguments_.count, arguments_.out, options_.chains, options_.burn_in, options_.thinning,
+        statement(target_),
+        arguments_.sampler == "sails_published"
+            ? ", as published: only near it, since moves are judged by another kernel's odds"
+            : "");
+    for (const KernelStatistics& kernel : chains_.statistics())
+      text += fmt::format(
+          "  {}: accepted {:.3f} of {} moves{}\n", kernel.kernel, kernel.acceptance(),
+          kernel.proposals,
+          kernel.step_size > 0.0 ? fmt::format(", step size {:.4g}", kernel.step_size) : "");
+    return text + mixing_text(kept_, seconds_);
+  }
+
+  std::string warnings() const {
+    std::string text;
+    for (const KernelStatistics& kernel : chains_.statistics())
+      if (kernel.non_finite > 0)
+        text +=
+            fmt::format("thalweg: {} of {} moves of {} had no finite density and were refused\n",
+                        kernel.non_finite, kernel.proposals, kernel.kernel);
+    return text;
+  }
+
+ private:
+  static constexpr const char* kSeconds = "seconds";
+
+  static ChainOptions chain_options(const SampleArguments& arguments) {
+    ChainOptions options;
+    options.chains = std::min(arguments.chains, arguments.count);
+    options.burn_in = arguments.burn_in;
+    options.thinning = arguments.thinning;
+    options.step_size = arguments.step_size;
+    options.seed = static_cast<std::uint64_t>(arguments.seed);
+    return options;
+  }
+
+  std::string state_file() const { return arguments_.chains_out + ".state"; }
+
+  void go_on(std::span<const double> context) {
+    SavedChains saved = read_chain_state(state_file());
+    for (const auto& [name, value] : settings_)
+      if (saved.settings[name] != value)
+        fail<ConfigError>(
+            "--resume: the chains in {} were begun with another value of {}: '{}', now '{}'",
+            arguments_.chains_out, name, saved.settings[name], value);
+    kept_.read(arguments_.chains_out);
+    const std::int64_t draws =
+        std::max<std::int64_t>(0, saved.state.steps - options_.burn_in) / options_.thinning;
+    if (kept_.draws() != draws)
+      fail<DataError>("{}: expected {} draws of each chain as in {}, found {}",
+                      arguments_.chains_out, draws, state_file(), kept_.draws());
+    seconds_ = std::strtod(saved.settings[kSeconds].c_str(), nullptr);
+    chains_.restore(std::move(saved.state), context);
+  }
+
+  void take(std::vector<double> x) {
+    if (!arguments_.chains_out.empty() ||
+        static_cast<std::int64_t>(kept_.values.size() + x.size()) <= kMostDiagnosed)
+      kept_.values.insert(kept_.values.end(), x.begin(), x.end());
+    on_draw(std::move(x));
+  }
+
+  [[noreturn]] void stop() const {
+    save();
+    if (arguments_.chains_out.empty())
+      fmt::print(stderr,
+                 "thalweg: interrupted; nothing was written (with --chains-out FILE chains are "
+                 "saved and go on with --resume)\n");
+    else
+      fmt::print(stderr,
+                 "thalweg: interrupted after step {}; {} draws of each chain are in {}; go on with "
+                 "the same command and --resume\n",
+                 chains_.state().steps, kept_.draws(), arguments_.chains_out);
+    throw ExitCode{kInterrupted};
+  }
+
+  const SampleArguments& arguments_;
+  const ChainTarget target_;
+  const ChainOptions options_;
+  MarkovChains chains_;
+  KeptDraws kept_;
+  std::map<std::string, std::string> settings_;
+  double seconds_ = 0.0;  // of steps after burn-in
+};
 
 }  // namespace
 
 void sample_by_chains(const SampleArguments& arguments, const LoadedRun& run,
                       std::span<const double> condition, ThreadPool& pool) {
-  const Model& model = *run.model;
-  const ChainTarget target = chain_target(arguments, run);
-  ChainOptions options;
-  options.chains = std::min(arguments.chains, arguments.count);
-  options.burn_in = arguments.burn_in;
-  options.thinning = arguments.thinning;
-  options.step_size = arguments.step_size;
-  options.seed = static_cast<std::uint64_t>(arguments.seed);
-  LatentDensity density(model.flow(), model.column_maps(), target,
-                        target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr);
-  MarkovChains chains(std::move(density), model.parameters(), chain_kernels(arguments), options,
-                      pool);
+  ChainRun chains(arguments, run, condition, pool);
   TableWriter writer(arguments.out, column_names(run.options.model),
                      arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
-  chains.start(rows_in_turn(condition, run.options.model.context_features, 0, options.chains));
-
-  const std::int64_t features = model.flow().features();
-  const std::int64_t draws = (arguments.count + options.chains - 1) / options.chains;
-  const std::int64_t steps = options.burn_in + draws * options.thinning;
-  KeptDraws kept{options.chains, features, {}};
-  std::int64_t written = 0, non_finite = 0;
-  ProgressDisplay progress(arguments.quiet);
-  catch_interrupts();
-  auto begin = std::chrono::steady_clock::now();
-  while (written < arguments.count) {
-    if (chains.state().steps == options.burn_in) begin = std::chrono::steady_clock::now();
-    const bool keep = chains.step();
-    const double done = static_cast<double>(chains.state().steps) / static_cast<double>(steps);
-    if (progress.wanted(done))
-      progress.show(done, fmt::format("step {} of {}", chains.state().steps, steps));
-    if (interrupted()) {
-      fmt::print(stderr, "thalweg: interrupted; nothing was written\n");
-      throw ExitCode{kInterrupted};
-    }
-    if (!keep) continue;
-    std::vector<double> x = chains.data();
-    if (static_cast<std::int64_t>(kept.values.size() + x.size()) <= kMostDiagnosed)
-      kept.values.insert(kept.values.end(), x.begin(), x.end());
-    x.resize(
-        static_cast<std::size_t>(std::min(options.chains, arguments.count - written) * features));
-    non_finite += finish_samples(model, x, pool);
+  const std::int64_t features = run.options.model.features;
+  std::int64_t missing = arguments.count, non_finite = 0;
+  chains.on_draw = [&](std::vector<double> x) {
+    const std::int64_t rows = std::min(missing, static_cast<std::int64_t>(x.size()) / features);
+    x.resize(static_cast<std::size_t>(rows * features));
+    non_finite += finish_samples(*run.model, x, pool);
     writer.append(x);
-    written += static_cast<std::int64_t>(x.size()) / features;
-  }
-  const double seconds = seconds_since(begin);
+    missing -= rows;
+  };
+  chains.replay();
+  chains.draw();
+  chains.save();
   writer.finish();
-  if (!arguments.quiet) {
-    fmt::print("{} samples in {}: {} chains, {} steps of burn-in, then every {} steps\n",
-               arguments.count, arguments.out, options.chains, options.burn_in, options.thinning);
-    fmt::print("  of {}{}\n", statement(target),
-               arguments.sampler == "sails_published"
-                   ? ", as published: only near it, since moves are judged by another kernel's odds"
-                   : "");
-    for (const KernelStatistics& kernel : chains.statistics())
-      fmt::print("  {}: accepted {:.3f} of {} moves{}\n", kernel.kernel, kernel.acceptance(),
-                 kernel.proposals,
-                 kernel.step_size > 0.0 ? fmt::format(", step size {:.4g}", kernel.step_size) : "");
-    fmt::print("{}", mixing_text(kept, seconds));
-  }
-  for (const KernelStatistics& kernel : chains.statistics())
-    if (kernel.non_finite > 0)
-      fmt::print(stderr, "thalweg: {} of {} moves of {} had no finite density and were refused\n",
-                 kernel.non_finite, kernel.proposals, kernel.kernel);
+  if (!arguments.quiet) fmt::print("{}", chains.summary());
+  fmt::print(stderr, "{}", chains.warnings());
   if (non_finite > 0)
     fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
                non_finite, arguments.count, arguments.run);

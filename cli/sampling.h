@@ -17,7 +17,10 @@ struct SampleArguments {
   // Of the samplers that are Markov chains.
   std::int64_t chains = 1000, burn_in = 500, thinning = 10, leapfrog_steps = 8;
   double step_size = 0.0, local_probability = 0.5;
-  std::string density;  ///< model or target; empty: as suits the run
+  std::string density;     ///< model or target; empty: as suits the run
+  std::string chains_out;  ///< .npy file of the chains; empty: none
+  bool resume = false;
+  std::string weights = "column";  ///< importance: column or resample
   int threads = 0;
   bool quiet = false;
 
@@ -34,5 +37,9 @@ std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t
 /// Draws by Markov chains, writes the samples and says what they are samples of.
 void sample_by_chains(const SampleArguments& arguments, const LoadedRun& run,
                       std::span<const double> condition, ThreadPool& pool);
+
+/// Draws from the flow and weights the samples by the run's target.
+void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run,
+                          std::span<const double> condition, ThreadPool& pool);
 
 }  // namespace thalweg::cli

@@ -599,6 +599,84 @@ TEST_F(Cli, StopsWhenTimeIsUp) {
   EXPECT_NE(outcome.out.find("time is up"), std::string::npos) << outcome.out;
 }
 
+TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
+  ASSERT_EQ(run({"train", "--energy", "(x^2-2)^2 + 0.5*(y-x)^2", "--set", "training.iterations=60",
+                 "--set", "flow.blocks=2", "--set", "flow.hidden=[8]", "--set", "base.kind=normal",
+                 "--out", "well", "--quiet"})
+                .code,
+            0);
+  const auto chains = [&](const std::string& count, const std::string& name,
+                          std::vector<std::string> more) {
+    std::vector<std::string> words = {
+        "sample",      "well",     "--count", count,       "--out", name + ".csv", "--chains-out",
+        name + ".npy", "--chains", "50",      "--burn-in", "40",    "--sampler",   "sails"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  const Outcome whole = chains("600", "whole", {});
+  ASSERT_EQ(whole.code, 0) << whole.error;
+  for (const char* said : {"q_Z/|J_f|", "not the flow's own", "accepted", "R-hat", "a second"})
+    EXPECT_NE(whole.out.find(said), std::string::npos) << said << " in " << whole.out;
+  ASSERT_EQ(chains("250", "parts", {"--threads", "1"}).code, 0);
+  ASSERT_EQ(chains("600", "parts", {"--resume", "--threads", "2"}).code, 0);
+  EXPECT_EQ(contents(path("parts.csv")), contents(path("whole.csv")));
+  EXPECT_EQ(contents(path("parts.npy")), contents(path("whole.npy")));
+  const Outcome other = chains("600", "parts", {"--resume", "--seed", "3"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.error.find("--seed"), std::string::npos) << other.error;
+
+  const Outcome weighted =
+      run({"sample", "well", "--count", "500", "--out", "w.csv", "--sampler", "importance"});
+  EXPECT_NE(weighted.out.find("effective share"), std::string::npos) << weighted.error;
+  EXPECT_EQ(contents(path("w.csv")).substr(0, 15), "x,y,log_weight\n");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--sampler", "sails", "--density", "model"},
+        {"--sampler", "mala", "--burn-in", "0"},
+        {"--chains", "3"},
+        {"--sampler", "mala", "--resume"},
+        {"--sampler", "hmc", "--weights", "column"}}) {
+    std::vector<std::string> all = {"sample", "well", "--count", "5", "--out", "no.csv"};
+    all.insert(all.end(), words.begin(), words.end());
+    EXPECT_EQ(run(all).code, 2) << words.back();
+  }
+  EXPECT_FALSE(fs::exists(path("no.csv")));
+}
+
+TEST_F(Cli, SavesInterruptedChains) {
+  ASSERT_EQ(run({"train", "--energy", "x^2 + y^2", "--set", "training.iterations=5", "--set",
+                 "base.kind=normal", "--out", "bowl", "--quiet"})
+                .code,
+            0);
+  Circumstances circumstances;
+  circumstances.while_running = [](pid_t child) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    kill(child, SIGINT);
+  };
+  const Outcome stopped =
+      run({"sample", "bowl", "--count", "1000000000", "--out", "x.npy", "--sampler", "mala",
+           "--chains", "10", "--burn-in", "2", "--chains-out", "c.npy"},
+          circumstances);
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_NE(stopped.error.find("--resume"), std::string::npos) << stopped.error;
+  EXPECT_TRUE(fs::exists(path("c.npy.state")));
+  EXPECT_FALSE(fs::exists(path("x.npy")));
+}
+
+TEST_F(Cli, RefusesMarkovChainsOnStochasticFlows) {
+  write_points("points.csv", 200);
+  ASSERT_EQ(run({"train", "--data", "points.csv", "--set", "flow.index_features=1", "--set",
+                 "training.iterations=5", "--out", "run", "--quiet"})
+                .code,
+            0);
+  for (const char* sampler : {"sails", "mala", "independence"}) {
+    const Outcome outcome =
+        run({"sample", "run", "--count", "5", "--out", "x.csv", "--sampler", sampler});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.error.find("naive or importance"), std::string::npos) << outcome.error;
+    EXPECT_EQ(std::count(outcome.error.begin(), outcome.error.end(), '\n'), 1);
+  }
+}
+
 TEST_F(Cli, LearnsFromAnEnergyOfTheUsersOwn) {
   write("my.toml", "energy = \"0.5*x^2 + 2*(y - 1)^2\"\n[flow]\nblocks = 2\nhidden = [16]\n");
   const Outcome trained = run({"train", "my.toml", "--quiet", "--set", "training.iterations=300",

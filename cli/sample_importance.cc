@@ -1,0 +1,102 @@
+// Importance sampling of `thalweg sample`.
+#include <algorithm>
+#include <cmath>
+
+#include "cli/console.h"
+#include "cli/evaluation.h"
+#include "cli/sampling.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/io/table.h"
+#include "thalweg/metrics/importance.h"
+#include "thalweg/sampling/evaluate.h"
+#include "thalweg/training/run_target.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+constexpr std::int64_t kBlock = 65536;  // rows worked on at a time
+
+/// Rows that stand for `log_weights.size()` draws from the weighted rows: systematic resampling,
+/// each row as often as its share of the weights says, rounded up or down.
+std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, std::uint64_t seed) {
+  const double top = *std::ranges::max_element(log_weights);
+  double total = 0.0;
+  for (const double value : log_weights) total += std::exp(value - top);
+  const auto count = static_cast<double>(log_weights.size());
+  const double offset = RandomSequence(seed, Stream::kAcceptance).uniform();
+  std::vector<std::int64_t> rows;
+  double reached = 0.0;
+  for (std::size_t row = 0; row < log_weights.size(); ++row) {
+    reached += std::exp(log_weights[row] - top);
+    while (static_cast<double>(rows.size()) + offset < reached / total * count &&
+           rows.size() < log_weights.size())
+      rows.push_back(static_cast<std::int64_t>(row));
+  }
+  // The last sums may be short of 1 by rounding.
+  while (rows.size() < log_weights.size()) rows.push_back(rows.back());
+  return rows;
+}
+
+}  // namespace
+
+void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run,
+                          std::span<const double> condition, ThreadPool& pool) {
+  if (!has_target(run.options.data))
+    fail<ConfigError>(
+        "--sampler importance: this run was trained on data, of which no density is known to "
+        "weight "
+        "samples by; use naive, or sails");
+  const ModelOptions& model = run.options.model;
+  const std::int64_t features = model.features;
+  const RowFunction log_target = target_log_density(make_target(run.options.data), pool);
+  const bool resample = arguments.weights == "resample";
+  std::vector<std::string> names = column_names(model);
+  if (!resample) names.emplace_back("log_weight");
+  TableWriter writer(arguments.out, names,
+                     arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
+  FlowSampler sampler(*run.model, pool, static_cast<std::uint64_t>(arguments.seed),
+                      Precision::kDouble);
+  std::vector<double> kept, log_weights;
+  catch_interrupts();
+  for (std::int64_t done = 0; done < arguments.count;) {
+    const std::int64_t block = std::min(kBlock, arguments.count - done);
+    std::vector<double> log_density;
+    const std::vector<double> x = sampler.next(
+        block, rows_in_turn(condition, model.context_features, done, block), &log_density);
+    const std::vector<double> energies = log_target(x);
+    std::vector<double> rows;
+    for (std::int64_t row = 0; row < block; ++row) {
+      const auto index = static_cast<std::size_t>(row);
+      log_weights.push_back(energies[index] - log_density[index]);
+      const auto from = x.begin() + row * features;
+      std::vector<double>& to = resample ? kept : rows;
+      to.insert(to.end(), from, from + features);
+      if (!resample) rows.push_back(log_weights.back());
+    }
+    writer.append(rows);
+    done += block;
+    if (interrupted()) {
+      fmt::print(stderr, "thalweg: interrupted; nothing was written\n");
+      throw ExitCode{kInterrupted};
+    }
+  }
+  const ImportanceEstimate estimate = importance_estimate(log_weights);
+  if (resample)
+    for (const std::int64_t row :
+         resampled_rows(log_weights, static_cast<std::uint64_t>(arguments.seed)))
+      writer.append({kept.data() + row * features, static_cast<std::size_t>(features)});
+  writer.finish();
+  if (!arguments.quiet)
+    fmt::print(
+        "{} samples in {}: draws of the flow, {}\n"
+        "  of the density that the run was trained for, not the flow's own\n"
+        "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f} +- {:.5f}\n",
+        arguments.count, arguments.out,
+        resample ? "resampled by their weights (some rows repeat)"
+                 : "with the logarithm of their weights as column log_weight",
+        estimate.effective_share, estimate.log_integral, estimate.log_integral_error);
+}
+
+}  // namespace thalweg::cli
