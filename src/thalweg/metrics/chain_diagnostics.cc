@@ -9,19 +9,19 @@
 namespace thalweg {
 namespace {
 
-/// Half chains with their means removed.
 struct HalfChains {
   std::int64_t count = 0, length = 0;
-  std::vector<double> values, means;
+  std::vector<double> values;
 
-  /// Mean over the half chains of the autocovariance at a lag, divided by the length at any lag.
-  double autocovariance(std::int64_t lag) const {
+  /// Mean square of differences between draws `lag` apart: without the means of short chains, it
+  /// has no bias.
+  double variogram(std::int64_t lag) const {
     double sum = 0.0;
     for (std::int64_t chain = 0; chain < count; ++chain) {
       const double* x = values.data() + chain * length;
-      for (std::int64_t i = lag; i < length; ++i) sum += x[i] * x[i - lag];
+      for (std::int64_t i = lag; i < length; ++i) sum += (x[i] - x[i - lag]) * (x[i] - x[i - lag]);
     }
-    return sum / static_cast<double>(count * length);
+    return sum / static_cast<double>(count * (length - lag));
   }
 };
 
@@ -32,14 +32,24 @@ HalfChains half_chains(std::span<const double> values, std::int64_t chains) {
   halves.length = draws / 2;
   for (std::int64_t chain = 0; chain < chains; ++chain)
     for (const std::int64_t start : {chain * draws, (chain + 1) * draws - halves.length}) {
-      const auto half =
-          values.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(halves.length));
-      double mean = 0.0;
-      for (const double value : half) mean += value / static_cast<double>(halves.length);
-      halves.means.push_back(mean);
-      for (const double value : half) halves.values.push_back(value - mean);
+      const auto first = values.begin() + start;
+      halves.values.insert(halves.values.end(), first, first + halves.length);
     }
   return halves;
+}
+
+/// Mean and variance (divided by n - 1).
+struct Moments {
+  double mean = 0.0, variance = 0.0;
+};
+
+Moments moments(std::span<const double> values) {
+  Moments result;
+  const auto count = static_cast<double>(values.size());
+  for (const double value : values) result.mean += value / count;
+  for (const double value : values)
+    result.variance += (value - result.mean) * (value - result.mean) / (count - 1.0);
+  return result;
 }
 
 }  // namespace
@@ -52,16 +62,19 @@ ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t 
   const HalfChains halves = half_chains(values, chains);
   const auto length = static_cast<double>(halves.length);
   const auto count = static_cast<double>(halves.count);
-  double centre = 0.0, between = 0.0;
-  for (const double mean : halves.means) centre += mean / count;
-  for (const double mean : halves.means) between += (mean - centre) * (mean - centre);
-  between /= count - 1.0;
-  const double within = halves.autocovariance(0) * length / (length - 1.0);
-  const double total = within * (length - 1.0) / length + between;
+  std::vector<double> means;
+  double within = 0.0;
+  for (std::int64_t chain = 0; chain < halves.count; ++chain) {
+    const Moments half = moments(
+        {halves.values.data() + chain * halves.length, static_cast<std::size_t>(halves.length)});
+    means.push_back(half.mean);
+    within += half.variance / count;
+  }
   if (!(within > 0.0)) return {NAN, NAN};
+  const double total = within * (length - 1.0) / length + moments(means).variance;
 
   const auto autocorrelation = [&](std::int64_t lag) {
-    return 1.0 - (within - halves.autocovariance(lag)) / total;
+    return 1.0 - 0.5 * halves.variogram(lag) / total;
   };
   double pairs = 0.0, last = INFINITY;
   for (std::int64_t lag = 0; lag + 1 < halves.length; lag += 2) {
