@@ -16,6 +16,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/flow.h"
+#include "thalweg/metrics/importance.h"
 #include "thalweg/stochastic/stochastic_layer.h"
 
 namespace thalweg::testing {
@@ -49,6 +50,7 @@ StochasticOptions options_of(const std::string& kind, std::int64_t steps = 5) {
 
 struct Estimate {
   double log_integral = 0.0, log_integral_error = 0.0, mean = 0.0, mean_error = 0.0;
+  double share = 0.0;  ///< Kish's effective share
 };
 
 /// Log integral of exp(log p*) and the mean of the first feature from paths of the flow.
@@ -60,24 +62,10 @@ Estimate reweighted(const Flow& flow, const Target& target, const ParameterStore
   const Value log_weight =
       target.log_density(mapped.value) - flow.base().log_prob(z) + mapped.log_det;
   const auto values = run_graph(graph, {log_weight, slice(mapped.value, 0, 1)}, {}, {count}, seed);
-  const double top = *std::max_element(values[0].begin(), values[0].end());
-  double total = 0.0, squares = 0.0, first = 0.0;
-  for (std::size_t i = 0; i < values[0].size(); ++i) {
-    const double weight = std::exp(values[0][i] - top);
-    total += weight;
-    squares += weight * weight;
-    first += weight * values[1][i];
-  }
-  const auto n = static_cast<double>(count);
-  Estimate estimate;
-  estimate.log_integral = std::log(total / n) + top;
-  estimate.log_integral_error = std::sqrt(std::max(0.0, squares / (total * total) - 1.0 / n));
-  estimate.mean = first / total;
-  double spread = 0.0;
-  for (std::size_t i = 0; i < values[0].size(); ++i)
-    spread += std::pow(std::exp(values[0][i] - top) * (values[1][i] - estimate.mean), 2);
-  estimate.mean_error = std::sqrt(spread) / total;
-  return estimate;
+  const ImportanceEstimate integral = importance_estimate(values[0]);
+  const WeightedMean mean = weighted_mean(values[0], values[1]);
+  return {integral.log_integral, integral.log_integral_error, mean.value, mean.error,
+          integral.effective_share};
 }
 
 /// Alternating couplings that are not the identity and layers of the kinds, lambda from 0 to 1.
@@ -136,6 +124,65 @@ TEST(StochasticLayers, PathWeightsOfRandomSequencesOfKindsAreRight) {
     EXPECT_LT(found.log_integral_error, 0.03);
     EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
+  }
+}
+
+/// Pairs of columns, each a double well 0.5 x + 6 x^2 - x^4 - y^2 / 2.
+class Wells final : public UnsampledTarget {
+ public:
+  explicit Wells(std::int64_t pairs)
+      : UnsampledTarget("wells", std::vector<std::string>(static_cast<std::size_t>(2 * pairs), "x"),
+                        4.0) {}
+
+ protected:
+  Value build_log_density(Value x) const override {
+    const Value deep = slice(x, 0, features() / 2), flat = slice(x, features() / 2, features() / 2);
+    return sum(0.5 * deep + 6.0 * square(deep) - square(square(deep)) - 0.5 * square(flat),
+               Axis::kFeatures);
+  }
+};
+
+/// Moves alone, from a normal base to the wells, with more and more distance between the lambdas:
+/// annealed importance sampling.
+std::unique_ptr<Flow> annealing(ParameterStore& parameters,
+                                const std::shared_ptr<const Target>& target, int layers,
+                                const StochasticOptions& options) {
+  RandomSequence random(5, Stream::kInitialisation);
+  const auto base = std::make_shared<Normal>(parameters, "base", target->features(), true);
+  // The right well is the deeper one.
+  std::fill_n(parameters.values(parameters.find("base.mean")).begin(), target->features() / 2, 1.0);
+  std::fill_n(parameters.values(parameters.find("base.log_scale")).begin(), target->features() / 2,
+              std::log(1.4));
+  std::vector<std::shared_ptr<const Transform>> transforms;
+  for (int i = 1; i <= layers; ++i)
+    transforms.push_back(make_stochastic_layer(
+        parameters, "layer." + std::to_string(i), random,
+        interpolated_energy(base_energy(base), target_energy(target),
+                            std::pow(static_cast<double>(i) / static_cast<double>(layers), 1.5)),
+        options));
+  return std::make_unique<Flow>(base, std::move(transforms));
+}
+
+// Truths by quadrature. 10 z-tests at 4.5, odds of a false alarm below 1e-4.
+TEST(StochasticLayers, AnnealingFindsBothWells) {
+  constexpr double kLogIntegral = 10.29347970703601;
+  double first = 0.0, total = 0.0;
+  for (int i = -40000; i <= 40000; ++i) {
+    const double x = 1e-4 * i;
+    const double weight = std::exp(0.5 * x + 6.0 * x * x - std::pow(x, 4));
+    total += weight;
+    first += weight * x;
+  }
+  ASSERT_NEAR(std::log(total * 1e-4 * std::sqrt(2.0 * std::numbers::pi)), kLogIntegral, 1e-9);
+  const auto target = std::make_shared<Wells>(1);
+  for (const std::string& kind : kKinds) {
+    SCOPED_TRACE(kind);
+    ParameterStore parameters;
+    const auto flow = annealing(parameters, target, 40, options_of(kind, 10));
+    const Estimate found = reweighted(*flow, *target, parameters, 20000, 3);
+    EXPECT_GT(found.share, 0.4);
+    EXPECT_NEAR(found.log_integral, kLogIntegral, 4.5 * found.log_integral_error);
+    EXPECT_NEAR(found.mean, first / total, 4.5 * found.mean_error);
   }
 }
 
