@@ -200,6 +200,7 @@ std::vector<Figure> energy_figures(const LoadedRun& run,
   }
   const ImportanceEstimate estimate = importance_estimate(log_weights);
   figures.push_back({"effective_share", "effective share of samples", estimate.effective_share});
+  figures.push_back({"pareto_k", "Pareto k of the weights", pareto_shape(log_weights), 0.0, 3});
   // An error of Z is one of every log density.
   double normaliser_error = 0.0;
   if (const ResampledBase* base = run.model->resampled())

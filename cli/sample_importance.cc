@@ -39,6 +39,14 @@ std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, st
   return rows;
 }
 
+/// What the weights' tail says of them; a tail takes 25.
+std::string pareto_text(std::span<const double> log_weights) {
+  if (log_weights.size() < 25) return "";
+  const double shape = pareto_shape(log_weights);
+  return fmt::format("\n  Pareto k {:.3f}{}", shape,
+                     shape < 0.7 ? "" : ": above 0.7 what the weights give is not reliable");
+}
+
 }  // namespace
 
 void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run,
@@ -92,11 +100,12 @@ void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run
     fmt::print(
         "{} samples in {}: draws of the flow, {}\n"
         "  of the density that the run was trained for, not the flow's own\n"
-        "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f} +- {:.5f}\n",
+        "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f} +- {:.5f}{}\n",
         arguments.count, arguments.out,
         resample ? "resampled by their weights (some rows repeat)"
                  : "with the logarithm of their weights as column log_weight",
-        estimate.effective_share, estimate.log_integral, estimate.log_integral_error);
+        estimate.effective_share, estimate.log_integral, estimate.log_integral_error,
+        pareto_text(log_weights));
 }
 
 }  // namespace thalweg::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "thalweg/core/error.h"
 
@@ -20,6 +21,35 @@ double checked_maximum(std::span<const double> log_weights) {
   }
   if (std::isinf(largest)) fail<NumericalError>("importance weights: all of them are 0");
   return largest;
+}
+
+/// Zhang and Stephens 2009: shape of a generalised Pareto distribution on [0, inf) whose sorted
+/// samples are `x`, all positive. The posterior mean of theta = -shape / scale over a grid of
+/// profile likelihoods stands for the maximum.
+double generalised_pareto_shape(std::span<const double> x) {
+  const auto count = static_cast<double>(x.size());
+  const auto minus_shape = [&](double theta) {
+    double sum = 0.0;
+    for (const double value : x) sum += std::log1p(-theta * value);
+    return -sum / count;
+  };
+  const double quartile = x[static_cast<std::size_t>(count / 4.0 + 0.5) - 1];
+  const auto points = 30 + static_cast<std::size_t>(std::sqrt(count));
+  std::vector<double> theta(points), log_likelihood(points);
+  for (std::size_t j = 0; j < points; ++j) {
+    const double spread = std::sqrt(static_cast<double>(points) / (static_cast<double>(j) + 0.5));
+    theta[j] = 1.0 / x.back() + (1.0 - spread) / (3.0 * quartile);
+    const double k = minus_shape(theta[j]);
+    log_likelihood[j] = count * (std::log(theta[j] / k) + k - 1.0);
+  }
+  const double best = *std::max_element(log_likelihood.begin(), log_likelihood.end());
+  double sum = 0.0, mean = 0.0;
+  for (std::size_t j = 0; j < points; ++j) {
+    const double weight = std::exp(log_likelihood[j] - best);
+    sum += weight;
+    mean += weight * theta[j];
+  }
+  return -minus_shape(mean / sum);
 }
 
 }  // namespace
@@ -62,6 +92,31 @@ WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const 
     squares += weight * weight * (value - mean) * (value - mean);
   });
   return {mean, std::sqrt(squares) / weights};
+}
+
+double pareto_shape(std::span<const double> log_weights) {
+  constexpr std::size_t kFewest = 5;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double largest = checked_maximum(log_weights);
+  const auto count = static_cast<double>(log_weights.size());
+  const auto tail = static_cast<std::size_t>(std::min(0.2 * count, 3.0 * std::sqrt(count)));
+  if (tail < kFewest)
+    fail<ShapeError>("Pareto shape: expected at least 25 weights, got {}", log_weights.size());
+  std::vector<double> sorted(log_weights.begin(), log_weights.end());
+  const auto rest = sorted.end() - static_cast<std::ptrdiff_t>(tail);
+  std::nth_element(sorted.begin(), rest - 1, sorted.end());
+  std::sort(rest, sorted.end());
+  const double threshold = std::exp(*(rest - 1) - largest);
+  std::vector<double> excess;
+  for (auto value = rest; value != sorted.end(); ++value) {
+    const double more = std::exp(*value - largest) - threshold;
+    // Smaller ones would overflow as reciprocals.
+    if (more > 1e-290) excess.push_back(more);
+  }
+  if (excess.empty()) return -kInfinity;
+  if (excess.size() < kFewest) return kInfinity;
+  const auto fitted = static_cast<double>(excess.size());
+  return (fitted * generalised_pareto_shape(excess) + 10.0 * 0.5) / (fitted + 10.0);
 }
 
 double missed_share(std::span<const double> log_weights, std::span<const double> log_target,

@@ -27,6 +27,15 @@ struct WeightedMean {
 /// importance_estimate, and ShapeError for lengths that differ.
 WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const double> values);
 
+/// Shape k of a generalised Pareto distribution fitted to the largest weights, which tells how far
+/// the other estimates can be trusted: below 0.5 the weights have a variance; below 0.7 estimates
+/// from them and their errors are reliable at practical numbers of samples; above 1 they have no
+/// mean. The fit is that of Zhang and Stephens 2009 to the min(0.2 n, 3 sqrt(n)) largest of the n
+/// weights, in excess of the next one, drawn towards 0.5 by as much as ten more weights would, as
+/// in Vehtari et al. 2024. -inf where the largest weights are all equal; +inf where less than five
+/// exceed the rest. Throws as importance_estimate, and ShapeError for less than 25 weights.
+double pareto_shape(std::span<const double> log_weights);
+
 /// Share of p's mass where the model's density is less than a twentieth of p's: the weighted share
 /// of samples with log q < log p - log_integral - log(20). `log_weights` are those of the samples,
 /// which should cover all of p. Throws as importance_estimate.
