@@ -154,8 +154,9 @@ class Reproduction {
     if (arguments_.data.empty())
       fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
                         experiment_.name, experiment_.rows[row].key, data);
-    result.data.path = data;
-    for (std::string* path : {&result.data.path, &result.data.validation, &result.data.test})
+    (result.data.image.empty() ? result.data.path : result.data.image) = data;
+    for (std::string* path :
+         {&result.data.path, &result.data.validation, &result.data.test, &result.data.image})
       if (!path->empty())
         *path = (fs::absolute(arguments_.data) / *path).lexically_normal().string();
     return result;
@@ -268,15 +269,15 @@ class Reproduction {
   void check() const {
     for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
-        const RunOptions settings = experiment_options(
-            experiment_, experiment_.rows[row], experiment_.columns[column], 1, arguments_.scale);
+        experiment_options(experiment_, experiment_.rows[row], experiment_.columns[column], 1,
+                           arguments_.scale);
         if (arguments_.show) continue;
         const DataOptions data = options(row, column, 1).data;
         for (const std::string& path : {data.path, data.validation, data.test})
           if (!path.empty() && !fs::exists(path))
             fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
                             experiment_.rows[row].data);
-        if (data.path.empty()) make_target(settings.data);
+        if (data.path.empty()) make_target(data);
       }
   }
 

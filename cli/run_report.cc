@@ -363,7 +363,9 @@ TextTable settings_table(const Material& material) {
     const RunOptions& options = run->options;
     table.header.push_back(run_name(*run));
     const std::string cells[] = {
-        !options.data.path.empty()    ? std::filesystem::path(options.data.path).filename().string()
+        !options.data.path.empty() ? std::filesystem::path(options.data.path).filename().string()
+        : !options.data.image.empty()
+            ? std::filesystem::path(options.data.image).filename().string()
         : options.data.target.empty() ? options.data.energy + options.data.energy_library
                                       : options.data.target,
         fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),

@@ -17,7 +17,7 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string source, data, target, energy, out, time_budget;
+  std::string source, data, target, image, energy, out, time_budget;
   std::vector<std::string> columns, condition, bounds, periodic, integers, set;
   bool drop_duplicates = false, drop_constant = false;
   bool resume = false, force = false, quiet = false;
@@ -42,6 +42,10 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (!config.empty()) read_options(options, config, arguments.source);
   DataOptions& data = options.data;
   if (!arguments.data.empty()) data.path = arguments.data;
+  if (!arguments.image.empty()) {
+    data.image = arguments.image;
+    data.target.clear();  // that of a preset
+  }
   if (!arguments.target.empty()) data.target = arguments.target;
   if (!arguments.energy.empty()) data.energy = arguments.energy;
   if (!arguments.columns.empty()) data.columns = names_of(arguments.columns);
@@ -55,16 +59,15 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (arguments.seed) options.training.seed = *arguments.seed;
   if (!arguments.time_budget.empty())
     options.training.time_budget = seconds_of(arguments.time_budget);
-  if (!data.energy_library.empty())
-    data.energy_library =
-        std::filesystem::absolute(data.energy_library).lexically_normal().string();
+  for (std::string* path : {&data.energy_library, &data.image})
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   if (!data.path.empty()) {
     if (!needs_target(options)) data.target.clear();
-    if (!needs_target(options) && !(data.energy + data.energy_library).empty())
+    if (!needs_target(options) && !(data.energy + data.energy_library + data.image).empty())
       fail<ConfigError>(
           "energy: a run learns from points or from an energy, or by "
           "training.objective=mixed from both, got {} and '{}'",
-          data.path, data.energy + data.energy_library);
+          data.path, data.energy + data.energy_library + data.image);
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
         *path = std::filesystem::absolute(*path).lexically_normal().string();
@@ -79,9 +82,11 @@ bool is_run(const std::string& path) { return std::filesystem::exists(RunFolder{
 std::string default_out(const Arguments& arguments, const RunOptions& options) {
   std::string name = std::filesystem::path(arguments.source).stem().string();
   if (name.empty() || name == "tabular") {
-    name = !options.data.path.empty()    ? std::filesystem::path(options.data.path).stem().string()
-           : options.data.target.empty() ? "energy"
-                                         : options.data.target;
+    const DataOptions& data = options.data;
+    name = !data.path.empty()    ? std::filesystem::path(data.path).stem().string()
+           : !data.image.empty() ? std::filesystem::path(data.image).stem().string()
+           : data.target.empty() ? "energy"
+                                 : data.target;
     // Other parts of an array than [0] are other runs.
     if (options.data.path.ends_with(']'))
       name += "-" + options.data.path.substr(options.data.path.rfind('[') + 1);
@@ -94,10 +99,12 @@ std::string default_out(const Arguments& arguments, const RunOptions& options) {
 /// The run that --resume means where --out does not say.
 std::string resumed_run(const Arguments& arguments) {
   if (!arguments.source.empty() && is_run(arguments.source)) return arguments.source;
-  if ((arguments.source + arguments.data + arguments.target + arguments.energy).empty())
+  if ((arguments.source + arguments.data + arguments.target + arguments.image + arguments.energy)
+          .empty())
     fail<ConfigError>("--resume: expected the folder of a run; give it with --out");
   RunOptions options;
   options.data.target = arguments.target;
+  options.data.image = arguments.image;
   options.data.path = arguments.data;
   options.data.energy = arguments.energy;
   return default_out(arguments, options);
@@ -163,7 +170,7 @@ TrainingRequest resolve(const Arguments& arguments) {
       fail<ConfigError>("'{}' is neither a config file nor a preset{}", arguments.source,
                         name_hint(arguments.source, known));
     }
-  } else if (arguments.data.empty() && !arguments.target.empty()) {
+  } else if (arguments.data.empty() && !(arguments.target + arguments.image).empty()) {
     options = find_preset("rings-resampled")->options();
   }
   const RunOptions start = options;
@@ -221,7 +228,8 @@ TrainingRequest resolve(const Arguments& arguments) {
     options.model.base.classes.clear();
   } else {
     fail<ConfigError>(
-        "nothing to learn: give --data FILE, --target NAME, --energy EXPRESSION or a preset "
+        "nothing to learn: give --data FILE, --target NAME, --image FILE, --energy EXPRESSION or a "
+        "preset "
         "(`thalweg list`)");
   }
   return request;
@@ -264,6 +272,8 @@ void add_train(CLI::App& app) {
   command->add_option("--data", arguments->data,
                       "points: .npy, file.npy[3], .csv, .tsv, or a folder that `data` wrote");
   command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
+  command->add_option("--image", arguments->image,
+                      "PNG or JPEG picture to learn as a density in the plane");
   command->add_option("--energy", arguments->energy,
                       "energy in kT to learn from, as \"0.5*x^2 + cos(3*y)\"");
   command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
@@ -300,6 +310,7 @@ void add_train(CLI::App& app) {
       "  thalweg train --data points.csv --condition temperature --bounds \"pressure=0:\"\n"
       "  thalweg train rings-resampled --set training.iterations=5000 --out runs/rings\n"
       "  thalweg train my.toml --seed 2 --time-budget 10m\n"
+      "  thalweg train --image photo.jpg --set flow.kind=spline\n"
       "  thalweg train --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --out runs/wells\n"
       "  thalweg train --resume --out runs/rings\n"
       "Ctrl-C saves the run and says how to go on; a second one quits at once.");

@@ -150,9 +150,10 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
 
 /// Of the files that a run learns from.
 std::string hash_of(const TrainingRequest& request) {
-  const std::string& library = request.options.data.energy_library;
-  return (request.data ? points_hash(*request.data) : "") +
-         (library.empty() ? "" : content_hash(read_file(library)));
+  std::string hash = request.data ? points_hash(*request.data) : "";
+  for (const std::string& file : {request.options.data.energy_library, request.options.data.image})
+    if (!file.empty()) hash += content_hash(read_file(file));
+  return hash;
 }
 
 std::string progress_text(const TrainingProgress& progress) {
@@ -206,8 +207,10 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
     manifest = read_manifest(folder);
     if (manifest.data_hash != hash)
       fail<DataError>("{}: {} changed since this run began; train anew with --force",
-                      options.data.path + options.data.energy_library,
-                      request.data ? "the data have" : "the energy has");
+                      options.data.path + options.data.energy_library + options.data.image,
+                      request.data                 ? "the data have"
+                      : options.data.image.empty() ? "the energy has"
+                                                   : "the picture has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
   }
   manifest.program = THALWEG_VERSION;

@@ -1,6 +1,7 @@
 // The tool as users meet it: what it prints, how it ends, and what it leaves on the disk.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <png.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -715,6 +716,32 @@ TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
   const Outcome gone = run({"evaluate", "runs/wells"});
   EXPECT_EQ(gone.code, 3);
   EXPECT_NE(gone.error.find("wells.so: there is no such library"), std::string::npos) << gone.error;
+}
+
+TEST_F(Cli, LearnsFromAPicture) {
+  std::vector<unsigned char> pixels(40 * 30, 255);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    if (i % 40 > 20 && i / 40 > 10) pixels[i] = 0;
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = 40;
+  png.height = 30;
+  png.format = PNG_FORMAT_GRAY;
+  ASSERT_TRUE(
+      png_image_write_to_file(&png, path("corner.png").c_str(), 0, pixels.data(), 0, nullptr));
+  const Outcome trained =
+      run({"train", "--image", "corner.png", "--quiet", "--set", "training.iterations=20", "--set",
+           "flow.hidden=8", "--set", "flow.blocks=2", "--set", "base.kind=normal"});
+  ASSERT_EQ(trained.code, 0) << trained.error;
+  const auto figures = nlohmann::json::parse(run({"evaluate", "runs/corner", "--json"}).out);
+  EXPECT_NEAR(figures["log_integral"], 0.0, 5.0 * figures["log_integral_error"].get<double>());
+  // The dark corner, at most 2.3 x 2.3 units, has nearly all of the mass.
+  EXPECT_NEAR(figures["target_log_likelihood"].get<double>(), -std::log(2.3 * 2.3), 1.0);
+  const Outcome both = run({"train", "--image", "corner.png", "--target", "two_rings"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_NE(both.error.find("exclude each other"), std::string::npos) << both.error;
+  write("not.png", "text");
+  EXPECT_EQ(run({"train", "--image", "not.png"}).code, 3);
 }
 
 TEST_F(Cli, LearnsAnEnergyWithinBounds) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "thalweg/flows/model.h"
+#include "thalweg/targets/image_density.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {
@@ -21,7 +22,9 @@ struct DataOptions {
   std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so
   std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
   double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
-  std::string path;         ///< or a file of points, which has precedence
+  std::string image;        ///< or a picture, see make_image_target
+  ImageOptions image_density;
+  std::string path;  ///< or a file of points, which has precedence
   std::string
       validation;    ///< a file with the rows that decide when to stop; empty: a share of path
   std::string test;  ///< a file with the rows to test on; empty: a share of path

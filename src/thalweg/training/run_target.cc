@@ -1,15 +1,18 @@
 #include "thalweg/training/run_target.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/image_file.h"
 #include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
+#include "thalweg/targets/image_density.h"
 
 namespace thalweg {
 
 bool has_target(const DataOptions& options) {
-  return !(options.target + options.energy + options.energy_library).empty();
+  return !(options.target + options.image + options.energy + options.energy_library).empty();
 }
 
 bool needs_target(const RunOptions& options) { return options.training.objective == "mixed"; }
@@ -17,6 +20,7 @@ bool needs_target(const RunOptions& options) { return options.training.objective
 std::shared_ptr<const Target> make_target(const DataOptions& options) {
   const std::pair<const char*, const std::string*> given[] = {
       {"data.target", &options.target},
+      {"data.image", &options.image},
       {"energy", &options.energy},
       {"energy_library", &options.energy_library}};
   for (const auto& first : given)
@@ -29,6 +33,9 @@ std::shared_ptr<const Target> make_target(const DataOptions& options) {
                                options.half_width);
   if (!options.energy.empty())
     return make_expression_target(options.energy, options.variables, options.half_width);
+  if (!options.image.empty())
+    return make_image_target(read_image(options.image), options.image_density,
+                             std::filesystem::path(options.image).filename().string());
   return make_target(std::string_view(options.target));
 }
 
