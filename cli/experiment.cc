@@ -74,6 +74,26 @@ class Keys {
     return result;
   }
 
+  /// Lists of what published() reads.
+  std::vector<std::vector<Published>> published_lists(const std::string& key) {
+    std::vector<std::vector<Published>> result;
+    for_each(key, [&](const toml::node& node) {
+      const toml::array* list = node.as_array();
+      if (list == nullptr) fail<ConfigError>("{}: {}: expected lists of numbers", where_, key);
+      std::vector<Published>& entries = result.emplace_back();
+      for (const toml::node& entry : *list)
+        entries.push_back({entry.value<double>().value_or(NAN), 0.0});
+    });
+    return result;
+  }
+
+  bool flag(const std::string& key) {
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return false;
+    if (!node->is_boolean()) fail<ConfigError>("{}: {}: expected true or false", where_, key);
+    return *node->value<bool>();
+  }
+
   /// A table within, as TOML.
   std::string settings(const std::string& key) {
     const toml::node* node = find(key, false);
@@ -141,6 +161,10 @@ ExperimentPart read_part(Keys& keys) {
   part.settings = keys.settings("settings");
   part.data = keys.text("data");
   part.published = keys.published("published");
+  part.published_figures = keys.published_lists("published_figures");
+  part.sampler = keys.text("sampler");
+  part.run = keys.text("run");
+  part.published_only = keys.flag("published_only");
   return part;
 }
 
@@ -155,6 +179,11 @@ void check(const Experiment& experiment) {
     if (!row.published.empty() && row.published.size() != experiment.columns.size())
       fail<ConfigError>("{}: row '{}': expected {} published values, got {}", experiment.name,
                         row.key, experiment.columns.size(), row.published.size());
+  for (const ExperimentPart& row : experiment.rows)
+    if (!row.published_figures.empty() && row.published_figures.size() != experiment.columns.size())
+      fail<ConfigError>("{}: row '{}': expected {} lists of published figures, got {}",
+                        experiment.name, row.key, experiment.columns.size(),
+                        row.published_figures.size());
   std::vector<std::string> known;
   for (const ExperimentPart& column : experiment.columns) known.push_back(column.key);
   const auto want_column = [&](const std::string& key) {
@@ -173,14 +202,19 @@ void check(const Experiment& experiment) {
   if (experiment.spread != "error" && experiment.spread != "deviation")
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
                       experiment.spread);
-  if (!experiment.truth.empty() && !experiment.profile)
-    fail<ConfigError>("{}: truth: expected a table [profile] besides", experiment.name);
+  if (!experiment.truth.empty() && !experiment.profile && !experiment.samplers)
+    fail<ConfigError>("{}: truth: expected a table [profile] or [samplers] besides",
+                      experiment.name);
+  for (const ExperimentPart& column : experiment.columns)
+    if (!column.sampler.empty() && !experiment.samplers)
+      fail<ConfigError>("{}: column '{}': a sampler needs a table [samplers]", experiment.name,
+                        column.key);
   for (const Comparison& comparison : experiment.comparisons) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  const std::vector<std::string> kinds = {"densities", "overview", "bases",
-                                          "chart",     "samples",  "profiles"};
+  const std::vector<std::string> kinds = {"densities", "overview", "bases",    "chart",
+                                          "samples",   "profiles", "samplers", "latent"};
   for (const ExperimentPicture& picture : experiment.pictures) {
     if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
       fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,
@@ -188,6 +222,9 @@ void check(const Experiment& experiment) {
     if (picture.kind == "profiles" && !experiment.profile)
       fail<ConfigError>("{}: pictures: profiles need a table [profile]", experiment.name);
     for (const std::string& column : picture.columns) want_column(column);
+    for (const std::string& row : picture.rows)
+      if (find_part(experiment.rows, row) == nullptr)
+        fail<ConfigError>("{}: pictures: unknown row '{}'", experiment.name, row);
   }
 }
 
@@ -227,6 +264,16 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     profile.upper = part.number("upper", profile.upper);
     profile.limit = part.number("limit", profile.limit);
   });
+  keys.table("samplers", [&](Keys& part) {
+    SamplerRequest& samplers = result.samplers.emplace();
+    samplers.samples = part.whole("samples", samplers.samples);
+    samplers.chains = part.whole("chains", samplers.chains);
+    samplers.burn_in = part.whole("burn_in", samplers.burn_in);
+    samplers.thinning = part.whole("thinning", samplers.thinning);
+    samplers.local_probability = part.number("local_probability", samplers.local_probability);
+    samplers.step_size = part.number("step_size", samplers.step_size);
+    samplers.mass = part.number("mass", samplers.mass);
+  });
   result.seeds = keys.whole("seeds", 3);
   result.notes = keys.texts("notes");
   result.settings = keys.settings("settings");
@@ -237,7 +284,8 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
   });
   keys.tables("pictures", [&](Keys& part) {
     result.pictures.push_back({part.text("kind", true), part.text("title", true),
-                               part.texts("columns"), part.text("x"), part.texts("y")});
+                               part.texts("columns"), part.text("x"), part.texts("y"),
+                               part.texts("rows")});
   });
   keys.finish();
   if (!result.of.empty()) return result;
@@ -285,14 +333,25 @@ Experiment find_experiment(const std::string& name) {
       list.clear();
       for (const std::size_t i : kept) list.push_back(std::move(all[i]));
     };
-    for (ExperimentPart& row : runs.rows)
+    for (ExperimentPart& row : runs.rows) {
       if (!row.published.empty()) pick(row.published);
+      if (!row.published_figures.empty()) pick(row.published_figures);
+    }
     pick(runs.columns);
     std::erase_if(runs.comparisons, [&](const Comparison& comparison) {
       return find_part(runs.columns, comparison.from) == nullptr ||
              find_part(runs.columns, comparison.to) == nullptr;
     });
   }
+  if (std::all_of(runs.pictures.begin(), runs.pictures.end(),
+                  [](const ExperimentPicture& picture) { return !picture.rows.empty(); }))
+    std::erase_if(runs.rows, [&](const ExperimentPart& row) {
+      return std::none_of(runs.pictures.begin(), runs.pictures.end(),
+                          [&](const ExperimentPicture& picture) {
+                            return std::find(picture.rows.begin(), picture.rows.end(), row.key) !=
+                                   picture.rows.end();
+                          });
+    });
   check(runs);
   return runs;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/profile.h"
+#include "cli/sampler_figures.h"
 #include "thalweg/training/run_options.h"
 
 namespace thalweg::cli {
@@ -31,6 +32,12 @@ struct ExperimentPart {
   std::string data;      ///< rows: folder of the table under --data; empty: none is needed
   /// rows: one a column; columns: one a figure of the first table
   std::vector<Published> published;
+  /// Rows: for each column one value a figure of the first table.
+  std::vector<std::vector<Published>> published_figures;
+  /// Columns: the sampler that is judged; empty: the run itself is.
+  std::string sampler;
+  std::string run;              ///< columns: folder of the runs, which columns may share
+  bool published_only = false;  ///< columns: there are published values, and no runs
 };
 
 /// Two columns whose difference is of interest: `to` minus `from`.
@@ -40,11 +47,13 @@ struct Comparison {
 
 /// What is drawn of the first seed's runs.
 struct ExperimentPicture {
-  std::string kind;  ///< densities, overview, bases, chart, samples or profiles
+  std::string kind;  ///< densities, overview, bases, chart, samples, profiles, samplers or
+                     ///< latent
   std::string title;
-  std::vector<std::string> columns;  ///< keys; empty: all
-  std::string x;                     ///< chart: label of the horizontal axis, the columns' names
-  std::vector<std::string> y = {};   ///< chart: figures; empty: the metric and all in `also`
+  std::vector<std::string> columns;    ///< keys; empty: all
+  std::string x;                       ///< chart: label of the horizontal axis, the columns' names
+  std::vector<std::string> y = {};     ///< chart: figures; empty: the metric and all in `also`
+  std::vector<std::string> rows = {};  ///< keys; empty: all
 };
 
 /// A table of figures with a line a run, in place of the one of `metric` and `also`.
@@ -65,10 +74,12 @@ struct Experiment {
   std::string better = "lower";   ///< lower or higher
   std::vector<std::string> also;  ///< further figures to list
   std::vector<ExperimentTable> tables;
-  std::vector<std::string> compare;       ///< figures whose differences are listed; empty: metric
-  std::string spread = "error";           ///< what follows a mean: error (of the mean), deviation
-  std::optional<ProfileRequest> profile;  ///< free energies, for figures and pictures
-  std::string truth;  ///< label of lines of exact samples; empty: none; needs `profile`
+  std::vector<std::string> compare;        ///< figures whose differences are listed; empty: metric
+  std::string spread = "error";            ///< what follows a mean: error (of the mean), deviation
+  std::optional<ProfileRequest> profile;   ///< free energies, for figures and pictures
+  std::optional<SamplerRequest> samplers;  ///< for columns with a sampler
+  std::string
+      truth;  ///< label of lines of exact samples; empty: none; needs `profile` or `samplers`
   std::int64_t seeds = 3;
   std::vector<std::string> notes;
   std::string settings;  ///< TOML, of every run

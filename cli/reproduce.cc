@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -130,11 +131,15 @@ class Reproduction {
       return std::any_of(experiment_.columns.begin(), experiment_.columns.end(),
                          [&](const ExperimentPart& column) { return column.key == key; });
     };
+    const auto pick = [&](auto& list) {
+      auto every = std::move(list);
+      list.clear();
+      for (std::size_t i = 0; i < every.size(); ++i)
+        if (kept(all[i].key)) list.push_back(std::move(every[i]));
+    };
     for (ExperimentPart& row : experiment_.rows) {
-      std::vector<Published> published;
-      for (std::size_t i = 0; i < row.published.size(); ++i)
-        if (kept(all[i].key)) published.push_back(row.published[i]);
-      row.published = std::move(published);
+      pick(row.published);
+      pick(row.published_figures);
     }
     std::erase_if(experiment_.comparisons, [&](const Comparison& comparison) {
       return !kept(comparison.from) || !kept(comparison.to);
@@ -144,6 +149,14 @@ class Reproduction {
   std::string folder(std::size_t row, std::size_t column, std::int64_t seed) const {
     return fmt::format("{}/{}/{}/seed-{}", runs_folder_, experiment_.rows[row].key,
                        experiment_.columns[column].key, seed);
+  }
+
+  /// Where the trained run is: columns that differ in their sampler may share it.
+  std::string run_folder(std::size_t row, std::size_t column, std::int64_t seed) const {
+    const ExperimentPart& part = experiment_.columns[column];
+    return part.run.empty() ? folder(row, column, seed)
+                            : fmt::format("{}/{}/{}/seed-{}", runs_folder_,
+                                          experiment_.rows[row].key, part.run, seed);
   }
 
   RunOptions options(std::size_t row, std::size_t column, std::int64_t seed) const {
@@ -212,17 +225,22 @@ class Reproduction {
     const std::shared_ptr<const Target> target = make_target(options(row, 0, seed).data);
     RunResult result;
     result.seed = seed;
-    add_figures(result, profile_figures(true_profile_samples(*target, *experiment_.profile,
-                                                             static_cast<std::uint64_t>(seed)),
-                                        target, *experiment_.profile, pool));
+    const auto number = static_cast<std::uint64_t>(seed);
+    if (experiment_.profile)
+      add_figures(result,
+                  profile_figures(true_profile_samples(*target, *experiment_.profile, number),
+                                  target, *experiment_.profile, pool));
+    if (experiment_.samplers)
+      add_figures(result, sample_figures(true_samples(*target, *experiment_.samplers, number),
+                                         target, *experiment_.samplers, number, pool));
     const std::string path = truth_folder(row, seed);
     fs::create_directories(path);
     save(path, result);
     return result;
   }
 
-  RunResult train(std::size_t row, std::size_t column, std::int64_t seed, ThreadPool& pool) const {
-    const std::string path = folder(row, column, seed);
+  RunResult train(std::size_t row, std::size_t column, std::int64_t seed, ThreadPool& pool) {
+    const std::string path = run_folder(row, column, seed);
     TrainingRequest request;
     request.options = options(row, column, seed);
     RunOptions& settings = request.options;
@@ -233,7 +251,9 @@ class Reproduction {
       settings.model.features = make_target(settings.data)->features();
     }
     const RunFolder run{path};
-    if (fs::exists(run.manifest()) && !arguments_.force) {
+    const bool renew = arguments_.force && !renewed_.contains(path);
+    renewed_.insert(path);
+    if (fs::exists(run.manifest()) && !renew) {
       if (write_options(read_run_options(run)) != write_options(settings))
         fail<ConfigError>(
             "{}: was made with other settings than this version's; --force trains it anew", path);
@@ -254,15 +274,31 @@ class Reproduction {
     result.seed = seed;
     result.steps = loaded.manifest.steps;
     result.seconds = loaded.manifest.seconds;
-    result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
+    const std::string& sampler = experiment_.columns[column].sampler;
+    // The density of a run is the same whatever its sampler.
+    if (sampler.empty() || sampler == "naive")
+      result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
     if (experiment_.profile) {
       const std::shared_ptr<const Target> target = make_target(loaded.options.data);
       add_figures(result,
                   profile_figures(profile_samples(loaded, target, *experiment_.profile, pool),
                                   target, *experiment_.profile, pool));
     }
-    save(path, result);
+    if (!sampler.empty()) {
+      const SamplerResult samples = sampled(loaded, sampler, pool);
+      add_figures(result, samples.figures);
+      add_figures(result,
+                  sample_figures(samples.x, make_target(loaded.options.data), *experiment_.samplers,
+                                 static_cast<std::uint64_t>(seed), pool));
+    }
+    fs::create_directories(folder(row, column, seed));
+    save(folder(row, column, seed), result);
     return result;
+  }
+
+  SamplerResult sampled(const LoadedRun& run, const std::string& sampler, ThreadPool& pool) const {
+    return run_sampler(run, sampler, *experiment_.samplers,
+                       static_cast<std::uint64_t>(run.options.training.seed), pool);
   }
 
   /// What is wrong with an experiment shows before the first hour is spent.
@@ -295,6 +331,7 @@ class Reproduction {
         }
         for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
           ++number;
+          if (experiment_.columns[column].published_only) continue;
           std::optional<RunResult> result;
           if (!arguments_.force) result = load(folder(row, column, seed));
           if (!result) {
@@ -386,7 +423,7 @@ class Reproduction {
     result.header.insert(result.header.end(), {"runs", "time a run"});
     const auto add = [&](std::size_t row, const std::string& name,
                          const std::vector<RunResult>& runs,
-                         const std::vector<Published>& published, bool trained) {
+                         const std::vector<Published>& published, bool trained, bool ours) {
       std::vector<std::string> line = {experiment_.rows[row].name, name};
       std::vector<double> seconds;
       for (const RunResult& run : runs) seconds.push_back(run.seconds);
@@ -394,7 +431,7 @@ class Reproduction {
         line.push_back(summary_text(summary(runs, figure)));
       line.push_back(fmt::format("{}", runs.size()));
       line.push_back(runs.empty() || !trained ? "-" : format_duration(summarise(seconds).mean));
-      result.rows.push_back(std::move(line));
+      if (ours) result.rows.push_back(std::move(line));
       if (!first || published.empty()) return;
       line = {experiment_.rows[row].name, name + ", published"};
       for (std::size_t i = 0; i < wanted.figures.size(); ++i)
@@ -405,8 +442,11 @@ class Reproduction {
     for (std::size_t row = 0; row < results_.size(); ++row) {
       for (std::size_t column = 0; column < results_[row].size(); ++column)
         add(row, experiment_.columns[column].name, results_[row][column],
-            experiment_.columns[column].published, true);
-      if (!experiment_.truth.empty()) add(row, experiment_.truth, truths_[row], {}, false);
+            experiment_.rows[row].published_figures.empty()
+                ? experiment_.columns[column].published
+                : experiment_.rows[row].published_figures[column],
+            true, !experiment_.columns[column].published_only);
+      if (!experiment_.truth.empty()) add(row, experiment_.truth, truths_[row], {}, false, true);
     }
     return result;
   }
@@ -548,6 +588,18 @@ class Reproduction {
           show(chart, fmt::format("profile-{}-{}", experiment_.rows[row].key,
                                   experiment_.columns[column].key));
         }
+    } else if (picture.kind == "samplers") {
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        if (!wanted_row(picture, row)) continue;
+        const ScatterPlot plot = samplers_of(picture, row, pool);
+        if (plot.panels.size() > 1) show(plot, "samplers-" + experiment_.rows[row].key);
+      }
+    } else if (picture.kind == "latent") {
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        const std::string path = run_folder(row, 0, 1);
+        if (wanted_row(picture, row) && fs::exists(RunFolder{path}.model()))
+          show(latent_maps(load_run(path), pool), "latent-" + experiment_.rows[row].key);
+      }
     } else if (picture.kind == "samples") {
       for (std::size_t row = 0; row < results_.size(); ++row) {
         const auto [runs, names] = first_runs(picture, row);
@@ -576,6 +628,32 @@ class Reproduction {
       result.second.push_back(experiment_.columns[column].name);
     }
     return result;
+  }
+
+  bool wanted_row(const ExperimentPicture& picture, std::size_t row) const {
+    return picture.rows.empty() || std::find(picture.rows.begin(), picture.rows.end(),
+                                             experiment_.rows[row].key) != picture.rows.end();
+  }
+
+  /// Exact samples of a row's target and those of each sampler of the first seed's run.
+  ScatterPlot samplers_of(const ExperimentPicture& picture, std::size_t row,
+                          ThreadPool& pool) const {
+    ScatterPlot plot;
+    plot.title = experiment_.rows[row].name;
+    for (std::size_t column = 0; column < results_[row].size(); ++column) {
+      const ExperimentPart& part = experiment_.columns[column];
+      const std::string path = run_folder(row, column, 1);
+      if (part.sampler.empty() || !wanted(picture, column) ||
+          !fs::exists(folder(row, column, 1) + "/figures.json"))
+        continue;
+      const LoadedRun run = load_run(path);
+      if (plot.panels.empty())
+        plot.panels.push_back(
+            point_cloud("true samples",
+                        true_samples(*make_target(run.options.data), *experiment_.samplers, 1)));
+      plot.panels.push_back(point_cloud(part.name, sampled(run, part.sampler, pool).x));
+    }
+    return plot;
   }
 
   static std::vector<const LoadedRun*> pointers_to(const std::vector<LoadedRun>& runs) {
@@ -621,6 +699,7 @@ class Reproduction {
   const Arguments& arguments_;
   std::int64_t seeds_ = 0;
   std::int64_t failed_ = 0;
+  std::set<std::string> renewed_;  // runs that --force has trained anew
   std::string runs_folder_, page_folder_;
   std::vector<std::vector<std::vector<RunResult>>> results_;  // row, column, seed
   std::vector<std::vector<RunResult>> truths_;                // of exact samples: row, seed

@@ -1,0 +1,165 @@
+#include "cli/sampler_figures.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/metrics/sample_divergence.h"
+#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/markov_chains.h"
+
+namespace thalweg::cli {
+
+namespace {
+
+constexpr std::int64_t kDrawn = 1000;  // points of a picture
+constexpr double kFarMass = 0.999;
+
+std::vector<double> normalised_log_density(std::span<const double> x,
+                                           const std::shared_ptr<const Target>& target,
+                                           ThreadPool& pool) {
+  std::vector<double> values = target_log_density(target, pool)(x);
+  for (double& value : values) value -= target->log_normaliser().value_or(0.0);
+  return values;
+}
+
+/// Worst R-hat over the columns of draws x chains x features.
+double worst_r_hat(const std::vector<double>& draws, std::int64_t chains, std::int64_t features) {
+  const std::int64_t count = static_cast<std::int64_t>(draws.size()) / (chains * features);
+  double worst = 0.0;
+  for (std::int64_t feature = 0; feature < features; ++feature) {
+    std::vector<double> column;
+    for (std::int64_t chain = 0; chain < chains; ++chain)
+      for (std::int64_t draw = 0; draw < count; ++draw)
+        column.push_back(
+            draws[static_cast<std::size_t>((draw * chains + chain) * features + feature)]);
+    const double found = chain_diagnostics(column, chains).r_hat;
+    if (!(found <= worst)) worst = found;
+  }
+  return worst;
+}
+
+}  // namespace
+
+SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
+                          const SamplerRequest& request, std::uint64_t seed, ThreadPool& pool) {
+  const Model& model = *run.model;
+  SamplerResult result;
+  if (sampler == "naive") {
+    result.x = FlowSampler(model, pool, seed, Precision::kDouble).next(request.samples);
+    return result;
+  }
+  const bool sails = sampler == "sails" || sampler == "sails_published";
+  const ChainTarget target = sails                          ? ChainTarget::kSharpened
+                             : has_target(run.options.data) ? ChainTarget::kEnergy
+                                                            : ChainTarget::kModel;
+  ChainOptions options;
+  options.chains = std::min(request.chains, request.samples);
+  options.burn_in = request.burn_in;
+  options.thinning = request.thinning;
+  options.step_size = request.step_size;
+  options.seed = seed;
+  std::vector<WeightedKernel> kernels = {{make_chain_kernel(sampler), request.local_probability}};
+  if (sampler != "independence" && request.local_probability < 1.0)
+    kernels.push_back({make_chain_kernel("independence"), 1.0 - request.local_probability});
+  MarkovChains chains(
+      LatentDensity(model.flow(), model.column_maps(), target,
+                    target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr),
+      model.parameters(), std::move(kernels), options, pool);
+  chains.start();
+  const auto wanted = static_cast<std::size_t>(request.samples * model.flow().features());
+  while (result.x.size() < wanted)
+    if (chains.step()) {
+      const std::vector<double> x = chains.data();
+      result.x.insert(result.x.end(), x.begin(), x.end());
+    }
+  for (const KernelStatistics& kernel : chains.statistics()) {
+    const bool local = kernel.step_size > 0.0;
+    result.figures.push_back({local ? "accepted_local" : "accepted_global",
+                              local ? "accepted, local" : "accepted, global", kernel.acceptance()});
+    if (local) result.figures.push_back({"step_size", "step size", kernel.step_size});
+  }
+  result.figures.push_back(
+      {"r_hat", "R-hat", worst_r_hat(result.x, options.chains, model.flow().features())});
+  result.x.resize(wanted);
+  return result;
+}
+
+std::vector<double> true_samples(const Target& target, const SamplerRequest& request,
+                                 std::uint64_t seed) {
+  return target_samples(target, seed, Stream::kSampling, 0, request.samples);
+}
+
+std::vector<Figure> sample_figures(std::span<const double> x,
+                                   const std::shared_ptr<const Target>& target,
+                                   const SamplerRequest& request, std::uint64_t seed,
+                                   ThreadPool& pool) {
+  const std::vector<double> exact =
+      target_samples(*target, seed, Stream::kEvaluation, 0, request.samples);
+  const std::vector<double> log_density = normalised_log_density(x, target, pool);
+  double mean = 0.0;
+  for (const double value : log_density) mean += value / static_cast<double>(log_density.size());
+  std::vector<Figure> figures = {
+      {"sample_log_density", "mean log density", mean},
+      {"sample_kl", "KL, nats", neighbour_divergence(x, exact, target->features(), pool)}};
+  if (target->features() == 2)
+    figures.push_back({"sample_ks", "KS", plane_distance(x, exact, pool)});
+  const std::vector<double> truth = normalised_log_density(exact, target, pool);
+  figures.push_back({"off_modes", fmt::format("outside {:g} %", 100.0 * request.mass),
+                     share_outside(log_density, truth, request.mass)});
+  figures.push_back({"far_off_modes", fmt::format("outside {:g} %", 100.0 * kFarMass),
+                     share_outside(log_density, truth, kFarMass)});
+  return figures;
+}
+
+PointCloud point_cloud(std::string title, std::span<const double> x) {
+  PointCloud cloud;
+  cloud.title = std::move(title);
+  for (std::size_t i = 0; i + 1 < std::min(x.size(), static_cast<std::size_t>(2 * kDrawn));
+       i += 2) {
+    cloud.x.push_back(x[i]);
+    cloud.y.push_back(x[i + 1]);
+  }
+  return cloud;
+}
+
+HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
+  constexpr double kReach = 4.0, kDepth = 10.0;
+  constexpr std::int64_t kCells = 200;
+  std::vector<double> z;
+  for (std::int64_t row = 0; row < kCells; ++row)
+    for (std::int64_t column = 0; column < kCells; ++column)
+      for (const std::int64_t cell : {column, row})
+        z.push_back(kReach * ((2.0 * static_cast<double>(cell) + 1.0) / kCells - 1.0));
+  HeatMapPlot plot;
+  plot.title = "Latent space";
+  plot.x_label = "z0";
+  plot.y_label = "z1";
+  plot.x_range = plot.y_range = {-kReach, kReach};
+  plot.colour_range = {{-kDepth, 0.0}};
+  const Model& model = *run.model;
+  const auto add = [&](const char* title, ChainTarget target) {
+    const LatentDensity density(
+        model.flow(), model.column_maps(), target,
+        target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr);
+    const RowFunction log_density = row_function(
+        model.parameters(), 2,
+        [&](Value at) { return density.at(at, {}, false, false).log_density; }, pool);
+    Grid grid;
+    grid.title = title;
+    grid.columns = grid.rows = kCells;
+    grid.values = log_density(z);
+    double top = -INFINITY;
+    for (const double value : grid.values)
+      if (value < INFINITY) top = std::max(top, value);
+    for (double& value : grid.values) value = value - top >= -kDepth ? value - top : -kDepth;
+    plot.panels.push_back(std::move(grid));
+  };
+  add("log p_Z, the target pulled back", ChainTarget::kEnergy);
+  add("log q_Z/|J_f|", ChainTarget::kSharpened);
+  add("log q_Z", ChainTarget::kModel);
+  return plot;
+}
+
+}  // namespace thalweg::cli

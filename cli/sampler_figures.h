@@ -1,0 +1,53 @@
+// Samplers of one run side by side, judged by samples against those of its target.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/evaluation.h"
+#include "thalweg/report/plot.h"
+
+namespace thalweg::cli {
+
+/// How samplers are run and judged.
+struct SamplerRequest {
+  std::int64_t samples = 5000;  ///< of each sampler, and of the target to compare with
+  std::int64_t chains = 1000, burn_in = 500, thinning = 10;
+  double local_probability = 0.5;  ///< of a step by the local kernel
+  double step_size = 0.0;          ///< 0: found during burn-in
+  double mass = 0.975;             ///< of the target in the region that counts as its modes
+};
+
+/// Samples, and how the chains went: empty for a sampler without chains.
+struct SamplerResult {
+  std::vector<double> x;
+  std::vector<Figure> figures;
+};
+
+/// By name as `thalweg sample` has them: naive, sails, sails_published, mala, hmc, independence.
+/// Throws ConfigError for others.
+SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
+                          const SamplerRequest& request, std::uint64_t seed, ThreadPool& pool);
+
+/// Mean log density of samples under a target that can be sampled, KL and KS from exact samples of
+/// it, and the shares off its modes:
+/// outside of the smallest regions that hold `mass` and 0.999 of it.
+std::vector<Figure> sample_figures(std::span<const double> x,
+                                   const std::shared_ptr<const Target>& target,
+                                   const SamplerRequest& request, std::uint64_t seed,
+                                   ThreadPool& pool);
+
+/// Exact samples for sample_figures to judge; others than it compares with.
+std::vector<double> true_samples(const Target& target, const SamplerRequest& request,
+                                 std::uint64_t seed);
+
+/// The first 1000 of some samples in the plane.
+PointCloud point_cloud(std::string title, std::span<const double> x);
+
+/// Latent space of a run in the plane: log densities of its target pulled back, of q_Z/|J_f|, and
+/// of the base, each less its largest value, down to -10 nats.
+HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool);
+
+}  // namespace thalweg::cli
