@@ -202,8 +202,9 @@ void check(const Experiment& experiment) {
   if (experiment.spread != "error" && experiment.spread != "deviation")
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
                       experiment.spread);
-  if (!experiment.truth.empty() && !experiment.profile && !experiment.samplers)
-    fail<ConfigError>("{}: truth: expected a table [profile] or [samplers] besides",
+  if (!experiment.truth.empty() && !experiment.profile && !experiment.samplers &&
+      !experiment.histogram)
+    fail<ConfigError>("{}: truth: expected a table [profile], [samplers] or [histogram] besides",
                       experiment.name);
   for (const ExperimentPart& column : experiment.columns)
     if (!column.sampler.empty() && !experiment.samplers)
@@ -213,14 +214,16 @@ void check(const Experiment& experiment) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  const std::vector<std::string> kinds = {"densities", "overview", "bases",    "chart",
-                                          "samples",   "profiles", "samplers", "latent"};
+  const std::vector<std::string> kinds = {"densities", "overview", "bases",  "chart",     "samples",
+                                          "profiles",  "samplers", "latent", "histograms"};
   for (const ExperimentPicture& picture : experiment.pictures) {
     if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
       fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,
                         name_hint(picture.kind, kinds));
     if (picture.kind == "profiles" && !experiment.profile)
       fail<ConfigError>("{}: pictures: profiles need a table [profile]", experiment.name);
+    if (picture.kind == "histograms" && !experiment.histogram)
+      fail<ConfigError>("{}: pictures: histograms need a table [histogram]", experiment.name);
     for (const std::string& column : picture.columns) want_column(column);
     for (const std::string& row : picture.rows)
       if (find_part(experiment.rows, row) == nullptr)
@@ -273,6 +276,11 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     samplers.local_probability = part.number("local_probability", samplers.local_probability);
     samplers.step_size = part.number("step_size", samplers.step_size);
     samplers.mass = part.number("mass", samplers.mass);
+  });
+  keys.table("histogram", [&](Keys& part) {
+    HistogramRequest& histogram = result.histogram.emplace();
+    histogram.samples = part.whole("samples", histogram.samples);
+    histogram.bins = part.whole("bins", histogram.bins);
   });
   result.seeds = keys.whole("seeds", 3);
   result.notes = keys.texts("notes");

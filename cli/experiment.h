@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/histogram_figures.h"
 #include "cli/profile.h"
 #include "cli/sampler_figures.h"
 #include "thalweg/training/run_options.h"
@@ -47,8 +48,8 @@ struct Comparison {
 
 /// What is drawn of the first seed's runs.
 struct ExperimentPicture {
-  std::string kind;  ///< densities, overview, bases, chart, samples, profiles, samplers or
-                     ///< latent
+  std::string kind;  ///< densities, overview, bases, chart, samples, histograms, profiles,
+                     ///< samplers or latent
   std::string title;
   std::vector<std::string> columns;    ///< keys; empty: all
   std::string x;                       ///< chart: label of the horizontal axis, the columns' names
@@ -78,8 +79,9 @@ struct Experiment {
   std::string spread = "error";            ///< what follows a mean: error (of the mean), deviation
   std::optional<ProfileRequest> profile;   ///< free energies, for figures and pictures
   std::optional<SamplerRequest> samplers;  ///< for columns with a sampler
+  std::optional<HistogramRequest> histogram;  ///< of samples in the plane
   std::string
-      truth;  ///< label of lines of exact samples; empty: none; needs `profile` or `samplers`
+      truth;  ///< label of lines of exact samples; empty: none; needs one of the three above
   std::int64_t seeds = 3;
   std::vector<std::string> notes;
   std::string settings;  ///< TOML, of every run

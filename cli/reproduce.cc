@@ -233,6 +233,9 @@ class Reproduction {
     if (experiment_.samplers)
       add_figures(result, sample_figures(true_samples(*target, *experiment_.samplers, number),
                                          target, *experiment_.samplers, number, pool));
+    if (experiment_.histogram)
+      add_figures(result, histogram_figures(true_histogram(*target, *experiment_.histogram, number),
+                                            target, pool));
     const std::string path = truth_folder(row, seed);
     fs::create_directories(path);
     save(path, result);
@@ -283,6 +286,12 @@ class Reproduction {
       add_figures(result,
                   profile_figures(profile_samples(loaded, target, *experiment_.profile, pool),
                                   target, *experiment_.profile, pool));
+    }
+    if (experiment_.histogram) {
+      const std::shared_ptr<const Target> target = make_target(loaded.options.data);
+      add_figures(result, histogram_figures(run_histogram(loaded, *target, *experiment_.histogram,
+                                                          static_cast<std::uint64_t>(seed), pool),
+                                            target, pool));
     }
     if (!sampler.empty()) {
       const SamplerResult samples = sampled(loaded, sampler, pool);
@@ -600,6 +609,12 @@ class Reproduction {
         if (wanted_row(picture, row) && fs::exists(RunFolder{path}.model()))
           show(latent_maps(load_run(path), pool), "latent-" + experiment_.rows[row].key);
       }
+    } else if (picture.kind == "histograms") {
+      for (std::size_t row = 0; row < results_.size(); ++row) {
+        if (!wanted_row(picture, row)) continue;
+        const HeatMapPlot plot = histograms_of(picture, row, pool);
+        if (!plot.panels.empty()) show(plot, "histograms-" + experiment_.rows[row].key);
+      }
     } else if (picture.kind == "samples") {
       for (std::size_t row = 0; row < results_.size(); ++row) {
         const auto [runs, names] = first_runs(picture, row);
@@ -656,6 +671,28 @@ class Reproduction {
     return plot;
   }
 
+  /// Histograms of exact samples and of each run's, with bins half as wide as those judged.
+  HeatMapPlot histograms_of(const ExperimentPicture& picture, std::size_t row,
+                            ThreadPool& pool) const {
+    const auto [runs, names] = first_runs(picture, row);
+    if (runs.empty()) return {};
+    HistogramRequest request = *experiment_.histogram;
+    request.bins *= 2;
+    const std::shared_ptr<const Target> target = make_target(runs.front().options.data);
+    HeatMapPlot plot;
+    plot.title = experiment_.rows[row].name;
+    plot.x_label = "x0";
+    plot.y_label = "x1";
+    plot.x_range = plot.y_range = {-target->half_width(), target->half_width()};
+    plot.panels.push_back(histogram_panel("exact samples", true_histogram(*target, request, 1)));
+    const std::vector<double>& exact = plot.panels.front().values;
+    plot.colour_range = {{0.0, 1.3 * *std::max_element(exact.begin(), exact.end())}};
+    for (std::size_t i = 0; i < runs.size(); ++i)
+      plot.panels.push_back(
+          histogram_panel(names[i], run_histogram(runs[i], *target, request, 1, pool)));
+    return plot;
+  }
+
   static std::vector<const LoadedRun*> pointers_to(const std::vector<LoadedRun>& runs) {
     std::vector<const LoadedRun*> pointers;
     for (const LoadedRun& run : runs) pointers.push_back(&run);
@@ -680,10 +717,12 @@ class Reproduction {
       names = experiment_.also;
       names.insert(names.begin(), experiment_.metric);
     }
+    if (names.size() == 1) chart.y_label = label_of(names.front());
     for (std::size_t row = 0; row < results_.size(); ++row)
       for (const std::string& name : names) {
         LineSeries series;
-        series.name = fmt::format("{}, {}", experiment_.rows[row].name, label_of(name));
+        series.name = experiment_.rows[row].name;
+        if (names.size() > 1) series.name += ", " + label_of(name);
         for (std::size_t column = 0; column < results_[row].size(); ++column) {
           const Summary value = summary(row, column, name);
           if (value.count == 0 || !wanted(picture, column)) continue;

@@ -1,14 +1,17 @@
 // thalweg reproduce: built-in experiments can be read, and a small one runs, goes on, and is shown.
 #include <gtest/gtest.h>
+#include <png.h>
 #include <sys/wait.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "temporary_folder.h"
 
@@ -185,6 +188,75 @@ title = "Samples"
        {"profile-circle-affine.png", "profile-circle-spline.svg", "samples-circle.png"})
     EXPECT_TRUE(fs::exists(base + "plots/" + picture)) << picture;
   EXPECT_EQ(run(command + " --show --columns spline").code, 0);
+}
+
+TEST(Reproduce, JudgesHistogramsOfPictures) {
+  const TemporaryFolder folder;
+  std::vector<unsigned char> pixels(40 * 30, 255);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    if (i % 40 > 20 && i / 40 > 10) pixels[i] = 0;
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = 40;
+  png.height = 30;
+  png.format = PNG_FORMAT_GRAY;
+  ASSERT_TRUE(png_image_write_to_file(&png, folder.path("corner.png").c_str(), 0, pixels.data(), 0,
+                                      nullptr));
+  const std::string experiment = R"(title = "histograms"
+metric = "histogram_kl"
+metric_label = "KL"
+truth = "exact samples"
+seeds = 1
+settings.data.image = "corner.png"
+settings.flow.hidden = [8]
+settings.training.iterations = 20
+settings.training.batch_size = 64
+[histogram]
+samples = 20000
+bins = 10
+[[tables]]
+caption = "Histograms"
+figures = ["histogram_kl"]
+[[rows]]
+key = "corner"
+name = "corner"
+data = "corner.png"
+[[columns]]
+key = "two"
+name = "2"
+settings.flow.blocks = 2
+[[columns]]
+key = "four"
+name = "4"
+settings.flow.blocks = 4
+[[pictures]]
+kind = "histograms"
+title = "Histograms"
+[[pictures]]
+kind = "chart"
+title = "KL against blocks"
+x = "blocks"
+y = ["histogram_kl"]
+)";
+  const std::string command =
+      "reproduce " + folder.file("own.toml", experiment) + " --out " + folder.path("out");
+  EXPECT_NE(run(command).text.find("--data"), std::string::npos);
+  const Outcome outcome = run(command + " --data " + folder.path("."));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string base = folder.path("out/own/scale-1/");
+  const auto kl = [&](const std::string& kind) {
+    const auto json =
+        nlohmann::json::parse(contents(base + "corner/" + kind + "/seed-1/figures.json"));
+    for (const auto& figure : json.at("figures"))
+      if (figure.at("name") == "histogram_kl") return figure.at("value").get<double>();
+    return std::nan("");
+  };
+  // Twice the samples times the KL of exact ones is chi-square of at most 100 degrees: at most 175
+  // but once in a million.
+  EXPECT_LT(kl("truth"), 175.0 / 40000.0);
+  EXPECT_GT(kl("two"), 2.0 * kl("truth"));
+  for (const char* picture : {"histograms-corner.png", "chart-histogram_kl.png"})
+    EXPECT_TRUE(fs::exists(base + "plots/" + picture)) << picture;
 }
 
 TEST(Reproduce, GoesOnWithARunThatHasOnlyACheckpoint) {
