@@ -57,8 +57,8 @@ TEST(Targets, NormalisersByQuadrature) {
     SCOPED_TRACE(entry.name);
     const auto target = make_target(entry.name);
     ASSERT_TRUE(target->log_normaliser().has_value());
-    const int side = 700;
-    const double half_width = target->circular() ? target->half_width() : 6.0;
+    const int side = 940;
+    const double half_width = target->circular() ? target->half_width() : 8.0;
     double integral = 0.0;
     const std::vector<double> values = log_densities(*target, grid(side, half_width));
     for (const double value : values) integral += std::exp(value);

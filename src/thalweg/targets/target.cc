@@ -24,6 +24,7 @@ const std::vector<BuiltIn>& table() {
         {{"two_moons", "two interleaved half circles, blurred, 2-D"}, make_two_moons},
         {{"grid_of_gaussians", "five by five Gaussians, 2-D"},
          [] { return make_grid_of_gaussians("grid_of_gaussians", 5, 1.0, 0.1); }},
+        {{"double_well", "two wells with 16 and 84 % of the mass, 2-D"}, make_double_well},
         {{"two_angles", "two angles, the second near twice the first, 2-D"}, make_two_angles},
     };
     // Deviations with which published scores of naive sampling from a ring are met.

@@ -74,6 +74,37 @@ class TwoRings : public Target {
   }
 };
 
+class DoubleWell : public Target {
+ public:
+  DoubleWell() : Target("double_well", 2) {}
+
+  std::vector<double> sample(RandomSequence& random) const override {
+    // |x_1| = r has the density exp(-(r^2 - 3)^2) cosh(r / 2), at most 1.42 times a normal one
+    // around sqrt(3) with variance 1/6.
+    const double middle = std::sqrt(3.0);
+    while (true) {
+      const double r = middle + random.normal() / std::sqrt(6.0);
+      const double uniform = random.uniform();
+      if (r < 0.0) continue;
+      const double narrow = -std::pow(r * r - 3.0, 2) + 3.0 * (r - middle) * (r - middle);
+      if (1.42 * uniform >= std::exp(narrow) * std::cosh(0.5 * r)) continue;
+      const bool right = random.uniform() * (1.0 + std::exp(-r)) < 1.0;
+      return {right ? r : -r, random.normal()};
+    }
+  }
+
+  std::optional<double> log_normaliser() const override { return 10.293479707073868; }
+  double half_width() const override { return 4.0; }
+
+ protected:
+  Value build_log_density(Value x) const override {
+    const Value first = slice(x, 0, 1);
+    const Value square_of_first = square(first);
+    return first * 0.5 + square_of_first * 6.0 - square(square_of_first) -
+           0.5 * square(slice(x, 1, 1));
+  }
+};
+
 /// Equal isotropic Gaussians; normalised.
 class EqualGaussians : public Target {
  public:
@@ -166,6 +197,7 @@ std::unique_ptr<Target> make_two_rings() { return std::make_unique<TwoRings>(); 
 
 std::unique_ptr<Target> make_two_angles() { return std::make_unique<TwoAngles>(); }
 
+std::unique_ptr<Target> make_double_well() { return std::make_unique<DoubleWell>(); }
 std::unique_ptr<Target> make_two_moons() {
   std::vector<std::array<double, 2>> centres;
   for (int i = 0; i < kMoonGaussians; ++i) {

@@ -25,6 +25,10 @@ std::unique_ptr<Target> make_two_rings();
 /// the ends. Normalised.
 std::unique_ptr<Target> make_two_moons();
 
+/// Wu, Koehler, Noe 2020: log density 0.5 x_1 + 6 x_1^2 - x_1^4 - x_2^2 / 2, two wells of which the
+/// right one holds 84 % of the mass. Not normalised.
+std::unique_ptr<Target> make_double_well();
+
 /// `count` equal Gaussians of standard deviation `deviation` on a ring whose radius makes the mean
 /// variance of the two features 1. Normalised. Throws ConfigError unless count >= 2 and 0 <
 /// deviation < 1.
