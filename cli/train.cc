@@ -66,7 +66,7 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
     if (!needs_target(options) && !(data.energy + data.energy_library + data.image).empty())
       fail<ConfigError>(
           "energy: a run learns from points or from an energy, or by "
-          "training.objective=mixed from both, got {} and '{}'",
+          "training.objective=mixed or stochastic layers from both, got {} and '{}'",
           data.path, data.energy + data.energy_library + data.image);
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
@@ -135,9 +135,9 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
 void check_target(const RunOptions& options) {
   if (!has_target(options.data))
     fail<ConfigError>(
-        "training.objective: '{}' learns from points and from an energy: give --target NAME or "
-        "--energy EXPRESSION besides --data",
-        options.training.objective);
+        "{}: needs an energy besides the points: give --target NAME or --energy EXPRESSION",
+        options.training.objective == "mixed" ? "training.objective: 'mixed'"
+                                              : "stochastic.energy");
   const std::shared_ptr<const Target> target = make_target(options.data);
   if (target->features() != options.model.features)
     fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
@@ -203,8 +203,10 @@ TrainingRequest resolve(const Arguments& arguments) {
     if (!target->can_sample()) {
       if (!arguments.resume && preset == nullptr) {
         const DataOptions data = options.data;
+        const StochasticFlowOptions stochastic = options.model.stochastic;
         options = start;
         options.data = data;
+        options.model.stochastic = stochastic;
         choose_for_energy(options, target->features());
         apply(arguments, config, options);
         // Annealing takes half of a training, however long, unless the user says otherwise.

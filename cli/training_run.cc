@@ -141,9 +141,20 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
   result.target = target;
   const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
   if (!target->can_sample()) return result;
-  result.generator = [target, seed](std::uint64_t first, std::int64_t count, double* out) {
-    const std::vector<double> points = target_samples(*target, seed, Stream::kTarget, first, count);
-    std::copy(points.begin(), points.end(), out);
+  const auto samples = static_cast<std::uint64_t>(request.options.data.samples);
+  result.generator = [target, seed, samples](std::uint64_t first, std::int64_t count, double* out) {
+    for (std::int64_t done = 0; done < count;) {
+      const std::uint64_t number = first + static_cast<std::uint64_t>(done);
+      const std::uint64_t begin = samples > 0 ? number % samples : number;
+      const std::int64_t length =
+          samples > 0
+              ? std::min<std::int64_t>(count - done, static_cast<std::int64_t>(samples - begin))
+              : count - done;
+      const std::vector<double> points =
+          target_samples(*target, seed, Stream::kTarget, begin, length);
+      out = std::copy(points.begin(), points.end(), out);
+      done += length;
+    }
   };
   return result;
 }
@@ -193,7 +204,7 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   // All that can be refused is refused before anything is written.
   LoadedRun run;
   run.options = options;
-  run.model = std::make_unique<Model>(options.model, seed);
+  run.model = std::make_unique<Model>(options.model, seed, target_of_model(options));
   std::vector<double> x, context, validation, validation_context;
   const TrainingData data = training_data(request, x, context, validation, validation_context);
   Trainer trainer(*run.model, data, options.training, pool);

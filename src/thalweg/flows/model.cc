@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "thalweg/bases/gaussian_mixture.h"
@@ -12,6 +13,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/flows/flow_base.h"
 #include "thalweg/nn/network.h"
+#include "thalweg/stochastic/stochastic_layer.h"
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/affine_coupling.h"
@@ -35,6 +37,7 @@ struct Builder {
   const ModelOptions& options;
   ParameterStore& parameters;
   RandomSequence random;
+  std::shared_ptr<const Target> target;
   std::size_t column_maps = 0;  ///< of the transforms, once they are made
   /// Which features of the base and of each coupling's z are angles; empty without periodic
   /// columns.
@@ -64,6 +67,8 @@ struct Builder {
     if (options.base.kind != "normal") need("base.kind", options.base.kind, "normal");
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
+    if (!options.stochastic.kinds.empty())
+      need("stochastic.kind", options.stochastic.kinds.front(), "none");
     if (flow.index_features != 0)
       need("flow.index_features", fmt::format("{}", flow.index_features), "0");
     std::vector<bool> turns;
@@ -257,7 +262,71 @@ struct Builder {
     return std::make_shared<Residual>(parameters, name, random, options.features, residual);
   }
 
-  std::vector<std::shared_ptr<const Transform>> transforms() {
+  using Layers = std::map<std::int64_t, std::shared_ptr<const Transform>>;
+
+  /// Stochastic layers by the number of the block that they follow, -1 for one that goes first.
+  Layers stochastic_layers(const std::shared_ptr<const Base>& base,
+                           const std::vector<std::shared_ptr<const Transform>>& columns) {
+    const StochasticFlowOptions& wanted = options.stochastic;
+    if (wanted.energy != "interpolation" && wanted.energy != "target" && wanted.energy != "learned")
+      unknown("stochastic.energy", wanted.energy, "interpolation, target, learned");
+    if (options.context_features > 0)
+      fail<ConfigError>("stochastic.kind: expected none for a model with a condition, got {}",
+                        fmt::join(wanted.kinds, ", "));
+    if (wanted.every < 1 || options.flow.blocks % wanted.every != 0)
+      fail<ConfigError>("stochastic.every: expected a divisor of flow.blocks = {}, got {}",
+                        options.flow.blocks, wanted.every);
+    const std::int64_t count = options.flow.blocks / wanted.every;
+    if (!wanted.lambda.empty() && static_cast<std::int64_t>(wanted.lambda.size()) != count)
+      fail<ConfigError>("stochastic.lambda: expected {} numbers, one a layer, got {}", count,
+                        wanted.lambda.size());
+    const auto lambda = [&](std::int64_t layer) {
+      if (!wanted.lambda.empty()) return wanted.lambda[static_cast<std::size_t>(layer)];
+      return count == 1 ? 1.0 : static_cast<double>(layer) / static_cast<double>(count - 1);
+    };
+    std::shared_ptr<const Energy> truth;
+    if (moves_by_target(wanted)) {
+      if (!target)
+        fail<ConfigError>(
+            "stochastic.energy: '{}' needs a target: give --target NAME, --energy EXPRESSION or an "
+            "energy_library",
+            wanted.energy);
+      if (target->features() != options.features)
+        fail<ConfigError>("stochastic.energy: expected a target of {} columns, got {} of {}",
+                          options.features, target->features(), target->name());
+      truth = target_energy(target, columns);
+    }
+    const auto energy_of = [&](const std::string& name,
+                               std::int64_t layer) -> std::shared_ptr<const Energy> {
+      if (wanted.energy == "target") return truth;
+      if (wanted.energy == "learned")
+        return learned_energy(parameters, name + ".energy", random, options.features);
+      return interpolated_energy(base_energy(base), truth, lambda(layer));
+    };
+    std::size_t made = 0;
+    const auto layer_of = [&](const std::string& name, std::shared_ptr<const Energy> energy) {
+      StochasticOptions layer;
+      layer.kind = wanted.kinds[made++ % wanted.kinds.size()];
+      layer.steps = wanted.steps;
+      layer.step_size = wanted.step_size;
+      layer.last_step_size = wanted.last_step_size;
+      layer.trainable = wanted.trainable;
+      layer.leapfrog_steps = wanted.leapfrog_steps;
+      layer.friction = wanted.friction;
+      return make_stochastic_layer(parameters, name, random, std::move(energy), layer);
+    };
+    Layers result;
+    if (wanted.prior_layer) result[-1] = layer_of("flow.prior.moves", base_energy(base));
+    for (std::int64_t layer = 0; layer < count; ++layer) {
+      const std::int64_t block = (layer + 1) * wanted.every - 1;
+      const std::string name = fmt::format("flow.{}.moves", block);
+      result[block] = layer_of(name, energy_of(name, layer));
+    }
+    return result;
+  }
+
+  std::vector<std::shared_ptr<const Transform>> transforms(
+      const std::shared_ptr<const Base>& base) {
     const FlowOptions& flow = options.flow;
     const std::int64_t features = options.features;
     static const std::vector<std::string> kinds = {"real_nvp",
@@ -272,7 +341,17 @@ struct Builder {
     const bool moves = flow.kind != "none";
     const bool couples = moves && flow.kind != "residual";
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
-    std::vector<std::shared_ptr<const Transform>> result;
+    std::vector<std::shared_ptr<const Transform>> result, columns;
+    Layers moves_after;
+    if (!options.stochastic.kinds.empty()) {
+      add_columns(columns);
+      moves_after = stochastic_layers(base, columns);
+    }
+    const auto add_moves = [&](std::int64_t block) {
+      if (const auto found = moves_after.find(block); found != moves_after.end())
+        result.push_back(found->second);
+    };
+    add_moves(-1);
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
       const std::string name = fmt::format("flow.{}", block);
       if (flow.index_features > 0)
@@ -304,10 +383,11 @@ struct Builder {
       }
       if (moves && flow.act_norm)
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
+      add_moves(block);
     }
-    const std::size_t inner = result.size();
-    add_columns(result);
-    column_maps = result.size() - inner;
+    if (columns.empty()) add_columns(columns);
+    result.insert(result.end(), columns.begin(), columns.end());
+    column_maps = columns.size();
     return result;
   }
 
@@ -349,10 +429,16 @@ std::vector<ColumnOptions> angle_columns(std::int64_t features) {
   return columns;
 }
 
-Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options) {
+bool moves_by_target(const StochasticFlowOptions& options) {
+  return !options.kinds.empty() && options.energy != "learned";
+}
+
+Model::Model(const ModelOptions& options, std::uint64_t seed,
+             const std::shared_ptr<const Target>& target)
+    : options_(options) {
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
-  Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation)};
+  Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation), target};
   builder.find_circular();
   std::shared_ptr<const Base> base;
   if (options.base.kind == "resampled") {
@@ -362,7 +448,8 @@ Model::Model(const ModelOptions& options, std::uint64_t seed) : options_(options
     base = builder.proposal(options.base.kind);
   }
   classes_ = builder.classes();
-  flow_ = std::make_unique<Flow>(std::move(base), builder.transforms());
+  auto transforms = builder.transforms(base);
+  flow_ = std::make_unique<Flow>(std::move(base), std::move(transforms));
   column_maps_ = builder.column_maps;
 }
 

@@ -10,6 +10,7 @@
 #include "thalweg/bases/resampled.h"
 #include "thalweg/engine/parameters.h"
 #include "thalweg/flows/flow.h"
+#include "thalweg/targets/target.h"
 
 namespace thalweg {
 
@@ -46,6 +47,26 @@ struct FlowOptions {
   double lipschitz = 0.9;   ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
+};
+
+/// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see
+/// make_stochastic_layer. They move in the coordinates between base and column maps.
+struct StochasticFlowOptions {
+  /// "metropolis", "langevin", "inertial", "mala", "hmc", taken in turn; empty: no such layers
+  std::vector<std::string> kinds = {};
+  std::int64_t every = 1;  ///< a layer after so many blocks; divides the number of blocks
+  /// What the i-th of n layers moves by: "interpolation", (1 - lambda_i) times the energy of the
+  /// base plus lambda_i times that of the target, "target", or "learned", a network.
+  std::string energy = "interpolation";
+  /// lambda_i, each in [0, 1]; empty: i / (n - 1), from the base to the target
+  std::vector<double> lambda = {};
+  bool prior_layer = false;  ///< one more layer, first, that moves by the base's energy
+  std::int64_t steps = 10;
+  double step_size = 0.1;
+  double last_step_size = 0.0;      ///< of a layer's last move, with equal factors between; 0: same
+  bool trainable = false;           ///< step sizes
+  std::int64_t leapfrog_steps = 5;  ///< hmc: of each step
+  double friction = 1.0;            ///< inertial
 };
 
 /// Which base distribution a flow starts from.
@@ -94,17 +115,23 @@ struct ModelOptions {
   std::int64_t context_features = 0;
   FlowOptions flow;
   BaseOptions base;
+  StochasticFlowOptions stochastic;
   std::vector<ColumnOptions> columns;
   std::vector<ColumnOptions>
       context_columns;  ///< standardised with mean and scale; bounds and integer are not used
 };
 
+/// Whether a model of these options moves by the energy of a target.
+bool moves_by_target(const StochasticFlowOptions& options);
+
 /// A flow with its parameters. Not copyable; const functions are thread safe.
 class Model {
  public:
-  /// Builds the flow with parameters initialised from `seed`. Throws ConfigError that names the
-  /// option and what it may be.
-  Model(const ModelOptions& options, std::uint64_t seed);
+  /// Builds the flow with parameters initialised from `seed`. `target` is what stochastic layers
+  /// move by, in the units of the data; other models have no use for it. Throws ConfigError that
+  /// names the option and what it may be.
+  Model(const ModelOptions& options, std::uint64_t seed,
+        const std::shared_ptr<const Target>& target = {});
 
   const ModelOptions& options() const { return options_; }
   const Flow& flow() const { return *flow_; }

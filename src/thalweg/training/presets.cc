@@ -43,6 +43,30 @@ RunOptions angles() {
   return options;
 }
 
+/// The double well of Wu, Koehler, Noe 2020 with their settings: three blocks of two couplings,
+/// each followed by 20 Metropolis moves; steps by likelihood, then by likelihood and energy in
+/// equal parts.
+RunOptions double_well() {
+  RunOptions options;
+  options.data.target = "double_well";
+  options.data.samples = 10000;
+  options.model.flow.blocks = 6;
+  options.model.flow.hidden = {64, 64};
+  options.model.flow.scale_map = "tanh";
+  options.model.flow.act_norm = false;
+  options.model.stochastic.kinds = {"metropolis"};
+  options.model.stochastic.every = 2;
+  options.model.stochastic.steps = 20;
+  options.model.stochastic.step_size = 0.25;
+  options.model.stochastic.prior_layer = true;
+  options.training.objective = "mixed";
+  options.training.iterations = 600;
+  options.training.likelihood_steps = 300;
+  options.training.batch_size = 128;
+  options.training.learning_rate = 5e-3;
+  return options;
+}
+
 }  // namespace
 
 const std::vector<Preset>& presets() {
@@ -62,6 +86,7 @@ const std::vector<Preset>& presets() {
       {"rings-residual", "two rings, residual flow with a Gaussian base",
        [] { return plane_residual("two_rings"); }},
       {"angles", "two angles, circular splines on a uniform base", angles},
+      {"double-well", "two wells, a stochastic flow: real NVP and Metropolis moves", double_well},
       {"tabular", "your own points (--data): sizes and stopping are chosen from the data",
        [] { return RunOptions(); }},
   };

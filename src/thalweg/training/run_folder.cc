@@ -7,6 +7,7 @@
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/training/checkpoint.h"
+#include "thalweg/training/run_target.h"
 
 namespace thalweg {
 
@@ -82,7 +83,8 @@ LoadedRun load_run(const std::string& path) {
         "{}: the run has no model yet; finish it with `thalweg train --resume --out {}`", path,
         path);
   run.model = std::make_unique<Model>(run.options.model,
-                                      static_cast<std::uint64_t>(run.options.training.seed));
+                                      static_cast<std::uint64_t>(run.options.training.seed),
+                                      target_of_model(run.options));
   load_parameters(run.folder.model(), run.model->parameters());
   return run;
 }

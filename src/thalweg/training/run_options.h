@@ -17,6 +17,7 @@ namespace thalweg {
 /// Where training points come from and how their columns are treated.
 struct DataOptions {
   std::string target;                  ///< a built-in target, drawn from as long as training lasts
+  std::int64_t samples = 0;            ///< of it: so many, again and again; 0: always new ones
   std::string energy;                  ///< or an expression, see make_expression_target
   std::string energy_library;          ///< or a C function, see load_energy_library
   std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so

@@ -15,7 +15,9 @@ bool has_target(const DataOptions& options) {
   return !(options.target + options.image + options.energy + options.energy_library).empty();
 }
 
-bool needs_target(const RunOptions& options) { return options.training.objective == "mixed"; }
+bool needs_target(const RunOptions& options) {
+  return options.training.objective == "mixed" || moves_by_target(options.model.stochastic);
+}
 
 std::shared_ptr<const Target> make_target(const DataOptions& options) {
   const std::pair<const char*, const std::string*> given[] = {
@@ -39,6 +41,12 @@ std::shared_ptr<const Target> make_target(const DataOptions& options) {
   return make_target(std::string_view(options.target));
 }
 
+std::shared_ptr<const Target> target_of_model(const RunOptions& options) {
+  return moves_by_target(options.model.stochastic) && has_target(options.data)
+             ? make_target(options.data)
+             : nullptr;
+}
+
 void choose_for_energy(RunOptions& options, std::int64_t features) {
   FlowOptions& flow = options.model.flow;
   BaseOptions& base = options.model.base;
@@ -53,7 +61,7 @@ void choose_for_energy(RunOptions& options, std::int64_t features) {
     flow.permutation = "swap";
     flow.act_norm = false;
   }
-  if (features <= 16 && !periodic) {
+  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
     base.kind = "resampled";
     base.hidden = {64, 64};
   }

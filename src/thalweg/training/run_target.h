@@ -18,6 +18,9 @@ bool needs_target(const RunOptions& options);
 /// making it throws.
 std::shared_ptr<const Target> make_target(const DataOptions& options);
 
+/// The target that the model moves by; null if it does not. Throws as make_target.
+std::shared_ptr<const Target> target_of_model(const RunOptions& options);
+
 /// Sets what serves a target of `features` columns whose energy alone is known: reverse KL in
 /// double from a resampled base. Annealing, from nearly flat to the energy itself so that modes are
 /// found before they are deep, is the caller's to set with the number of steps.
