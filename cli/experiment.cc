@@ -214,8 +214,9 @@ void check(const Experiment& experiment) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  const std::vector<std::string> kinds = {"densities", "overview", "bases",  "chart",     "samples",
-                                          "profiles",  "samplers", "latent", "histograms"};
+  const std::vector<std::string> kinds = {"densities", "overview",  "bases",    "chart",
+                                          "samples",   "stages",    "profiles", "samplers",
+                                          "latent",    "histograms"};
   for (const ExperimentPicture& picture : experiment.pictures) {
     if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
       fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,

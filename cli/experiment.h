@@ -48,7 +48,7 @@ struct Comparison {
 
 /// What is drawn of the first seed's runs.
 struct ExperimentPicture {
-  std::string kind;  ///< densities, overview, bases, chart, samples, histograms, profiles,
+  std::string kind;  ///< densities, overview, bases, chart, samples, stages, histograms, profiles,
                      ///< samplers or latent
   std::string title;
   std::vector<std::string> columns;    ///< keys; empty: all

@@ -615,6 +615,16 @@ class Reproduction {
         const HeatMapPlot plot = histograms_of(picture, row, pool);
         if (!plot.panels.empty()) show(plot, "histograms-" + experiment_.rows[row].key);
       }
+    } else if (picture.kind == "stages") {
+      for (std::size_t row = 0; row < results_.size(); ++row)
+        for (std::size_t column = 0; column < results_[row].size(); ++column) {
+          const std::string path = folder(row, column, 1);
+          if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+          ScatterPlot plot = stage_maps(load_run(path), pool);
+          plot.title = experiment_.columns[column].name;
+          show(plot, fmt::format("stages-{}-{}", experiment_.rows[row].key,
+                                 experiment_.columns[column].key));
+        }
     } else if (picture.kind == "samples") {
       for (std::size_t row = 0; row < results_.size(); ++row) {
         const auto [runs, names] = first_runs(picture, row);

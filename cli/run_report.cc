@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "thalweg/core/error.h"
+#include "thalweg/engine/program.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/html.h"
 #include "thalweg/report/plot.h"
@@ -51,7 +52,8 @@ struct Material {
 };
 
 RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
-  auto evaluator = std::make_shared<DensityEvaluator>(*run.model, pool, Precision::kDouble);
+  auto evaluator = std::make_shared<DensityEvaluator>(*run.model, pool, Precision::kDouble,
+                                                      run.options.importance_samples);
   return [evaluator, row = usual_context(run),
           features = run.model->flow().features()](std::span<const double> x) {
     std::vector<double> context;
@@ -406,6 +408,49 @@ HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
   for (std::size_t i = 0; i < runs.size(); ++i)
     plot.panels.push_back(
         grid_of(names[i], model_density(*runs[i], pool), plot.x_range, plot.y_range));
+  return plot;
+}
+
+ScatterPlot stage_maps(const LoadedRun& run, ThreadPool& pool) {
+  constexpr std::int64_t kDraws = 4000;
+  const Flow& flow = run.model->flow();
+  const auto& transforms = flow.transforms();
+  Graph graph(run.model->parameters());
+  Value value = flow.base().draw(graph, 0);
+  std::vector<Value> stages{value};
+  std::vector<std::string> titles{"base"};
+  const std::string block_prefix = "flow.";
+  // The number of the stage that a transform of blocks belongs to; maps of columns end the last.
+  const auto stage_of = [&](const Transform& transform) -> std::int64_t {
+    if (!transform.name().starts_with(block_prefix)) return -1;
+    return std::stoll(transform.name().substr(block_prefix.size())) /
+           run.options.model.stochastic.every;
+  };
+  for (std::size_t i = 0; i < transforms.size(); ++i) {
+    value = transforms[i]->forward(value).value;
+    const bool moves = transforms[i]->stochastic();
+    const Transform* next = i + 1 < transforms.size() ? transforms[i + 1].get() : nullptr;
+    if (!moves && next != nullptr && !next->stochastic() &&
+        (stage_of(*next) == -1 || stage_of(*next) == stage_of(*transforms[i])))
+      continue;
+    stages.push_back(value);
+    titles.push_back(moves ? "random moves" : "couplings");
+  }
+  Executor<double> executor(std::make_shared<Program<double>>(graph, stages), pool);
+  std::vector<std::vector<double>> rows(stages.size(), std::vector<double>(2 * kDraws));
+  std::vector<double*> outputs;
+  for (std::vector<double>& stage : rows) outputs.push_back(stage.data());
+  RunArguments<double> arguments;
+  arguments.parameters = run.model->parameters().flat().data();
+  arguments.counts = {&kDraws, 1};
+  arguments.outputs = outputs;
+  executor.run(arguments);
+  ScatterPlot plot;
+  plot.title = run_name(run);
+  plot.x_label = "x0";
+  plot.y_label = "x1";
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    plot.panels.push_back({titles[i], column_of(rows[i], 2, 0), column_of(rows[i], 2, 1)});
   return plot;
 }
 

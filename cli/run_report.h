@@ -23,6 +23,9 @@ void write_run_report(const std::vector<const LoadedRun*>& runs,
 /// square that holds it; and the base densities of those that have a learned base.
 HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
                          const std::vector<std::string>& names, ThreadPool& pool);
+/// Draws of a run's base on their way through its flow: after every stochastic layer, and after the
+/// blocks between them.
+ScatterPlot stage_maps(const LoadedRun& run, ThreadPool& pool);
 /// Exact samples of that target, and samples of each run, over the same square.
 ScatterPlot sample_maps(const std::vector<const LoadedRun*>& runs,
                         const std::vector<std::string>& names, ThreadPool& pool);

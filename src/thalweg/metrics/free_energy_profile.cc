@@ -9,6 +9,9 @@
 namespace thalweg {
 namespace {
 
+// Of the largest weight: what is lighter would leave nothing in single precision, and a bin that
+// holds nothing else says nothing.
+constexpr double kLeastWeight = 1e-38;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// Subtracts the mean over the values that are not NaN.
@@ -82,6 +85,7 @@ FreeEnergyProfile free_energy_profile(std::span<const double> x,
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!(x[i] >= lower && x[i] <= upper) || !std::isfinite(log_weight(i))) continue;
     const double weight = std::exp(log_weight(i) - largest);
+    if (weight < kLeastWeight) continue;
     // The greatest x belongs to the last bin.
     const auto bin = static_cast<std::size_t>((x[i] - lower) / width);
     weights[std::min(bin, size - 1)] += weight;

@@ -19,8 +19,9 @@ struct FreeEnergyProfile {
 
 /// The profile of `x`, each with weight exp(log_weight), or equal weights where there are none.
 /// `bins` equal bins between `edges`, or between the least and the greatest x. What is not finite
-/// or outside is left out. Throws ConfigError for fewer than 1 bin or edges that are not in order,
-/// ShapeError for lengths that differ, NumericalError where no weight falls between the edges.
+/// or outside is left out, and so are weights below 1e-38 times the largest. Throws ConfigError for
+/// fewer than 1 bin or edges that are not in order, ShapeError for lengths that differ,
+/// NumericalError where no weight falls between the edges.
 FreeEnergyProfile free_energy_profile(std::span<const double> x,
                                       std::span<const double> log_weights, std::int64_t bins,
                                       const std::optional<std::pair<double, double>>& edges);
