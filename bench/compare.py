@@ -21,6 +21,7 @@ TARGETS = {
     ("W5", "step"): 5.0,
     ("W6", "sample"): 8.0, ("W6", "sample_lockstep"): 8.0,
     ("W7", "step"): 8.0,
+    ("W8", "step"): 8.0,
 }
 THREADS = (1, 2)
 START_LIMIT_MS = 50.0

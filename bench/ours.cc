@@ -106,6 +106,13 @@ thalweg::ModelOptions model_options(const std::string& workload) {
     options.flow.blocks = 8;
     options.flow.hidden = {32, 32};
     if (workload == "W4") options.base.kind = "resampled";
+  } else if (workload == "W8") {
+    options.flow.blocks = 6;
+    options.flow.hidden = {64, 64};
+    options.stochastic.kinds = {"metropolis"};
+    options.stochastic.every = 2;
+    options.stochastic.steps = 20;
+    options.stochastic.step_size = 0.25;
   } else if (workload == "W5") {
     options.flow.kind = "residual";
     options.flow.hidden = {32, 32};
@@ -149,13 +156,19 @@ int run(const Arguments& arguments) {
     return 0;
   }
   thalweg::ThreadPool pool(arguments.threads);
-  thalweg::Model model(model_options(arguments.workload), 1);
+  const bool paths = arguments.workload == "W8";
+  const std::shared_ptr<const thalweg::Target> well = thalweg::make_target("double_well");
+  thalweg::Model model(model_options(arguments.workload), 1, paths ? well : nullptr);
   const std::int64_t features = model.flow().features();
   if (arguments.task == "step") {
     const bool reverse = arguments.workload == "W4" || arguments.workload == "W7";
-    const std::int64_t batch =
-        arguments.workload == "W2" || arguments.workload == "W3" || reverse ? 512 : 1024;
-    const std::vector<double> x = normal_rows(batch, features);
+    const std::int64_t batch = paths ? 128
+                               : arguments.workload == "W2" || arguments.workload == "W3" || reverse
+                                   ? 512
+                                   : 1024;
+    std::vector<double> x = normal_rows(batch, features);
+    if (paths)  // points of the right well
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.3 * x[i] + (i % 2 == 0 ? 1.7 : 0.0);
     thalweg::TrainingData data;
     thalweg::TrainingOptions options;
     if (reverse) {
@@ -165,6 +178,10 @@ int run(const Arguments& arguments) {
       options.precision = "double";
     } else {
       data.rows = x;
+      if (paths) {
+        data.target = well;
+        options.objective = "mixed";
+      }
     }
     options.batch_size = batch;
     options.learning_rate = 1e-5;  // the same batch again and again must not run away

@@ -161,6 +161,68 @@ std::vector<double> reverse_kl_steps(bool resampled, int repeats) {
   });
 }
 
+Tensor double_well(const Tensor& x) {
+  const Tensor first = x.narrow(1, 0, 1), squared = first.square();
+  return -0.5 * first - 6.0 * squared + squared.square() + 0.5 * x.narrow(1, 1, 1).square();
+}
+
+// 20 Metropolis moves of deviation 0.25 by the energy between that of a normal and the double
+// well's. Which moves are accepted has no derivative, so the chain keeps no graph.
+std::pair<Tensor, Tensor> metropolis(const Tensor& start, double lambda) {
+  const auto energy = [&](const Tensor& y) {
+    if (lambda == 0.0) return 0.5 * y.square().sum(1, true);
+    if (lambda == 1.0) return double_well(y);
+    return (0.5 * (1.0 - lambda)) * y.square().sum(1, true) + lambda * double_well(y);
+  };
+  Tensor shift;
+  {
+    const torch::NoGradGuard guard;
+    Tensor y = start, current = energy(y);
+    for (int step = 0; step < 20; ++step) {
+      const Tensor next = y + 0.25 * torch::randn_like(y);
+      const Tensor proposed = energy(next);
+      const Tensor accept = torch::rand_like(current).log_() < current - proposed;
+      y = torch::where(accept, next, y);
+      current = torch::where(accept, proposed, current);
+    }
+    shift = y - start;
+  }
+  const Tensor end = start + shift;
+  return {end, energy(end) - energy(start)};
+}
+
+// W8: half the path likelihood of data, half the path divergence from the double well.
+std::vector<double> path_steps(int repeats) {
+  constexpr std::int64_t kBatch = 128;
+  std::vector<Flow> blocks;
+  std::vector<Tensor> parameters;
+  for (int i = 0; i < 3; ++i) {
+    blocks.emplace_back(2, 2, 64, false);
+    for (const Tensor& parameter : blocks.back().parameters()) parameters.push_back(parameter);
+  }
+  const double lambdas[] = {0.0, 0.5, 1.0};
+  Tensor data = 0.3 * torch::randn({kBatch, 2});
+  data.narrow(1, 0, 1).add_(1.7);
+  return step_times(repeats, parameters, [&] {
+    Tensor x = data, log_weight = torch::zeros({kBatch, 1});
+    for (std::size_t i = 3; i-- > 0;) {
+      const auto [moved, log_ratio] = metropolis(x, lambdas[i]);
+      const auto [mapped, log_det] = blocks[i].to_latent(moved);
+      x = mapped;
+      log_weight = log_weight + log_ratio + log_det;
+    }
+    const Tensor likelihood = (log_standard_normal(x) + log_weight).mean();
+    Tensor z = torch::randn({kBatch, 2}), path = log_standard_normal(z);
+    for (std::size_t i = 0; i < 3; ++i) {
+      Tensor log_det;
+      const auto [moved, log_ratio] = metropolis(blocks[i].to_data(z, {}, &log_det), lambdas[i]);
+      z = moved;
+      path = path - log_det - log_ratio;
+    }
+    return 0.5 * ((path + double_well(z)).mean() - likelihood);
+  });
+}
+
 Tensor log_prob(Model& model, const Tensor& data, std::int64_t chunk) {
   const c10::InferenceMode guard;
   std::vector<Tensor> parts;
@@ -213,7 +275,7 @@ int run(int argc, char** argv) {
   std::int64_t chunk = 0;
   CLI::App app("The benchmark's peer in eager libtorch");
   app.add_option("--workload", workload)
-      ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7"}));
+      ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8"}));
   app.add_option("--task", task)
       ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "matmul"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
@@ -243,8 +305,9 @@ int run(int argc, char** argv) {
                        core_name != nullptr ? core_name() : "not OpenBLAS");
     workload = "matmul";
   } else if (task == "step") {
-    times = workload == "W4" || workload == "W7" ? reverse_kl_steps(workload == "W4", repeats)
-                                                 : likelihood_steps(workload, repeats);
+    times = workload == "W8"                       ? path_steps(repeats)
+            : workload == "W4" || workload == "W7" ? reverse_kl_steps(workload == "W4", repeats)
+                                                   : likelihood_steps(workload, repeats);
   } else if (workload == "W6") {
     const c10::InferenceMode guard;
     ResampledBase base(2);
