@@ -51,6 +51,7 @@ StochasticOptions options_of(const std::string& kind, std::int64_t steps = 5) {
 struct Estimate {
   double log_integral = 0.0, log_integral_error = 0.0, mean = 0.0, mean_error = 0.0;
   double share = 0.0;  ///< Kish's effective share
+  double pareto_shape = 0.0;
 };
 
 /// Log integral of exp(log p*) and the mean of the first feature from paths of the flow.
@@ -64,8 +65,8 @@ Estimate reweighted(const Flow& flow, const Target& target, const ParameterStore
   const auto values = run_graph(graph, {log_weight, slice(mapped.value, 0, 1)}, {}, {count}, seed);
   const ImportanceEstimate integral = importance_estimate(values[0]);
   const WeightedMean mean = weighted_mean(values[0], values[1]);
-  return {integral.log_integral, integral.log_integral_error, mean.value, mean.error,
-          integral.effective_share};
+  return {integral.log_integral,    integral.log_integral_error, mean.value, mean.error,
+          integral.effective_share, pareto_shape(values[0])};
 }
 
 /// Alternating couplings that are not the identity and layers of the kinds, lambda from 0 to 1.
@@ -105,6 +106,7 @@ TEST(StochasticLayers, PathWeightsOfEachKindGiveANormalsIntegralAndMean) {
     ASSERT_TRUE(flow->stochastic());
     const Estimate found = reweighted(*flow, *target, parameters, 40000, 3);
     EXPECT_LT(found.log_integral_error, 0.02);
+    EXPECT_LT(found.pareto_shape, 0.7);
     EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
   }
@@ -122,6 +124,7 @@ TEST(StochasticLayers, PathWeightsOfRandomSequencesOfKindsAreRight) {
     const auto flow = mixed_flow(parameters, 3, target, kinds);
     const Estimate found = reweighted(*flow, *target, parameters, 20000, 4);
     EXPECT_LT(found.log_integral_error, 0.03);
+    EXPECT_LT(found.pareto_shape, 0.7);
     EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
   }
@@ -181,6 +184,7 @@ TEST(StochasticLayers, AnnealingFindsBothWells) {
     const auto flow = annealing(parameters, target, 40, options_of(kind, 10));
     const Estimate found = reweighted(*flow, *target, parameters, 20000, 3);
     EXPECT_GT(found.share, 0.4);
+    EXPECT_LT(found.pareto_shape, 0.7);
     EXPECT_NEAR(found.log_integral, kLogIntegral, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, first / total, 4.5 * found.mean_error);
   }
