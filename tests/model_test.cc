@@ -10,6 +10,7 @@
 #include "contract_table.h"
 #include "run_graph.h"
 #include "thalweg/core/error.h"
+#include "thalweg/sampling/evaluate.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {
@@ -242,6 +243,26 @@ TEST(Model, AutoregressiveFlowsLearnAConditionalDensity) {
     EXPECT_LT(divergence, 0.05);
     EXPECT_GT(divergence, -0.01);
   }
+}
+
+TEST(Model, ConditionsOfAnyUnitsMeanTheSame) {
+  ModelOptions options;
+  options.context_features = 1;
+  options.flow.blocks = 2;
+  options.context_columns = {{.name = "kelvin", .mean = 300.0, .scale = 20.0}};
+  Model raw(options, 3);
+  options.context_columns = {{.name = "standard"}};
+  Model standard(options, 3);
+  for (Model* model : {&raw, &standard}) testing::disturb(model->parameters());
+  const std::vector<double> x = {0.3, -0.4, 1.2, 0.1, -0.7, 0.9};
+  ThreadPool pool(1);
+  const auto log_prob = [&](const Model& model, const std::vector<double>& context) {
+    return DensityEvaluator(model, pool, Precision::kDouble).log_prob(x, context);
+  };
+  const std::vector<double> found = log_prob(raw, {280.0, 300.0, 340.0});
+  const std::vector<double> expected = log_prob(standard, {-1.0, 0.0, 2.0});
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(found[i], expected[i], 1e-12);
+  EXPECT_NE(found[0], log_prob(raw, {281.0, 300.0, 340.0})[0]);
 }
 
 TEST(Model, AutoregressiveFlowsTakeOneColumnAndPerceptronsOnly) {

@@ -24,6 +24,7 @@
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
 #include "thalweg/transforms/residual.h"
+#include "thalweg/transforms/standardised_context.h"
 
 namespace thalweg {
 namespace {
@@ -386,9 +387,23 @@ struct Builder {
       add_moves(block);
     }
     if (columns.empty()) add_columns(columns);
+    standardise_contexts(result);
     result.insert(result.end(), columns.begin(), columns.end());
     column_maps = columns.size();
     return result;
+  }
+
+  /// Networks see contexts in units of their spread; classes are told by the values as given.
+  void standardise_contexts(std::vector<std::shared_ptr<const Transform>>& transforms) {
+    std::vector<double> mean, scale;
+    for (const ColumnOptions& column : options.context_columns) {
+      mean.push_back(column.mean);
+      scale.push_back(column.scale);
+    }
+    if (mean.empty()) return;
+    for (auto& transform : transforms)
+      if (transform->context_features() > 0)
+        transform = std::make_shared<StandardisedContext>(transform, mean, scale);
   }
 
   /// The data side: standardisation, then the maps for bounded columns.

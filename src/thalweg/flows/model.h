@@ -118,7 +118,7 @@ struct ModelOptions {
   StochasticFlowOptions stochastic;
   std::vector<ColumnOptions> columns;
   std::vector<ColumnOptions>
-      context_columns;  ///< standardised with mean and scale; bounds and integer are not used
+      context_columns;  ///< standardised for transforms; bounds and integer are not used
 };
 
 /// Whether a model of these options moves by the energy of a target.

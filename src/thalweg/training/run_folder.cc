@@ -67,6 +67,9 @@ RunManifest read_manifest(const RunFolder& folder) {
 RunOptions read_run_options(const RunFolder& folder) {
   RunOptions options;
   read_options(options, read_file(folder.config()), folder.config());
+  if (read_manifest(folder).format < 2)
+    for (ColumnOptions& column : options.model.context_columns)
+      column.mean = 0.0, column.scale = 1.0;
   return options;
 }
 

@@ -13,7 +13,8 @@
 namespace thalweg {
 
 /// Version of the folder's layout; a folder of a newer one is refused.
-inline constexpr int kRunFormat = 1;
+/// 2: transforms get standardised conditions.
+inline constexpr int kRunFormat = 2;
 
 /// What manifest.json says.
 struct RunManifest {
@@ -47,7 +48,8 @@ std::string content_hash(std::string_view bytes);
 void write_manifest(const RunFolder& folder, const RunManifest& manifest);
 RunManifest read_manifest(const RunFolder& folder);
 
-/// Settings of the run as written by train; throws as read_manifest, and ConfigError.
+/// Settings of the run as written by train, those of older formats so that its model means the
+/// same; throws as read_manifest, and ConfigError.
 RunOptions read_run_options(const RunFolder& folder);
 
 /// A trained model from a run's folder. Throws DataError if it has none.
