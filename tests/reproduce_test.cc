@@ -124,6 +124,63 @@ TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
   EXPECT_NE(table, "");
 }
 
+TEST(Reproduce, ComparesSamplersOfOneRun) {
+  const TemporaryFolder folder;
+  const std::string experiment = R"(title = "samplers"
+metric = "off_modes"
+metric_label = "outside"
+truth = "true samples"
+seeds = 1
+settings.data.target = "ring_of_gaussians_4"
+settings.flow.blocks = 2
+settings.flow.hidden = [8]
+settings.training.iterations = 20
+settings.training.batch_size = 64
+[samplers]
+samples = 300
+chains = 50
+burn_in = 20
+thinning = 2
+[[rows]]
+key = "four"
+name = "four"
+published_figures = [[0.25, ""], [], ["", 0.75]]
+[[columns]]
+key = "naive"
+name = "naive"
+sampler = "naive"
+run = "shared"
+[[columns]]
+key = "sails"
+name = "SAILS"
+sampler = "sails"
+run = "shared"
+[[columns]]
+key = "other"
+name = "another model"
+published_only = true
+[[tables]]
+caption = "Samples."
+figures = ["off_modes", "sample_ks"]
+)";
+  const std::string file = folder.file("samplers.toml", experiment);
+  const Outcome outcome = run("reproduce " + file + " --quiet --out " + folder.path("out"));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  for (const char* said : {"true samples", "naive, published", "another model, published", "0.75"})
+    EXPECT_NE(outcome.text.find(said), std::string::npos) << said << " in " << outcome.text;
+  EXPECT_EQ(outcome.text.find("SAILS, published"), std::string::npos) << outcome.text;
+  const std::string base = folder.path("out/samplers/scale-1/four/");
+  EXPECT_TRUE(fs::exists(base + "shared/seed-1/model.safetensors"));
+  EXPECT_FALSE(fs::exists(base + "naive/seed-1/model.safetensors"));
+  const auto figures = nlohmann::json::parse(contents(base + "sails/seed-1/figures.json"));
+  EXPECT_NE(figures.dump().find("accepted_local"), std::string::npos);
+
+  const std::string bad =
+      folder.file("bad.toml", experiment.substr(0, experiment.find("[samplers]")) +
+                                  experiment.substr(experiment.find("[[rows]]")));
+  EXPECT_NE(run("reproduce " + bad).text.find("[samplers]"), std::string::npos);
+}
+
 TEST(Reproduce, HasTablesOfItsOwnWithProfilesAndExactSamples) {
   const TemporaryFolder folder;
   const std::string experiment = R"(title = "profiles"
