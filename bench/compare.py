@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-REPEATS = {"step": 40, "log_prob": 5, "sample": 5, "sample_lockstep": 3}  # Within a round.
+REPEATS = {"step": 40, "log_prob": 5, "sample": 5, "sample_lockstep": 3, "chains": 20}  # Within a round.
 # What each ratio should be at least.
 TARGETS = {
     ("W0", "step"): 4.0, ("W0", "log_prob"): 5.0, ("W0", "sample"): 5.0,
@@ -22,6 +22,7 @@ TARGETS = {
     ("W6", "sample"): 8.0, ("W6", "sample_lockstep"): 8.0,
     ("W7", "step"): 8.0,
     ("W8", "step"): 8.0,
+    ("W9", "chains"): 8.0,
 }
 THREADS = (1, 2)
 START_LIMIT_MS = 50.0

@@ -14,6 +14,7 @@
 #include "thalweg/engine/kernels/kernels.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/markov_chains.h"
 #include "thalweg/training/trainer.h"
 
 namespace {
@@ -113,6 +114,11 @@ thalweg::ModelOptions model_options(const std::string& workload) {
     options.stochastic.every = 2;
     options.stochastic.steps = 20;
     options.stochastic.step_size = 0.25;
+  } else if (workload == "W9") {
+    options.flow.blocks = 8;
+    options.flow.hidden = {16, 16};
+    options.flow.activation = "tanh";
+    options.flow.act_norm = false;
   } else if (workload == "W5") {
     options.flow.kind = "residual";
     options.flow.hidden = {32, 32};
@@ -148,6 +154,28 @@ void set_last_acceptance_bias(thalweg::Model& model) {
   model.parameters().values(model.parameters().find("base.acceptance.2.bias"))[0] = 0.0;
 }
 
+/// W9: 20 steps of 1000 chains by SAILS, half of them by its local kernel.
+std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool, int repeat) {
+  // Away from the identity, where the network would have nothing to do.
+  thalweg::RandomSequence random(5, thalweg::Stream::kInitialisation);
+  for (double& value : model.parameters().flat()) value += 0.05 * random.normal();
+  thalweg::ChainOptions options;
+  options.burn_in = 0;
+  options.step_size = 0.3;
+  std::vector<thalweg::WeightedKernel> kernels(2);
+  kernels[0].kernel = thalweg::make_chain_kernel("sails");
+  kernels[1].kernel = thalweg::make_chain_kernel("independence");
+  thalweg::MarkovChains chains(
+      thalweg::LatentDensity(model.flow(), model.column_maps(), thalweg::ChainTarget::kSharpened),
+      model.parameters(), std::move(kernels), options, pool);
+  chains.start();
+  const auto steps = [&] {
+    for (int step = 0; step < 20; ++step) chains.step();
+  };
+  milliseconds(5, steps);
+  return milliseconds(repeat, steps);
+}
+
 int run(const Arguments& arguments) {
   if (arguments.task == "matmul") {
     std::printf("{\"task\":\"matmul\",\"threads\":%d,\"gflops\":%.4g,\"core\":\"%s\"}\n",
@@ -160,6 +188,10 @@ int run(const Arguments& arguments) {
   const std::shared_ptr<const thalweg::Target> well = thalweg::make_target("double_well");
   thalweg::Model model(model_options(arguments.workload), 1, paths ? well : nullptr);
   const std::int64_t features = model.flow().features();
+  if (arguments.task == "chains") {
+    print(arguments, chain_times(model, pool, arguments.repeat));
+    return 0;
+  }
   if (arguments.task == "step") {
     const bool reverse = arguments.workload == "W4" || arguments.workload == "W7";
     const std::int64_t batch = paths ? 128

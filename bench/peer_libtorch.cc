@@ -223,6 +223,108 @@ std::vector<double> path_steps(int repeats) {
   });
 }
 
+// W9: the real NVP of SAILS' table, 8 couplings with tanh networks, from z to x.
+struct TanhFlow {
+  TanhFlow() {
+    for (int i = 0; i < 8; ++i) {
+      conditioners.push_back(torch::nn::Sequential(torch::nn::Linear(1, 16), torch::nn::Tanh(),
+                                                   torch::nn::Linear(16, 16), torch::nn::Tanh(),
+                                                   torch::nn::Linear(16, 2)));
+      for (Tensor& parameter : conditioners.back()->parameters()) parameter.requires_grad_(false);
+    }
+  }
+
+  std::pair<Tensor, Tensor> to_data(Tensor z) {
+    std::vector<Tensor> log_scales;
+    for (auto& conditioner : conditioners) {
+      const std::vector<Tensor> halves = z.chunk(2, 1);
+      const std::vector<Tensor> maps = conditioner->forward(halves[0]).chunk(2, 1);
+      z = torch::cat({torch::addcmul(maps[1], halves[1], maps[0].exp()), halves[0]}, 1);
+      log_scales.push_back(maps[0]);
+    }
+    return {z, torch::cat(log_scales, 1).sum(1, true)};
+  }
+
+  std::vector<torch::nn::Sequential> conditioners;
+};
+
+// A place of the chains: in two dimensions the whole Jacobian is cheap, from two backward passes
+// through the one evaluation of the flow, and its inverse is written down.
+struct Place {
+  Tensor z, log_det, log_density, first, second, determinant, score;
+
+  Place(TanhFlow& flow, const Tensor& at) : z(at.detach().requires_grad_(true)) {
+    const auto [x, logarithm] = flow.to_data(z);
+    const Tensor density = log_standard_normal(z) - logarithm;
+    const auto gradient = [&](const Tensor& of, bool keep) {
+      return torch::autograd::grad({of.sum()}, {z}, {}, keep)[0];
+    };
+    first = gradient(x.slice(1, 0, 1), true);
+    second = gradient(x.slice(1, 1, 2), true);
+    const Tensor slope = gradient(density, false);
+    z = z.detach();
+    log_det = logarithm.detach();
+    log_density = density.detach();
+    determinant =
+        first.slice(1, 0, 1) * second.slice(1, 1, 2) - first.slice(1, 1, 2) * second.slice(1, 0, 1);
+    // J^-T slope
+    score = torch::cat({second.slice(1, 1, 2) * slope.slice(1, 0, 1) -
+                            second.slice(1, 0, 1) * slope.slice(1, 1, 2),
+                        first.slice(1, 0, 1) * slope.slice(1, 1, 2) -
+                            first.slice(1, 1, 2) * slope.slice(1, 0, 1)},
+                       1) /
+            determinant;
+  }
+
+  // J^-1 v and J v.
+  Tensor pull_back(const Tensor& v) const {
+    return torch::cat(
+               {second.slice(1, 1, 2) * v.slice(1, 0, 1) - first.slice(1, 1, 2) * v.slice(1, 1, 2),
+                first.slice(1, 0, 1) * v.slice(1, 1, 2) - second.slice(1, 0, 1) * v.slice(1, 0, 1)},
+               1) /
+           determinant;
+  }
+  Tensor push_forward(const Tensor& v) const {
+    return torch::cat({(first * v).sum(1, true), (second * v).sum(1, true)}, 1);
+  }
+
+  void take(const Tensor& accepted, const Place& other) {
+    for (const auto member : {&Place::z, &Place::log_det, &Place::log_density, &Place::first,
+                              &Place::second, &Place::determinant, &Place::score})
+      this->*member = torch::where(accepted, other.*member, this->*member);
+  }
+};
+
+// 20 steps of 1000 chains, half of them by the local kernel, which is exact.
+std::vector<double> chain_times(int repeats) {
+  constexpr std::int64_t kChains = 1000;
+  constexpr double kStepSize = 0.3;
+  torch::set_default_dtype(caffe2::TypeMeta::Make<double>());
+  TanhFlow flow;
+  Place place(flow, torch::randn({kChains, 2}));
+  const std::vector<double> times = measure(repeats, [&] {
+    for (int step = 0; step < 20; ++step) {
+      const Tensor noise = torch::randn({kChains, 2});
+      const Tensor move =
+          place.pull_back(0.5 * kStepSize * kStepSize * place.score + kStepSize * noise);
+      const Tensor local = torch::rand({kChains, 1}) < 0.5;
+      const Place other(flow, torch::where(local, place.z + move, torch::randn({kChains, 2})));
+      const Tensor back =
+          other.push_forward(place.z - other.z) / kStepSize - 0.5 * kStepSize * other.score;
+      const Tensor ratio =
+          torch::where(local,
+                       other.log_det - place.log_det +
+                           0.5 * (noise.square().sum(1, true) - back.square().sum(1, true)),
+                       log_standard_normal(place.z) - log_standard_normal(other.z));
+      const Tensor odds = ratio + other.log_density - place.log_density;
+      place.take(torch::rand({kChains, 1}).log() < odds, other);
+    }
+  });
+  if (!torch::isfinite(place.z).all().item<bool>())
+    throw std::runtime_error("the chains are not finite");
+  return times;
+}
+
 Tensor log_prob(Model& model, const Tensor& data, std::int64_t chunk) {
   const c10::InferenceMode guard;
   std::vector<Tensor> parts;
@@ -275,9 +377,10 @@ int run(int argc, char** argv) {
   std::int64_t chunk = 0;
   CLI::App app("The benchmark's peer in eager libtorch");
   app.add_option("--workload", workload)
-      ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8"}));
+      ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"}));
+  ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"}));
   app.add_option("--task", task)
-      ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "matmul"}));
+      ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "chains", "matmul"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
   app.add_option("--repeat", repeats)->check(CLI::PositiveNumber);
   app.add_option("--chunk", chunk, "Points at a time in log_prob and sample (0: the best found)");
@@ -304,6 +407,8 @@ int run(int argc, char** argv) {
                        2e-6 * static_cast<double>(kSize * kSize * kSize) / times.front(),
                        core_name != nullptr ? core_name() : "not OpenBLAS");
     workload = "matmul";
+  } else if (task == "chains") {
+    times = chain_times(repeats);
   } else if (task == "step") {
     times = workload == "W8"                       ? path_steps(repeats)
             : workload == "W4" || workload == "W7" ? reverse_kl_steps(workload == "W4", repeats)

@@ -156,7 +156,7 @@ HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
     for (double& value : grid.values) value = value - top >= -kDepth ? value - top : -kDepth;
     plot.panels.push_back(std::move(grid));
   };
-  add("log p_Z, the target pulled back", ChainTarget::kEnergy);
+  add("log p_Z", ChainTarget::kEnergy);
   add("log q_Z/|J_f|", ChainTarget::kSharpened);
   add("log q_Z", ChainTarget::kModel);
   return plot;
