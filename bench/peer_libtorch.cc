@@ -378,7 +378,6 @@ int run(int argc, char** argv) {
   CLI::App app("The benchmark's peer in eager libtorch");
   app.add_option("--workload", workload)
       ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"}));
-  ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"}));
   app.add_option("--task", task)
       ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "chains", "matmul"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);

@@ -144,8 +144,7 @@ HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
         model.flow(), model.column_maps(), target,
         target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr);
     const RowFunction log_density = row_function(
-        model.parameters(), 2,
-        [&](Value at) { return density.at(at, {}, false, false).log_density; }, pool);
+        model.parameters(), 2, [&](Value at) { return density.at(at, {}, {}).log_density; }, pool);
     Grid grid;
     grid.title = title;
     grid.columns = grid.rows = kCells;

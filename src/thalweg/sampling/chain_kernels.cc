@@ -91,19 +91,19 @@ class Sails : public ChainKernel {
     const Value drift = 0.5 * square(step_size) * from.score;
     if (as_published_)
       return {density.to_latent(from.y + step_size * noise, context) +
-                  density.pull_back(from.y, drift, context),
+                  density.pull_back(from, drift, context),
               {}};
-    return {from.z + density.pull_back(from.y, drift + step_size * noise, context), noise};
+    return {from.z + density.pull_back(from, drift + step_size * noise, context), noise};
   }
   Value log_proposal_ratio(const LatentDensity& density, const ChainPoint& from,
                            const ChainPoint& to, const ProposedMove& move, Value step_size,
                            Value context) const override {
     const Value there = as_published_
-                            ? density.push_forward(from.z, to.z - from.z, context) / step_size -
+                            ? density.push_forward(from, to.z - from.z, context) / step_size -
                                   0.5 * step_size * from.score
                             : move.carried;
     const Value back =
-        density.push_forward(to, from.z - to.z) / step_size - 0.5 * step_size * to.score;
+        density.push_forward(to, from.z - to.z, context) / step_size - 0.5 * step_size * to.score;
     return to.log_det - from.log_det + 0.5 * (squared_norm(there) - squared_norm(back));
   }
   bool serves(ChainTarget target) const override { return target == ChainTarget::kSharpened; }

@@ -56,6 +56,7 @@ void write_chain_state(const std::string& path, const SavedChains& chains) {
   file.tensors["scalars"] = numbers(state.scalars);
   file.tensors["gradient"] = numbers(state.gradient);
   file.tensors["score"] = numbers(state.score);
+  file.tensors["jacobian"] = numbers(state.jacobian);
   write_safetensors(path, file);
 }
 
@@ -91,6 +92,7 @@ SavedChains read_chain_state(const std::string& path) {
   state.scalars = tensor(file, path, "scalars").values;
   state.gradient = tensor(file, path, "gradient").values;
   state.score = tensor(file, path, "score").values;
+  state.jacobian = tensor(file, path, "jacobian").values;
   chains.settings = std::move(file.metadata);
   return chains;
 }

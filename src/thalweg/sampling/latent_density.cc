@@ -11,6 +11,30 @@ Value context_for(std::int64_t context_features, Value context) {
   return context_features == 0 ? Value{} : context;
 }
 
+/// Column k of a matrix of 2 columns below each other, or of 1.
+Value column(Value jacobian, std::int64_t features, std::int64_t k) {
+  return slice(jacobian, k * features, features);
+}
+
+Value element(Value v, std::int64_t i) { return slice(v, i, 1); }
+
+Value determinant(Value first, Value second) {
+  return element(first, 0) * element(second, 1) - element(first, 1) * element(second, 0);
+}
+
+/// J^-1 v by Cramer's rule.
+Value solved(Value jacobian, Value v) {
+  if (v.features() == 1) return v / jacobian;
+  const Value first = column(jacobian, 2, 0), second = column(jacobian, 2, 1);
+  return concat({determinant(v, second), determinant(first, v)}) / determinant(first, second);
+}
+
+/// J^-T v.
+Value solved_transposed(Value jacobian, Value v) {
+  if (v.features() == 1) return v / jacobian;
+  return solved(take(jacobian, {0, 2, 1, 3}), v);
+}
+
 }  // namespace
 
 std::string statement(ChainTarget target) {
@@ -83,7 +107,7 @@ Value LatentDensity::log_density(Value y, Value log_base, Value log_det, Value c
   return energy_->log_density(data.value) + data.log_det;
 }
 
-ChainPoint LatentDensity::at(Value z, Value context, bool with_gradient, bool with_score) const {
+ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) const {
   const Mapped mapped = inner_forward(z, context);
   ChainPoint point;
   point.z = z;
@@ -91,8 +115,21 @@ ChainPoint LatentDensity::at(Value z, Value context, bool with_gradient, bool wi
   point.log_det = mapped.log_det;
   point.log_base = log_base(flow_->base(), z, context);
   point.log_density = log_density(point.y, point.log_base, point.log_det, context);
-  if (with_gradient) point.gradient = vjp({point.log_density}, {}, {z})[0];
-  if (with_score) {
+  if (wishes.gradient) point.gradient = vjp({point.log_density}, {}, {z})[0];
+  if (wishes.jacobian) {
+    std::vector<Value> columns;
+    for (std::int64_t k = 0; k < features(); ++k) {
+      std::vector<double> unit(static_cast<std::size_t>(features()), 0.0);
+      unit[static_cast<std::size_t>(k)] = 1.0;
+      columns.push_back(
+          jvp({point.y}, {z}, {z.graph->constant({features(), 1}, std::move(unit))})[0]);
+    }
+    point.jacobian = concat(columns);
+  }
+  if (wishes.score && wishes.jacobian) {
+    point.score =
+        solved_transposed(point.jacobian, vjp({point.log_base - point.log_det}, {}, {z})[0]);
+  } else if (wishes.score) {
     const Mapped latent = inner_inverse(point.y, context);
     point.score =
         vjp({log_base(flow_->base(), latent.value, context) + latent.log_det}, {}, {point.y})[0];
@@ -101,25 +138,27 @@ ChainPoint LatentDensity::at(Value z, Value context, bool with_gradient, bool wi
 }
 
 Value LatentDensity::gradient(Value z, Value context) const {
-  const Mapped mapped = inner_forward(z, context);
-  const Value base = log_base(flow_->base(), z, context);
-  return vjp({log_density(mapped.value, base, mapped.log_det, context)}, {}, {z})[0];
+  return at(z, context, {.gradient = true}).gradient;
 }
 
 Value LatentDensity::to_latent(Value y, Value context) const {
   return inner_inverse(y, context).value;
 }
 
-Value LatentDensity::pull_back(Value y, Value tangent, Value context) const {
-  return jvp({inner_inverse(y, context).value}, {y}, {tangent})[0];
+Value LatentDensity::pull_back(const ChainPoint& point, Value tangent, Value context) const {
+  if (point.jacobian.valid()) return solved(point.jacobian, tangent);
+  return jvp({inner_inverse(point.y, context).value}, {point.y}, {tangent})[0];
 }
 
-Value LatentDensity::push_forward(const ChainPoint& point, Value tangent) const {
-  return jvp({point.y}, {point.z}, {tangent})[0];
-}
-
-Value LatentDensity::push_forward(Value z, Value tangent, Value context) const {
-  return jvp({inner_forward(z, context).value}, {z}, {tangent})[0];
+Value LatentDensity::push_forward(const ChainPoint& point, Value tangent, Value context) const {
+  if (!point.jacobian.valid())
+    return jvp({inner_forward(point.z, context).value}, {point.z}, {tangent})[0];
+  Value product;
+  for (std::int64_t k = 0; k < features(); ++k) {
+    const Value part = column(point.jacobian, features(), k) * element(tangent, k);
+    product = product.valid() ? product + part : part;
+  }
+  return product;
 }
 
 Value LatentDensity::to_data(Value y, Value context) const {

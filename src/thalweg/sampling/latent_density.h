@@ -33,6 +33,12 @@ struct ChainPoint {
   Value log_density;  ///< of the target, unnormalised, in z
   Value gradient;     ///< d log_density / dz, where it is wanted
   Value score;        ///< d log q_Y / dy at y, where it is wanted
+  Value jacobian;     ///< columns of J below each other, where that is wanted
+};
+
+/// What is wanted of a ChainPoint besides its densities.
+struct PointWishes {
+  bool gradient = false, score = false, jacobian = false;
 };
 
 /// One target over the latent space of one flow. Const functions are thread safe (one graph belongs
@@ -45,18 +51,19 @@ class LatentDensity {
   LatentDensity(const Flow& flow, std::size_t column_maps, ChainTarget target,
                 std::shared_ptr<const Target> energy = nullptr);
 
-  /// Everything about z, with the gradient and the score if they are wanted.
-  ChainPoint at(Value z, Value context, bool with_gradient, bool with_score) const;
+  /// Everything about z that is wanted.
+  ChainPoint at(Value z, Value context, const PointWishes& wishes) const;
   /// d log_density / dz.
   Value gradient(Value z, Value context) const;
   /// f^-1(y).
   Value to_latent(Value y, Value context) const;
-  /// J(z)^-1 times a vector of y's space, at y = f(z).
-  Value pull_back(Value y, Value tangent, Value context) const;
-  /// J(z) times a vector of the latent space, at a point that at() has built.
-  Value push_forward(const ChainPoint& point, Value tangent) const;
+  /// J(z)^-1 times a vector of y's space.
+  Value pull_back(const ChainPoint& point, Value tangent, Value context) const;
   /// J(z) times a vector of the latent space.
-  Value push_forward(Value z, Value tangent, Value context) const;
+  Value push_forward(const ChainPoint& point, Value tangent, Value context) const;
+  /// Whether the Jacobian itself is cheaper than the evaluations of f that products with it and
+  /// with its inverse take: points had better have it, then.
+  bool prefers_jacobian() const { return flow_->features() <= 2; }
   /// x, in the units of the data.
   Value to_data(Value y, Value context) const;
 

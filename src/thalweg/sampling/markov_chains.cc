@@ -39,6 +39,7 @@ std::vector<Value> columns_of(const ChainPoint& point) {
                                concat({point.log_base, point.log_det, point.log_density})};
   if (point.gradient.valid()) values.push_back(point.gradient);
   if (point.score.valid()) values.push_back(point.score);
+  if (point.jacobian.valid()) values.push_back(point.jacobian);
   return values;
 }
 
@@ -49,7 +50,7 @@ Value for_each_chain(Value value, Value like) {
 
 ChainPoint for_each_chain(ChainPoint point) {
   for (Value* value : {&point.y, &point.log_base, &point.log_det, &point.log_density,
-                       &point.gradient, &point.score})
+                       &point.gradient, &point.score, &point.jacobian})
     if (value->valid()) *value = for_each_chain(*value, point.z);
   return point;
 }
@@ -62,7 +63,8 @@ struct MarkovChains::Machine {
   const ChainOptions options;
   ThreadPool& pool;
   const std::vector<WeightedKernel> kernels;
-  bool with_gradient = false, with_score = false, started = false;
+  PointWishes wishes;
+  bool started = false;
   ChainState state, next;
   std::vector<double> context, step_sizes;
   std::unique_ptr<Executor<double>> drawing, starting, stepping, showing;
@@ -94,8 +96,7 @@ struct MarkovChains::Machine {
     Graph start(parameters);
     const Value z = start.input({density.features(), 1});
     const Value given = context_input(start);
-    starting = compiled(
-        start, columns_of(for_each_chain(density.at(z, given, with_gradient, with_score))));
+    starting = compiled(start, columns_of(for_each_chain(density.at(z, given, wishes))));
     Graph show(parameters);
     const Value y = show.input({density.features(), 1});
     const Value shown_context = context_input(show);
@@ -114,8 +115,9 @@ struct MarkovChains::Machine {
     from.log_base = slice(scalars, 0, 1);
     from.log_det = slice(scalars, 1, 1);
     from.log_density = slice(scalars, 2, 1);
-    if (with_gradient) from.gradient = graph.input({features, 1});
-    if (with_score) from.score = graph.input({features, 1});
+    if (wishes.gradient) from.gradient = graph.input({features, 1});
+    if (wishes.score) from.score = graph.input({features, 1});
+    if (wishes.jacobian) from.jacobian = graph.input({features * features, 1});
     const Value sizes = graph.input({count, 1});
     const Value given = context_input(graph);
 
@@ -136,7 +138,7 @@ struct MarkovChains::Machine {
       proposed =
           proposed.valid() ? select(chosen.back(), moves.back().z, proposed) : moves.back().z;
     }
-    const ChainPoint to = for_each_chain(density.at(proposed, given, with_gradient, with_score));
+    const ChainPoint to = for_each_chain(density.at(proposed, given, wishes));
     Value log_ratio;
     for (std::int64_t k = 0; k < count; ++k) {
       const auto index = static_cast<std::size_t>(k);
@@ -166,17 +168,23 @@ struct MarkovChains::Machine {
     stepping = compiled(graph, outputs);
   }
 
-  std::vector<std::vector<double>*> arrays(ChainState& of) const {
-    std::vector<std::vector<double>*> list = {&of.z, &of.y, &of.scalars};
-    if (with_gradient) list.push_back(&of.gradient);
-    if (with_score) list.push_back(&of.score);
+  /// An array of the state and its values a chain, in the order of columns_of().
+  struct Column {
+    std::vector<double>* values;
+    std::int64_t width;
+  };
+  std::vector<Column> columns(ChainState& of) const {
+    const std::int64_t features = density.features();
+    std::vector<Column> list = {{&of.z, features}, {&of.y, features}, {&of.scalars, kScalars}};
+    if (wishes.gradient) list.push_back({&of.gradient, features});
+    if (wishes.score) list.push_back({&of.score, features});
+    if (wishes.jacobian) list.push_back({&of.jacobian, features * features});
     return list;
   }
 
   void resize(ChainState& of) const {
-    for (std::vector<double>* array : arrays(of))
-      array->resize(static_cast<std::size_t>(
-          options.chains * (array == &of.scalars ? kScalars : density.features())));
+    for (const Column& column : columns(of))
+      column.values->resize(static_cast<std::size_t>(options.chains * column.width));
   }
 
   void run(Executor<double>& executor, std::vector<BatchInput<double>> inputs,
@@ -203,7 +211,7 @@ struct MarkovChains::Machine {
     std::vector<double> z = of.z;
     resize(of);
     std::vector<double*> outputs;
-    for (std::vector<double>* array : arrays(of)) outputs.push_back(array->data());
+    for (const Column& column : columns(of)) outputs.push_back(column.values->data());
     run(*starting, {{z.data(), nullptr}}, outputs, 0);
   }
 
@@ -260,9 +268,10 @@ MarkovChains::MarkovChains(LatentDensity density, const ParameterStore& paramete
           "Markov chains: the step size of '{}' is found during burn-in, of which there is none: "
           "give a step size",
           kernel->name());
-    machine.with_gradient = machine.with_gradient || kernel->needs_gradient();
-    machine.with_score = machine.with_score || kernel->needs_score();
+    machine.wishes.gradient = machine.wishes.gradient || kernel->needs_gradient();
+    machine.wishes.score = machine.wishes.score || kernel->needs_score();
   }
+  machine.wishes.jacobian = machine.wishes.score && machine.density.prefers_jacobian();
   machine.build_start();
   machine.build_step();
 }
@@ -273,7 +282,6 @@ void MarkovChains::start(std::span<const double> context) {
   Machine& machine = *machine_;
   machine.accept_context(context);
   machine.reset();
-  const auto features = static_cast<std::size_t>(machine.density.features());
   ChainState trial;
   machine.resize(trial);
   for (std::uint32_t number = 0; number < kStartTrials; ++number) {
@@ -283,13 +291,11 @@ void MarkovChains::start(std::span<const double> context) {
     bool complete = true;
     for (std::int64_t chain = 0; chain < machine.options.chains; ++chain) {
       if (number > 0 && machine.is_good(machine.state, chain)) continue;
-      const auto to = machine.arrays(machine.state);
-      const auto from = machine.arrays(trial);
-      for (std::size_t i = 0; i < to.size(); ++i) {
-        const auto width = static_cast<std::ptrdiff_t>(
-            to[i] == &machine.state.scalars ? kScalars : static_cast<std::int64_t>(features));
-        std::copy_n(from[i]->begin() + chain * width, width, to[i]->begin() + chain * width);
-      }
+      const auto to = machine.columns(machine.state);
+      const auto from = machine.columns(trial);
+      for (std::size_t i = 0; i < to.size(); ++i)
+        std::copy_n(from[i].values->begin() + chain * to[i].width, to[i].width,
+                    to[i].values->begin() + chain * to[i].width);
       complete = complete && machine.is_good(machine.state, chain);
     }
     if (complete) return;
@@ -320,14 +326,14 @@ void MarkovChains::restore(ChainState state, std::span<const double> context) {
   Machine& machine = *machine_;
   machine.accept_context(context);
   machine.resize(machine.next);
-  const auto given = machine.arrays(state);
-  const auto expected = machine.arrays(machine.next);
+  const auto given = machine.columns(state);
+  const auto expected = machine.columns(machine.next);
   for (std::size_t i = 0; i < given.size(); ++i)
-    if (given[i]->size() != expected[i]->size())
+    if (given[i].values->size() != expected[i].values->size())
       fail<ShapeError>(
           "Markov chains: the state to go on from has {} values where chains of these options have "
           "{}",
-          given[i]->size(), expected[i]->size());
+          given[i].values->size(), expected[i].values->size());
   if (state.searches.size() != machine.kernels.size() ||
       state.statistics.size() != machine.kernels.size())
     fail<ShapeError>("Markov chains: the state to go on from has {} kernels, these chains {}",
@@ -349,14 +355,13 @@ bool MarkovChains::step() {
   }
   std::vector<BatchInput<double>> inputs;
   std::vector<double*> outputs;
-  for (const std::vector<double>* array : machine.arrays(machine.state))
-    inputs.push_back({array->data(), nullptr});
-  for (std::vector<double>* array : machine.arrays(machine.next)) outputs.push_back(array->data());
+  const auto now = machine.columns(machine.state), next = machine.columns(machine.next);
+  for (const auto& column : now) inputs.push_back({column.values->data(), nullptr});
+  for (const auto& column : next) outputs.push_back(column.values->data());
   inputs.push_back({machine.step_sizes.data(), nullptr});
   outputs.push_back(nullptr);  // sums
   machine.run(*machine.stepping, inputs, outputs, step_seed(options.seed, machine.state.steps + 1));
-  for (std::size_t i = 0; i + 1 < outputs.size(); ++i)
-    machine.arrays(machine.state)[i]->swap(*machine.arrays(machine.next)[i]);
+  for (std::size_t i = 0; i < now.size(); ++i) now[i].values->swap(*next[i].values);
   ++machine.state.steps;
 
   const std::span<const double> sums = machine.stepping->shared_output(outputs.size() - 1);

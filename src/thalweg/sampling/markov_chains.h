@@ -52,7 +52,7 @@ struct StepSizeSearch {
 /// chains x width, row-major.
 struct ChainState {
   std::int64_t steps = 0;
-  std::vector<double> z, y, scalars, gradient, score;
+  std::vector<double> z, y, scalars, gradient, score, jacobian;
   std::vector<StepSizeSearch> searches;      ///< one a kernel
   std::vector<KernelStatistics> statistics;  ///< one a kernel
 };
