@@ -192,7 +192,9 @@ TrainingRequest resolve(const Arguments& arguments) {
     request.data = load_prepared_data(options.data, seed);
     const PreparedData& data = *request.data;
     if (!arguments.resume && (preset == nullptr || preset->name == "tabular")) {
+      const StochasticFlowOptions stochastic = options.model.stochastic;
       options = start;
+      options.model.stochastic = stochastic;
       choose_for_data(options, data);
       apply(arguments, config, options);
     }

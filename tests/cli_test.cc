@@ -839,9 +839,16 @@ TEST_F(Cli, TrainsAndReweightsStochasticFlows) {
   exact("annealed");
   expect_failure({"train", "double-well", "--set", "stochastic.kind=gibbs"}, 2, "gibbs");
   expect_failure({"train", "double-well", "--set", "base.kind=resampled"}, 2, "rejection step");
+  // Points and an energy that the layers move by: what is chosen from the data suits them.
   write_points("points.csv", 100);
   expect_failure(tiny({"--data", "points.csv", "--set", "stochastic.kind=mala"}), 2,
                  "stochastic.energy");
+  ASSERT_EQ(run({"train", "--data", "points.csv", "--energy", "x^2 + 10*(y - x^2)^2", "--set",
+                 "stochastic.kind=mala", "--set", "stochastic.step_size=0.01", "--set",
+                 "training.iterations=20", "--quiet", "--out", "both"})
+                .code,
+            0);
+  EXPECT_NE(contents(path("both/config.toml")).find("kind = \"normal\""), std::string::npos);
 }
 
 TEST_F(Cli, UsesAModelWithoutParametersAsItIs) {

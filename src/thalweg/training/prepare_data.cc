@@ -498,8 +498,9 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
     flow.act_norm = false;
     base.kind = "normal";
   }
-  // A learned rejection pays where gaps between modes are wide against the number of columns.
-  if (features <= 16 && !periodic) {
+  // A learned rejection pays where gaps between modes are wide against the number of columns;
+  // stochastic layers bridge them otherwise, and want a base without a rejection step.
+  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
     base.kind = "resampled";
     base.hidden = {width, width};
   }

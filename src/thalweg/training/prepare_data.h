@@ -78,7 +78,8 @@ struct ModelRows {
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x = true);
 
 /// Sets flow, base and training for `rows` training rows of `data`'s shape: a flow of a size, and
-/// a training of minutes, that serve tables of 1 to 64 columns and 1000 to 10^6 rows.
+/// a training of minutes, that serve tables of 1 to 64 columns and 1000 to 10^6 rows. Stochastic
+/// layers that the options have stay.
 void choose_for_data(RunOptions& options, const PreparedData& data);
 
 }  // namespace thalweg
