@@ -4,6 +4,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/targets/many_well.h"
 #include "thalweg/targets/two_dimensional.h"
 
 namespace thalweg {
@@ -25,6 +26,8 @@ const std::vector<BuiltIn>& table() {
         {{"grid_of_gaussians", "five by five Gaussians, 2-D"},
          [] { return make_grid_of_gaussians("grid_of_gaussians", 5, 1.0, 0.1); }},
         {{"double_well", "two wells with 16 and 84 % of the mass, 2-D"}, make_double_well},
+        {{"many_well", "sixteen double wells side by side, 2^16 modes, 32-D"},
+         [] { return make_many_well(16); }},
         {{"two_angles", "two angles, the second near twice the first, 2-D"}, make_two_angles},
     };
     // Deviations with which published scores of naive sampling from a ring are met.
