@@ -12,6 +12,8 @@
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/gaussian_mixture_fit.h"
 #include "thalweg/metrics/importance.h"
+#include "thalweg/metrics/rosenblatt_distance.h"
+#include "thalweg/metrics/sample_divergence.h"
 #include "thalweg/sampling/evaluate.h"
 
 namespace thalweg::cli {
@@ -155,6 +157,44 @@ std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target
   }
   return Figure{"missed_share", "share of the target that is missed",
                 missed_share(log_weights, log_target, log_model, log_integral), 0.0, 4};
+}
+
+/// What some samples of the model say beside as many exact ones, whose own figures are the floor.
+std::vector<Figure> sample_check_figures(const LoadedRun& run,
+                                         const std::shared_ptr<const Target>& target,
+                                         ThreadPool& pool) {
+  constexpr std::int64_t kSamples = 2000;  // half a second's work
+  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
+  const auto exact = [&](Stream stream) {
+    return target_samples(*target, seed, stream, 0, kSamples);
+  };
+  const std::vector<double> model =
+      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(kSamples);
+  const std::vector<double> truth = exact(Stream::kEvaluation), other = exact(Stream::kSampling);
+  if (!std::all_of(model.begin(), model.end(), [](double x) { return std::isfinite(x); }))
+    return {};
+  const std::int64_t features = target->features();
+  const RowFunction log_density = target_log_density(target, pool);
+  constexpr double kMass = 0.975;
+  const std::vector<double> log_truth = log_density(other);
+  const auto off_modes = [&](std::span<const double> x) {
+    return share_outside(log_density(x), log_truth, kMass);
+  };
+  std::vector<Figure> figures = {
+      {"neighbour_kl", "KL(model || target) by neighbours",
+       neighbour_divergence(model, other, features, pool)},
+      {"neighbour_kl_floor", "  of exact samples",
+       neighbour_divergence(truth, other, features, pool)},
+      {"off_modes_share", "samples outside of 97.5 % regions", off_modes(model), 0.0, 4},
+      {"off_modes_floor", "  of exact samples", off_modes(truth), 0.0, 4}};
+  if (features == 2) {
+    const auto distance = [&](std::span<const double> x) {
+      return rosenblatt_distance(x, log_density, target->half_width(), 400);
+    };
+    figures.push_back({"plane_ks", "KS in the plane, from the density", distance(model), 0.0, 4});
+    figures.push_back({"plane_ks_floor", "  of exact samples", distance(truth), 0.0, 4});
+  }
+  return figures;
 }
 
 /// Mean and variance of the target's columns, from weighted samples of the model; of the first
@@ -373,6 +413,9 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   if (has_target(run.options.data)) target = make_target(run.options.data);
   if (target)
     for (Figure& figure : energy_figures(run, target, evaluator, pool))
+      figures.push_back(std::move(figure));
+  if (target && target->can_sample())
+    for (Figure& figure : sample_check_figures(run, target, pool))
       figures.push_back(std::move(figure));
   if (target && run.model->flow().features() == 2) {
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };

@@ -73,7 +73,8 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
 /// Mean log likelihood of the model and of plain models fitted to the training rows; where the
 /// target's density is known, divergences, the effective share of samples reweighted to it, the log
 /// of its integral, means and variances of its columns, and the share of its mass that the model
-/// misses.
+/// misses; where it can be sampled, distances of samples from exact ones beside those of exact ones
+/// from others.
 std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool);
 

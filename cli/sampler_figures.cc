@@ -5,6 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/metrics/rosenblatt_distance.h"
 #include "thalweg/metrics/sample_divergence.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/sampling/markov_chains.h"
@@ -104,7 +105,11 @@ std::vector<Figure> sample_figures(std::span<const double> x,
       {"sample_log_density", "mean log density", mean},
       {"sample_kl", "KL, nats", neighbour_divergence(x, exact, target->features(), pool)}};
   if (target->features() == 2)
-    figures.push_back({"sample_ks", "KS", plane_distance(x, exact, pool)});
+    figures.insert(
+        figures.end(),
+        {{"sample_ks", "KS", plane_distance(x, exact, pool)},
+         {"sample_ks_justel", "KS, Justel et al.",
+          rosenblatt_distance(x, target_log_density(target, pool), target->half_width())}});
   const std::vector<double> truth = normalised_log_density(exact, target, pool);
   figures.push_back({"off_modes", fmt::format("outside {:g} %", 100.0 * request.mass),
                      share_outside(log_density, truth, request.mass)});
