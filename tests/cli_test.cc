@@ -737,6 +737,11 @@ TEST_F(Cli, LearnsFromAPicture) {
   EXPECT_NEAR(figures["log_integral"], 0.0, 5.0 * figures["log_integral_error"].get<double>());
   // The dark corner, at most 2.3 x 2.3 units, has nearly all of the mass.
   EXPECT_NEAR(figures["target_log_likelihood"].get<double>(), -std::log(2.3 * 2.3), 1.0);
+  // Of 2000 exact samples: five deviations of the first two, and odds below 1e-6 for the third.
+  EXPECT_NEAR(figures["neighbour_kl_floor"], 0.0, 0.2);
+  EXPECT_NEAR(figures["off_modes_floor"], 0.025, 0.025);
+  EXPECT_LT(figures["plane_ks_floor"], 3.4 / std::sqrt(2000.0));
+  EXPECT_GT(figures["neighbour_kl"], figures["neighbour_kl_floor"]);
   const Outcome both = run({"train", "--image", "corner.png", "--target", "two_rings"});
   EXPECT_EQ(both.code, 2);
   EXPECT_NE(both.error.find("exclude each other"), std::string::npos) << both.error;
