@@ -21,7 +21,7 @@ namespace thalweg::cli {
 
 namespace {
 
-constexpr std::int64_t kMostDiagnosed = 1 << 25;  // values, which are kept in memory
+constexpr std::int64_t kMostDiagnosed = 1 << 23;  // values, which are kept in memory
 
 ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run) {
   if (arguments.sampler == "sails" || arguments.sampler == "sails_published") {
@@ -92,7 +92,8 @@ struct KeptDraws {
   }
 };
 
-std::string mixing_text(const KeptDraws& kept, double seconds) {
+/// `draws` of each chain took `seconds`, of which the first ones are kept.
+std::string mixing_text(const KeptDraws& kept, std::int64_t draws, double seconds) {
   if (kept.draws() < 4)
     return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
   double worst = 0.0, least = INFINITY;
@@ -102,9 +103,12 @@ std::string mixing_text(const KeptDraws& kept, double seconds) {
     worst = std::max(worst, found.r_hat);
     least = std::min(least, found.effective_samples);
   }
+  const double share = static_cast<double>(kept.draws()) / static_cast<double>(draws);
   return fmt::format(
-      "  R-hat at most {:.4f}; at least {} effective samples, {} a second after burn-in\n", worst,
-      number_text(least, 0), number_text(least / seconds, 0));
+      "  R-hat at most {:.4f}; at least {} effective samples{}, {} a second after burn-in\n", worst,
+      number_text(least, 0),
+      kept.draws() < draws ? fmt::format(" in the first {} draws of each chain", kept.draws()) : "",
+      number_text(least / (share * seconds), 0));
 }
 
 /// The chains of one call, with what is kept of them.
@@ -195,7 +199,8 @@ class ChainRun {
           "  {}: accepted {:.3f} of {} moves{}\n", kernel.kernel, kernel.acceptance(),
           kernel.proposals,
           kernel.step_size > 0.0 ? fmt::format(", step size {:.4g}", kernel.step_size) : "");
-    return text + mixing_text(kept_, seconds_);
+    const std::int64_t draws = (chains_.state().steps - options_.burn_in) / options_.thinning;
+    return text + mixing_text(kept_, draws, seconds_);
   }
 
   std::string warnings() const {
