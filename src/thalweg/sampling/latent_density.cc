@@ -117,18 +117,18 @@ ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) 
   point.log_density = log_density(point.y, point.log_base, point.log_det, context);
   if (wishes.gradient) point.gradient = vjp({point.log_density}, {}, {z})[0];
   if (wishes.jacobian) {
-    std::vector<Value> columns;
+    // The slopes of log q_Y(f(z)) come along with the columns, at next to no cost.
+    std::vector<Value> columns, slopes;
     for (std::int64_t k = 0; k < features(); ++k) {
       std::vector<double> unit(static_cast<std::size_t>(features()), 0.0);
       unit[static_cast<std::size_t>(k)] = 1.0;
-      columns.push_back(
-          jvp({point.y}, {z}, {z.graph->constant({features(), 1}, std::move(unit))})[0]);
+      const std::vector<Value> moved = jvp({point.y, point.log_base - point.log_det}, {z},
+                                           {z.graph->constant({features(), 1}, std::move(unit))});
+      columns.push_back(moved[0]);
+      slopes.push_back(moved[1]);
     }
     point.jacobian = concat(columns);
-  }
-  if (wishes.score && wishes.jacobian) {
-    point.score =
-        solved_transposed(point.jacobian, vjp({point.log_base - point.log_det}, {}, {z})[0]);
+    if (wishes.score) point.score = solved_transposed(point.jacobian, concat(slopes));
   } else if (wishes.score) {
     const Mapped latent = inner_inverse(point.y, context);
     point.score =
