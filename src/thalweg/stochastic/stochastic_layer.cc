@@ -23,17 +23,18 @@ class StochasticLayer : public Transform {
   bool stochastic() const override { return true; }
 
  protected:
-  Mapped build_forward(Value z, Value /*context*/) const override { return move(z); }
-  Mapped build_inverse(Value x, Value /*context*/) const override { return move(x); }
-  /// The moves, from either side.
-  virtual Mapped move(Value start) const = 0;
+  Mapped build_forward(Value z, Value /*context*/) const override { return move(z, false); }
+  Mapped build_inverse(Value x, Value /*context*/) const override { return move(x, true); }
+  /// The moves, from either side; backward ones take the step sizes from the last to the first.
+  virtual Mapped move(Value start, bool backward) const = 0;
 
   const StochasticOptions& options() const { return options_; }
   Value energy(Value y) const { return (*energy_)(y); }
   /// du/dy. An energy without a slope, a constant, gives zeros.
   Value slope(Value y) const { return vjp({energy(y)}, {}, {y})[0]; }
-  /// Moves are numbered from 0.
-  Value step_size(Graph& graph, std::int64_t number) const {
+  /// Moves are numbered from 0 in the order in which they are made.
+  Value step_size(Graph& graph, std::int64_t number, bool backward) const {
+    if (backward) number = options_.steps - 1 - number;
     const double ratio =
         options_.last_step_size > 0.0 && options_.steps > 1
             ? std::pow(options_.last_step_size / options_.step_size,
@@ -44,10 +45,10 @@ class StochasticLayer : public Transform {
   }
   static Domain domain(Value start) { return start.batched() ? start.domain() : 0; }
   Value noise(Value start) const { return start.graph->normal({features(), 1}, domain(start)); }
-  /// Whether a move with this log ratio of probabilities of Metropolis and Hastings is accepted;
-  /// NaN is not.
-  static Value accepted(Value start, Value log_ratio) {
-    return less(log(start.graph->uniform({1, 1}, domain(start))), log_ratio);
+  /// Whether a move to this energy, with this log ratio of probabilities of Metropolis and
+  /// Hastings, is accepted; NaN is not, nor is an energy that is not finite.
+  static Value accepted(Value start, Value proposed, Value log_ratio) {
+    return is_finite(proposed) * less(log(start.graph->uniform({1, 1}, domain(start))), log_ratio);
   }
   static bool trains(Value start) { return start.graph->phase() == Phase::kTraining; }
 
@@ -62,18 +63,18 @@ class Metropolis final : public StochasticLayer {
   using StochasticLayer::StochasticLayer;
 
  protected:
-  Mapped move(Value start) const override {
+  Mapped move(Value start, bool backward) const override {
     // Which moves are accepted has no derivative, so the chain runs on values alone, and what is
     // differentiable is made of its outcome.
     const Value origin = stop_gradient(start);
     Value y = origin, current = energy(y);
     Value shift = start.graph->constant({features(), 1}, zeros());
     for (std::int64_t number = 0; number < options().steps; ++number) {
-      const Value size = step_size(*start.graph, number);
+      const Value size = step_size(*start.graph, number, backward);
       const Value made = noise(start);
       const Value next = y + stop_gradient(size) * made;
       const Value proposed = energy(next);
-      const Value accept = accepted(start, current - proposed);
+      const Value accept = accepted(start, proposed, current - proposed);
       y = select(accept, next, y);
       current = select(accept, proposed, current);
       if (options().trainable) shift = shift + size * select(accept, made, 0.0 * made);
@@ -94,10 +95,10 @@ class Langevin final : public StochasticLayer {
   using StochasticLayer::StochasticLayer;
 
  protected:
-  Mapped move(Value start) const override {
+  Mapped move(Value start, bool backward) const override {
     Value y = start, force = slope(y), log_ratio = start.graph->constant(0.0);
     for (std::int64_t number = 0; number < options().steps; ++number) {
-      const Value size = step_size(*start.graph, number);
+      const Value size = step_size(*start.graph, number, backward);
       const Value made = noise(start);
       y = y - size * force + sqrt(2.0 * size) * made;
       const Value next_force = slope(y);
@@ -114,24 +115,31 @@ class Inertial final : public StochasticLayer {
   using StochasticLayer::StochasticLayer;
 
  protected:
-  Mapped move(Value start) const override {
+  Mapped move(Value start, bool backward) const override {
     Value y = start, force = slope(y), velocity = noise(start);
     Value log_ratio = start.graph->constant(0.0);
     for (std::int64_t number = 0; number < options().steps; ++number) {
-      const Value size = step_size(*start.graph, number);
+      const Value size = step_size(*start.graph, number, backward);
       // Half a step of friction and noise, before and after.
-      const Value kept = exp(-0.5 * options().friction * size);
-      const Value fresh = sqrt(-expm1(-options().friction * size));
-      velocity = kept * velocity + fresh * noise(start);
+      velocity = after_friction(velocity, size, start);
       const Value before = square_norm(velocity);
       velocity = velocity - 0.5 * size * force;
       y = y + size * velocity;
       force = slope(y);
       velocity = velocity - 0.5 * size * force;
       log_ratio = log_ratio - 0.5 * (square_norm(velocity) - before);
-      velocity = kept * velocity + fresh * noise(start);
+      velocity = after_friction(velocity, size, start);
     }
     return {y, log_ratio};
+  }
+
+ private:
+  Value after_friction(Value velocity, Value size, Value start) const {
+    // The root below has no derivative at 0.
+    if (options().friction == 0.0) return velocity;
+    const Value kept = exp(-0.5 * options().friction * size);
+    const Value fresh = sqrt(-expm1(-options().friction * size));
+    return kept * velocity + fresh * noise(start);
   }
 };
 
@@ -140,18 +148,18 @@ class Mala final : public StochasticLayer {
   using StochasticLayer::StochasticLayer;
 
  protected:
-  Mapped move(Value start) const override {
+  Mapped move(Value start, bool backward) const override {
     Value y = start, force = slope(y), current = stop_gradient(energy(y));
     for (std::int64_t number = 0; number < options().steps; ++number) {
-      const Value size = step_size(*start.graph, number);
+      const Value size = step_size(*start.graph, number, backward);
       const Value made = noise(start);
       const Value next = y - size * force + sqrt(2.0 * size) * made;
       const Value proposal = stop_gradient(next);
       const Value proposed = energy(proposal);
       const Value next_force = slope(proposal);
       const Value back = stop_gradient(sqrt(0.5 * size) * (force + next_force) - made);
-      const Value accept =
-          accepted(start, current - proposed - 0.5 * (square_norm(back) - square_norm(made)));
+      const Value accept = accepted(
+          start, proposed, current - proposed - 0.5 * (square_norm(back) - square_norm(made)));
       y = select(accept, next, y);
       current = select(accept, proposed, current);
       // Where derivatives are wanted, the slope is worked out at accepted points alone.
@@ -166,15 +174,17 @@ class Hmc final : public StochasticLayer {
   using StochasticLayer::StochasticLayer;
 
  protected:
-  Mapped move(Value start) const override {
+  Mapped move(Value start, bool backward) const override {
     Value y = start;
     for (std::int64_t number = 0; number < options().steps; ++number) {
-      const Value size = step_size(*start.graph, number);
+      const Value size = step_size(*start.graph, number, backward);
       const Value velocity = noise(start);
       const Value origin = stop_gradient(y);
       const auto [end, last] = leapfrog(origin, velocity, stop_gradient(size));
-      const Value accept = accepted(
-          start, energy(origin) - energy(end) + 0.5 * (square_norm(velocity) - square_norm(last)));
+      const Value proposed = energy(end);
+      const Value accept =
+          accepted(start, proposed,
+                   energy(origin) - proposed + 0.5 * (square_norm(velocity) - square_norm(last)));
       // Where derivatives are wanted, accepted paths run again and rejected ones stand still.
       y = trains(start) ? leapfrog(y, velocity, select(accept, size, 0.0 * size)).first
                         : select(accept, end, y);

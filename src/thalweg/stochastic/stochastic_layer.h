@@ -33,7 +33,8 @@ struct StochasticOptions {
 
 /// A layer of `options.steps` moves by `energy`. It is a transform in whose Mapped log_det is the
 /// log ratio of path probabilities, log P(back again) - log P(the moves made): for forward and
-/// inverse alike, since both make the same kind of moves. So a flow with such layers has path
+/// inverse alike. Inverse makes the same kind of moves, with the step sizes from the last to the
+/// first, so that its paths are forward's in reverse. So a flow with such layers has path
 /// weights in place of a density (see Flow::log_prob).
 ///
 /// For moves that are accepted or rejected the ratio is u(end) - u(start) (eq. 22 there). Langevin
