@@ -85,7 +85,9 @@ std::vector<Figure> profile_figures(const ProfileSamples& samples,
           profile_error(profiles(samples, use, request, edges), exact, request.limit);
       const double deviation = fixed ? error.error_deviation : error.deviation;
       const std::string name = std::string(fixed ? "fixed_" : "") + (weighted ? "reweighted_" : "");
-      const std::string label = weighted ? "reweighted: " : "";
+      const std::string label = fixed      ? weighted ? "fixed, reweighted: " : "fixed: "
+                                : weighted ? "reweighted: "
+                                           : "";
       figures.push_back({name + "bias", label + "bias", error.bias});
       figures.push_back({name + "deviation", label + "sqrt(var)", deviation});
       figures.push_back(
