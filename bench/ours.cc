@@ -112,8 +112,8 @@ thalweg::ModelOptions model_options(const std::string& workload) {
     options.flow.hidden = {64, 64};
     options.stochastic.kinds = {"metropolis"};
     options.stochastic.every = 2;
-    options.stochastic.steps = 20;
-    options.stochastic.step_size = 0.25;
+    options.stochastic.moves.steps = 20;
+    options.stochastic.moves.step_size = 0.25;
   } else if (workload == "W9") {
     options.flow.blocks = 8;
     options.flow.hidden = {16, 16};

@@ -23,8 +23,7 @@ void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   LoadedRun run = load_run(arguments.run);
   if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
-  std::optional<PreparedData> data;
-  if (!run.options.data.path.empty()) data = load_run_data(run.options);
+  const std::optional<PreparedData> data = load_run_data(run);
   const HeldOut points = held_out_points(run, arguments.data, data);
   const std::vector<Figure> figures = evaluate_run(run, points, data, pool);
   if (arguments.json) {

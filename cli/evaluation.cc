@@ -7,13 +7,12 @@
 #include <numbers>
 
 #include "cli/console.h"
+#include "cli/sampler_figures.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/gaussian_mixture_fit.h"
 #include "thalweg/metrics/importance.h"
-#include "thalweg/metrics/rosenblatt_distance.h"
-#include "thalweg/metrics/sample_divergence.h"
 #include "thalweg/sampling/evaluate.h"
 
 namespace thalweg::cli {
@@ -163,37 +162,26 @@ std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target
 std::vector<Figure> sample_check_figures(const LoadedRun& run,
                                          const std::shared_ptr<const Target>& target,
                                          ThreadPool& pool) {
-  constexpr std::int64_t kSamples = 2000;  // half a second's work
+  const SamplerRequest request{.samples = 2000};  // half a second's work
   const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
-  const auto exact = [&](Stream stream) {
-    return target_samples(*target, seed, stream, 0, kSamples);
-  };
-  const std::vector<double> model =
-      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(kSamples);
-  const std::vector<double> truth = exact(Stream::kEvaluation), other = exact(Stream::kSampling);
-  if (!std::all_of(model.begin(), model.end(), [](double x) { return std::isfinite(x); }))
+  const std::vector<double> x =
+      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(request.samples);
+  if (!std::all_of(x.begin(), x.end(), [](double value) { return std::isfinite(value); }))
     return {};
-  const std::int64_t features = target->features();
-  const RowFunction log_density = target_log_density(target, pool);
-  constexpr double kMass = 0.975;
-  const std::vector<double> log_truth = log_density(other);
-  const auto off_modes = [&](std::span<const double> x) {
-    return share_outside(log_density(x), log_truth, kMass);
-  };
-  std::vector<Figure> figures = {
-      {"neighbour_kl", "KL(model || target) by neighbours",
-       neighbour_divergence(model, other, features, pool)},
-      {"neighbour_kl_floor", "  of exact samples",
-       neighbour_divergence(truth, other, features, pool)},
-      {"off_modes_share", "samples outside of 97.5 % regions", off_modes(model), 0.0, 4},
-      {"off_modes_floor", "  of exact samples", off_modes(truth), 0.0, 4}};
-  if (features == 2) {
-    const auto distance = [&](std::span<const double> x) {
-      return rosenblatt_distance(x, log_density, target->half_width(), 400);
-    };
-    figures.push_back({"plane_ks", "KS in the plane, from the density", distance(model), 0.0, 4});
-    figures.push_back({"plane_ks_floor", "  of exact samples", distance(truth), 0.0, 4});
-  }
+  const std::vector<Figure> model = sample_figures(x, target, request, seed, pool);
+  const std::vector<Figure> exact =
+      sample_figures(true_samples(*target, request, seed), target, request, seed, pool);
+  std::vector<Figure> figures;
+  for (const auto& [name, label] :
+       {std::pair{"sample_kl", "KL(model || target) by neighbours"},
+        std::pair{"off_modes", "samples outside of 97.5 % regions"},
+        std::pair{"sample_ks_justel", "KS in the plane, from the density"}})
+    for (std::size_t i = 0; i < model.size(); ++i) {
+      if (model[i].name != name) continue;
+      figures.push_back({name, label, model[i].value, 0.0, 4});
+      figures.push_back(
+          {std::string(name) + "_floor", "  of exact samples", exact[i].value, 0.0, 4});
+    }
   return figures;
 }
 
@@ -286,8 +274,18 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
   return samples;
 }
 
-PreparedData load_run_data(const RunOptions& options) {
-  return load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+std::optional<PreparedData> load_run_data(const LoadedRun& run) {
+  const RunOptions& options = run.options;
+  if (options.data.path.empty()) return std::nullopt;
+  PreparedData data =
+      load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+  // The hashes of an energy library or a picture follow.
+  if (!run.manifest.data_hash.starts_with(points_hash(data)))
+    fail<DataError>(
+        "{}: the data have changed since {} was trained, so that its test rows are not known any "
+        "more: put them back, or train anew",
+        options.data.path, run.folder.path);
+  return data;
 }
 
 std::string points_hash(const PreparedData& data) {
@@ -439,8 +437,11 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
     const bool turns = !columns.empty() && columns.front().periodic;
     // One draw of an estimated density has its mean, which is all that an integral takes; paths
     // take long, and their noise hides the grid's error.
-    DensityEvaluator once(*run.model, pool, Precision::kDouble);
-    const PlaneLogDensity plain = [&](std::span<const double> x) { return once.log_prob(x); };
+    std::optional<DensityEvaluator> once;
+    if (estimated) once.emplace(*run.model, pool, Precision::kDouble);
+    const PlaneLogDensity plain = [&](std::span<const double> x) {
+      return (once ? *once : evaluator).log_prob(x);
+    };
     const GridIntegral integral =
         grid_integral(plain, turns ? target->half_width() : 8.0, estimated ? 200 : 800);
     figures.push_back({"integral", "integral of the density", integral.value});
@@ -451,14 +452,21 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
 }
 
 std::string warning_of(const std::vector<Figure>& figures) {
-  for (const Figure& figure : figures)
+  std::string text;
+  for (const Figure& figure : figures) {
     if (figure.name == "missed_share" && figure.value > 0.05)
-      return fmt::format(
+      text += fmt::format(
           "warning: the model has next to no density on about {:.0f} % of the target's mass: modes "
           "seem to be lost; try more training.annealing_steps, base.kind=resampled or mixture, or "
           "another seed\n",
           100.0 * figure.value);
-  return "";
+    if (figure.name == "pareto_k" && !(figure.value < 0.7))
+      text += fmt::format(
+          "warning: Pareto k of the weights is {:.2f}: above 0.7 the log integral and the "
+          "reweighted means are not reliable; train longer, or choose another flow or base\n",
+          figure.value);
+  }
+  return text;
 }
 
 std::string figures_title(const HeldOut& points) {

@@ -37,9 +37,9 @@ struct HeldOut {
 /// class-conditional base, else the mean; empty without a condition.
 std::vector<double> usual_context(const LoadedRun& run);
 
-/// The points of a run's own data, prepared as in training; throws DataError if they have changed
-/// since or are gone.
-PreparedData load_run_data(const RunOptions& options);
+/// The points of a run's own data, prepared as in training; none if it was trained on a target.
+/// Throws DataError if they have changed since or are gone.
+std::optional<PreparedData> load_run_data(const LoadedRun& run);
 std::string points_hash(const PreparedData& data);
 
 /// A function of rows x features that gives one number a row.

@@ -248,7 +248,8 @@ class Reproduction {
     request.options = options(row, column, seed);
     RunOptions& settings = request.options;
     if (!settings.data.path.empty()) {
-      request.data = load_run_data(settings);
+      request.data =
+          load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
       fit_model_to_data(settings.model, *request.data);
     } else {
       settings.model.features = make_target(settings.data)->features();

@@ -149,9 +149,10 @@ void add_sample(CLI::App& app) {
   command->footer(
       "Examples:\n  thalweg sample runs/points --count 1000 --out samples.csv\n"
       "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7\n"
-      "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails\n"
+      "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails --thinning 50\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler importance\n"
-      "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target \\\n"
+      "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target "
+      "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");
   command->callback([arguments, of_chains, weights] {
     const bool chains = arguments->sampler != "naive" && arguments->sampler != "importance";

@@ -21,6 +21,7 @@ namespace thalweg::cli {
 
 namespace {
 
+constexpr double kMixed = 1.05;  // largest R-hat of chains that have forgotten their starts
 constexpr std::int64_t kMostDiagnosed = 1 << 23;  // values, which are kept in memory
 
 ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run) {
@@ -38,17 +39,6 @@ ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run)
   return arguments.density == "model" || !known ? ChainTarget::kModel : ChainTarget::kEnergy;
 }
 
-std::vector<WeightedKernel> chain_kernels(const SampleArguments& arguments) {
-  const double local = arguments.local_probability;
-  std::vector<WeightedKernel> kernels;
-  if (arguments.sampler != "independence" && local > 0.0)
-    kernels.push_back({make_chain_kernel(arguments.sampler, arguments.leapfrog_steps), local});
-  if (arguments.sampler == "independence" || local < 1.0)
-    kernels.push_back({make_chain_kernel("independence"),
-                       arguments.sampler == "independence" ? 1.0 : 1.0 - local});
-  return kernels;
-}
-
 /// Draws x chains x features, as they come.
 struct KeptDraws {
   std::int64_t chains, features;
@@ -59,13 +49,6 @@ struct KeptDraws {
   }
   double at(std::int64_t chain, std::int64_t draw, std::int64_t feature) const {
     return values[static_cast<std::size_t>((draw * chains + chain) * features + feature)];
-  }
-  std::vector<double> column(std::int64_t feature) const {
-    std::vector<double> result;
-    for (std::int64_t chain = 0; chain < chains; ++chain)
-      for (std::int64_t draw = 0; draw < draws(); ++draw)
-        result.push_back(at(chain, draw, feature));
-    return result;
   }
   void write(const std::string& path) const {
     std::vector<double> ordered;
@@ -96,19 +79,18 @@ struct KeptDraws {
 std::string mixing_text(const KeptDraws& kept, std::int64_t draws, double seconds) {
   if (kept.draws() < 4)
     return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
-  double worst = 0.0, least = INFINITY;
-  for (std::int64_t feature = 0; feature < kept.features; ++feature) {
-    const ChainDiagnostics found = chain_diagnostics(kept.column(feature), kept.chains);
-    if (std::isnan(found.r_hat)) return "  R-hat is not defined: some column never changes\n";
-    worst = std::max(worst, found.r_hat);
-    least = std::min(least, found.effective_samples);
-  }
+  const ChainDiagnostics worst = worst_diagnostics(kept.values, kept.chains, kept.features);
+  if (std::isnan(worst.r_hat)) return "  R-hat is not defined: some column never changes\n";
   const double share = static_cast<double>(kept.draws()) / static_cast<double>(draws);
   return fmt::format(
-      "  R-hat at most {:.4f}; at least {} effective samples{}, {} a second after burn-in\n", worst,
-      number_text(least, 0),
+      "  R-hat at most {:.4f}{}; at least {} effective samples{}, {} a second after burn-in\n",
+      worst.r_hat,
+      worst.r_hat > kMixed ? " (above 1.05: draws still show where their chains began; raise "
+                             "--thinning)"
+                           : "",
+      number_text(worst.effective_samples, 0),
       kept.draws() < draws ? fmt::format(" in the first {} draws of each chain", kept.draws()) : "",
-      number_text(least / (share * seconds), 0));
+      number_text(worst.effective_samples / (share * seconds), 0));
 }
 
 /// The chains of one call, with what is kept of them.
@@ -119,10 +101,10 @@ class ChainRun {
       : arguments_(arguments),
         target_(chain_target(arguments, run)),
         options_(chain_options(arguments)),
-        chains_(LatentDensity(
-                    run.model->flow(), run.model->column_maps(), target_,
-                    target_ == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr),
-                run.model->parameters(), chain_kernels(arguments), options_, pool),
+        chains_(
+            latent_density(run, target_), run.model->parameters(),
+            chain_kernels(arguments.sampler, arguments.local_probability, arguments.leapfrog_steps),
+            options_, pool),
         kept_{options_.chains, run.model->flow().features(), {}} {
     const std::vector<double> context =
         rows_in_turn(condition, run.options.model.context_features, 0, options_.chains);
@@ -276,6 +258,20 @@ class ChainRun {
 };
 
 }  // namespace
+
+LatentDensity latent_density(const LoadedRun& run, ChainTarget target) {
+  return {run.model->flow(), run.model->column_maps(), target,
+          target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr};
+}
+
+std::vector<WeightedKernel> chain_kernels(const std::string& sampler, double local_probability,
+                                          std::int64_t leapfrog_steps) {
+  const double local = sampler == "independence" ? 0.0 : local_probability;
+  std::vector<WeightedKernel> kernels;
+  if (local > 0.0) kernels.push_back({make_chain_kernel(sampler, leapfrog_steps), local});
+  if (local < 1.0) kernels.push_back({make_chain_kernel("independence"), 1.0 - local});
+  return kernels;
+}
 
 void sample_by_chains(const SampleArguments& arguments, const LoadedRun& run,
                       std::span<const double> condition, ThreadPool& pool) {

@@ -18,27 +18,6 @@ namespace {
 
 constexpr std::int64_t kBlock = 65536;  // rows worked on at a time
 
-/// Rows that stand for `log_weights.size()` draws from the weighted rows: systematic resampling,
-/// each row as often as its share of the weights says, rounded up or down.
-std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, std::uint64_t seed) {
-  const double top = *std::ranges::max_element(log_weights);
-  double total = 0.0;
-  for (const double value : log_weights) total += std::exp(value - top);
-  const auto count = static_cast<double>(log_weights.size());
-  const double offset = RandomSequence(seed, Stream::kAcceptance).uniform();
-  std::vector<std::int64_t> rows;
-  double reached = 0.0;
-  for (std::size_t row = 0; row < log_weights.size(); ++row) {
-    reached += std::exp(log_weights[row] - top);
-    while (static_cast<double>(rows.size()) + offset < reached / total * count &&
-           rows.size() < log_weights.size())
-      rows.push_back(static_cast<std::int64_t>(row));
-  }
-  // The last sums may be short of 1 by rounding.
-  while (rows.size() < log_weights.size()) rows.push_back(rows.back());
-  return rows;
-}
-
 /// What the weights' tail says of them; a tail takes 25.
 std::string pareto_text(std::span<const double> log_weights) {
   if (log_weights.size() < 25) return "";
@@ -92,8 +71,10 @@ void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run
   }
   const ImportanceEstimate estimate = importance_estimate(log_weights);
   if (resample)
-    for (const std::int64_t row :
-         resampled_rows(log_weights, static_cast<std::uint64_t>(arguments.seed)))
+    for (const std::int64_t row : resampled_rows(
+             log_weights,
+             RandomSequence(static_cast<std::uint64_t>(arguments.seed), Stream::kAcceptance)
+                 .uniform()))
       writer.append({kept.data() + row * features, static_cast<std::size_t>(features)});
   writer.finish();
   if (!arguments.quiet)

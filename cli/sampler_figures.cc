@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/sampling.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/chain_diagnostics.h"
 #include "thalweg/metrics/rosenblatt_distance.h"
@@ -25,22 +26,6 @@ std::vector<double> normalised_log_density(std::span<const double> x,
   return values;
 }
 
-/// Worst R-hat over the columns of draws x chains x features.
-double worst_r_hat(const std::vector<double>& draws, std::int64_t chains, std::int64_t features) {
-  const std::int64_t count = static_cast<std::int64_t>(draws.size()) / (chains * features);
-  double worst = 0.0;
-  for (std::int64_t feature = 0; feature < features; ++feature) {
-    std::vector<double> column;
-    for (std::int64_t chain = 0; chain < chains; ++chain)
-      for (std::int64_t draw = 0; draw < count; ++draw)
-        column.push_back(
-            draws[static_cast<std::size_t>((draw * chains + chain) * features + feature)]);
-    const double found = chain_diagnostics(column, chains).r_hat;
-    if (!(found <= worst)) worst = found;
-  }
-  return worst;
-}
-
 }  // namespace
 
 SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
@@ -61,13 +46,8 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
   options.thinning = request.thinning;
   options.step_size = request.step_size;
   options.seed = seed;
-  std::vector<WeightedKernel> kernels = {{make_chain_kernel(sampler), request.local_probability}};
-  if (sampler != "independence" && request.local_probability < 1.0)
-    kernels.push_back({make_chain_kernel("independence"), 1.0 - request.local_probability});
-  MarkovChains chains(
-      LatentDensity(model.flow(), model.column_maps(), target,
-                    target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr),
-      model.parameters(), std::move(kernels), options, pool);
+  MarkovChains chains(latent_density(run, target), model.parameters(),
+                      chain_kernels(sampler, request.local_probability), options, pool);
   chains.start();
   const auto wanted = static_cast<std::size_t>(request.samples * model.flow().features());
   while (result.x.size() < wanted)
@@ -82,7 +62,8 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
     if (local) result.figures.push_back({"step_size", "step size", kernel.step_size});
   }
   result.figures.push_back(
-      {"r_hat", "R-hat", worst_r_hat(result.x, options.chains, model.flow().features())});
+      {"r_hat", "R-hat",
+       worst_diagnostics(result.x, options.chains, model.flow().features()).r_hat});
   result.x.resize(wanted);
   return result;
 }
@@ -145,9 +126,7 @@ HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
   plot.colour_range = {{-kDepth, 0.0}};
   const Model& model = *run.model;
   const auto add = [&](const char* title, ChainTarget target) {
-    const LatentDensity density(
-        model.flow(), model.column_maps(), target,
-        target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr);
+    const LatentDensity density = latent_density(run, target);
     const RowFunction log_density = row_function(
         model.parameters(), 2, [&](Value at) { return density.at(at, {}, {}).log_density; }, pool);
     Grid grid;

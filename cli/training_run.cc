@@ -37,14 +37,15 @@ void remove_stale_files(const std::string& folder) {
   for (const fs::path& path : stale) fs::remove(path, error);
 }
 
-/// Makes room for a run that is to replace another: removes what a killed one left of itself.
+/// Makes room for a run that is to replace another: removes what one that did not end left behind.
 void remove_unfinished(const std::string& folder) {
   std::error_code error;
   if (!fs::exists(folder, error)) return;
   const bool unfinished =
       fs::is_directory(folder, error) &&
       (fs::is_empty(folder, error) || (fs::exists(RunFolder{folder}.manifest(), error) &&
-                                       read_manifest({folder}).status == "begun"));
+                                       (read_manifest({folder}).status == "begun" ||
+                                        read_manifest({folder}).status == "interrupted")));
   if (!unfinished)
     fail<ConfigError>("{}: is in the way of the new run, and not an unfinished one: move it away",
                       folder);
@@ -96,6 +97,8 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   const RunFolder& folder() const { return folder_; }
+  /// Whether there is an older run that this one is to replace.
+  bool replaces() const { return replaces_; }
 
   /// Puts the new run in the place of the old one.
   void keep() {
@@ -264,9 +267,16 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   write_manifest(folder, manifest);
   run.folder = folder;
   if (stopped) {
-    output.keep();
-    fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
-               trainer.counters().step, request.resume_hint);
+    if (output.replaces()) {
+      fmt::print(stderr,
+                 "thalweg: interrupted after {} steps; {} is as it was, the new run is saved; "
+                 "resume with: thalweg train --resume --out {}\n",
+                 trainer.counters().step, request.out, folder.path);
+    } else {
+      output.keep();
+      fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
+                 trainer.counters().step, request.resume_hint);
+    }
     throw ExitCode{kInterrupted};
   }
   if (!request.report) {

@@ -24,7 +24,8 @@ struct TrainingRequest {
 
 /// Trains, writes the run's folder, and says on standard output what came of it (unless quiet). A
 /// run that is there is continued with `resume`, replaced with `force` (by renaming, once the new
-/// one is complete), and refused else. Throws ExitCode after an interruption, with all saved.
+/// one is complete: an interrupted one stays beside it, in out.new), and refused else. Throws
+/// ExitCode after an interruption, with all saved.
 void run_training(TrainingRequest request, ThreadPool& pool);
 
 }  // namespace thalweg::cli

@@ -63,6 +63,25 @@ TEST(ChainDiagnostics, ManyShortChains) {
   EXPECT_NEAR(found.effective_samples / 20000.0, 1.0, 0.2);
 }
 
+TEST(ChainDiagnostics, TheWorstColumnCounts) {
+  constexpr std::int64_t kChains = 4, kDraws = 1000;
+  const std::vector<double> good = autoregressive(kChains, kDraws, 0.0, kCentred);
+  const std::vector<double> slow = autoregressive(kChains, kDraws, 0.9, kCentred);
+  std::vector<double> draws;
+  for (std::int64_t draw = 0; draw < kDraws; ++draw)
+    for (std::int64_t chain = 0; chain < kChains; ++chain)
+      for (const auto* column : {&good, &slow})
+        draws.push_back((*column)[static_cast<std::size_t>(chain * kDraws + draw)]);
+  const ChainDiagnostics first = chain_diagnostics(good, kChains);
+  const ChainDiagnostics second = chain_diagnostics(slow, kChains);
+  const ChainDiagnostics worst = worst_diagnostics(draws, kChains, 2);
+  EXPECT_EQ(worst.r_hat, std::max(first.r_hat, second.r_hat));
+  EXPECT_EQ(worst.effective_samples, std::min(first.effective_samples, second.effective_samples));
+  for (std::size_t i = 1; i < draws.size(); i += 2) draws[i] = 0.1;
+  EXPECT_TRUE(std::isnan(worst_diagnostics(draws, kChains, 2).r_hat));
+  EXPECT_THROW(worst_diagnostics(draws, 3, 7), ShapeError);
+}
+
 TEST(ChainDiagnostics, SaysWhenThereIsNothingToSay) {
   EXPECT_TRUE(std::isnan(chain_diagnostics(std::vector<double>{1.0, 2.0, 3.0}, 1).r_hat));
   EXPECT_TRUE(std::isnan(chain_diagnostics(std::vector<double>(40, 1.0), 4).r_hat));

@@ -1,7 +1,6 @@
 // The tool as users meet it: what it prints, how it ends, and what it leaves on the disk.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <png.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -14,10 +13,13 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "corner_picture.h"
 
 namespace {
 
@@ -248,6 +250,23 @@ TEST_F(Cli, LearnsConditionalDensities) {
   EXPECT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_EQ(contents(path("s.csv")).substr(0, 2), "b\n");
   EXPECT_EQ(run({"evaluate", "r"}).code, 0);
+  // Runs of format 1 had conditions as they were: mean 0 and scale 1.
+  const auto log_densities = [&](int format) {
+    auto manifest = nlohmann::json::parse(contents(path("r/manifest.json")));
+    manifest["format"] = format;
+    write("r/manifest.json", manifest.dump());
+    EXPECT_EQ(run({"log-prob", "r", "points.csv", "--out", "l.csv"}).code, 0);
+    return contents(path("l.csv"));
+  };
+  const std::string standardised = log_densities(2), raw = log_densities(1);
+  EXPECT_NE(standardised, raw);
+  std::string config = contents(path("r/config.toml"));
+  const std::size_t given = config.find("[[context_columns]]");
+  ASSERT_NE(given, std::string::npos);
+  config = config.substr(0, given) +
+           std::regex_replace(config.substr(given), std::regex("(mean|scale) = .*"), "");
+  write("r/config.toml", config);
+  EXPECT_EQ(log_densities(2), raw);
 }
 
 TEST_F(Cli, RespectsBoundsAndSpacing) {
@@ -505,6 +524,35 @@ TEST_F(Cli, SavesWhenInterrupted) {
   EXPECT_EQ(contents(path("r/model.safetensors")), contents(path("whole/model.safetensors")));
 }
 
+TEST_F(Cli, AnInterruptedSuccessorLeavesTheRunThatWasThere) {
+  write_points("points.csv", 400);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const auto before = snapshot("r");
+  Circumstances interrupted;
+  interrupted.while_running = [&](pid_t child) {
+    wait_for_checkpoint(path("r.new"));
+    kill(child, SIGINT);
+  };
+  std::vector<std::string> again = long_training("r");
+  again.push_back("--force");
+  const Outcome outcome = run(again, interrupted);
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_NE(outcome.error.find("resume with: thalweg train --resume --out r.new"),
+            std::string::npos)
+      << outcome.error;
+  EXPECT_EQ(snapshot("r"), before);
+  EXPECT_EQ(run({"train", "--resume", "--out", "r.new"}).code, 0);
+}
+
+TEST_F(Cli, RefusesToJudgeByOtherData) {
+  write_points("points.csv", 100);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  ASSERT_EQ(run({"evaluate", "r"}).code, 0);
+  write_points("points.csv", 101);
+  expect_failure({"evaluate", "r"}, 3, "the data have changed since r was trained");
+  expect_failure({"report", "r"}, 3, "the data have changed since r was trained");
+}
+
 TEST_F(Cli, RefusesToResumeWithOtherData) {
   write_points("points.csv", 100);
   ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
@@ -719,16 +767,7 @@ TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
 }
 
 TEST_F(Cli, LearnsFromAPicture) {
-  std::vector<unsigned char> pixels(40 * 30, 255);
-  for (std::size_t i = 0; i < pixels.size(); ++i)
-    if (i % 40 > 20 && i / 40 > 10) pixels[i] = 0;
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = 40;
-  png.height = 30;
-  png.format = PNG_FORMAT_GRAY;
-  ASSERT_TRUE(
-      png_image_write_to_file(&png, path("corner.png").c_str(), 0, pixels.data(), 0, nullptr));
+  ASSERT_TRUE(write_corner_picture(path("corner.png")));
   const Outcome trained =
       run({"train", "--image", "corner.png", "--quiet", "--set", "training.iterations=20", "--set",
            "flow.hidden=8", "--set", "flow.blocks=2", "--set", "base.kind=normal"});
@@ -738,10 +777,10 @@ TEST_F(Cli, LearnsFromAPicture) {
   // The dark corner, at most 2.3 x 2.3 units, has nearly all of the mass.
   EXPECT_NEAR(figures["target_log_likelihood"].get<double>(), -std::log(2.3 * 2.3), 1.0);
   // Of 2000 exact samples: five deviations of the first two, and odds below 1e-6 for the third.
-  EXPECT_NEAR(figures["neighbour_kl_floor"], 0.0, 0.2);
+  EXPECT_NEAR(figures["sample_kl_floor"], 0.0, 0.2);
   EXPECT_NEAR(figures["off_modes_floor"], 0.025, 0.025);
-  EXPECT_LT(figures["plane_ks_floor"], 3.4 / std::sqrt(2000.0));
-  EXPECT_GT(figures["neighbour_kl"], figures["neighbour_kl_floor"]);
+  EXPECT_LT(figures["sample_ks_justel_floor"], 3.4 / std::sqrt(2000.0));
+  EXPECT_GT(figures["sample_kl"], figures["sample_kl_floor"]);
   const Outcome both = run({"train", "--image", "corner.png", "--target", "two_rings"});
   EXPECT_EQ(both.code, 2);
   EXPECT_NE(both.error.find("exclude each other"), std::string::npos) << both.error;

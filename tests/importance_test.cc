@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -137,6 +138,30 @@ TEST(Importance, RefusesWhatIsNoWeight) {
   EXPECT_THROW(importance_estimate(std::vector<double>{-kInfinity}), NumericalError);
   EXPECT_EQ(importance_estimate(std::vector<double>{0.0, -kInfinity}).effective_share, 0.5);
   EXPECT_THROW(missed_share(std::vector<double>{0.0}, {}, {}, 0.0), ShapeError);
+}
+
+TEST(Importance, ResamplingGivesEachRowItsShare) {
+  const std::vector<double> log_weights = {0.0, std::log(3.0), -INFINITY, std::log(0.5),
+                                           std::log(2.0)};
+  const double total = 6.5;
+  std::vector<double> mean(5, 0.0);
+  constexpr int kOffsets =
+      1300;  // a multiple of the shares' denominator, so that the mean is exact
+  for (int i = 0; i < kOffsets; ++i) {
+    const auto rows = resampled_rows(log_weights, (i + 0.5) / kOffsets);
+    ASSERT_EQ(rows.size(), 5U);
+    EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end()));
+    for (std::size_t row = 0; row < 5; ++row) {
+      const auto times =
+          static_cast<double>(std::count(rows.begin(), rows.end(), static_cast<std::int64_t>(row)));
+      EXPECT_LT(std::abs(times - 5.0 * std::exp(log_weights[row]) / total), 1.0);
+      mean[row] += times / kOffsets;
+    }
+  }
+  for (std::size_t row = 0; row < 5; ++row)
+    EXPECT_NEAR(mean[row], 5.0 * std::exp(log_weights[row]) / total, 1e-12);
+  EXPECT_THROW(resampled_rows(log_weights, 1.0), ConfigError);
+  EXPECT_THROW(resampled_rows({}, 0.5), ShapeError);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "run_graph.h"
+#include "small_model.h"
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/mixed.h"
@@ -15,16 +16,7 @@ namespace {
 
 constexpr std::int64_t kFeatures = 2;
 
-ModelOptions small_model(const std::string& base = "normal") {
-  ModelOptions options;
-  options.features = kFeatures;
-  options.flow.blocks = 2;
-  options.flow.hidden = {8};
-  options.base.kind = base;
-  options.base.hidden = {8};
-  options.base.proposals = 64;
-  return options;
-}
+using testing::small_model;
 
 std::vector<double> rows_of_rings(std::int64_t rows) {
   const auto target = make_target("two_rings");
@@ -52,7 +44,7 @@ TrainingOptions mixed_training(double weight) {
 // they drew. The mixed loss is therefore differentiated as a whole and compared with its own value
 // at moved parameters.
 TEST(MixedLikelihood, LossAndGradientsAreTheWeightedSums) {
-  Model model(small_model(), 1);
+  Model model(small_model(kFeatures), 1);
   const auto target = make_target("two_rings");
   const std::vector<double> x = rows_of_rings(40), cold(23, 0.3);
   RandomSequence random(7, Stream::kEvaluation);
@@ -119,7 +111,7 @@ std::vector<double> trained(const Model& start, const TrainingData& data,
 TEST(MixedLikelihood, TheEndsOfTheWeightAreThePureObjectives) {
   const std::vector<double> x = rows_of_rings(400);
   const TrainingData data{.rows = x, .target = make_target("two_rings")};
-  const Model model(small_model(), 1);
+  const Model model(small_model(kFeatures), 1);
   TrainingOptions likelihood = mixed_training(1.0);
   likelihood.objective = "maximum_likelihood";
   EXPECT_EQ(trained(model, data, mixed_training(1.0)), trained(model, data, likelihood));
@@ -139,7 +131,7 @@ TEST(MixedLikelihood, AnyThreadsAndAResumeGiveTheSameBits) {
   const std::vector<double> x = rows_of_rings(30);  // fewer rows than latent samples
   const TrainingData data{.rows = x, .target = make_target("two_rings")};
   for (const char* base : {"normal", "mixture", "resampled"}) {
-    const Model model(small_model(base), 1);
+    const Model model(small_model(kFeatures, base), 1);
     TrainingOptions options = mixed_training(0.5);
     options.precision = "float";
     options.likelihood_steps = 12;
@@ -156,7 +148,7 @@ TEST(MixedLikelihood, AnnealsAfterTheStepsByLikelihoodAlone) {
   const TrainingData data{.rows = x, .target = make_target("two_rings")};
   const auto first_mixed_loss = [&](double start, std::int64_t steps) {
     ThreadPool pool(1);
-    Model model(small_model(), 1);
+    Model model(small_model(kFeatures), 1);
     TrainingOptions options = mixed_training(0.5);
     options.likelihood_steps = 15;
     options.annealing_start = start;
@@ -171,7 +163,7 @@ TEST(MixedLikelihood, AnnealsAfterTheStepsByLikelihoodAlone) {
 
 TEST(MixedLikelihood, RefusesWhatItCannotDo) {
   ThreadPool pool(1);
-  Model model(small_model(), 1);
+  Model model(small_model(kFeatures), 1);
   const std::vector<double> x = rows_of_rings(20);
   const TrainingData target_alone{.target = make_target("two_rings")};
   EXPECT_THROW(Trainer(model, {.rows = x}, mixed_training(0.5), pool), DataError);

@@ -1,6 +1,5 @@
 // thalweg reproduce: built-in experiments can be read, and a small one runs, goes on, and is shown.
 #include <gtest/gtest.h>
-#include <png.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "corner_picture.h"
 #include "temporary_folder.h"
 
 namespace {
@@ -249,16 +249,7 @@ title = "Samples"
 
 TEST(Reproduce, JudgesHistogramsOfPictures) {
   const TemporaryFolder folder;
-  std::vector<unsigned char> pixels(40 * 30, 255);
-  for (std::size_t i = 0; i < pixels.size(); ++i)
-    if (i % 40 > 20 && i / 40 > 10) pixels[i] = 0;
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = 40;
-  png.height = 30;
-  png.format = PNG_FORMAT_GRAY;
-  ASSERT_TRUE(png_image_write_to_file(&png, folder.path("corner.png").c_str(), 0, pixels.data(), 0,
-                                      nullptr));
+  ASSERT_TRUE(write_corner_picture(folder.path("corner.png")));
   const std::string experiment = R"(title = "histograms"
 metric = "histogram_kl"
 metric_label = "KL"

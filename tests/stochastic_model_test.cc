@@ -20,8 +20,8 @@ ModelOptions small_model() {
   options.flow.act_norm = false;
   options.stochastic.kinds = {"metropolis", "mala"};
   options.stochastic.every = 2;
-  options.stochastic.steps = 3;
-  options.stochastic.step_size = 0.2;
+  options.stochastic.moves.steps = 3;
+  options.stochastic.moves.step_size = 0.2;
   return options;
 }
 
@@ -44,7 +44,7 @@ TEST(StochasticModel, HasALayerAfterEachGroupOfBlocks) {
   options.stochastic.prior_layer = true;
   EXPECT_EQ(Model(options, 1, target_named("double_well")).flow().transforms().front()->name(),
             "flow.prior.moves");
-  options.stochastic.trainable = true;
+  options.stochastic.moves.trainable = true;
   const Model trainable(options, 1, target_named("double_well"));
   EXPECT_EQ(trainable.parameters().trainable_count(), model.parameters().trainable_count() + 4);
 }
@@ -87,7 +87,7 @@ TEST(StochasticModel, WeightsAreExactBehindColumnMaps) {
                      {.name = "y", .lower = 0.0, .mean = -1.0, .scale = 1.2}};
   for (const char* kind : {"metropolis", "langevin", "inertial", "mala", "hmc"}) {
     options.stochastic.kinds = {kind};
-    options.stochastic.step_size = std::string(kind) == "langevin" ? 0.02 : 0.2;
+    options.stochastic.moves.step_size = std::string(kind) == "langevin" ? 0.02 : 0.2;
     const Model model(options, 1, target);
     std::vector<double> log_weights, x_values, y_values;
     constexpr std::int64_t kRows = 20000;
@@ -131,7 +131,7 @@ TEST(StochasticModel, TrainsByTheMixedObjectiveToTheSameBits) {
   const auto trained = [&](int threads, std::int64_t stop_at) {
     ThreadPool pool(threads);
     ModelOptions options = small_model();
-    options.stochastic.trainable = true;
+    options.stochastic.moves.trainable = true;
     Model model(options, 1, data.target), again(options, 1, data.target);
     Trainer first(model, data, training, pool);
     for (std::int64_t step = 0; step < stop_at; ++step) first.step();

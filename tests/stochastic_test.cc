@@ -88,10 +88,9 @@ std::unique_ptr<Flow> mixed_flow(ParameterStore& parameters, std::int64_t featur
     }
     const double lambda =
         kinds.size() == 1 ? 1.0 : static_cast<double>(i) / static_cast<double>(kinds.size() - 1);
-    transforms.push_back(
-        make_stochastic_layer(parameters, name, random,
-                              interpolated_energy(base_energy(base), target_energy(target), lambda),
-                              options_of(kinds[i], 10)));
+    transforms.push_back(make_stochastic_layer(
+        parameters, name, interpolated_energy(base_energy(base), target_energy(target), lambda),
+        options_of(kinds[i], 10)));
   }
   disturb(parameters, 0.1);
   return std::make_unique<Flow>(base, std::move(transforms));
@@ -136,7 +135,6 @@ TEST(StochasticLayers, PathWeightsOfRandomSequencesOfKindsAreRight) {
 std::unique_ptr<Flow> annealing(ParameterStore& parameters,
                                 const std::shared_ptr<const Target>& target, int layers,
                                 const StochasticOptions& options) {
-  RandomSequence random(5, Stream::kInitialisation);
   const auto base = std::make_shared<Normal>(parameters, "base", target->features(), true);
   // The right well is the deeper one.
   parameters.values(parameters.find("base.mean"))[0] = 1.0;
@@ -144,7 +142,7 @@ std::unique_ptr<Flow> annealing(ParameterStore& parameters,
   std::vector<std::shared_ptr<const Transform>> transforms;
   for (int i = 1; i <= layers; ++i)
     transforms.push_back(make_stochastic_layer(
-        parameters, "layer." + std::to_string(i), random,
+        parameters, "layer." + std::to_string(i),
         interpolated_energy(base_energy(base), target_energy(target),
                             std::pow(static_cast<double>(i) / static_cast<double>(layers), 1.5)),
         options));
@@ -229,9 +227,8 @@ TEST(StochasticLayers, PathWeightsGiveTheIntegralOfManyWells) {
       // What has no test errs less with small steps.
       if (kinds[i] == "langevin") moves.step_size = 0.001;
       if (kinds[i] == "inertial") moves.step_size = 0.03;
-      RandomSequence random(5, Stream::kInitialisation);
       transforms.push_back(make_stochastic_layer(model.parameters(), fmt::format("moves.{}", i),
-                                                 random, i % 2 == 0 ? flatter : truth, moves));
+                                                 i % 2 == 0 ? flatter : truth, moves));
     }
     const Flow flow(base, std::move(transforms));
     const Estimate found = reweighted(flow, *target, model.parameters(), 5000, ++seed);
@@ -274,8 +271,7 @@ double chi_square(const std::vector<double>& samples, const std::vector<double>&
 std::vector<double> moved(const std::vector<double>& start, std::shared_ptr<const Energy> energy,
                           const StochasticOptions& options) {
   ParameterStore parameters;
-  RandomSequence random(5, Stream::kInitialisation);
-  const auto layer = make_stochastic_layer(parameters, "layer", random, std::move(energy), options);
+  const auto layer = make_stochastic_layer(parameters, "layer", std::move(energy), options);
   Graph graph(parameters);
   const Value y = graph.input({1, 1});
   return run_graph(graph, {layer->forward(y).value}, {start},
@@ -328,8 +324,7 @@ TEST(StochasticLayers, RatiosAreThoseOfTheMovesMade) {
     SCOPED_TRACE(kind);
     const StochasticOptions options = options_of(kind, 1);
     ParameterStore parameters;
-    RandomSequence random(5, Stream::kInitialisation);
-    const auto layer = make_stochastic_layer(parameters, "layer", random, energy, options);
+    const auto layer = make_stochastic_layer(parameters, "layer", energy, options);
     std::vector<double> start;
     for (int i = 0; i < 50; ++i) start.push_back(-1.5 + 0.06 * i);
     Graph graph(parameters);
@@ -370,11 +365,10 @@ TEST(StochasticLayers, RatiosAreThoseOfTheMovesMade) {
 TEST(StochasticLayers, InverseTakesScheduledStepsInReverse) {
   const auto energy = std::make_shared<LineEnergy>([](Value y) { return 2.0 * square(y); });
   ParameterStore parameters;
-  RandomSequence random(5, Stream::kInitialisation);
   const StochasticOptions options{
       .kind = "langevin", .steps = 2, .step_size = 0.2, .last_step_size = 0.05};
   const Flow flow(std::make_shared<Normal>(parameters, "base", 1, false),
-                  {make_stochastic_layer(parameters, "layer", random, energy, options)});
+                  {make_stochastic_layer(parameters, "layer", energy, options)});
   const auto after = [](double variance, double size) {
     return std::pow(1.0 - 4.0 * size, 2) * variance + 2.0 * size;
   };
@@ -409,7 +403,7 @@ TEST(StochasticLayers, DerivativesAreThoseAtFixedDecisions) {
     StochasticOptions options = options_of(kind, 4);
     options.trainable = true;
     options.last_step_size = 0.5 * options.step_size;
-    const auto layer = make_stochastic_layer(parameters, "layer", random, energy, options);
+    const auto layer = make_stochastic_layer(parameters, "layer", energy, options);
     disturb(parameters, 0.3);
     std::vector<double> start(16);
     for (double& value : start) value = random.normal();
@@ -461,8 +455,7 @@ TEST(StochasticLayers, MovesToWhereTheEnergyIsNotFiniteAreRejectedWithoutTrace) 
   for (const std::string kind : {"metropolis", "mala", "hmc"}) {
     SCOPED_TRACE(kind);
     ParameterStore parameters;
-    RandomSequence random(5, Stream::kInitialisation);
-    const auto layer = make_stochastic_layer(parameters, "layer", random, energy,
+    const auto layer = make_stochastic_layer(parameters, "layer", energy,
                                              {.kind = kind,
                                               .steps = 6,
                                               .step_size = kind == "metropolis" ? 1.0 : 0.4,
@@ -492,8 +485,7 @@ TEST(StochasticLayers, NoMoveGoesToAnInfinitelyLowEnergy) {
   for (const std::string kind : {"metropolis", "mala", "hmc"}) {
     SCOPED_TRACE(kind);
     ParameterStore parameters;
-    RandomSequence random(5, Stream::kInitialisation);
-    const auto layer = make_stochastic_layer(parameters, "layer", random, energy,
+    const auto layer = make_stochastic_layer(parameters, "layer", energy,
                                              {.kind = kind, .steps = 6, .step_size = 0.4});
     Graph graph(parameters);
     const Mapped mapped = layer->forward(graph.input({1, 1}));
@@ -509,9 +501,8 @@ TEST(StochasticLayers, NoMoveGoesToAnInfinitelyLowEnergy) {
 TEST(StochasticLayers, StepSizesLearnWithoutFriction) {
   const auto energy = std::make_shared<LineEnergy>([](Value y) { return wells(y); });
   ParameterStore parameters;
-  RandomSequence random(5, Stream::kInitialisation);
   const auto layer = make_stochastic_layer(
-      parameters, "layer", random, energy,
+      parameters, "layer", energy,
       {.kind = "inertial", .steps = 3, .step_size = 0.1, .trainable = true, .friction = 0.0});
   Graph graph(parameters, Phase::kTraining);
   const Mapped mapped = layer->forward(graph.input({1, 1}));
@@ -532,8 +523,7 @@ TEST(StochasticLayers, MoreStepsTakeNoMoreMemoryInSampling) {
     for (const std::int64_t steps : {20, 200}) {
       ParameterStore parameters;
       const auto target = std::make_shared<ShiftedNormal>(2);
-      RandomSequence random(5, Stream::kInitialisation);
-      const auto layer = make_stochastic_layer(parameters, "layer", random, target_energy(target),
+      const auto layer = make_stochastic_layer(parameters, "layer", target_energy(target),
                                                options_of(kind, steps));
       Graph graph(parameters);
       const Value y = graph.input({2, 1});
@@ -546,11 +536,10 @@ TEST(StochasticLayers, MoreStepsTakeNoMoreMemoryInSampling) {
 
 TEST(StochasticLayers, SayWhatIsWrong) {
   ParameterStore parameters;
-  RandomSequence random(5, Stream::kInitialisation);
   const auto energy = std::make_shared<LineEnergy>([](Value y) { return wells(y); });
   const auto expect = [&](const StochasticOptions& options, const std::string& text) {
     try {
-      make_stochastic_layer(parameters, "layer", random, energy, options);
+      make_stochastic_layer(parameters, "layer", energy, options);
       ADD_FAILURE() << "expected: " << text;
     } catch (const ConfigError& error) {
       EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();

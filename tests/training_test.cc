@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "run_graph.h"
+#include "small_model.h"
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/training/optimizer.h"
@@ -26,17 +27,7 @@ std::vector<double> normal_rows(std::int64_t rows, std::int64_t features, std::u
   return values;
 }
 
-/// Two small couplings with ActNorm.
-ModelOptions small_model(std::int64_t features, const std::string& base = "normal") {
-  ModelOptions options;
-  options.features = features;
-  options.flow.blocks = 2;
-  options.flow.hidden = {8};
-  options.base.kind = base;
-  options.base.hidden = {8};
-  options.base.proposals = 100;
-  return options;
-}
+using testing::small_model;
 
 TrainingOptions short_training(std::int64_t iterations, std::int64_t batch) {
   TrainingOptions options;

@@ -13,7 +13,6 @@
 #include "thalweg/core/error.h"
 #include "thalweg/flows/flow_base.h"
 #include "thalweg/nn/network.h"
-#include "thalweg/stochastic/stochastic_layer.h"
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/affine_coupling.h"
@@ -306,15 +305,9 @@ struct Builder {
     };
     std::size_t made = 0;
     const auto layer_of = [&](const std::string& name, std::shared_ptr<const Energy> energy) {
-      StochasticOptions layer;
-      layer.kind = wanted.kinds[made++ % wanted.kinds.size()];
-      layer.steps = wanted.steps;
-      layer.step_size = wanted.step_size;
-      layer.last_step_size = wanted.last_step_size;
-      layer.trainable = wanted.trainable;
-      layer.leapfrog_steps = wanted.leapfrog_steps;
-      layer.friction = wanted.friction;
-      return make_stochastic_layer(parameters, name, random, std::move(energy), layer);
+      StochasticOptions moves = wanted.moves;
+      moves.kind = wanted.kinds[made++ % wanted.kinds.size()];
+      return make_stochastic_layer(parameters, name, std::move(energy), moves);
     };
     Layers result;
     if (wanted.prior_layer) result[-1] = layer_of("flow.prior.moves", base_energy(base));
@@ -343,11 +336,9 @@ struct Builder {
     const bool couples = moves && flow.kind != "residual";
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     std::vector<std::shared_ptr<const Transform>> result, columns;
+    add_columns(columns);
     Layers moves_after;
-    if (!options.stochastic.kinds.empty()) {
-      add_columns(columns);
-      moves_after = stochastic_layers(base, columns);
-    }
+    if (!options.stochastic.kinds.empty()) moves_after = stochastic_layers(base, columns);
     const auto add_moves = [&](std::int64_t block) {
       if (const auto found = moves_after.find(block); found != moves_after.end())
         result.push_back(found->second);
@@ -386,7 +377,6 @@ struct Builder {
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
       add_moves(block);
     }
-    if (columns.empty()) add_columns(columns);
     standardise_contexts(result);
     result.insert(result.end(), columns.begin(), columns.end());
     column_maps = columns.size();

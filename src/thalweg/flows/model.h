@@ -10,6 +10,7 @@
 #include "thalweg/bases/resampled.h"
 #include "thalweg/engine/parameters.h"
 #include "thalweg/flows/flow.h"
+#include "thalweg/stochastic/stochastic_layer.h"
 #include "thalweg/targets/target.h"
 
 namespace thalweg {
@@ -52,8 +53,7 @@ struct FlowOptions {
 /// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see
 /// make_stochastic_layer. They move in the coordinates between base and column maps.
 struct StochasticFlowOptions {
-  /// "metropolis", "langevin", "inertial", "mala", "hmc", taken in turn; empty: no such layers
-  std::vector<std::string> kinds = {};
+  std::vector<std::string> kinds = {};  ///< of StochasticOptions, taken in turn; empty: no layers
   std::int64_t every = 1;  ///< a layer after so many blocks; divides the number of blocks
   /// What the i-th of n layers moves by: "interpolation", (1 - lambda_i) times the energy of the
   /// base plus lambda_i times that of the target, "target", or "learned", a network.
@@ -61,12 +61,7 @@ struct StochasticFlowOptions {
   /// lambda_i, each in [0, 1]; empty: i / (n - 1), from the base to the target
   std::vector<double> lambda = {};
   bool prior_layer = false;  ///< one more layer, first, that moves by the base's energy
-  std::int64_t steps = 10;
-  double step_size = 0.1;
-  double last_step_size = 0.0;      ///< of a layer's last move, with equal factors between; 0: same
-  bool trainable = false;           ///< step sizes
-  std::int64_t leapfrog_steps = 5;  ///< hmc: of each step
-  double friction = 1.0;            ///< inertial
+  StochasticOptions moves;   ///< of each layer, but for its kind
 };
 
 /// Which base distribution a flow starts from.

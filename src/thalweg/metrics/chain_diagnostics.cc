@@ -46,7 +46,9 @@ struct Moments {
 Moments moments(std::span<const double> values) {
   Moments result;
   const auto count = static_cast<double>(values.size());
-  for (const double value : values) result.mean += value / count;
+  // Counted from the first value, so that a chain that stands still has a variance of 0 exactly.
+  for (const double value : values) result.mean += (value - values[0]) / count;
+  result.mean += values[0];
   for (const double value : values)
     result.variance += (value - result.mean) * (value - result.mean) / (count - 1.0);
   return result;
@@ -87,6 +89,29 @@ ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t 
   const double samples = length * count;
   const double time = std::max(2.0 * pairs - 1.0, 1.0 / std::log10(std::max(samples, 10.0)));
   return {std::sqrt(total / within), samples / time};
+}
+
+ChainDiagnostics worst_diagnostics(std::span<const double> draws, std::int64_t chains,
+                                   std::int64_t features) {
+  const std::int64_t size = chains * features;
+  if (chains < 1 || features < 1 || static_cast<std::int64_t>(draws.size()) % size != 0)
+    fail<ShapeError>("worst_diagnostics: expected draws of {} chains x {} features, got {} values",
+                     chains, features, draws.size());
+  ChainDiagnostics worst{0.0, INFINITY};
+  std::vector<double> column;
+  for (std::int64_t feature = 0; feature < features; ++feature) {
+    column.clear();
+    for (std::int64_t chain = 0; chain < chains; ++chain)
+      for (std::int64_t i = chain * features + feature; i < std::ssize(draws); i += size)
+        column.push_back(draws[static_cast<std::size_t>(i)]);
+    const ChainDiagnostics found = chain_diagnostics(column, chains);
+    // NaN is worst.
+    if (!(found.r_hat <= worst.r_hat)) worst.r_hat = found.r_hat;
+    if (!(found.effective_samples >= worst.effective_samples))
+      worst.effective_samples = found.effective_samples;
+    if (std::isnan(found.r_hat)) break;
+  }
+  return worst;
 }
 
 }  // namespace thalweg

@@ -21,4 +21,10 @@ struct ChainDiagnostics {
 /// holds whole chains. Takes time proportional to the draws times the lags that count.
 ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t chains);
 
+/// The worst of all columns, largest R-hat and fewest effective samples: `draws` holds draws x
+/// chains x features numbers, as chains give them. NaN where some column's are. Throws ShapeError
+/// unless it holds whole draws.
+ChainDiagnostics worst_diagnostics(std::span<const double> draws, std::int64_t chains,
+                                   std::int64_t features);
+
 }  // namespace thalweg

@@ -1,7 +1,9 @@
 // What weighted samples of a model say about its target.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <vector>
 
 namespace thalweg {
 
@@ -35,6 +37,12 @@ WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const 
 /// in Vehtari et al. 2024. -inf where the largest weights are all equal; +inf where less than five
 /// exceed the rest. Throws as importance_estimate, and ShapeError for less than 25 weights.
 double pareto_shape(std::span<const double> log_weights);
+
+/// Rows that stand for as many draws from p as there are weights: systematic resampling, each row
+/// as often as its share of the weights says, rounded up or down, in their order. In the mean over
+/// `offset`, uniform in (0, 1), that share exactly. Throws as importance_estimate, ConfigError for
+/// an offset outside (0, 1).
+std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, double offset);
 
 /// Share of p's mass where the model's density is less than a twentieth of p's: the weighted share
 /// of samples with log q < log p - log_integral - log(20). `log_weights` are those of the samples,

@@ -208,7 +208,6 @@ class Hmc final : public StochasticLayer {
 
 std::shared_ptr<const Transform> make_stochastic_layer(ParameterStore& parameters,
                                                        const std::string& name,
-                                                       RandomSequence& /*random*/,
                                                        std::shared_ptr<const Energy> energy,
                                                        const StochasticOptions& options) {
   if (!energy) fail<ConfigError>("{}: expected an energy, got none", name);

@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "thalweg/core/random.h"
 #include "thalweg/engine/parameters.h"
 #include "thalweg/stochastic/energy.h"
 #include "thalweg/transforms/transform.h"
@@ -50,7 +49,6 @@ struct StochasticOptions {
 /// Throws ConfigError for an unknown kind and values out of range.
 std::shared_ptr<const Transform> make_stochastic_layer(ParameterStore& parameters,
                                                        const std::string& name,
-                                                       RandomSequence& random,
                                                        std::shared_ptr<const Energy> energy,
                                                        const StochasticOptions& options);
 

@@ -56,8 +56,8 @@ RunOptions double_well() {
   options.model.flow.act_norm = false;
   options.model.stochastic.kinds = {"metropolis"};
   options.model.stochastic.every = 2;
-  options.model.stochastic.steps = 20;
-  options.model.stochastic.step_size = 0.25;
+  options.model.stochastic.moves.steps = 20;
+  options.model.stochastic.moves.step_size = 0.25;
   options.model.stochastic.prior_layer = true;
   options.training.objective = "mixed";
   options.training.iterations = 600;
