@@ -144,17 +144,16 @@ HWY_INLINE HWY_ATTR V exp_of(D d, V x) {
   return exp_below(d, at_most(d, x, Exponential<hn::TFromD<D>>::kUpper));
 }
 
-/// exp(x) - 1 for -60 <= x <= kUpper, to full relative accuracy unless x is tiny.
+/// (exp(x) - 1) / 2 for -60 <= x <= kUpper, to full relative accuracy unless x is tiny.
 template <class D, class V>
-HWY_INLINE HWY_ATTR V expm1_inner(D d, V x) {
+HWY_INLINE HWY_ATTR V half_expm1(D d, V x) {
   using T = hn::TFromD<D>;
   hn::Vec<hn::RebindToSigned<D>> n;
   const V y = reduce_exponent(d, x, n);
-  // Half of the result first: 2^n may be too large although the result is not.
+  // 2^n may be too large although the result is not.
   const hn::RebindToSigned<D> di;
   const V half = power_of_two(d, hn::Sub(n, hn::Set(di, 1)));
-  const V result = hn::MulAdd(half, y, hn::Sub(half, hn::Set(d, T(0.5))));
-  return hn::Add(result, result);
+  return hn::MulAdd(half, y, hn::Sub(half, hn::Set(d, T(0.5))));
 }
 
 template <class D, class V>
@@ -164,7 +163,8 @@ HWY_INLINE HWY_ATTR V expm1_of(D d, V x) {
   // x itself where it is too small for r * r, which also keeps the sign of
   // zero.
   const V tiny = hn::Set(d, std::numeric_limits<hn::TFromD<D>>::epsilon() / 4);
-  return hn::IfThenElse(hn::Lt(hn::Abs(x), tiny), x, expm1_inner(d, inner));
+  const V half = half_expm1(d, inner);
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), tiny), x, hn::Add(half, half));
 }
 
 /// log and log1p share their ends: -inf at `pole`, NaN below it, inf at inf.
@@ -196,10 +196,8 @@ template <class D, class V>
 HWY_INLINE HWY_ATTR V tanh_of(D d, V x) {
   using T = hn::TFromD<D>;
   const V magnitude = at_most(d, hn::Abs(x), T(20));  // tanh is 1 to rounding beyond
-  const V e = expm1_inner(d, hn::Add(magnitude, magnitude));
-  const V y = hn::Div(e, hn::Add(e, hn::Set(d, T(2))));
-  const V tiny = hn::Set(d, std::numeric_limits<T>::epsilon());
-  return hn::CopySignToAbs(hn::IfThenElse(hn::Lt(magnitude, tiny), magnitude, y), x);
+  const V e = half_expm1(d, hn::Add(magnitude, magnitude));
+  return hn::CopySignToAbs(hn::Div(e, hn::Add(e, hn::Set(d, T(1)))), x);
 }
 
 template <class D, class V>
