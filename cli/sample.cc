@@ -145,7 +145,11 @@ void add_sample(CLI::App& app) {
       command->add_option("--chains-out", arguments->chains_out,
                           ".npy file for chains x draws x columns, to look at or to go on from"),
       command->add_flag("--resume", arguments->resume,
-                        "go on with the chains in --chains-out, as if they had never stopped")};
+                        "go on with the chains in --chains-out, as if they had never stopped"),
+      command
+          ->add_option("--save-interval", arguments->save_interval,
+                       "seconds between savings of --chains-out; 60")
+          ->check(CLI::Range(0.0, 1e9))};
   command->footer(
       "Examples:\n  thalweg sample runs/points --count 1000 --out samples.csv\n"
       "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7\n"

@@ -59,15 +59,16 @@ struct KeptDraws {
           ordered.push_back(at(chain, draw, feature));
     write_npy(path, std::vector<std::int64_t>{chains, draws(), features}, ordered);
   }
-  /// The same chains as far as they go in a file; throws DataError if they are others.
-  void read(const std::string& path) {
+  /// The first `wanted` draws in a file; throws DataError if there are fewer, or of other chains.
+  void read(const std::string& path, std::int64_t wanted) {
     const Array array = read_npy(path);
-    if (array.shape.size() != 3 || array.shape[0] != chains || array.shape[2] != features)
-      fail<DataError>("{}: expected an array of {} chains x draws x {} columns", path, chains,
-                      features);
-    values.resize(array.values.size());
+    if (array.shape.size() != 3 || array.shape[0] != chains || array.shape[2] != features ||
+        array.shape[1] < wanted)
+      fail<DataError>("{}: expected an array of {} chains x at least {} draws x {} columns", path,
+                      chains, wanted, features);
+    values.resize(static_cast<std::size_t>(chains * wanted * features));
     for (std::int64_t chain = 0; chain < chains; ++chain)
-      for (std::int64_t draw = 0; draw < array.shape[1]; ++draw)
+      for (std::int64_t draw = 0; draw < wanted; ++draw)
         for (std::int64_t feature = 0; feature < features; ++feature)
           values[static_cast<std::size_t>((draw * chains + chain) * features + feature)] =
               array.values[static_cast<std::size_t>((chain * array.shape[1] + draw) * features +
@@ -134,10 +135,12 @@ class ChainRun {
     catch_interrupts();
     const std::int64_t wanted = (arguments_.count + options_.chains - 1) / options_.chains;
     const std::int64_t steps = options_.burn_in + wanted * options_.thinning;
-    auto before = std::chrono::steady_clock::now();
+    using Clock = std::chrono::steady_clock;
+    auto before = Clock::now();
+    auto saved = before;
     while (chains_.state().steps < steps) {
       const bool keep = chains_.step();
-      const auto now = std::chrono::steady_clock::now();
+      const auto now = Clock::now();
       if (chains_.state().steps > options_.burn_in)
         seconds_ += std::chrono::duration<double>(now - before).count();
       before = now;
@@ -146,6 +149,11 @@ class ChainRun {
       if (progress.wanted(done))
         progress.show(done, fmt::format("step {} of {}", chains_.state().steps, steps));
       if (interrupted()) stop();
+      // All draws are written each time: at most a tenth of the time goes there.
+      const auto since = std::chrono::duration<double>(Clock::now() - saved).count();
+      if (since < std::max(arguments_.save_interval, 10.0 * saving_seconds_)) continue;
+      save();
+      saved = before = Clock::now();
     }
   }
 
@@ -160,12 +168,15 @@ class ChainRun {
                kept_.values.begin() + static_cast<std::ptrdiff_t>(begin + size)});
   }
 
-  void save() const {
+  void save() {
     if (arguments_.chains_out.empty()) return;
+    const auto begin = std::chrono::steady_clock::now();
     kept_.write(arguments_.chains_out);
     SavedChains saved{chains_.state(), settings_};
     saved.settings[kSeconds] = fmt::format("{}", seconds_);
     write_chain_state(state_file(), saved);
+    saving_seconds_ =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
   std::string summary() const {
@@ -217,12 +228,9 @@ class ChainRun {
         fail<ConfigError>(
             "--resume: the chains in {} were begun with another value of {}: '{}', now '{}'",
             arguments_.chains_out, name, saved.settings[name], value);
-    kept_.read(arguments_.chains_out);
-    const std::int64_t draws =
-        std::max<std::int64_t>(0, saved.state.steps - options_.burn_in) / options_.thinning;
-    if (kept_.draws() != draws)
-      fail<DataError>("{}: expected {} draws of each chain as in {}, found {}",
-                      arguments_.chains_out, draws, state_file(), kept_.draws());
+    // A process that was killed between the two files leaves more draws than its state knows of.
+    kept_.read(arguments_.chains_out,
+               std::max<std::int64_t>(0, saved.state.steps - options_.burn_in) / options_.thinning);
     seconds_ = std::strtod(saved.settings[kSeconds].c_str(), nullptr);
     chains_.restore(std::move(saved.state), context);
   }
@@ -234,7 +242,7 @@ class ChainRun {
     on_draw(std::move(x));
   }
 
-  [[noreturn]] void stop() const {
+  [[noreturn]] void stop() {
     save();
     if (arguments_.chains_out.empty())
       fmt::print(stderr,
@@ -254,7 +262,8 @@ class ChainRun {
   MarkovChains chains_;
   KeptDraws kept_;
   std::map<std::string, std::string> settings_;
-  double seconds_ = 0.0;  // of steps after burn-in
+  double seconds_ = 0.0;         // of steps after burn-in
+  double saving_seconds_ = 0.0;  // of the last saving
 };
 
 }  // namespace

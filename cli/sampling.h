@@ -21,6 +21,7 @@ struct SampleArguments {
   std::string density;     ///< model or target; empty: as suits the run
   std::string chains_out;  ///< .npy file of the chains; empty: none
   bool resume = false;
+  double save_interval = 60.0;     ///< seconds between savings of chains_out
   std::string weights = "column";  ///< importance: column or resample
   int threads = 0;
   bool quiet = false;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "corner_picture.h"
+#include "thalweg/io/npy.h"
 
 namespace {
 
@@ -709,6 +710,39 @@ TEST_F(Cli, SavesInterruptedChains) {
   EXPECT_NE(stopped.error.find("--resume"), std::string::npos) << stopped.error;
   EXPECT_TRUE(fs::exists(path("c.npy.state")));
   EXPECT_FALSE(fs::exists(path("x.npy")));
+}
+
+TEST_F(Cli, KilledChainsGoOnToTheSameBits) {
+  ASSERT_EQ(run({"train", "--energy", "x^2 + y^2", "--set", "training.iterations=5", "--set",
+                 "base.kind=normal", "--out", "bowl", "--quiet"})
+                .code,
+            0);
+  const auto sample = [&](const std::string& count, const std::string& name,
+                          std::vector<std::string> more, const Circumstances& circumstances) {
+    std::vector<std::string> words = {
+        "sample", "bowl",     "--count", count,       "--out", name + ".npy",  "--sampler",
+        "mala",   "--chains", "10",      "--burn-in", "2",     "--chains-out", name + "s.npy"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words, circumstances);
+  };
+  Circumstances killed;
+  killed.while_running = [&](pid_t child) {
+    while (!fs::exists(path("parts.npy.state")))
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    kill(child, SIGKILL);
+  };
+  ASSERT_EQ(sample("1000000000", "part", {"--save-interval", "0"}, killed).code, 128 + SIGKILL);
+  // What is saved first may have gone further than the state: that is what killing between the two
+  // leaves behind.
+  fs::copy_file(path("parts.npy.state"), path("earlier"));
+  const std::int64_t draws = thalweg::read_npy(path("parts.npy")).shape[1];
+  const std::string count = std::to_string(10 * (draws + 20));
+  ASSERT_EQ(sample(count, "part", {"--resume"}, {}).code, 0);
+  fs::copy_file(path("earlier"), path("parts.npy.state"), fs::copy_options::overwrite_existing);
+  ASSERT_EQ(sample(count, "part", {"--resume"}, {}).code, 0);
+  ASSERT_EQ(sample(count, "whole", {}, {}).code, 0);
+  EXPECT_EQ(contents(path("part.npy")), contents(path("whole.npy")));
+  EXPECT_EQ(contents(path("parts.npy")), contents(path("wholes.npy")));
 }
 
 TEST_F(Cli, RefusesMarkovChainsOnStochasticFlows) {
