@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <numeric>
 #include <vector>
 
 #include "thalweg/core/error.h"
@@ -54,6 +56,75 @@ Moments moments(std::span<const double> values) {
   return result;
 }
 
+/// The normal quantile of 0 < p < 1: Abramowitz and Stegun's 26.2.23, to 4.5e-4, and two steps of
+/// Newton's.
+double normal_quantile(double p) {
+  if (p > 0.5) return -normal_quantile(1.0 - p);
+  const double t = std::sqrt(-2.0 * std::log(p));
+  double x = (2.515517 + t * (0.802853 + t * 0.010328)) /
+                 (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
+             t;
+  for (int step = 0; step < 2; ++step) {
+    const double below = 0.5 * std::erfc(-x / std::numbers::sqrt2);
+    const double density = std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi);
+    x -= (below - p) / density;
+  }
+  return x;
+}
+
+/// The quantile that belongs to the rank of each value, equal ones having their mean rank.
+std::vector<double> normal_scores(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t i, std::size_t j) { return values[i] < values[j]; });
+  std::vector<double> scores(values.size());
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    const double rank = 0.5 * static_cast<double>(begin + end + 1);
+    const double score =
+        normal_quantile((rank - 0.375) / (static_cast<double>(values.size()) + 0.25));
+    for (std::size_t i = begin; i < end; ++i) scores[order[i]] = score;
+  }
+  return scores;
+}
+
+struct Variances {
+  double within = 0.0, total = 0.0;
+};
+
+Variances variances(const HalfChains& halves) {
+  const auto length = static_cast<double>(halves.length);
+  std::vector<double> means;
+  Variances result;
+  for (std::int64_t chain = 0; chain < halves.count; ++chain) {
+    const Moments half = moments(
+        {halves.values.data() + chain * halves.length, static_cast<std::size_t>(halves.length)});
+    means.push_back(half.mean);
+    result.within += half.variance / static_cast<double>(halves.count);
+  }
+  result.total = result.within * (length - 1.0) / length + moments(means).variance;
+  return result;
+}
+
+double r_hat(HalfChains halves) {
+  const auto ratio = [&] {
+    halves.values = normal_scores(halves.values);
+    const Variances found = variances(halves);
+    return std::sqrt(found.total / found.within);
+  };
+  std::vector<double> sorted = halves.values;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  std::vector<double> distances = halves.values;
+  for (double& value : distances) value = std::abs(value - *middle);
+  const double of_values = ratio();
+  halves.values = std::move(distances);
+  const double of_distances = ratio();
+  // Where all draws are one of two values their distances may be all alike, and say nothing.
+  return of_distances > of_values ? of_distances : of_values;
+}
+
 }  // namespace
 
 ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t chains) {
@@ -62,18 +133,8 @@ ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t 
                      values.size());
   if (static_cast<std::int64_t>(values.size()) / chains < 4) return {NAN, NAN};
   const HalfChains halves = half_chains(values, chains);
-  const auto length = static_cast<double>(halves.length);
-  const auto count = static_cast<double>(halves.count);
-  std::vector<double> means;
-  double within = 0.0;
-  for (std::int64_t chain = 0; chain < halves.count; ++chain) {
-    const Moments half = moments(
-        {halves.values.data() + chain * halves.length, static_cast<std::size_t>(halves.length)});
-    means.push_back(half.mean);
-    within += half.variance / count;
-  }
+  const auto [within, total] = variances(halves);
   if (!(within > 0.0)) return {NAN, NAN};
-  const double total = within * (length - 1.0) / length + moments(means).variance;
 
   const auto autocorrelation = [&](std::int64_t lag) {
     return 1.0 - 0.5 * halves.variogram(lag) / total;
@@ -86,9 +147,9 @@ ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t 
     pairs += last;
   }
   // Chains that alternate may be worth more than independent draws, within reason.
-  const double samples = length * count;
+  const auto samples = static_cast<double>(halves.values.size());
   const double time = std::max(2.0 * pairs - 1.0, 1.0 / std::log10(std::max(samples, 10.0)));
-  return {std::sqrt(total / within), samples / time};
+  return {r_hat(halves), samples / time};
 }
 
 ChainDiagnostics worst_diagnostics(std::span<const double> draws, std::int64_t chains,
