@@ -49,7 +49,7 @@ class ChainKernel {
 ///
 /// - "independence": z' from the base, or from the proposals of a base with a rejection step. On
 ///   kSharpened the global kernel of SAILS (eq. 15 of Coeurdoux, Dobigeon, Chainais 2023), on
-///   kEnergy neural MCMC.
+///   kEnergy neural MCMC, of paths where the flow has stochastic layers.
 /// - "mala": z' = z + e^2/2 grad + e xi in latent space (Roberts and Tweedie 1996).
 /// - "hmc": `leapfrog_steps` steps in latent space, unit mass, the step size times a uniform number
 ///   in [0.8, 1.2] (Neal 2011).

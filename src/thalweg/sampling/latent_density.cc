@@ -55,10 +55,10 @@ LatentDensity::LatentDensity(const Flow& flow, std::size_t column_maps, ChainTar
       inner_(flow.transforms().size() - column_maps),
       target_(target),
       energy_(std::move(energy)) {
-  if (flow.stochastic())
+  if (paths() && target_ != ChainTarget::kEnergy)
     fail<ConfigError>(
         "Markov chains: this flow has stochastic layers and so no density of its own to move by; "
-        "draw with the samplers naive or importance");
+        "draw with the samplers naive or importance, or independence for what it was trained for");
   if (target_ != ChainTarget::kEnergy) return;
   if (energy_ == nullptr)
     fail<ConfigError>(

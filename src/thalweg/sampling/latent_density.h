@@ -46,10 +46,17 @@ struct PointWishes {
 class LatentDensity {
  public:
   /// The last `column_maps` transforms of the flow turn y into data. kEnergy wants an `energy`.
-  /// Throws ConfigError for a flow with stochastic layers, whose density is only an estimate, and
-  /// for a missing energy or one of another number of features. `flow` must outlive it.
+  /// Throws ConfigError for a missing energy or one of another number of features, and unless for
+  /// kEnergy for a flow with stochastic layers, whose own density is not known. `flow` must outlive
+  /// it.
   LatentDensity(const Flow& flow, std::size_t column_maps, ChainTarget target,
                 std::shared_ptr<const Target> energy = nullptr);
+
+  /// Whether the flow has stochastic layers: then at() draws a path from z each time, log_det is
+  /// the log ratio of its probabilities, backward over forward, and chains move among paths, whose
+  /// ends have the target's density (Wu, Koehler, Noe 2020, section 4.1). Derivatives make no
+  /// sense.
+  bool paths() const { return flow_->stochastic(); }
 
   /// Everything about z that is wanted.
   ChainPoint at(Value z, Value context, const PointWishes& wishes) const;

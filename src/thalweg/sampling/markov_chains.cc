@@ -206,13 +206,14 @@ struct MarkovChains::Machine {
     context.assign(given.begin(), given.end());
   }
 
-  /// Evaluates everything about state.z.
-  void evaluate(ChainState& of) {
+  /// Evaluates everything about state.z, by paths of their own seed if there are paths.
+  void evaluate(ChainState& of, std::uint32_t trial) {
     std::vector<double> z = of.z;
     resize(of);
     std::vector<double*> outputs;
     for (const Column& column : columns(of)) outputs.push_back(column.values->data());
-    run(*starting, {{z.data(), nullptr}}, outputs, 0);
+    run(*starting, {{z.data(), nullptr}}, outputs,
+        step_seed(options.seed, 0, kStartTrials + trial));
   }
 
   bool is_good(const ChainState& of, std::int64_t chain) const {
@@ -263,6 +264,13 @@ MarkovChains::MarkovChains(LatentDensity density, const ParameterStore& paramete
           "Markov chains: kernel '{}' does not sample {}: only kernels with equal targets are "
           "mixed",
           kernel->name(), statement(machine.density.target()));
+    if (machine.density.paths() && (kernel->needs_gradient() || kernel->needs_score()))
+      fail<ConfigError>(
+          "Markov chains: this flow has stochastic layers and so no density whose slopes '{}' "
+          "could "
+          "follow; draw with the samplers naive or importance, or independence for what it was "
+          "trained for",
+          kernel->name());
     if (kernel->wanted_acceptance() > 0.0 && options.step_size == 0.0 && options.burn_in == 0)
       fail<ConfigError>(
           "Markov chains: the step size of '{}' is found during burn-in, of which there is none: "
@@ -287,7 +295,7 @@ void MarkovChains::start(std::span<const double> context) {
   for (std::uint32_t number = 0; number < kStartTrials; ++number) {
     machine.run(*machine.drawing, {{nullptr, nullptr}}, {trial.z.data()},
                 step_seed(machine.options.seed, 0, number));
-    machine.evaluate(trial);
+    machine.evaluate(trial, number);
     bool complete = true;
     for (std::int64_t chain = 0; chain < machine.options.chains; ++chain) {
       if (number > 0 && machine.is_good(machine.state, chain)) continue;
@@ -315,7 +323,7 @@ void MarkovChains::start_at(std::span<const double> z, std::span<const double> c
                      machine.options.chains, machine.density.features(), z.size());
   machine.reset();
   machine.state.z.assign(z.begin(), z.end());
-  machine.evaluate(machine.state);
+  machine.evaluate(machine.state, 0);
   for (std::int64_t chain = 0; chain < machine.options.chains; ++chain)
     if (!machine.is_good(machine.state, chain))
       fail<NumericalError>("Markov chains: chain {} would start where the density is not finite",
