@@ -238,15 +238,19 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
     const std::shared_ptr<const Target> target = make_target(material.runs.front()->options.data);
     Grid grid =
         grid_of(target->name(), target_log_density(target, material.pool), x_range, y_range);
-    // Where the integral is not known, that over the picture.
-    const double largest = *std::max_element(grid.values.begin(), grid.values.end());
+    // Where the integral is not known, that over the picture, as far as the energy is a number.
+    double largest = -INFINITY;
+    for (const double value : grid.values)
+      if (value < INFINITY) largest = std::max(largest, value);
     const double cell = (x_range[1] - x_range[0]) * (y_range[1] - y_range[0]) / (kCells * kCells);
     double sum = 0.0;
-    for (const double value : grid.values) sum += cell * std::exp(value - largest);
+    for (const double value : grid.values)
+      if (value < INFINITY) sum += cell * std::exp(value - largest);
     const double log_integral = target->log_normaliser().value_or(largest + std::log(sum));
     for (double& value : grid.values) value = std::exp(value - log_integral);
     // A spike of one model must not leave the rest in the dark.
-    densities.colour_range = {{0.0, 1.3 * std::exp(largest - log_integral)}};
+    if (std::isfinite(largest))
+      densities.colour_range = {{0.0, 1.3 * std::exp(largest - log_integral)}};
     densities.panels.push_back(std::move(grid));
   }
   for (std::size_t i = 0; i < material.runs.size(); ++i) {

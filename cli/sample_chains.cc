@@ -21,7 +21,8 @@ namespace thalweg::cli {
 
 namespace {
 
-constexpr double kMixed = 1.05;  // largest R-hat of chains that have forgotten their starts
+constexpr std::int64_t kChains = 1000;  // unless given
+constexpr double kMixed = 1.05;         // largest R-hat of chains that have forgotten their starts
 constexpr std::int64_t kMostDiagnosed = 1 << 23;  // values, which are kept in memory
 
 ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run) {
@@ -174,7 +175,7 @@ class ChainRun {
     kept_.write(arguments_.chains_out);
     SavedChains saved{chains_.state(), settings_};
     saved.settings[kSeconds] = fmt::format("{}", seconds_);
-    write_chain_state(state_file(), saved);
+    write_chain_state(state_file(arguments_), saved);
     saving_seconds_ =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -211,7 +212,10 @@ class ChainRun {
 
   static ChainOptions chain_options(const SampleArguments& arguments) {
     ChainOptions options;
-    options.chains = std::min(arguments.chains, arguments.count);
+    const bool begun = arguments.resume && arguments.chains == 0;
+    options.chains =
+        begun ? saved_chains(arguments)
+              : std::min(arguments.chains == 0 ? kChains : arguments.chains, arguments.count);
     options.burn_in = arguments.burn_in;
     options.thinning = arguments.thinning;
     options.step_size = arguments.step_size;
@@ -219,10 +223,22 @@ class ChainRun {
     return options;
   }
 
-  std::string state_file() const { return arguments_.chains_out + ".state"; }
+  static std::string state_file(const SampleArguments& arguments) {
+    return arguments.chains_out + ".state";
+  }
+
+  /// How many chains there are to go on with.
+  static std::int64_t saved_chains(const SampleArguments& arguments) {
+    const std::string path = state_file(arguments);
+    const std::string text = read_chain_state(path).settings["--chains"];
+    const std::int64_t chains = std::strtoll(text.c_str(), nullptr, 10);
+    if (chains < 1)
+      fail<DataError>("{}: expected a number of chains above 0, got '{}'", path, text);
+    return chains;
+  }
 
   void go_on(std::span<const double> context) {
-    SavedChains saved = read_chain_state(state_file());
+    SavedChains saved = read_chain_state(state_file(arguments_));
     for (const auto& [name, value] : settings_)
       if (saved.settings[name] != value)
         fail<ConfigError>(

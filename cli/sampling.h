@@ -16,7 +16,8 @@ struct SampleArguments {
   std::string run, out, condition, precision = "float", sampler = "naive";
   std::int64_t count = 0, seed = 1;
   // Of the samplers that are Markov chains.
-  std::int64_t chains = 1000, burn_in = 500, thinning = 10, leapfrog_steps = 8;
+  std::int64_t chains = 0;  ///< 0: 1000, or as many as there are to go on with
+  std::int64_t burn_in = 500, thinning = 10, leapfrog_steps = 8;
   double step_size = 0.0, local_probability = 0.5;
   std::string density;     ///< model or target; empty: as suits the run
   std::string chains_out;  ///< .npy file of the chains; empty: none

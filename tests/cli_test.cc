@@ -743,6 +743,16 @@ TEST_F(Cli, KilledChainsGoOnToTheSameBits) {
   ASSERT_EQ(sample(count, "whole", {}, {}).code, 0);
   EXPECT_EQ(contents(path("part.npy")), contents(path("whole.npy")));
   EXPECT_EQ(contents(path("parts.npy")), contents(path("wholes.npy")));
+  // Fewer samples than chains: as many chains as samples, which a larger count goes on with.
+  for (const auto& [number, more] : {std::pair{"8", false}, std::pair{"30", true}}) {
+    std::vector<std::string> words = {"sample",       "bowl",    "--count",   number,
+                                      "--out",        "few.npy", "--sampler", "mala",
+                                      "--chains-out", "fews.npy"};
+    if (more) words.emplace_back("--resume");
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 0) << outcome.error;
+  }
+  EXPECT_EQ(thalweg::read_npy(path("fews.npy")).shape[0], 8);
 }
 
 TEST_F(Cli, RefusesMarkovChainsOnStochasticFlows) {
@@ -777,6 +787,17 @@ TEST_F(Cli, LearnsFromAnEnergyOfTheUsersOwn) {
   EXPECT_EQ(contents(path("s.csv")).substr(0, 4), "x,y\n");
   EXPECT_EQ(run({"doctor", "runs/my"}).code, 0);
   EXPECT_EQ(run({"report", "runs/my"}).code, 0);
+}
+
+TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
+  std::vector<std::string> words = {"train", "--energy", "1/0*x + y", "--out",
+                                    "a",     "--quiet",  "--set",     "training.iterations=3"};
+  Outcome outcome = run(words);
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.error.find("--bounds"), std::string::npos) << outcome.error;
+  words.back() = "training.iterations=0";
+  outcome = run(words);
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
 }
 
 TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {

@@ -743,11 +743,13 @@ class TypedWork final : public Trainer::Work {
     }
     ++counters.bad_steps;
     ++counters.bad_in_a_row;
-    if (counters.bad_in_a_row > options.max_bad_steps)
+    const bool none_good = counters.step == options.iterations && counters.optimizer_steps == 0;
+    if (none_good || counters.bad_in_a_row > options.max_bad_steps)
       fail<NumericalError>(
           "training: {} steps in a row were not finite (step {}: loss {}, gradient norm {}, {} of "
           "{} log densities not finite): lower training.learning_rate, set training.clip_norm, or "
-          "look for extreme values in the data",
+          "look for extreme values in the data and for places where an energy is not finite, which "
+          "--bounds can leave out",
           counters.bad_in_a_row, counters.step, std::isnan(loss) ? std::abs(loss) : loss, norm,
           non_finite, samples);
   }
