@@ -133,11 +133,11 @@ ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t 
                      values.size());
   if (static_cast<std::int64_t>(values.size()) / chains < 4) return {NAN, NAN};
   const HalfChains halves = half_chains(values, chains);
-  const auto [within, total] = variances(halves);
-  if (!(within > 0.0)) return {NAN, NAN};
+  const Variances found = variances(halves);
+  if (!(found.within > 0.0)) return {NAN, NAN};
 
   const auto autocorrelation = [&](std::int64_t lag) {
-    return 1.0 - 0.5 * halves.variogram(lag) / total;
+    return 1.0 - 0.5 * halves.variogram(lag) / found.total;
   };
   double pairs = 0.0, last = INFINITY;
   for (std::int64_t lag = 0; lag + 1 < halves.length; lag += 2) {

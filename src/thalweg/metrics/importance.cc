@@ -33,7 +33,7 @@ double generalised_pareto_shape(std::span<const double> x) {
     for (const double value : x) sum += std::log1p(-theta * value);
     return -sum / count;
   };
-  const double quartile = x[static_cast<std::size_t>(count / 4.0 + 0.5) - 1];
+  const double quartile = x[static_cast<std::size_t>(std::lround(count / 4.0)) - 1];
   const auto points = 30 + static_cast<std::size_t>(std::sqrt(count));
   std::vector<double> theta(points), log_likelihood(points);
   for (std::size_t j = 0; j < points; ++j) {

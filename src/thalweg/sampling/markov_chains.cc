@@ -364,6 +364,8 @@ bool MarkovChains::step() {
   std::vector<BatchInput<double>> inputs;
   std::vector<double*> outputs;
   const auto now = machine.columns(machine.state), next = machine.columns(machine.next);
+  inputs.reserve(now.size() + 2);
+  outputs.reserve(now.size() + 1);
   for (const auto& column : now) inputs.push_back({column.values->data(), nullptr});
   for (const auto& column : next) outputs.push_back(column.values->data());
   inputs.push_back({machine.step_sizes.data(), nullptr});

@@ -130,7 +130,6 @@ class Parser {
 
   template <typename Combine>
   static Term combined(Term a, Term b, const Combine& combine) {
-    std::optional<double> constant;
     if (a.constant && b.constant) return constant_term(combine(*a.constant, *b.constant));
     return {[=](const std::vector<Value>& x) { return combine(a.build(x), b.build(x)); }, {}};
   }

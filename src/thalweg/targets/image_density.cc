@@ -21,7 +21,7 @@ std::int64_t mirrored(std::int64_t i, std::int64_t count) {
 /// Convolution with a Gaussian cut off at four deviations, along one axis and then the other.
 GreyImage blurred(const GreyImage& image, double sigma) {
   if (sigma <= 0.0) return image;
-  const auto radius = static_cast<std::int64_t>(4.0 * sigma + 0.5);
+  const std::int64_t radius = std::lround(4.0 * sigma);
   std::vector<double> kernel;
   double sum = 0.0;
   for (std::int64_t i = -radius; i <= radius; ++i) {
