@@ -186,6 +186,15 @@ TEST_F(ReportTest, HeatMapsShareTheirColours) {
   EXPECT_TRUE(contains(draw(plot), ">1.0<"));
 }
 
+TEST_F(ReportTest, LongPanelTitlesTakeTwoLines) {
+  HeatMapPlot plot{.panels = {ramp(2, 2), ramp(2, 2), ramp(2, 2), ramp(2, 2)}};
+  plot.panels[1].title = "real NVP, resampled, annealed";
+  plot.panels[2].title = std::string(100, 'x');
+  const std::string svg = draw(plot);
+  EXPECT_TRUE(contains(svg, ">real NVP,<") && contains(svg, ">resampled, annealed<"));
+  EXPECT_TRUE(contains(svg, "xxx…"));
+}
+
 TEST_F(ReportTest, HeatMapPutsEachValueInItsPlace) {
   draw(HeatMapPlot{.panels = {{.rows = 2, .columns = 2, .values = {0.0, 3.0, 6.0, 9.0}}}});
   // gnuplot reads every tenth pixel of the picture back, with y upwards.

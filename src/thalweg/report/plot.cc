@@ -277,13 +277,23 @@ double panel_width(std::size_t in_row) {
   return kWidths[in_row - 1];
 }
 
+/// A title that is too long for one line is broken at the last space that fits.
+std::vector<std::string> title_lines(const std::string& title, double width) {
+  const std::string whole = fit_text(title, 1e6, kTextSize);
+  const std::string first = fit_text(whole, width, kTextSize);
+  if (first == whole) return {whole};
+  const std::size_t space = whole.rfind(' ', first.size() - std::string_view("…").size());
+  if (space == std::string::npos || space == 0) return {first};
+  return {whole.substr(0, space), fit_text(whole.substr(space + 1), width, kTextSize)};
+}
+
 /// Equal panels in rows with shared axes.
 struct PanelRows {
-  PanelRows(std::size_t panels, const Interval& x, const Interval& y, std::string_view title,
-            std::string_view x_label, std::string_view y_label, bool titled_panels,
-            double right_margin, bool note)
-      : in_row(panels_in_row(panels)),
-        rows((panels + in_row - 1) / in_row),
+  template <typename Panels>
+  PanelRows(const Panels& panels, const Interval& x, const Interval& y, std::string_view title,
+            std::string_view x_label, std::string_view y_label, double right_margin, bool note)
+      : in_row(panels_in_row(panels.size())),
+        rows((panels.size() + in_row - 1) / in_row),
         x_axis{.interval = x, .overhang = kGap / 2.0 - 3.0},
         y_axis{.interval = y, .tics = linear_tics(y, in_row == 1 ? 7 : 5)} {
     panel.width = panel_width(in_row);
@@ -291,7 +301,12 @@ struct PanelRows {
     panel.height = panel.width * proportion(x, y);
     panel.left =
         kMargin + (y_label.empty() ? 0.0 : kLabelHeight) + label_width(y_axis.tics) + kTicGap;
-    panel_title = titled_panels ? kLabelHeight + 4.0 : 0.0;
+    for (const auto& each : panels) {
+      titles.push_back(title_lines(each.title, panel.width));
+      const auto lines = static_cast<double>(titles.back().size());
+      if (!each.title.empty())
+        panel_title = std::max(panel_title, kLabelHeight + 4.0 + (lines - 1.0) * kTitleLine);
+    }
     panel.top = kMargin + title_height(title) + panel_title;
     row_height = panel.height + panel_title + kTicHeight + (x_label.empty() ? 0.0 : kLabelHeight);
     width = std::ceil(panel.left + static_cast<double>(in_row) * (panel.width + kGap) - kGap +
@@ -309,32 +324,29 @@ struct PanelRows {
   }
 
   /// Draws one panel with its title and the labels that its place calls for.
-  void draw(Canvas& canvas, std::size_t i, std::string_view panel_name, std::string_view x_label,
-            std::string_view y_label, std::span<const std::string> elements,
-            std::string_view settings = "", std::string_view background = "ffffff") const {
+  void draw(Canvas& canvas, std::size_t i, std::string_view x_label, std::string_view y_label,
+            std::span<const std::string> elements, std::string_view settings = "",
+            std::string_view background = "ffffff") const {
     const Box place = box(i);
     Axis y = y_axis;
     y.show_labels = i % in_row == 0;
-    if (panel_title > 0.0) {
-      canvas.text(place.left + place.width / 2.0, place.top - 12.0,
-                  fit_text(panel_name, place.width, kTextSize), {.align = Align::kCentre});
-    }
+    double below = 12.0;
+    for (std::size_t line = titles[i].size(); line-- > 0; below += kTitleLine)
+      canvas.text(place.left + place.width / 2.0, place.top - below, titles[i][line],
+                  {.align = Align::kCentre});
     if (!x_label.empty()) draw_x_label(canvas, place, x_label);
     if (!y_label.empty() && y.show_labels) draw_y_label(canvas, place, kMargin + 6.0, y_label);
     canvas.panel(place, x_axis, y, elements, settings, background);
   }
 
+  static constexpr double kTitleLine = 16.0;
+
   std::size_t in_row, rows;
+  std::vector<std::vector<std::string>> titles;  // lines of each panel's
   Axis x_axis, y_axis;
   Box panel;
   double panel_title = 0.0, row_height = 0.0, width = 0.0, height = 0.0;
 };
-
-template <typename Panels>
-bool any_titled(const Panels& panels) {
-  return std::any_of(panels.begin(), panels.end(),
-                     [](const auto& panel) { return !panel.title.empty(); });
-}
 
 /// Text in the middle of a panel that stays empty.
 void say_empty(Canvas& canvas, const Box& box) {
@@ -475,8 +487,8 @@ void write_plot(const HeatMapPlot& plot, const std::filesystem::path& stem) {
   const double bar_space = 12.0 + 12.0 + 10.0 + label_width(colour_tics) +
                            (plot.colour_label.empty() ? 0.0 : kLabelHeight);
   const std::string note = omissions.note();
-  const PanelRows rows(plot.panels.size(), x, y, plot.title, plot.x_label, plot.y_label,
-                       any_titled(plot.panels), bar_space, !note.empty());
+  const PanelRows rows(plot.panels, x, y, plot.title, plot.x_label, plot.y_label, bar_space,
+                       !note.empty());
   Canvas canvas(rows.width, rows.height);
   const double inner = rows.width - kMargin - rows.panel.left;
   draw_title(canvas, plot.title, rows.panel.left, inner);
@@ -515,7 +527,7 @@ void write_plot(const HeatMapPlot& plot, const std::filesystem::path& stem) {
     }
     // The bar needs an image to belong to; it is drawn with each of the first row's last panels.
     const bool with_bar = i + 1 == std::min(rows.in_row, plot.panels.size());
-    rows.draw(canvas, i, grid.title, plot.x_label, plot.y_label, elements,
+    rows.draw(canvas, i, plot.x_label, plot.y_label, elements,
               settings + (with_bar ? show_bar : "unset colorbox\n"), "dcdcdc");
   }
   canvas.write(stem);
@@ -552,8 +564,7 @@ void write_plot(const ScatterPlot& plot, const std::filesystem::path& stem) {
     }
   }
   const std::string note = omissions.note();
-  const PanelRows rows(clouds.size(), x, y, plot.title, plot.x_label, plot.y_label,
-                       any_titled(clouds), 0.0, !note.empty());
+  const PanelRows rows(clouds, x, y, plot.title, plot.x_label, plot.y_label, 0.0, !note.empty());
   Canvas canvas(rows.width, rows.height);
   const double inner = rows.width - kMargin - rows.panel.left;
   draw_title(canvas, plot.title, rows.panel.left, inner);
@@ -562,7 +573,7 @@ void write_plot(const ScatterPlot& plot, const std::filesystem::path& stem) {
     const std::string_view colour = clouds.size() == 1 ? kDataColour : series_colour(i);
     const auto elements = dots(canvas, picked[i], rows.panel.width * rows.panel.height, colour);
     if (elements.empty()) say_empty(canvas, rows.box(i));
-    rows.draw(canvas, i, clouds[i].title, plot.x_label, plot.y_label, elements);
+    rows.draw(canvas, i, plot.x_label, plot.y_label, elements);
   }
   canvas.write(stem);
 }
