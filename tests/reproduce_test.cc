@@ -174,6 +174,12 @@ figures = ["off_modes", "sample_ks"]
   EXPECT_FALSE(fs::exists(base + "naive/seed-1/model.safetensors"));
   const auto figures = nlohmann::json::parse(contents(base + "sails/seed-1/figures.json"));
   EXPECT_NE(figures.dump().find("accepted_local"), std::string::npos);
+  // Naive draws are judged as the others are, not as any evaluation does.
+  const auto naive = nlohmann::json::parse(contents(base + "naive/seed-1/figures.json"));
+  std::vector<std::string> labels;
+  for (const auto& figure : naive.at("figures"))
+    if (figure.at("name") == "off_modes") labels.push_back(figure.at("label"));
+  EXPECT_EQ(labels, std::vector<std::string>{"outside 97.5 %"});
 
   const std::string bad =
       folder.file("bad.toml", experiment.substr(0, experiment.find("[samplers]")) +
