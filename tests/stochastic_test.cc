@@ -40,6 +40,19 @@ class ShiftedNormal final : public UnsampledTarget {
   }
 };
 
+/// exp(-r^2 / 2) within r < 2, and 0 outside.
+class WalledNormal final : public UnsampledTarget {
+ public:
+  WalledNormal() : UnsampledTarget("walled_normal", {"x", "y"}, 3.0) {}
+
+ protected:
+  Value build_log_density(Value x) const override {
+    const Value square_radius = sum(square(x), Axis::kFeatures);
+    return select(less(square_radius, x.graph->constant(4.0)), -0.5 * square_radius,
+                  x.graph->constant(-INFINITY));
+  }
+};
+
 /// The step size at which a kind is of use on energies that change over a length of about 1.
 double step_size_of(const std::string& kind) {
   return kind == "metropolis" ? 0.4 : kind == "langevin" ? 0.01 : kind == "mala" ? 0.05 : 0.15;
@@ -109,6 +122,27 @@ TEST(StochasticLayers, PathWeightsOfEachKindGiveANormalsIntegralAndMean) {
     EXPECT_LT(found.pareto_shape, 0.7);
     EXPECT_NEAR(found.log_integral, 2.0, 4.5 * found.log_integral_error);
     EXPECT_NEAR(found.mean, 1.0, 4.5 * found.mean_error);
+  }
+}
+
+// Paths that start where the target is 0, or end there, have weight 0. Three z-tests at 4.5: odds
+// of a false alarm below 3e-5.
+TEST(StochasticLayers, PathsMayStartWhereTheTargetIsZero) {
+  const auto target = std::make_shared<WalledNormal>();
+  for (const char* kind : {"metropolis", "mala", "hmc"}) {
+    SCOPED_TRACE(kind);
+    ParameterStore parameters;
+    const auto base = std::make_shared<Normal>(parameters, "base", 2, false);
+    std::vector<std::shared_ptr<const Transform>> layers;
+    for (const double lambda : {0.25, 0.5, 0.75, 1.0})
+      layers.push_back(make_stochastic_layer(
+          parameters, fmt::format("layer.{}", lambda),
+          interpolated_energy(base_energy(base), target_energy(target), lambda), options_of(kind)));
+    const Flow flow(base, std::move(layers));
+    const Estimate found = reweighted(flow, *target, parameters, 20000, 6);
+    EXPECT_LT(found.log_integral_error, 0.01);
+    EXPECT_NEAR(found.log_integral, std::log(2.0 * std::numbers::pi * (1.0 - std::exp(-2.0))),
+                4.5 * found.log_integral_error);
   }
 }
 

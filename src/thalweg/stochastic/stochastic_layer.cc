@@ -50,6 +50,14 @@ class StochasticLayer : public Transform {
   static Value accepted(Value start, Value proposed, Value log_ratio) {
     return is_finite(proposed) * less(log(start.graph->uniform({1, 1}, domain(start))), log_ratio);
   }
+  /// Log ratio of accepted moves. From where the density is 0 nothing leads back; what has not
+  /// moved has ratio 1.
+  static Value log_ratio_of(Value start_energy, Value end_energy) {
+    Graph& graph = *start_energy.graph;
+    const Value left =
+        select(is_finite(end_energy), graph.constant(-INFINITY), graph.constant(0.0));
+    return select(is_finite(start_energy), end_energy - start_energy, left);
+  }
   static bool trains(Value start) { return start.graph->phase() == Phase::kTraining; }
 
  private:
@@ -81,7 +89,7 @@ class Metropolis final : public StochasticLayer {
     }
     if (!options().trainable) shift = stop_gradient(y - origin);
     const Value end = start + shift;
-    return {end, energy(end) - energy(start)};
+    return {end, log_ratio_of(energy(start), energy(end))};
   }
 
  private:
@@ -165,7 +173,7 @@ class Mala final : public StochasticLayer {
       // Where derivatives are wanted, the slope is worked out at accepted points alone.
       force = trains(start) ? slope(y) : select(accept, next_force, force);
     }
-    return {y, energy(y) - energy(start)};
+    return {y, log_ratio_of(energy(start), energy(y))};
   }
 };
 
@@ -189,7 +197,7 @@ class Hmc final : public StochasticLayer {
       y = trains(start) ? leapfrog(y, velocity, select(accept, size, 0.0 * size)).first
                         : select(accept, end, y);
     }
-    return {y, energy(y) - energy(start)};
+    return {y, log_ratio_of(energy(start), energy(y))};
   }
 
  private:
