@@ -11,6 +11,7 @@
 
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/metrics/grid_divergence.h"
+#include "thalweg/metrics/importance.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/training/prepare_data.h"
 #include "thalweg/training/run_folder.h"
@@ -77,6 +78,9 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
 /// from others.
 std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool);
+
+/// The error of a log integral by draws of a model: that of the weights, and of a base's Z.
+double log_integral_error(const ImportanceEstimate& estimate, const Model& model);
 
 /// A line about modes that seem to be lost; empty if there is nothing to say.
 std::string warning_of(const std::vector<Figure>& figures);

@@ -1,4 +1,5 @@
 // thalweg report: a page for one run, or several side by side.
+#include <array>
 #include <filesystem>
 #include <memory>
 
@@ -29,7 +30,16 @@ void report(const Arguments& arguments) {
     figures.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
     if (loaded.size() == 1) first_data = std::move(data);
   }
-  for (const LoadedRun& run : loaded) runs.push_back(&run);
+  for (const LoadedRun& run : loaded) {
+    // Pictures and figures of one target would stand beside models of another.
+    const auto aim = [](const DataOptions& data) {
+      return std::array{data.target, data.image, data.energy, data.energy_library};
+    };
+    if (aim(run.options.data) != aim(loaded.front().options.data))
+      fail<ConfigError>("{} and {} were trained for different targets: give each a report",
+                        arguments.runs.front(), arguments.runs[runs.size()]);
+    runs.push_back(&run);
+  }
   const std::string out = !arguments.out.empty()       ? arguments.out
                           : arguments.runs.size() == 1 ? arguments.runs[0]
                                                        : "report";

@@ -338,16 +338,18 @@ TextTable figures_table(const Material& material, const std::vector<std::vector<
   table.caption = "Figures on held-out points; log likelihoods are means in nats.";
   table.header = {"figure"};
   for (const LoadedRun* run : material.runs) table.header.push_back(run_name(*run));
-  std::vector<std::string> names;
+  std::vector<const Figure*> all;
   for (const auto& of_run : figures)
     for (const Figure& figure : of_run)
-      if (std::find(names.begin(), names.end(), figure.label) == names.end())
-        names.push_back(figure.label);
-  for (const std::string& name : names) {
-    std::vector<std::string> row = {name};
+      if (std::none_of(all.begin(), all.end(),
+                       [&](const Figure* known) { return known->name == figure.name; }))
+        all.push_back(&figure);
+  for (const Figure* of_any : all) {
+    std::vector<std::string> row = {of_any->label};
     for (const auto& of_run : figures) {
-      const auto found = std::find_if(of_run.begin(), of_run.end(),
-                                      [&](const Figure& figure) { return figure.label == name; });
+      const auto found = std::find_if(of_run.begin(), of_run.end(), [&](const Figure& figure) {
+        return figure.name == of_any->name;
+      });
       row.push_back(found == of_run.end() ? "-"
                     : found->error > 0.0
                         ? fmt::format("{:.4f} \u00b1 {:.4f}", found->value, found->error)

@@ -1,6 +1,7 @@
 // thalweg sample: draws from a trained model, block by block or by Markov chains.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -66,6 +67,11 @@ void sample_naively(const SampleArguments& arguments, const LoadedRun& run,
   if (statistics.non_finite > 0)
     fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
                statistics.non_finite, arguments.count, arguments.run);
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  return fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
 }
 
 void sample(const SampleArguments& arguments) {
@@ -168,6 +174,15 @@ void add_sample(CLI::App& app) {
       fail<ConfigError>("--weights: is for --sampler importance");
     if (arguments->resume && arguments->chains_out.empty())
       fail<ConfigError>("--resume: say with --chains-out FILE which chains are to go on");
+    if (!arguments->chains_out.empty() && same_file(arguments->chains_out, arguments->out))
+      fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
+                        arguments->out);
+    if (!arguments->chains_out.empty() && !arguments->resume &&
+        std::filesystem::exists(arguments->chains_out))
+      fail<ConfigError>(
+          "--chains-out: '{}' is there already: go on with --resume, remove it, or give another "
+          "name",
+          arguments->chains_out);
     if (!arguments->chains_out.empty() && !arguments->chains_out.ends_with(".npy"))
       fail<ConfigError>("--chains-out: expected a .npy file, got '{}'", arguments->chains_out);
     sample(*arguments);

@@ -51,6 +51,10 @@ struct KeptDraws {
   double at(std::int64_t chain, std::int64_t draw, std::int64_t feature) const {
     return values[static_cast<std::size_t>((draw * chains + chain) * features + feature)];
   }
+  std::string hash() const {
+    return content_hash(
+        {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
+  }
   void write(const std::string& path) const {
     std::vector<double> ordered;
     ordered.reserve(values.size());
@@ -175,6 +179,7 @@ class ChainRun {
     kept_.write(arguments_.chains_out);
     SavedChains saved{chains_.state(), settings_};
     saved.settings[kSeconds] = fmt::format("{}", seconds_);
+    saved.settings[kDraws] = kept_.hash();
     write_chain_state(state_file(arguments_), saved);
     saving_seconds_ =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -209,6 +214,7 @@ class ChainRun {
 
  private:
   static constexpr const char* kSeconds = "seconds";
+  static constexpr const char* kDraws = "draws";
 
   static ChainOptions chain_options(const SampleArguments& arguments) {
     ChainOptions options;
@@ -247,6 +253,9 @@ class ChainRun {
     // A process that was killed between the two files leaves more draws than its state knows of.
     kept_.read(arguments_.chains_out,
                std::max<std::int64_t>(0, saved.state.steps - options_.burn_in) / options_.thinning);
+    if (kept_.hash() != saved.settings[kDraws])
+      fail<DataError>("{}: expected the draws that {} goes with, found others",
+                      arguments_.chains_out, state_file(arguments_));
     seconds_ = std::strtod(saved.settings[kSeconds].c_str(), nullptr);
     chains_.restore(std::move(saved.state), context);
   }

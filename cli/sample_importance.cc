@@ -33,16 +33,16 @@ void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run
   if (!has_target(run.options.data))
     fail<ConfigError>(
         "--sampler importance: this run was trained on data, of which no density is known to "
-        "weight "
-        "samples by; use naive, or sails");
+        "weight samples by; use naive, or sails");
   const ModelOptions& model = run.options.model;
   const std::int64_t features = model.features;
   const RowFunction log_target = target_log_density(make_target(run.options.data), pool);
   const bool resample = arguments.weights == "resample";
   std::vector<std::string> names = column_names(model);
   if (!resample) names.emplace_back("log_weight");
+  // Log weights may be large numbers with small differences.
   TableWriter writer(arguments.out, names,
-                     arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
+                     arguments.exact() || !resample ? FloatType::kFloat64 : FloatType::kFloat32);
   FlowSampler sampler(*run.model, pool, static_cast<std::uint64_t>(arguments.seed),
                       Precision::kDouble);
   std::vector<double> kept, log_weights;
@@ -85,7 +85,7 @@ void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run
         arguments.count, arguments.out,
         resample ? "resampled by their weights (some rows repeat)"
                  : "with the logarithm of their weights as column log_weight",
-        estimate.effective_share, estimate.log_integral, estimate.log_integral_error,
+        estimate.effective_share, estimate.log_integral, log_integral_error(estimate, *run.model),
         pareto_text(log_weights));
 }
 

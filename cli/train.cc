@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/io/table.h"
 #include "thalweg/training/presets.h"
 #include "thalweg/training/run_target.h"
 
@@ -132,12 +133,18 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
 }
 
 /// Of a run that learns from points and from an energy.
-void check_target(const RunOptions& options) {
+void check_target(RunOptions& options) {
   if (!has_target(options.data))
     fail<ConfigError>(
         "{}: needs an energy besides the points: give --target NAME or --energy EXPRESSION",
         options.training.objective == "mixed" ? "training.objective: 'mixed'"
                                               : "stochastic.energy");
+  // An energy is of the columns by name, unless the points are a plain array.
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);
+  if (!options.data.energy.empty() && options.data.variables.empty() &&
+      names != default_names(options.model.features))
+    options.data.variables = names;
   const std::shared_ptr<const Target> target = make_target(options.data);
   if (target->features() != options.model.features)
     fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",

@@ -600,7 +600,8 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
             "training.precision: expected float or double, got 'half'");
   EXPECT_EQ(config({.time_budget = kNaN}), "training.time_budget: expected at least 0, got nan");
   EXPECT_EQ(message(static_cast<DataError*>(nullptr), {}, {}),
-            "training data: expected at least one row, got none");
+            "training data: expected at least one row, got none (an energy alone wants "
+            "training.objective=reverse_kl)");
   const std::vector<double> odd(7, 0.0);
   EXPECT_EQ(message(static_cast<ShapeError*>(nullptr), {}, {.rows = odd}),
             "training data: expected rows of 2 values, got 7 values");

@@ -158,9 +158,8 @@ std::vector<double> distant_points(const Model& model, const Points& points, std
   return x;
 }
 
-/// Integral of the density over the box of the samples, widened to twice its size.
-GridIntegral density_integral(const Model& model, const Points& points,
-                              std::span<const double> context, ThreadPool& pool) {
+GridIntegral integral_around(const Model& model, const Points& points,
+                             std::span<const double> context, ThreadPool& pool) {
   DensityEvaluator evaluator(model, pool, Precision::kDouble);
   const auto centre = [&](std::size_t column) {
     return 0.5 * (points.low[column] + points.high[column]);
@@ -204,6 +203,16 @@ GridIntegral density_integral(const Model& model, const Points& points,
 }
 
 }  // namespace
+
+GridIntegral density_integral(const Model& model, const std::vector<double>& samples,
+                              std::span<const double> context, ThreadPool& pool) {
+  const Points points = finite_points(samples, model.flow().features());
+  if (points.features > 2)
+    fail<ShapeError>("density_integral: expected 1 or 2 columns, got {}", points.features);
+  if (points.rows() == 0)
+    fail<NumericalError>("density_integral: no sample of the model is finite");
+  return integral_around(model, points, context, pool);
+}
 
 std::vector<Finding> check_model(const Model& model, std::span<const double> context,
                                  std::int64_t rows, std::uint64_t seed, ThreadPool& pool) {
@@ -271,7 +280,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "are wrong.");
   }
   if (points.features <= 2) {
-    const GridIntegral integral = density_integral(model, points, context, pool);
+    const GridIntegral integral = integral_around(model, points, context, pool);
     add("integral", integral.value,
         fmt::format("{:.5f}, {} points not finite", integral.value, integral.non_finite),
         std::max(judge(std::abs(integral.value - 1.0), 1e-2, 5e-2),

@@ -10,6 +10,7 @@
 
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/flows/model.h"
+#include "thalweg/metrics/grid_divergence.h"
 
 namespace thalweg {
 
@@ -23,6 +24,13 @@ struct Finding {
   Verdict verdict = Verdict::kGood;
   std::string meaning;  ///< a sentence on what was measured and what the verdict rests on
 };
+
+/// Integral of the density of one or two columns over the box of `samples`, rows x columns, widened
+/// to twice its size, within bounds: 1 unless the density is wrong, finer than the grid (200 000
+/// cells, or 1000 x 1000) or reaches beyond. `context` as in check_model. Throws ShapeError, and
+/// NumericalError where no sample is finite.
+GridIntegral density_integral(const Model& model, const std::vector<double>& samples,
+                              std::span<const double> context, ThreadPool& pool);
 
 /// Examines a model at `rows` of its own samples: round trip in both precisions, log-determinant
 /// against a numerical Jacobian, integral of the density (one or two columns), share of samples and

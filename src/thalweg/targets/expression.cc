@@ -1,5 +1,7 @@
 #include "thalweg/targets/expression.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -267,8 +269,8 @@ class Parser {
     }
     const auto found = std::find(variables_.begin(), variables_.end(), name);
     if (found == variables_.end())
-      fail<ConfigError>("energy: column {}: unknown variable '{}'{}", begin + 1, name,
-                        name_hint(name, variables_));
+      fail<ConfigError>("energy: column {}: unknown variable '{}': there are {}{}", begin + 1, name,
+                        fmt::join(variables_, ", "), name_hint(name, variables_));
     const auto index = static_cast<std::size_t>(found - variables_.begin());
     used_[index] = true;
     return {[index](const std::vector<Value>& x) { return x[index]; }, {}};

@@ -150,7 +150,9 @@ class BatchSource {
         table_(data.rows.begin(), data.rows.end()),
         context_(data.context.begin(), data.context.end()) {
     if (rows_ == 0 && !generator_)
-      fail<DataError>("training data: expected at least one row, got none");
+      fail<DataError>(
+          "training data: expected at least one row, got none (an energy alone wants "
+          "training.objective=reverse_kl)");
     if (rows_ == 0 && context_features_ > 0)
       fail<ShapeError>("training data: a generator gives no context, but the model wants one");
     const auto& columns = model.options().columns;
