@@ -52,8 +52,8 @@ double seconds_of(std::string_view text) {
 }
 
 std::string number_text(double value, int decimals) {
-  return std::abs(value) < 1e6 || std::isinf(value) ? fmt::format("{:.{}f}", value, decimals)
-                                                    : fmt::format("{:.4g}", value);
+  return std::abs(value) < 1e12 || std::isinf(value) ? fmt::format("{:.{}f}", value, decimals)
+                                                     : fmt::format("{:.4g}", value);
 }
 
 namespace {

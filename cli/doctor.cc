@@ -35,8 +35,10 @@ void examine(const Arguments& arguments) {
     return;
   }
   fmt::print(
-      "\nThe model is broken: do not trust its densities; train it again, with a lower "
-      "training.learning_rate or training.clip_norm.\n");
+      "\nThe model is broken: do not trust its densities; train it again, with a lower {}.\n",
+      run.options.model.stochastic.kinds.empty()
+          ? "training.learning_rate or training.clip_norm"
+          : "stochastic.step_size or training.learning_rate");
   throw ExitCode{kCheckFailed};
 }
 

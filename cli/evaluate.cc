@@ -16,6 +16,7 @@ struct Arguments {
   std::string run, data;
   bool json = false;
   std::int64_t draws = 0;
+  std::optional<std::int64_t> seed;
   int threads = 0;
 };
 
@@ -24,6 +25,8 @@ void evaluate(const Arguments& arguments) {
   LoadedRun run = load_run(arguments.run);
   if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
   const std::optional<PreparedData> data = load_run_data(run);
+  // The split has been made: what is left are draws of the model and of its target.
+  if (arguments.seed) run.options.training.seed = *arguments.seed;
   const HeldOut points = held_out_points(run, arguments.data, data);
   const std::vector<Figure> figures = evaluate_run(run, points, data, pool);
   if (arguments.json) {
@@ -52,8 +55,10 @@ void add_evaluate(CLI::App& app) {
                       "points to judge on, in place of the run's test rows");
   command
       ->add_option("--importance-samples", arguments->draws,
-                   "draws a point, of a continuously indexed flow; else what the run says")
+                   "draws a point, of a flow with random layers; else what the run says")
       ->check(CLI::Range(1, 1000000));
+  command->add_option("--seed", arguments->seed, "of what is drawn to judge; else the run's")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   command->add_flag("--json", arguments->json, "print JSON");
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));

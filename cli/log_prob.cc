@@ -17,6 +17,7 @@ namespace {
 
 struct Arguments {
   std::string run, data, out, precision = "float";
+  std::int64_t draws = 0;
   int threads = 0;
   bool quiet = false;
 };
@@ -34,7 +35,7 @@ void log_prob(const Arguments& arguments) {
   TableWriter writer(arguments.out, {"log_prob"});
   DensityEvaluator evaluator(
       *run.model, pool, arguments.precision == "double" ? Precision::kDouble : Precision::kFloat,
-      run.options.importance_samples);
+      arguments.draws > 0 ? arguments.draws : run.options.importance_samples);
   const std::vector<double> values = evaluator.log_prob(points.x, points.context);
   writer.append(values);
   writer.finish();
@@ -73,6 +74,10 @@ void add_log_prob(CLI::App& app) {
       ->required();
   command->add_option("--precision", arguments->precision, "float or double")
       ->check(CLI::IsMember({"float", "double"}));
+  command
+      ->add_option("--importance-samples", arguments->draws,
+                   "draws a point, of a flow with random layers; else what the run says")
+      ->check(CLI::Range(1, 1000000));
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");

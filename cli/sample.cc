@@ -42,8 +42,10 @@ void sample_naively(const SampleArguments& arguments, const LoadedRun& run,
   const ModelOptions& model = run.options.model;
   TableWriter writer(arguments.out, column_names(model),
                      arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
+  // Random moves go by differences of energies, which in float may drown in the energies.
+  const bool exact = arguments.exact() || !model.stochastic.kinds.empty();
   FlowSampler sampler(*run.model, pool, static_cast<std::uint64_t>(arguments.seed),
-                      arguments.exact() ? Precision::kDouble : Precision::kFloat);
+                      exact ? Precision::kDouble : Precision::kFloat);
   catch_interrupts();
   for (std::int64_t done = 0; done < arguments.count;) {
     const std::int64_t block = std::min(kBlock, arguments.count - done);
