@@ -793,6 +793,7 @@ TEST_F(Cli, RandomMovesOfLargeEnergiesAreMadeInDouble) {
 TEST_F(Cli, RefusesMarkovChainsOnStochasticFlows) {
   write_points("points.csv", 200);
   ASSERT_EQ(run({"train", "--data", "points.csv", "--set", "flow.index_features=1", "--set",
+                 "base.kind=normal", "--set", "importance_samples=1", "--set",
                  "training.iterations=5", "--out", "run", "--quiet"})
                 .code,
             0);
@@ -861,6 +862,7 @@ TEST_F(Cli, EvaluatesEnergiesOnCirclesAndWithinBounds) {
        {std::tuple{"--periodic", "x=0:6.283185307179586", "-2*cos(x) + 0.5*y^2"},
         std::tuple{"--bounds", "y=0:", "0.5*x^2 + y - 2*log(y)"}}) {
     ASSERT_EQ(run({"train", "--energy", energy, option, columns, "--set", "training.iterations=30",
+                   "--set", "base.kind=normal", "--set", "flow.hidden=8", "--set", "flow.blocks=2",
                    "--out", "r", "--quiet", "--force"})
                   .code,
               0);
@@ -870,8 +872,9 @@ TEST_F(Cli, EvaluatesEnergiesOnCirclesAndWithinBounds) {
 }
 
 TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
-  std::vector<std::string> words = {"train", "--energy", "1/0*x + y", "--out",
-                                    "a",     "--quiet",  "--set",     "training.iterations=3"};
+  std::vector<std::string> words = {
+      "train",   "--energy", "1/0*x + y",        "--out", "a",
+      "--quiet", "--set",    "base.kind=normal", "--set", "training.iterations=3"};
   Outcome outcome = run(words);
   EXPECT_EQ(outcome.code, 4);
   EXPECT_NE(outcome.error.find("--bounds"), std::string::npos) << outcome.error;
