@@ -33,10 +33,10 @@ GridIntegral density_integral(const Model& model, const std::vector<double>& sam
                               std::span<const double> context, ThreadPool& pool);
 
 /// Examines a model at `rows` of its own samples: round trip in both precisions, log-determinant
-/// against a numerical Jacobian, integral of the density (one or two columns, no random moves), share of samples and
-/// densities that are not finite, densities in boxes up to 64 times as wide, and what the resampled
-/// base costs. `context` is one row of the
-/// condition; empty where the model has none. Changes nothing. Throws ShapeError.
+/// against a numerical Jacobian, integral of the density (one or two columns, no random moves),
+/// share of samples and densities that are not finite, densities in boxes up to 64 times as wide,
+/// and what the resampled base costs. `context` is one row of the condition; empty where the model
+/// has none. Changes nothing. Throws ShapeError.
 std::vector<Finding> check_model(const Model& model, std::span<const double> context,
                                  std::int64_t rows, std::uint64_t seed, ThreadPool& pool);
 
