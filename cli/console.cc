@@ -51,11 +51,6 @@ double seconds_of(std::string_view text) {
   return total;
 }
 
-std::string number_text(double value, int decimals) {
-  return std::abs(value) < 1e12 || std::isinf(value) ? fmt::format("{:.{}f}", value, decimals)
-                                                     : fmt::format("{:.4g}", value);
-}
-
 namespace {
 
 double now() {
@@ -91,6 +86,51 @@ void ProgressDisplay::show(double fraction, const std::string& text) {
   std::fflush(stderr);
   drawn_ = true;
   last_time_ = now();
+}
+
+namespace {
+
+std::string progress_text(const TrainingProgress& progress) {
+  const double left = static_cast<double>(progress.iterations - progress.step) /
+                      std::max(progress.steps_per_second, 1e-9);
+  std::string text = "loss " + number_text(progress.loss, 4);
+  if (std::isfinite(progress.validation_loss))
+    text += "  validation " + number_text(progress.validation_loss, 4);
+  text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
+  if (progress.step < progress.iterations) text += fmt::format("  {} left", format_duration(left));
+  if (progress.bad_steps > 0)
+    text +=
+        fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
+  return text;
+}
+
+}  // namespace
+
+TrainingOutcome train_with_progress(const TrainingRequest& request, ThreadPool& pool, bool quiet,
+                                    const std::string& resume_hint) {
+  catch_interrupts();
+  TrainingOutcome outcome;
+  {
+    ProgressDisplay display(quiet);
+    RunCallbacks callbacks;
+    callbacks.progress = [&](const TrainingProgress& progress) {
+      const double done =
+          static_cast<double>(progress.step) / static_cast<double>(progress.iterations);
+      if (display.wanted(done)) display.show(done, progress_text(progress));
+    };
+    callbacks.interrupted = interrupted;
+    outcome = run_training(request, pool, callbacks);
+  }
+  if (outcome.reason != StopReason::kCallback) return outcome;
+  if (outcome.folder != request.out)
+    fmt::print(stderr,
+               "thalweg: interrupted after {} steps; {} is as it was, the new run is saved; resume "
+               "with: thalweg train --resume --out {}\n",
+               outcome.steps, request.out, outcome.folder);
+  else
+    fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
+               outcome.steps, resume_hint);
+  throw ExitCode{kInterrupted};
 }
 
 }  // namespace thalweg::cli

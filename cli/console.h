@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "thalweg/runs/training_run.h"
+
 namespace thalweg::cli {
 
 enum ExitStatus : int {
@@ -29,9 +31,6 @@ bool interrupted();
 /// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
 double seconds_of(std::string_view text);
 
-/// A number with `decimals` after the point, or in short with an exponent from a million on.
-std::string number_text(double value, int decimals);
-
 /// Shows how far something is on standard error: a bar on a terminal, else a line every tenth.
 class ProgressDisplay {
  public:
@@ -50,5 +49,10 @@ class ProgressDisplay {
   bool quiet_, terminal_, unicode_, drawn_ = false;
   double last_time_ = -1.0, next_fraction_ = 0.0;
 };
+
+/// Trains with a progress bar (unless quiet) until done or until Ctrl-C, which ends the tool with
+/// all saved and says that `resume_hint` goes on.
+TrainingOutcome train_with_progress(const TrainingRequest& request, ThreadPool& pool, bool quiet,
+                                    const std::string& resume_hint);
 
 }  // namespace thalweg::cli

@@ -5,8 +5,9 @@
 
 #include "cli/commands.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/version.h"
+#include "thalweg/datasets/uci_tables.h"
 #include "thalweg/io/atomic_file.h"
-#include "thalweg/io/uci_tables.h"
 #include "thalweg/report/text_table.h"
 
 namespace thalweg::cli {
@@ -132,7 +133,7 @@ void prepare(const UciTable& uci, const Arguments& arguments) {
   write_file_atomically(
       folder.file("README.txt"),
       fmt::format("{}, prepared as in Papamakarios et al. 2017 by thalweg {}\n\n{}\n{}\n{}\n{}\n",
-                  uci.name, THALWEG_VERSION, notes, counts, columns, usage));
+                  uci.name, version(), notes, counts, columns, usage));
   folder.keep();
   if (!arguments.quiet)
     fmt::print("{}\n{}\n{}\nwritten to {}; next:\n  {}\n", notes, counts, columns, arguments.out,

@@ -6,12 +6,12 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/run_report.h"
-#include "cli/training_run.h"
 #include "thalweg/core/error.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/report/text_table.h"
-#include "thalweg/training/presets.h"
+#include "thalweg/runs/presets.h"
+#include "thalweg/runs/run_report.h"
+#include "thalweg/runs/training_run.h"
 
 namespace thalweg::cli {
 
@@ -59,7 +59,7 @@ void demo(const Arguments& arguments) {
   for (const DemoRun& run : kRuns) {
     TrainingRequest& request = requests.emplace_back();
     request.options = find_preset(run.preset)->options();
-    request.options.model.features = make_target(request.options.data)->features();
+    request.options.model.features = make_target(request.options.target)->features();
     TrainingOptions& training = request.options.training;
     training.iterations = arguments.iterations;
     // A short training gains most from a rate that ends low.
@@ -67,8 +67,6 @@ void demo(const Arguments& arguments) {
     training.clip_norm = 10.0;
     request.options.final_proposals = 1 << 20;
     request.out = arguments.out + "/" + run.preset;
-    request.resume_hint =
-        fmt::format("thalweg demo --out {} --iterations {}", arguments.out, arguments.iterations);
     request.report = false;
     earlier.push_back(earlier_progress({request.out}, request.options));
   }
@@ -83,7 +81,10 @@ void demo(const Arguments& arguments) {
     request.resume = earlier[i] == Progress::kInterrupted;
     request.force = !request.resume && std::filesystem::exists(RunFolder{out}.manifest());
     fmt::print(stderr, "{}{}\n", kRuns[i].preset, request.resume ? ", resumed" : "");
-    if (!go_on || earlier[i] != Progress::kFinished) run_training(std::move(request), pool);
+    if (!go_on || earlier[i] != Progress::kFinished)
+      train_with_progress(request, pool, false,
+                          fmt::format("thalweg demo --out {} --iterations {}", arguments.out,
+                                      arguments.iterations));
     runs.push_back(load_run(out));
     figures.push_back(evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
   }

@@ -7,8 +7,8 @@
 #include "cli/commands.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/runs/presets.h"
 #include "thalweg/targets/target.h"
-#include "thalweg/training/presets.h"
 
 namespace thalweg::cli {
 

@@ -3,10 +3,10 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/evaluation.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/model_check.h"
-#include "thalweg/training/run_folder.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/run_folder.h"
 
 namespace thalweg::cli {
 

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "cli/commands.h"
-#include "cli/evaluation.h"
 #include "thalweg/core/error.h"
+#include "thalweg/runs/evaluation.h"
 
 namespace thalweg::cli {
 

@@ -3,8 +3,8 @@
 
 #include "cli/commands.h"
 #include "thalweg/core/error.h"
+#include "thalweg/runs/presets.h"
 #include "thalweg/targets/target.h"
-#include "thalweg/training/presets.h"
 
 namespace thalweg::cli {
 

@@ -7,9 +7,10 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/sampling/evaluate.h"
-#include "thalweg/training/prepare_data.h"
-#include "thalweg/training/run_folder.h"
 
 namespace thalweg::cli {
 

@@ -14,6 +14,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/core/version.h"
 
 namespace thalweg::cli {
 
@@ -55,7 +56,7 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error,
 int run(int count, char** values) {
   CLI::App app("Normalizing flows that cope with hard topology: train, sample, evaluate, report.");
   app.name("thalweg");
-  app.set_version_flag("--version", std::string("thalweg ") + THALWEG_VERSION);
+  app.set_version_flag("--version", std::string("thalweg ") + version());
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   add_demo(app);

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/run_report.h"
 #include "thalweg/core/error.h"
+#include "thalweg/runs/run_report.h"
 
 namespace thalweg::cli {
 
@@ -32,10 +32,10 @@ void report(const Arguments& arguments) {
   }
   for (const LoadedRun& run : loaded) {
     // Pictures and figures of one target would stand beside models of another.
-    const auto aim = [](const DataOptions& data) {
-      return std::array{data.target, data.image, data.energy, data.energy_library};
+    const auto aim = [](const TargetOptions& target) {
+      return std::array{target.name, target.image, target.energy, target.energy_library};
     };
-    if (aim(run.options.data) != aim(loaded.front().options.data))
+    if (aim(run.options.target) != aim(loaded.front().options.target))
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         arguments.runs.front(), arguments.runs[runs.size()]);
     runs.push_back(&run);

@@ -8,9 +8,6 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/experiment.h"
-#include "cli/run_report.h"
-#include "cli/training_run.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/atomic_file.h"
@@ -21,6 +18,9 @@
 #include "thalweg/report/plot.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/report/text_table.h"
+#include "thalweg/runs/experiment.h"
+#include "thalweg/runs/run_report.h"
+#include "thalweg/runs/training_run.h"
 
 namespace thalweg::cli {
 
@@ -167,9 +167,9 @@ class Reproduction {
     if (arguments_.data.empty())
       fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
                         experiment_.name, experiment_.rows[row].key, data);
-    (result.data.image.empty() ? result.data.path : result.data.image) = data;
+    (result.target.image.empty() ? result.data.path : result.target.image) = data;
     for (std::string* path :
-         {&result.data.path, &result.data.validation, &result.data.test, &result.data.image})
+         {&result.data.path, &result.data.validation, &result.data.test, &result.target.image})
       if (!path->empty())
         *path = (fs::absolute(arguments_.data) / *path).lexically_normal().string();
     return result;
@@ -226,7 +226,7 @@ class Reproduction {
 
   /// The figures of exact samples.
   RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const {
-    const std::shared_ptr<const Target> target = make_target(options(row, 0, seed).data);
+    const std::shared_ptr<const Target> target = make_target(options(row, 0, seed).target);
     RunResult result;
     result.seed = seed;
     const auto number = static_cast<std::uint64_t>(seed);
@@ -256,7 +256,7 @@ class Reproduction {
           load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
       fit_model_to_data(settings.model, *request.data);
     } else {
-      settings.model.features = make_target(settings.data)->features();
+      settings.model.features = make_target(settings.target)->features();
     }
     const RunFolder run{path};
     const bool renew = arguments_.force && !renewed_.contains(path);
@@ -272,11 +272,9 @@ class Reproduction {
       request.force = fs::exists(run.manifest());
     }
     request.out = path;
-    request.quiet = arguments_.quiet;
     request.report = false;
-    request.resume_hint = "the same command";
-    const std::optional<PreparedData> data = request.data;
-    run_training(std::move(request), pool);
+    train_with_progress(request, pool, arguments_.quiet, "the same command");
+    const std::optional<PreparedData>& data = request.data;
     const LoadedRun loaded = load_run(path);
     RunResult result;
     result.seed = seed;
@@ -287,13 +285,13 @@ class Reproduction {
     if (sampler.empty() || sampler == "naive")
       result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
     if (experiment_.profile) {
-      const std::shared_ptr<const Target> target = make_target(loaded.options.data);
+      const std::shared_ptr<const Target> target = make_target(loaded.options.target);
       add_figures(result,
                   profile_figures(profile_samples(loaded, target, *experiment_.profile, pool),
                                   target, *experiment_.profile, pool));
     }
     if (experiment_.histogram) {
-      const std::shared_ptr<const Target> target = make_target(loaded.options.data);
+      const std::shared_ptr<const Target> target = make_target(loaded.options.target);
       add_figures(result, histogram_figures(run_histogram(loaded, *target, *experiment_.histogram,
                                                           static_cast<std::uint64_t>(seed), pool),
                                             target, pool));
@@ -302,8 +300,8 @@ class Reproduction {
       const SamplerResult samples = sampled(loaded, sampler, pool);
       add_figures(result, samples.figures);
       add_figures(result,
-                  sample_figures(samples.x, make_target(loaded.options.data), *experiment_.samplers,
-                                 static_cast<std::uint64_t>(seed), pool));
+                  sample_figures(samples.x, make_target(loaded.options.target),
+                                 *experiment_.samplers, static_cast<std::uint64_t>(seed), pool));
     }
     fs::create_directories(folder(row, column, seed));
     save(folder(row, column, seed), result);
@@ -322,12 +320,13 @@ class Reproduction {
         experiment_options(experiment_, experiment_.rows[row], experiment_.columns[column], 1,
                            arguments_.scale);
         if (arguments_.show) continue;
-        const DataOptions data = options(row, column, 1).data;
+        const RunOptions settings = options(row, column, 1);
+        const DataOptions& data = settings.data;
         for (const std::string& path : {data.path, data.validation, data.test})
           if (!path.empty() && !fs::exists(path))
             fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
                             experiment_.rows[row].data);
-        if (data.path.empty()) make_target(data);
+        if (data.path.empty()) make_target(settings.target);
       }
   }
 
@@ -595,7 +594,7 @@ class Reproduction {
           const std::string path = folder(row, column, 1);
           if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
           const LoadedRun run = load_run(path);
-          const std::shared_ptr<const Target> target = make_target(run.options.data);
+          const std::shared_ptr<const Target> target = make_target(run.options.target);
           LineChart chart = profile_chart(profile_samples(run, target, *experiment_.profile, pool),
                                           target, *experiment_.profile, pool);
           chart.title = experiment_.columns[column].name;
@@ -680,7 +679,7 @@ class Reproduction {
       if (plot.panels.empty())
         plot.panels.push_back(
             point_cloud("true samples",
-                        true_samples(*make_target(run.options.data), *experiment_.samplers, 1)));
+                        true_samples(*make_target(run.options.target), *experiment_.samplers, 1)));
       plot.panels.push_back(point_cloud(part.name, sampled(run, part.sampler, pool).x));
     }
     return plot;
@@ -693,7 +692,7 @@ class Reproduction {
     if (runs.empty()) return {};
     HistogramRequest request = *experiment_.histogram;
     request.bins *= 2;
-    const std::shared_ptr<const Target> target = make_target(runs.front().options.data);
+    const std::shared_ptr<const Target> target = make_target(runs.front().options.target);
     HeatMapPlot plot;
     plot.title = experiment_.rows[row].name;
     plot.x_label = "x0";

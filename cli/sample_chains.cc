@@ -12,10 +12,11 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/sampling/chain_state_file.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/sampling/markov_chains.h"
-#include "thalweg/training/run_target.h"
 
 namespace thalweg::cli {
 
@@ -33,7 +34,7 @@ ChainTarget chain_target(const SampleArguments& arguments, const LoadedRun& run)
           arguments.sampler, statement(ChainTarget::kSharpened));
     return ChainTarget::kSharpened;
   }
-  const bool known = has_target(run.options.data);
+  const bool known = has_target(run.options.target);
   if (arguments.density == "target" && !known)
     fail<ConfigError>(
         "--density target: this run was trained on data, of which no density is known; use model");
@@ -292,20 +293,6 @@ class ChainRun {
 };
 
 }  // namespace
-
-LatentDensity latent_density(const LoadedRun& run, ChainTarget target) {
-  return {run.model->flow(), run.model->column_maps(), target,
-          target == ChainTarget::kEnergy ? make_target(run.options.data) : nullptr};
-}
-
-std::vector<WeightedKernel> chain_kernels(const std::string& sampler, double local_probability,
-                                          std::int64_t leapfrog_steps) {
-  const double local = sampler == "independence" ? 0.0 : local_probability;
-  std::vector<WeightedKernel> kernels;
-  if (local > 0.0) kernels.push_back({make_chain_kernel(sampler, leapfrog_steps), local});
-  if (local < 1.0) kernels.push_back({make_chain_kernel("independence"), 1.0 - local});
-  return kernels;
-}
 
 void sample_by_chains(const SampleArguments& arguments, const LoadedRun& run,
                       std::span<const double> condition, ThreadPool& pool) {

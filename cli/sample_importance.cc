@@ -3,14 +3,14 @@
 #include <cmath>
 
 #include "cli/console.h"
-#include "cli/evaluation.h"
 #include "cli/sampling.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/importance.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/sampling/evaluate.h"
-#include "thalweg/training/run_target.h"
 
 namespace thalweg::cli {
 
@@ -30,13 +30,13 @@ std::string pareto_text(std::span<const double> log_weights) {
 
 void sample_by_importance(const SampleArguments& arguments, const LoadedRun& run,
                           std::span<const double> condition, ThreadPool& pool) {
-  if (!has_target(run.options.data))
+  if (!has_target(run.options.target))
     fail<ConfigError>(
         "--sampler importance: this run was trained on data, of which no density is known to "
         "weight samples by; use naive, or sails");
   const ModelOptions& model = run.options.model;
   const std::int64_t features = model.features;
-  const RowFunction log_target = target_log_density(make_target(run.options.data), pool);
+  const RowFunction log_target = target_log_density(make_target(run.options.target), pool);
   const bool resample = arguments.weights == "resample";
   std::vector<std::string> names = column_names(model);
   if (!resample) names.emplace_back("log_weight");

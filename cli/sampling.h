@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/runs/run_chains.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/sampling/markov_chains.h"
-#include "thalweg/training/run_folder.h"
 
 namespace thalweg::cli {
 
@@ -36,14 +37,6 @@ std::vector<std::string> column_names(const ModelOptions& model);
 /// `count` rows of a condition from number `first` on, the given rows being used in turn.
 std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
                                  std::int64_t first, std::int64_t count);
-
-/// What chains of a run sample.
-LatentDensity latent_density(const LoadedRun& run, ChainTarget target);
-
-/// The kernels of a sampler by name, mixed with proposals from the base as the probability of the
-/// local one leaves room.
-std::vector<WeightedKernel> chain_kernels(const std::string& sampler, double local_probability,
-                                          std::int64_t leapfrog_steps = 8);
 
 /// Draws by Markov chains, writes the samples and says what they are samples of.
 void sample_by_chains(const SampleArguments& arguments, const LoadedRun& run,

@@ -5,13 +5,14 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/training_run.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/table.h"
-#include "thalweg/training/presets.h"
-#include "thalweg/training/run_target.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/runs/presets.h"
+#include "thalweg/runs/training_run.h"
 
 namespace thalweg::cli {
 
@@ -42,13 +43,14 @@ std::vector<std::string> names_of(const std::vector<std::string>& given) {
 void apply(const Arguments& arguments, const std::string& config, RunOptions& options) {
   if (!config.empty()) read_options(options, config, arguments.source);
   DataOptions& data = options.data;
+  TargetOptions& target = options.target;
   if (!arguments.data.empty()) data.path = arguments.data;
   if (!arguments.image.empty()) {
-    data.image = arguments.image;
-    data.target.clear();  // that of a preset
+    target.image = arguments.image;
+    target.name.clear();  // that of a preset
   }
-  if (!arguments.target.empty()) data.target = arguments.target;
-  if (!arguments.energy.empty()) data.energy = arguments.energy;
+  if (!arguments.target.empty()) target.name = arguments.target;
+  if (!arguments.energy.empty()) target.energy = arguments.energy;
   if (!arguments.columns.empty()) data.columns = names_of(arguments.columns);
   if (!arguments.condition.empty()) data.condition = names_of(arguments.condition);
   if (!arguments.bounds.empty()) data.bounds = names_of(arguments.bounds);
@@ -60,15 +62,15 @@ void apply(const Arguments& arguments, const std::string& config, RunOptions& op
   if (arguments.seed) options.training.seed = *arguments.seed;
   if (!arguments.time_budget.empty())
     options.training.time_budget = seconds_of(arguments.time_budget);
-  for (std::string* path : {&data.energy_library, &data.image})
+  for (std::string* path : {&target.energy_library, &target.image})
     if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   if (!data.path.empty()) {
-    if (!needs_target(options)) data.target.clear();
-    if (!needs_target(options) && !(data.energy + data.energy_library + data.image).empty())
+    if (!needs_target(options)) target.name.clear();
+    if (!needs_target(options) && !(target.energy + target.file()).empty())
       fail<ConfigError>(
           "energy: a run learns from points or from an energy, or by "
           "training.objective=mixed or stochastic layers from both, got {} and '{}'",
-          data.path, data.energy + data.energy_library + data.image);
+          data.path, target.energy + target.file());
     for (std::string* path : {&data.path, &data.validation, &data.test})
       if (!path->empty()) {
         *path = std::filesystem::absolute(*path).lexically_normal().string();
@@ -84,10 +86,11 @@ std::string default_out(const Arguments& arguments, const RunOptions& options) {
   std::string name = std::filesystem::path(arguments.source).stem().string();
   if (name.empty() || name == "tabular") {
     const DataOptions& data = options.data;
-    name = !data.path.empty()    ? std::filesystem::path(data.path).stem().string()
-           : !data.image.empty() ? std::filesystem::path(data.image).stem().string()
-           : data.target.empty() ? "energy"
-                                 : data.target;
+    const TargetOptions& target = options.target;
+    name = !data.path.empty()      ? std::filesystem::path(data.path).stem().string()
+           : !target.image.empty() ? std::filesystem::path(target.image).stem().string()
+           : target.name.empty()   ? "energy"
+                                   : target.name;
     // Other parts of an array than [0] are other runs.
     if (options.data.path.ends_with(']'))
       name += "-" + options.data.path.substr(options.data.path.rfind('[') + 1);
@@ -104,10 +107,10 @@ std::string resumed_run(const Arguments& arguments) {
           .empty())
     fail<ConfigError>("--resume: expected the folder of a run; give it with --out");
   RunOptions options;
-  options.data.target = arguments.target;
-  options.data.image = arguments.image;
+  options.target.name = arguments.target;
+  options.target.image = arguments.image;
   options.data.path = arguments.data;
-  options.data.energy = arguments.energy;
+  options.target.energy = arguments.energy;
   return default_out(arguments, options);
 }
 
@@ -134,7 +137,7 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
 
 /// Of a run that learns from points and from an energy.
 void check_target(RunOptions& options) {
-  if (!has_target(options.data))
+  if (!has_target(options.target))
     fail<ConfigError>(
         "{}: needs an energy besides the points: give --target NAME or --energy EXPRESSION",
         options.training.objective == "mixed" ? "training.objective: 'mixed'"
@@ -142,10 +145,10 @@ void check_target(RunOptions& options) {
   // An energy is of the columns by name, unless the points are a plain array.
   std::vector<std::string> names;
   for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);
-  if (!options.data.energy.empty() && options.data.variables.empty() &&
+  if (!options.target.energy.empty() && options.target.variables.empty() &&
       names != default_names(options.model.features))
-    options.data.variables = names;
-  const std::shared_ptr<const Target> target = make_target(options.data);
+    options.target.variables = names;
+  const std::shared_ptr<const Target> target = make_target(options.target);
   if (target->features() != options.model.features)
     fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
                       options.data.path, target->features(), options.model.features);
@@ -155,7 +158,6 @@ TrainingRequest resolve(const Arguments& arguments) {
   TrainingRequest request;
   request.resume = arguments.resume;
   request.force = arguments.force;
-  request.quiet = arguments.quiet;
   request.out = arguments.out;
   RunOptions& options = request.options;
   if (arguments.resume && arguments.force)
@@ -207,14 +209,16 @@ TrainingRequest resolve(const Arguments& arguments) {
     }
     fit_model_to_data(options.model, data);
     if (needs_target(options)) check_target(options);
-  } else if (has_target(options.data)) {
-    const std::shared_ptr<const Target> target = make_target(options.data);
+  } else if (has_target(options.target)) {
+    const std::shared_ptr<const Target> target = make_target(options.target);
     if (!target->can_sample()) {
       if (!arguments.resume && preset == nullptr) {
         const DataOptions data = options.data;
+        const TargetOptions aim = options.target;
         const StochasticFlowOptions stochastic = options.model.stochastic;
         options = start;
         options.data = data;
+        options.target = aim;
         options.model.stochastic = stochastic;
         choose_for_energy(options, target->features());
         apply(arguments, config, options);
@@ -258,19 +262,27 @@ void describe_data(const PreparedData& data) {
 }
 
 void train(const Arguments& arguments) {
-  TrainingRequest request = resolve(arguments);
-  request.resume_hint = fmt::format("thalweg train --resume --out {}", request.out);
-  if (!request.quiet && request.data) describe_data(*request.data);
-  if (!request.quiet) std::fflush(stdout);
+  const TrainingRequest request = resolve(arguments);
+  const bool quiet = arguments.quiet;
+  if (!quiet && request.data) describe_data(*request.data);
+  if (!quiet) std::fflush(stdout);
   ThreadPool pool(arguments.threads);
-  const std::string out = request.out;
-  const bool quiet = request.quiet;
-  run_training(std::move(request), pool);
-  if (!quiet)
-    fmt::print(
-        "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
-        "  thalweg doctor {}\n",
-        out, out, out);
+  const std::string& out = request.out;
+  const TrainingOutcome outcome = train_with_progress(
+      request, pool, quiet, fmt::format("thalweg train --resume --out {}", out));
+  if (quiet) return;
+  fmt::print(
+      "{}: {} steps in {}{}\n{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
+      outcome.reason == StopReason::kPatience && outcome.steps < request.options.training.iterations
+          ? " (no better validation any more)"
+      : outcome.reason == StopReason::kTimeBudget ? " (time is up)"
+                                                  : "",
+      outcome.figures_title, figures_text(outcome.figures));
+  fmt::print(stderr, "{}", warning_of(outcome.figures));
+  fmt::print(
+      "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
+      "  thalweg doctor {}\n",
+      out, out, out);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // From tables to points: what is found, what is refused.
-#include "thalweg/training/prepare_data.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/datasets/prepare_data.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Config files: what is read is what is written, and every mistake is named with its line.
-#include "thalweg/training/run_options.h"
+#include "thalweg/runs/run_options.h"
 
 #include <gtest/gtest.h>
 

@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "thalweg/metrics/grid_divergence.h"
+#include "thalweg/runs/presets.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/targets/target.h"
-#include "thalweg/training/presets.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {

@@ -1,6 +1,6 @@
 // The preparation of UCI tables: NumPy's random numbers as NumPy prints them, each rule on inputs
 // where its effect is known, and what is said of files that are not what they should be.
-#include "thalweg/io/uci_tables.h"
+#include "thalweg/datasets/uci_tables.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>

@@ -424,16 +424,6 @@ struct Builder {
 
 }  // namespace
 
-std::vector<ColumnOptions> angle_columns(std::int64_t features) {
-  std::vector<ColumnOptions> columns;
-  for (std::int64_t i = 0; i < features; ++i)
-    columns.push_back({.name = fmt::format("x{}", i),
-                       .lower = -std::numbers::pi,
-                       .upper = std::numbers::pi,
-                       .periodic = true});
-  return columns;
-}
-
 bool moves_by_target(const StochasticFlowOptions& options) {
   return !options.kinds.empty() && options.energy != "learned";
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thalweg/bases/resampled.h"
+#include "thalweg/datasets/column.h"
 #include "thalweg/engine/parameters.h"
 #include "thalweg/flows/flow.h"
 #include "thalweg/stochastic/stochastic_layer.h"
@@ -84,24 +85,6 @@ struct BaseOptions {
   std::string conditional = "none";
   std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
 };
-
-/// One column of data. A model works on standardised columns inside; x and log p(x) are always in
-/// the units of the data.
-struct ColumnOptions {
-  std::string name;
-  bool integer = false;  ///< evenly spaced values, origin + k step: uniform noise on [0, step) is
-                         ///< added in training, samples are rounded down to such values
-  double origin = 0.0, step = 1.0;  ///< of evenly spaced values; whole numbers as they stand
-  double lower = -INFINITY,
-         upper = INFINITY;  ///< bounds that samples respect; a log or logit map is inside the model
-  double mean = 0.0, scale = 1.0;  ///< of the column after its bounds' map: the model removes them
-  /// wraps around between its bounds, both of which it then needs, as an angle does from -180 to
-  /// 180: the map inside the model is one to [-pi, pi], mean and scale are not used
-  bool periodic = false;
-};
-
-/// x0, x1, ..., each an angle in [-pi, pi].
-std::vector<ColumnOptions> angle_columns(std::int64_t features);
 
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
 /// preparation.

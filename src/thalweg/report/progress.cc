@@ -55,6 +55,11 @@ std::string format_count(std::int64_t count) {
   return digits;
 }
 
+std::string number_text(double value, int decimals) {
+  return std::abs(value) < 1e12 || std::isinf(value) ? fmt::format("{:.{}f}", value, decimals)
+                                                     : fmt::format("{:.4g}", value);
+}
+
 bool environment_is_utf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const char* value = std::getenv(name);

@@ -14,6 +14,9 @@ std::string format_duration(double seconds);
 /// Digits in groups of three from 10 000 on: "1024", "20 000", "-1 000 000".
 std::string format_count(std::int64_t count);
 
+/// A number with `decimals` after the point, or in short with an exponent from a million on.
+std::string number_text(double value, int decimals);
+
 /// Whether the environment (LC_ALL, else LC_CTYPE, else LANG) asks for UTF-8. Not to be called
 /// while another thread changes the environment.
 bool environment_is_utf8();

@@ -1,4 +1,4 @@
-#include "cli/run_report.h"
+#include "thalweg/runs/run_report.h"
 
 #include <fmt/ranges.h>
 
@@ -16,7 +16,7 @@
 #include "thalweg/report/text_table.h"
 #include "thalweg/sampling/evaluate.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -100,7 +100,7 @@ void gather(Material& material) {
     material.points_context = take_rows(data.context, data.context_features(), rows);
     material.data_name = "data";
   } else {
-    const std::shared_ptr<const Target> target = make_target(first.options.data);
+    const std::shared_ptr<const Target> target = make_target(first.options.target);
     if (target->can_sample()) {
       material.points = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
       material.data_name = target->name();
@@ -235,7 +235,7 @@ void add_plane(std::vector<Picture>& pictures, const Material& material) {
   densities.x_range = x_range;
   densities.y_range = y_range;
   if (!material.data) {
-    const std::shared_ptr<const Target> target = make_target(material.runs.front()->options.data);
+    const std::shared_ptr<const Target> target = make_target(material.runs.front()->options.target);
     Grid grid =
         grid_of(target->name(), target_log_density(target, material.pool), x_range, y_range);
     // Where the integral is not known, that over the picture, as far as the energy is a number.
@@ -372,10 +372,10 @@ TextTable settings_table(const Material& material) {
     table.header.push_back(run_name(*run));
     const std::string cells[] = {
         !options.data.path.empty() ? std::filesystem::path(options.data.path).filename().string()
-        : !options.data.image.empty()
-            ? std::filesystem::path(options.data.image).filename().string()
-        : options.data.target.empty() ? options.data.energy + options.data.energy_library
-                                      : options.data.target,
+        : !options.target.image.empty()
+            ? std::filesystem::path(options.target.image).filename().string()
+        : options.target.name.empty() ? options.target.energy + options.target.energy_library
+                                      : options.target.name,
         fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),
         options.model.base.kind,
         format_count(run->model->parameters().trainable_count()),
@@ -394,7 +394,7 @@ TextTable settings_table(const Material& material) {
 
 HeatMapPlot density_maps(const std::vector<const LoadedRun*>& runs,
                          const std::vector<std::string>& names, ThreadPool& pool) {
-  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data);
+  const std::shared_ptr<const Target> target = make_target(runs.front()->options.target);
   HeatMapPlot plot;
   plot.title = "Densities";
   plot.x_label = "x0";
@@ -462,7 +462,7 @@ ScatterPlot stage_maps(const LoadedRun& run, ThreadPool& pool) {
 
 ScatterPlot sample_maps(const std::vector<const LoadedRun*>& runs,
                         const std::vector<std::string>& names, ThreadPool& pool) {
-  const std::shared_ptr<const Target> target = make_target(runs.front()->options.data);
+  const std::shared_ptr<const Target> target = make_target(runs.front()->options.target);
   ScatterPlot plot;
   plot.title = "Samples";
   plot.x_label = "x0";
@@ -535,4 +535,4 @@ void write_run_report(const std::vector<const LoadedRun*>& runs,
   page.write(std::filesystem::path(folder) / "report.html");
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

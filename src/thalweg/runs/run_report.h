@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/evaluation.h"
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/report/plot.h"
+#include "thalweg/runs/evaluation.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// Writes report.html, which stands alone, and plots/ beside it into `folder`. `figures` has an
 /// entry a run; `data` are the first run's points if it learnt a table. Runs of one report have the
@@ -32,4 +32,4 @@ ScatterPlot sample_maps(const std::vector<const LoadedRun*>& runs,
 HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
                       const std::vector<std::string>& names, ThreadPool& pool);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -1,4 +1,4 @@
-#include "thalweg/training/presets.h"
+#include "thalweg/runs/presets.h"
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ namespace {
 /// penalty inside of Adam.
 RunOptions plane(const char* target, bool resampled) {
   RunOptions options;
-  options.data.target = target;
+  options.target.name = target;
   options.model.flow.blocks = 8;
   options.model.flow.hidden = {32, 32};
   options.model.base.kind = resampled ? "resampled" : "normal";
@@ -48,8 +48,8 @@ RunOptions angles() {
 /// equal parts.
 RunOptions double_well() {
   RunOptions options;
-  options.data.target = "double_well";
-  options.data.samples = 10000;
+  options.target.name = "double_well";
+  options.target.samples = 10000;
   options.model.flow.blocks = 6;
   options.model.flow.hidden = {64, 64};
   options.model.flow.scale_map = "tanh";

@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/histogram_figures.h"
-#include "cli/profile.h"
-#include "cli/sampler_figures.h"
-#include "thalweg/training/run_options.h"
+#include "thalweg/runs/histogram_figures.h"
+#include "thalweg/runs/profile.h"
+#include "thalweg/runs/run_options.h"
+#include "thalweg/runs/sampler_figures.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// An experiment file that is part of the tool.
 struct ExperimentFile {
@@ -102,4 +102,4 @@ Experiment find_experiment(const std::string& name);
 RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,
                               const ExperimentPart& column, std::int64_t seed, double scale);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -1,4 +1,4 @@
-#include "thalweg/training/run_folder.h"
+#include "thalweg/runs/run_folder.h"
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -6,8 +6,8 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
-#include "thalweg/training/run_target.h"
 
 namespace thalweg {
 

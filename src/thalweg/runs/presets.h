@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "thalweg/training/run_options.h"
+#include "thalweg/runs/run_options.h"
 
 namespace thalweg {
 

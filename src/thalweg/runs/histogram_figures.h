@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/evaluation.h"
 #include "thalweg/metrics/plane_histogram.h"
 #include "thalweg/report/plot.h"
+#include "thalweg/runs/evaluation.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// How many samples are counted, in bins x bins squares over the square that holds the target.
 struct HistogramRequest {
@@ -33,4 +33,4 @@ std::vector<Figure> histogram_figures(const PlaneHistogram& samples,
 /// A panel of densities: shares over the area of a bin.
 Grid histogram_panel(std::string title, const PlaneHistogram& histogram);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "thalweg/flows/model.h"
-#include "thalweg/training/run_options.h"
+#include "thalweg/runs/run_options.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {

@@ -1,4 +1,4 @@
-#include "cli/training_run.h"
+#include "thalweg/runs/training_run.h"
 
 #include <signal.h>
 
@@ -7,16 +7,16 @@
 #include <filesystem>
 #include <regex>
 
-#include "cli/console.h"
-#include "cli/run_report.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/version.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/run_report.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/training/checkpoint.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -137,14 +137,14 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
     result.context = context;
     result.validation_rows = validation;
     result.validation_context = validation_context;
-    if (has_target(request.options.data)) result.target = make_target(request.options.data);
+    if (has_target(request.options.target)) result.target = make_target(request.options.target);
     return result;
   }
-  const std::shared_ptr<const Target> target = make_target(request.options.data);
+  const std::shared_ptr<const Target> target = make_target(request.options.target);
   result.target = target;
   const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
   if (!target->can_sample()) return result;
-  const auto samples = static_cast<std::uint64_t>(request.options.data.samples);
+  const auto samples = static_cast<std::uint64_t>(request.options.target.samples);
   result.generator = [target, seed, samples](std::uint64_t first, std::int64_t count, double* out) {
     for (std::int64_t done = 0; done < count;) {
       const std::uint64_t number = first + static_cast<std::uint64_t>(done);
@@ -165,23 +165,10 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
 /// Of the files that a run learns from.
 std::string hash_of(const TrainingRequest& request) {
   std::string hash = request.data ? points_hash(*request.data) : "";
-  for (const std::string& file : {request.options.data.energy_library, request.options.data.image})
+  for (const std::string& file :
+       {request.options.target.energy_library, request.options.target.image})
     if (!file.empty()) hash += content_hash(read_file(file));
   return hash;
-}
-
-std::string progress_text(const TrainingProgress& progress) {
-  const double left = static_cast<double>(progress.iterations - progress.step) /
-                      std::max(progress.steps_per_second, 1e-9);
-  std::string text = "loss " + number_text(progress.loss, 4);
-  if (std::isfinite(progress.validation_loss))
-    text += "  validation " + number_text(progress.validation_loss, 4);
-  text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
-  if (progress.step < progress.iterations) text += fmt::format("  {} left", format_duration(left));
-  if (progress.bad_steps > 0)
-    text +=
-        fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
-  return text;
 }
 
 const char* status_of(StopReason reason) {
@@ -197,11 +184,12 @@ const char* status_of(StopReason reason) {
 
 }  // namespace
 
-void run_training(TrainingRequest request, ThreadPool& pool) {
+TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
+                             const RunCallbacks& callbacks) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  RunOptions& options = request.options;
+  const RunOptions& options = request.options;
   const auto seed = static_cast<std::uint64_t>(options.training.seed);
 
   // All that can be refused is refused before anything is written.
@@ -221,13 +209,13 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
     manifest = read_manifest(folder);
     if (manifest.data_hash != hash)
       fail<DataError>("{}: {} changed since this run began; train anew with --force",
-                      options.data.path + options.data.energy_library + options.data.image,
-                      request.data                 ? "the data have"
-                      : options.data.image.empty() ? "the energy has"
-                                                   : "the picture has");
+                      options.data.path + options.target.file(),
+                      request.data                   ? "the data have"
+                      : options.target.image.empty() ? "the energy has"
+                                                     : "the picture has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
   }
-  manifest.program = THALWEG_VERSION;
+  manifest.program = version();
   manifest.status = "begun";
   manifest.data_hash = hash;
   const double earlier = manifest.seconds;
@@ -240,19 +228,15 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   write_file_atomically(folder.config(), write_options(options));
   write_manifest(folder, manifest);
 
-  catch_interrupts();
   StopReason reason{};
   {
-    ProgressDisplay display(request.quiet);
-    TrainingCallbacks callbacks;
-    callbacks.progress = [&](const TrainingProgress& progress) {
-      const double done =
-          static_cast<double>(progress.step) / static_cast<double>(progress.iterations);
-      if (display.wanted(done)) display.show(done, progress_text(progress));
-      return !interrupted();
+    TrainingCallbacks training;
+    training.progress = [&](const TrainingProgress& progress) {
+      if (callbacks.progress) callbacks.progress(progress);
+      return !(callbacks.interrupted && callbacks.interrupted());
     };
-    callbacks.checkpoint = save_state;
-    reason = trainer.run(callbacks);
+    training.checkpoint = save_state;
+    reason = trainer.run(training);
   }
   save_state();
   manifest.status = status_of(reason);
@@ -266,37 +250,21 @@ void run_training(TrainingRequest request, ThreadPool& pool) {
   write_metrics(folder.metrics(), trainer.history());
   write_manifest(folder, manifest);
   run.folder = folder;
-  if (stopped) {
-    if (output.replaces()) {
-      fmt::print(stderr,
-                 "thalweg: interrupted after {} steps; {} is as it was, the new run is saved; "
-                 "resume with: thalweg train --resume --out {}\n",
-                 trainer.counters().step, request.out, folder.path);
-    } else {
-      output.keep();
-      fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
-                 trainer.counters().step, request.resume_hint);
-    }
-    throw ExitCode{kInterrupted};
+  TrainingOutcome outcome;
+  outcome.reason = reason;
+  outcome.steps = trainer.counters().step;
+  outcome.seconds = manifest.seconds;
+  outcome.folder = folder.path;
+  if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
+  if (!stopped && request.report) {
+    const HeldOut points = held_out_points(run, "", request.data);
+    outcome.figures = evaluate_run(run, points, request.data, pool);
+    outcome.figures_title = figures_title(points);
+    write_run_report({&run}, {outcome.figures}, request.data, folder.path, pool);
   }
-  if (!request.report) {
-    output.keep();
-    return;
-  }
-  const HeldOut points = held_out_points(run, "", request.data);
-  const std::vector<Figure> figures = evaluate_run(run, points, request.data, pool);
-  write_run_report({&run}, {figures}, request.data, folder.path, pool);
   output.keep();
-  if (request.quiet) return;
-  fmt::print(
-      "{}: {} steps in {}{}\n{}\n{}", request.out, trainer.counters().step,
-      format_duration(manifest.seconds),
-      reason == StopReason::kPatience && trainer.counters().step < options.training.iterations
-          ? " (no better validation any more)"
-      : reason == StopReason::kTimeBudget ? " (time is up)"
-                                          : "",
-      figures_title(points), figures_text(figures));
-  fmt::print(stderr, "{}", warning_of(figures));
+  outcome.folder = folder.path;
+  return outcome;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

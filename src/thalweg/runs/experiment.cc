@@ -1,4 +1,4 @@
-#include "cli/experiment.h"
+#include "thalweg/runs/experiment.h"
 
 #include <toml++/toml.h>
 
@@ -12,7 +12,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -386,4 +386,4 @@ RunOptions experiment_options(const Experiment& experiment, const ExperimentPart
   return options;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/evaluation.h"
 #include "thalweg/report/plot.h"
+#include "thalweg/runs/evaluation.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// How samplers are run and judged.
 struct SamplerRequest {
@@ -50,4 +50,4 @@ PointCloud point_cloud(std::string title, std::span<const double> x);
 /// of the base, each less its largest value, down to -10 nats.
 HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

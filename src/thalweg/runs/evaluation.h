@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/datasets/prepare_data.h"
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/metrics/importance.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/targets/target.h"
-#include "thalweg/training/prepare_data.h"
-#include "thalweg/training/run_folder.h"
-#include "thalweg/training/run_target.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// One figure; `error` is a standard error, 0 where there is none.
 struct Figure {
@@ -91,4 +91,4 @@ std::string figures_title(const HeldOut& points);
 /// The figures as an aligned table.
 std::string figures_text(const std::vector<Figure>& figures);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -1,4 +1,4 @@
-#include "thalweg/io/uci_tables.h"
+#include "thalweg/datasets/uci_tables.h"
 
 #include <algorithm>
 #include <charconv>

@@ -7,10 +7,28 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/datasets/column.h"
 #include "thalweg/io/table.h"
-#include "thalweg/training/run_options.h"
 
 namespace thalweg {
+
+/// Where training points come from and how their columns are treated.
+struct DataOptions {
+  std::string path;  ///< a file of points, or a folder of splits; empty: none
+  std::string
+      validation;    ///< a file with the rows that decide when to stop; empty: a share of path
+  std::string test;  ///< a file with the rows to test on; empty: a share of path
+  std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
+  std::vector<std::string> condition;  ///< columns that the density is conditioned on
+  std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
+  std::vector<std::string> periodic;   ///< "name=lower:upper": wraps around between these
+  std::vector<std::string> integers;   ///< columns to dequantise besides those found
+  bool find_integers = true;           ///< dequantise columns of whole numbers with many repeats
+  bool drop_duplicates = false;
+  bool drop_constant = false;
+  double validation_fraction = 0.1;
+  double test_fraction = 0.1;
+};
 
 /// Points with what is known of their columns. Values are those of the file; noise, bounds and
 /// standardisation belong to the model and its training.
@@ -53,12 +71,6 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 /// drop_duplicates beside given rows.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
 
-/// Sets what the data decide of a model: its columns, those of its condition, and for a
-/// class-conditional base the classes, which are the different conditions of all rows in order.
-/// Throws ConfigError for such a base without a condition, or with more than 1000 different ones,
-/// as of a continuous condition.
-void fit_model_to_data(ModelOptions& model, const PreparedData& data);
-
 /// Rows of `matrix` (any number x `width`) with the given numbers.
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
                               std::span<const std::int64_t> rows);
@@ -67,19 +79,5 @@ std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width
 /// for the same seed and row.
 void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
                 std::uint64_t seed);
-
-/// The columns of `data` from another table, in the same order, x and context; of the context alone
-/// without `with_x`. A table whose columns have no names may hold just these columns. Throws
-/// DataError for missing columns and values that are not finite.
-struct ModelRows {
-  std::int64_t rows = 0;
-  std::vector<double> x, context;
-};
-ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x = true);
-
-/// Sets flow, base and training for `rows` training rows of `data`'s shape: a flow of a size, and
-/// a training of minutes, that serve tables of 1 to 64 columns and 1000 to 10^6 rows. Stochastic
-/// layers that the options have stay.
-void choose_for_data(RunOptions& options, const PreparedData& data);
 
 }  // namespace thalweg

@@ -1,17 +1,17 @@
-#include "cli/sampler_figures.h"
+#include "thalweg/runs/sampler_figures.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "cli/sampling.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/chain_diagnostics.h"
 #include "thalweg/metrics/rosenblatt_distance.h"
 #include "thalweg/metrics/sample_divergence.h"
+#include "thalweg/runs/run_chains.h"
 #include "thalweg/sampling/evaluate.h"
 #include "thalweg/sampling/markov_chains.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -37,9 +37,9 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
     return result;
   }
   const bool sails = sampler == "sails" || sampler == "sails_published";
-  const ChainTarget target = sails                          ? ChainTarget::kSharpened
-                             : has_target(run.options.data) ? ChainTarget::kEnergy
-                                                            : ChainTarget::kModel;
+  const ChainTarget target = sails                            ? ChainTarget::kSharpened
+                             : has_target(run.options.target) ? ChainTarget::kEnergy
+                                                              : ChainTarget::kModel;
   ChainOptions options;
   options.chains = std::min(request.chains, request.samples);
   options.burn_in = request.burn_in;
@@ -145,4 +145,4 @@ HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
   return plot;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -8,44 +8,19 @@
 #include <variant>
 #include <vector>
 
+#include "thalweg/datasets/prepare_data.h"
 #include "thalweg/flows/model.h"
-#include "thalweg/targets/image_density.h"
+#include "thalweg/runs/target_options.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {
-
-/// Where training points come from and how their columns are treated.
-struct DataOptions {
-  std::string target;                  ///< a built-in target, drawn from as long as training lasts
-  std::int64_t samples = 0;            ///< of it: so many, again and again; 0: always new ones
-  std::string energy;                  ///< or an expression, see make_expression_target
-  std::string energy_library;          ///< or a C function, see load_energy_library
-  std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so
-  std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
-  double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
-  std::string image;        ///< or a picture, see make_image_target
-  ImageOptions image_density;
-  std::string path;  ///< or a file of points, which has precedence
-  std::string
-      validation;    ///< a file with the rows that decide when to stop; empty: a share of path
-  std::string test;  ///< a file with the rows to test on; empty: a share of path
-  std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
-  std::vector<std::string> condition;  ///< columns that the density is conditioned on
-  std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
-  std::vector<std::string> periodic;   ///< "name=lower:upper": wraps around between these
-  std::vector<std::string> integers;   ///< columns to dequantise besides those found
-  bool find_integers = true;           ///< dequantise columns of whole numbers with many repeats
-  bool drop_duplicates = false;
-  bool drop_constant = false;
-  double validation_fraction = 0.1;
-  double test_fraction = 0.1;
-};
 
 /// All options of a run.
 struct RunOptions {
   std::int64_t final_proposals = 1 << 22;  ///< for the final estimate of Z of a resampled base
   /// draws a point for the density of a flow with stochastic layers; see DensityEvaluator
   std::int64_t importance_samples = 20;
+  TargetOptions target;
   DataOptions data;
   ModelOptions model;
   TrainingOptions training;  ///< its seed is the run's

@@ -1,4 +1,4 @@
-#include "cli/profile.h"
+#include "thalweg/runs/profile.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "thalweg/metrics/free_energy_profile.h"
 #include "thalweg/sampling/evaluate.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -141,4 +141,4 @@ LineChart profile_chart(const ProfileSamples& samples, const std::shared_ptr<con
   return chart;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

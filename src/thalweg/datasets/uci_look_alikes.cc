@@ -7,8 +7,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/datasets/uci_tables.h"
 #include "thalweg/io/atomic_file.h"
-#include "thalweg/io/uci_tables.h"
 
 namespace thalweg {
 

@@ -1,4 +1,4 @@
-#include "cli/histogram_figures.h"
+#include "thalweg/runs/histogram_figures.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/sampling/evaluate.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 PlaneHistogram run_histogram(const LoadedRun& run, const Target& target,
                              const HistogramRequest& request, std::uint64_t seed,
@@ -44,4 +44,4 @@ Grid histogram_panel(std::string title, const PlaneHistogram& histogram) {
   return grid;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -1,4 +1,4 @@
-#include "thalweg/training/run_options.h"
+#include "thalweg/runs/run_options.h"
 
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
@@ -41,7 +41,7 @@ const std::vector<ColumnKey>& column_keys() {
   return keys;
 }
 
-std::string number_text(double value) {
+std::string real_text(double value) {
   std::string text = fmt::format("{}", value);
   if (text.find_first_of(".einf") == std::string::npos) text += ".0";
   return text;
@@ -66,7 +66,7 @@ std::string value_text(const OptionPlace& place) {
       [](auto* value) -> std::string {
         using T = std::remove_reference_t<decltype(*value)>;
         if constexpr (std::is_same_v<T, double>) {
-          return number_text(*value);
+          return real_text(*value);
         } else if constexpr (std::is_same_v<T, std::string>) {
           return quoted(*value);
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
@@ -75,7 +75,7 @@ std::string value_text(const OptionPlace& place) {
           return fmt::format("[{}]", fmt::join(parts, ", "));
         } else if constexpr (std::is_same_v<T, std::vector<double>>) {
           std::vector<std::string> parts;
-          for (const double part : *value) parts.push_back(number_text(part));
+          for (const double part : *value) parts.push_back(real_text(part));
           return fmt::format("[{}]", fmt::join(parts, ", "));
         } else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) {
           return fmt::format("[{}]", fmt::join(*value, ", "));
@@ -318,35 +318,35 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.importance_samples; }, 1, 1e6},
 
       {"energy", "a target's energy in kT as an expression, as \"0.5*x^2 + cos(3*y)\"",
-       [](R& r) -> P { return &r.data.energy; }},
+       [](R& r) -> P { return &r.target.energy; }},
       {"energy_library", "or a shared library with a C function thalweg_energy",
-       [](R& r) -> P { return &r.data.energy_library; }},
+       [](R& r) -> P { return &r.target.energy_library; }},
       {"energy_features", "numbers of a point, where the library does not say; 0: it does",
-       [](R& r) -> P { return &r.data.energy_features; }, 0, 1000000},
+       [](R& r) -> P { return &r.target.energy_features; }, 0, 1000000},
       {"variables", "names of the energy's columns, in order; empty: x, y, z or x0, x1, ...",
-       [](R& r) -> P { return &r.data.variables; }},
+       [](R& r) -> P { return &r.target.variables; }},
       {"half_width", "of a box around 0 that holds the energy's mass, for pictures; 0: not known",
-       [](R& r) -> P { return &r.data.half_width; }, 0, 1e9},
+       [](R& r) -> P { return &r.target.half_width; }, 0, 1e9},
 
       {"data.target", "built-in target to learn, drawn from afresh for each batch",
-       [](R& r) -> P { return &r.data.target; }},
+       [](R& r) -> P { return &r.target.name; }},
       {"data.image", "or a PNG or JPEG picture: a density in the plane, dark where it is dark",
-       [](R& r) -> P { return &r.data.image; }},
+       [](R& r) -> P { return &r.target.image; }},
       {"data.image_crop", "pixels of it to take: left, top, width, height; empty: all",
-       [](R& r) -> P { return &r.data.image_density.crop; }, 0, 1e8},
+       [](R& r) -> P { return &r.target.image_density.crop; }, 0, 1e8},
       {"data.image_embed", "width and height of a white sheet to centre it on; empty: none",
-       [](R& r) -> P { return &r.data.image_density.embed; }, 2, 1e8},
+       [](R& r) -> P { return &r.target.image_density.embed; }, 2, 1e8},
       {"data.image_threshold", "brighter pixels become white, black being 0 and white 255",
-       [](R& r) -> P { return &r.data.image_density.threshold; }, 0, 255},
+       [](R& r) -> P { return &r.target.image_density.threshold; }, 0, 255},
       {"data.image_sigma", "deviation of a blur, in pixels",
-       [](R& r) -> P { return &r.data.image_density.sigma; }, 0, 1000},
+       [](R& r) -> P { return &r.target.image_density.sigma; }, 0, 1000},
       {"data.image_centre", "where 0, 0 is, in pixels from left and bottom; empty: the middle",
-       [](R& r) -> P { return &r.data.image_density.centre; }, -1e9, 1e9},
+       [](R& r) -> P { return &r.target.image_density.centre; }, -1e9, 1e9},
       {"data.image_scale", "pixels to a unit of length; 0: the longer side is 5 long",
-       [](R& r) -> P { return &r.data.image_density.scale; }, 0, 1e9},
+       [](R& r) -> P { return &r.target.image_density.scale; }, 0, 1e9},
       {"data.samples",
        "of a built-in target to learn from, again and again; 0: fresh ones for each batch",
-       [](R& r) -> P { return &r.data.samples; }, 0, kMany},
+       [](R& r) -> P { return &r.target.samples; }, 0, kMany},
       {"data.path",
        "file of points: .npy, .csv or one entry of an array as file.npy[3]; or a folder of splits",
        [](R& r) -> P { return &r.data.path; }},

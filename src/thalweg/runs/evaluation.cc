@@ -1,4 +1,4 @@
-#include "cli/evaluation.h"
+#include "thalweg/runs/evaluation.h"
 
 #include <fmt/ranges.h>
 
@@ -6,17 +6,17 @@
 #include <cmath>
 #include <numbers>
 
-#include "cli/console.h"
-#include "cli/sampler_figures.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/gaussian_mixture_fit.h"
 #include "thalweg/metrics/importance.h"
 #include "thalweg/metrics/model_check.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/sampler_figures.h"
 #include "thalweg/sampling/evaluate.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 namespace {
 
@@ -360,7 +360,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               static_cast<std::int64_t>(rows.size()), take_rows(data->x, data->features(), rows),
               take_rows(data->context, data->context_features(), rows)};
   } else {
-    const auto target = make_target(run.options.data);
+    const auto target = make_target(run.options.target);
     if (!target->can_sample()) return {"samples of the model", 0, {}, {}};
     return {"fresh samples of " + target->name(),
             kTargetSamples,
@@ -411,7 +411,7 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
     }
   }
   std::shared_ptr<const Target> target;
-  if (has_target(run.options.data)) target = make_target(run.options.data);
+  if (has_target(run.options.target)) target = make_target(run.options.target);
   if (target)
     for (Figure& figure : energy_figures(run, target, evaluator, pool))
       figures.push_back(std::move(figure));
@@ -501,4 +501,4 @@ std::string figures_text(const std::vector<Figure>& figures) {
   return text;
 }
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "cli/evaluation.h"
 #include "thalweg/report/plot.h"
+#include "thalweg/runs/evaluation.h"
 
-namespace thalweg::cli {
+namespace thalweg {
 
 /// How profiles are estimated. The exact one is the target's energy where all columns but the first
 /// are 0: the free energy of targets whose first column is independent of the others.
@@ -40,4 +40,4 @@ std::vector<Figure> profile_figures(const ProfileSamples& samples,
 LineChart profile_chart(const ProfileSamples& samples, const std::shared_ptr<const Target>& target,
                         const ProfileRequest& request, ThreadPool& pool);
 
-}  // namespace thalweg::cli
+}  // namespace thalweg

@@ -1,0 +1,165 @@
+#include "thalweg/runs/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+
+namespace thalweg {
+
+namespace {
+
+std::vector<double> context_classes(const PreparedData& data) {
+  constexpr std::size_t kMostClasses = 1000;
+  if (data.context_features() == 0)
+    fail<ConfigError>(
+        "base.conditional: needs columns that name a class: name them in data.condition");
+  const auto width = static_cast<std::size_t>(data.context_features());
+  std::set<std::vector<double>> found;
+  for (auto row = data.context.begin(); row != data.context.end();
+       row += static_cast<std::ptrdiff_t>(width)) {
+    found.emplace(row, row + static_cast<std::ptrdiff_t>(width));
+    if (found.size() > kMostClasses)
+      fail<ConfigError>(
+          "base.conditional: expected a condition that names a class, got more than {} different "
+          "ones: Z of a base depends on its class and cannot follow a continuous condition, which "
+          "the flow's layers take without base.conditional",
+          kMostClasses);
+  }
+  std::vector<double> classes;
+  for (const std::vector<double>& row : found)
+    classes.insert(classes.end(), row.begin(), row.end());
+  return classes;
+}
+
+}  // namespace
+
+bool needs_target(const RunOptions& options) {
+  return options.training.objective == "mixed" || moves_by_target(options.model.stochastic);
+}
+
+std::shared_ptr<const Target> target_of_model(const RunOptions& options) {
+  return moves_by_target(options.model.stochastic) && has_target(options.target)
+             ? make_target(options.target)
+             : nullptr;
+}
+
+void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
+  model.features = data.features();
+  model.context_features = data.context_features();
+  model.columns = data.columns;
+  model.context_columns = data.context_columns;
+  model.base.classes.clear();
+  if (model.base.conditional != "none") model.base.classes = context_classes(data);
+}
+
+ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
+  std::vector<std::string> wanted;
+  if (with_x && model.columns.empty()) wanted = default_names(model.features);
+  if (with_x)
+    for (const ColumnOptions& column : model.columns) wanted.push_back(column.name);
+  const std::size_t features = wanted.size();
+  for (const ColumnOptions& column : model.context_columns) wanted.push_back(column.name);
+  std::vector<std::size_t> numbers;
+  const bool unnamed = table.names == default_names(table.columns());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto found = std::find(table.names.begin(), table.names.end(), wanted[i]);
+    if (found != table.names.end()) {
+      numbers.push_back(static_cast<std::size_t>(found - table.names.begin()));
+      continue;
+    }
+    if (!unnamed || table.names.size() != wanted.size())
+      fail<DataError>("the data lack column '{}'{}; the model wants {} columns", wanted[i],
+                      name_hint(wanted[i], table.names), wanted.size());
+    numbers.resize(wanted.size());
+    std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+    break;
+  }
+  ModelRows result;
+  result.rows = table.rows;
+  for (std::int64_t row = 0; row < table.rows; ++row)
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const double value =
+          table.values[static_cast<std::size_t>(row) * table.names.size() + numbers[i]];
+      if (!std::isfinite(value))
+        fail<DataError>(
+            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+            "fill the value in",
+            row + 1, table.names[numbers[i]], value);
+      (i < features ? result.x : result.context).push_back(value);
+    }
+  return result;
+}
+
+void choose_for_data(RunOptions& options, const PreparedData& data) {
+  const auto rows = static_cast<std::int64_t>(data.train.size());
+  const std::int64_t features = data.features();
+  FlowOptions& flow = options.model.flow;
+  BaseOptions& base = options.model.base;
+  TrainingOptions& training = options.training;
+  const std::int64_t width = rows < 20000 ? 64 : 128;
+  flow.hidden = {width, width};
+  // Splines keep their slopes within bounds, which affine couplings do not on heavy tails.
+  flow.kind = features == 1 ? "elementwise_spline" : "spline";
+  flow.blocks = features == 1 ? 3 : 6;
+  flow.bins = features == 1 ? 16 : 8;
+  flow.permutation = "lu";
+  const bool periodic = std::any_of(data.columns.begin(), data.columns.end(),
+                                    [](const ColumnOptions& column) { return column.periodic; });
+  if (periodic) {  // What angles can pass through.
+    flow.permutation = "swap";
+    flow.act_norm = false;
+    base.kind = "normal";
+  }
+  // A learned rejection pays where gaps between modes are wide against the number of columns;
+  // stochastic layers bridge them otherwise, and want a base without a rejection step.
+  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
+    base.kind = "resampled";
+    base.hidden = {width, width};
+  }
+  training.batch_size = std::clamp<std::int64_t>(rows / 8, 64, rows < 100000 ? 512 : 1024);
+  // A hundred passes, within what takes minutes.
+  training.iterations = std::clamp<std::int64_t>(
+      100 * rows / training.batch_size, features <= 3 ? 8000 : 4000, features <= 20 ? 10000 : 6000);
+  training.schedule = "cosine";
+  training.warm_up = 200;
+  training.final_factor = 0.01;
+  training.clip_norm = 10.0;
+  training.weight_decay = 1e-5;
+  training.weight_average = 0.99;
+  training.validation_interval = 100;
+  training.patience = 12;
+}
+
+void choose_for_energy(RunOptions& options, std::int64_t features) {
+  FlowOptions& flow = options.model.flow;
+  BaseOptions& base = options.model.base;
+  TrainingOptions& training = options.training;
+  flow.kind = features == 1 ? "elementwise_spline" : "real_nvp";
+  flow.blocks = features == 1 ? 3 : 8;
+  flow.bins = 16;
+  flow.hidden = {64, 64};
+  const bool periodic = !options.data.periodic.empty();
+  if (periodic) {  // What angles can pass through.
+    if (features > 1) flow.kind = "spline";
+    flow.permutation = "swap";
+    flow.act_norm = false;
+  }
+  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
+    base.kind = "resampled";
+    base.hidden = {64, 64};
+  }
+  training.objective = "reverse_kl";
+  training.precision = "double";
+  training.iterations = 6000;
+  training.batch_size = 512;
+  training.schedule = "cosine";
+  training.warm_up = 200;
+  training.final_factor = 0.01;
+  training.clip_norm = 10.0;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,21 @@
+#include "thalweg/runs/run_chains.h"
+
+#include "thalweg/runs/plan.h"
+
+namespace thalweg {
+
+LatentDensity latent_density(const LoadedRun& run, ChainTarget target) {
+  return {run.model->flow(), run.model->column_maps(), target,
+          target == ChainTarget::kEnergy ? make_target(run.options.target) : nullptr};
+}
+
+std::vector<WeightedKernel> chain_kernels(const std::string& sampler, double local_probability,
+                                          std::int64_t leapfrog_steps) {
+  const double local = sampler == "independence" ? 0.0 : local_probability;
+  std::vector<WeightedKernel> kernels;
+  if (local > 0.0) kernels.push_back({make_chain_kernel(sampler, leapfrog_steps), local});
+  if (local < 1.0) kernels.push_back({make_chain_kernel("independence"), 1.0 - local});
+  return kernels;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,39 @@
+#include "thalweg/runs/target_options.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/image_file.h"
+#include "thalweg/targets/energy_library.h"
+#include "thalweg/targets/expression.h"
+
+namespace thalweg {
+
+bool has_target(const TargetOptions& options) {
+  return !(options.name + options.image + options.energy + options.energy_library).empty();
+}
+
+std::shared_ptr<const Target> make_target(const TargetOptions& options) {
+  const std::pair<const char*, const std::string*> given[] = {
+      {"data.target", &options.name},
+      {"data.image", &options.image},
+      {"energy", &options.energy},
+      {"energy_library", &options.energy_library}};
+  for (const auto& first : given)
+    for (const auto& second : given)
+      if (&first < &second && !first.second->empty() && !second.second->empty())
+        fail<ConfigError>("{} and {} exclude each other: got '{}' and '{}'", first.first,
+                          second.first, *first.second, *second.second);
+  if (!options.energy_library.empty())
+    return load_energy_library(options.energy_library, options.energy_features, options.variables,
+                               options.half_width);
+  if (!options.energy.empty())
+    return make_expression_target(options.energy, options.variables, options.half_width);
+  if (!options.image.empty())
+    return make_image_target(read_image(options.image), options.image_density,
+                             std::filesystem::path(options.image).filename().string());
+  return make_target(std::string_view(options.name));
+}
+
+}  // namespace thalweg

@@ -1,0 +1,37 @@
+// Which energy or density a run learns, and how it is made.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "thalweg/targets/image_density.h"
+#include "thalweg/targets/target.h"
+
+namespace thalweg {
+
+/// A target by one of four ways; all empty: a run learns from points alone.
+struct TargetOptions {
+  std::string name;                    ///< built-in, drawn from as long as training lasts
+  std::int64_t samples = 0;            ///< of it: so many, again and again; 0: always new ones
+  std::string energy;                  ///< or an expression, see make_expression_target
+  std::string energy_library;          ///< or a C function, see load_energy_library
+  std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so
+  std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
+  double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
+  std::string image;        ///< or a picture, see make_image_target
+  ImageOptions image_density;
+
+  /// The file that the target is made from: library or picture; empty for others.
+  const std::string& file() const { return energy_library.empty() ? image : energy_library; }
+};
+
+/// Whether the options name a target, of any kind.
+bool has_target(const TargetOptions& options);
+
+/// The target that the options name. Throws ConfigError unless they name exactly one, and what
+/// making it throws.
+std::shared_ptr<const Target> make_target(const TargetOptions& options);
+
+}  // namespace thalweg
