@@ -41,10 +41,10 @@ Progress earlier_progress(const RunFolder& folder, const RunOptions& options) {
   return std::filesystem::exists(folder.checkpoint()) ? Progress::kInterrupted : Progress::kNone;
 }
 
-std::string figure_text(const std::vector<Figure>& figures, const std::string& name) {
-  const auto found = std::find_if(figures.begin(), figures.end(),
-                                  [&](const Figure& figure) { return figure.name == name; });
-  return found == figures.end() ? "-" : fmt::format("{:.4f}", found->value);
+std::string metric_text(const std::vector<Metric>& metrics, const std::string& name) {
+  const auto found = std::find_if(metrics.begin(), metrics.end(),
+                                  [&](const Metric& metric) { return metric.name == name; });
+  return found == metrics.end() ? "-" : fmt::format("{:.4f}", found->value);
 }
 
 void demo(const Arguments& arguments) {
@@ -74,7 +74,7 @@ void demo(const Arguments& arguments) {
   const bool go_on =
       std::find(earlier.begin(), earlier.end(), Progress::kInterrupted) != earlier.end();
   std::vector<LoadedRun> runs;
-  std::vector<std::vector<Figure>> figures;
+  std::vector<std::vector<Metric>> metrics;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     TrainingRequest& request = requests[i];
     const std::string out = request.out;
@@ -86,15 +86,15 @@ void demo(const Arguments& arguments) {
                           fmt::format("thalweg demo --out {} --iterations {}", arguments.out,
                                       arguments.iterations));
     runs.push_back(load_run(out));
-    figures.push_back(evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
+    metrics.push_back(evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
   }
-  write_run_report({&runs[0], &runs[1]}, figures, {}, arguments.out, pool);
+  write_run_report({&runs[0], &runs[1]}, metrics, {}, arguments.out, pool);
 
   TextTable table;
   table.header = {"two rings", "KL, nats", "integral"};
   for (std::size_t i = 0; i < runs.size(); ++i)
     table.rows.push_back(
-        {kRuns[i].label, figure_text(figures[i], "kl_nats"), figure_text(figures[i], "integral")});
+        {kRuns[i].label, metric_text(metrics[i], "kl_nats"), metric_text(metrics[i], "integral")});
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(

@@ -28,21 +28,21 @@ void evaluate(const Arguments& arguments) {
   // The split has been made: what is left are draws of the model and of its target.
   if (arguments.seed) run.options.training.seed = *arguments.seed;
   const HeldOut points = held_out_points(run, arguments.data, data);
-  const std::vector<Figure> figures = evaluate_run(run, points, data, pool);
+  const std::vector<Metric> metrics = evaluate_run(run, points, data, pool);
   if (arguments.json) {
     nlohmann::ordered_json json;
     json["run"] = arguments.run;
     json["points"] = points.source;
     json["rows"] = points.rows;
-    for (const Figure& figure : figures) {
-      json[figure.name] = figure.value;
-      if (figure.error > 0.0) json[figure.name + "_error"] = figure.error;
+    for (const Metric& metric : metrics) {
+      json[metric.name] = metric.value;
+      if (metric.error > 0.0) json[metric.name + "_error"] = metric.error;
     }
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("{}: {}\n{}", arguments.run, figures_title(points), figures_text(figures));
-  fmt::print(stderr, "{}", warning_of(figures));
+  fmt::print("{}: {}\n{}", arguments.run, metrics_title(points), metrics_text(metrics));
+  fmt::print(stderr, "{}", warning_of(metrics));
 }
 
 }  // namespace

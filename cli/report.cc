@@ -21,17 +21,17 @@ void report(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   std::vector<LoadedRun> loaded;
   std::vector<const LoadedRun*> runs;
-  std::vector<std::vector<Figure>> figures;
+  std::vector<std::vector<Metric>> metrics;
   std::optional<PreparedData> first_data;
   for (const std::string& path : arguments.runs) {
     loaded.push_back(load_run(path));
     const LoadedRun& run = loaded.back();
     std::optional<PreparedData> data = load_run_data(run);
-    figures.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    metrics.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
     if (loaded.size() == 1) first_data = std::move(data);
   }
   for (const LoadedRun& run : loaded) {
-    // Pictures and figures of one target would stand beside models of another.
+    // Pictures and metrics of one target would stand beside models of another.
     const auto aim = [](const TargetOptions& target) {
       return std::array{target.name, target.image, target.energy, target.energy_library};
     };
@@ -46,7 +46,7 @@ void report(const Arguments& arguments) {
   std::error_code error;
   std::filesystem::create_directories(out, error);
   if (error) fail<DataError>("{}: cannot make the folder: {}", out, error.message());
-  write_run_report(runs, figures, first_data, out, pool);
+  write_run_report(runs, metrics, first_data, out, pool);
   fmt::print("{}/report.html\n", out);
 }
 

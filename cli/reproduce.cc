@@ -41,12 +41,12 @@ struct Arguments {
 struct RunResult {
   std::int64_t seed = 0, steps = 0;
   double seconds = 0.0;
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
 
-  const Figure* find(const std::string& name) const {
-    const auto found = std::find_if(figures.begin(), figures.end(),
-                                    [&](const Figure& figure) { return figure.name == name; });
-    return found == figures.end() ? nullptr : &*found;
+  const Metric* find(const std::string& name) const {
+    const auto found = std::find_if(metrics.begin(), metrics.end(),
+                                    [&](const Metric& metric) { return metric.name == name; });
+    return found == metrics.end() ? nullptr : &*found;
   }
 };
 
@@ -139,7 +139,7 @@ class Reproduction {
     };
     for (ExperimentPart& row : experiment_.rows) {
       pick(row.published);
-      pick(row.published_figures);
+      pick(row.published_metrics);
     }
     std::erase_if(experiment_.comparisons, [&](const Comparison& comparison) {
       return !kept(comparison.from) || !kept(comparison.to);
@@ -175,9 +175,9 @@ class Reproduction {
     return result;
   }
 
-  /// The figures of a finished run, if there is one.
+  /// The metrics of a finished run, if there is one.
   std::optional<RunResult> load(const std::string& path) const {
-    const std::string file = path + "/figures.json";
+    const std::string file = path + "/metrics.json";
     if (!fs::exists(file)) return std::nullopt;
     RunResult result;
     try {
@@ -185,11 +185,11 @@ class Reproduction {
       result.seed = json.at("seed");
       result.steps = json.at("steps");
       result.seconds = json.at("seconds");
-      for (const auto& entry : json.at("figures")) {
+      for (const auto& entry : json.at("metrics")) {
         const auto number = [&](const char* key) {
           return entry.at(key).is_number() ? entry.at(key).get<double>() : NAN;
         };
-        result.figures.push_back(
+        result.metrics.push_back(
             {entry.at("name"), entry.at("label"), number("value"), number("error")});
       }
     } catch (const nlohmann::json::exception&) {
@@ -203,20 +203,20 @@ class Reproduction {
     json["seed"] = result.seed;
     json["steps"] = result.steps;
     json["seconds"] = result.seconds;
-    json["figures"] = nlohmann::ordered_json::array();
-    for (const Figure& figure : result.figures)
-      json["figures"].push_back({{"name", figure.name},
-                                 {"label", figure.label},
-                                 {"value", figure.value},
-                                 {"error", figure.error}});
-    write_file_atomically(path + "/figures.json", json.dump(2) + "\n");
+    json["metrics"] = nlohmann::ordered_json::array();
+    for (const Metric& metric : result.metrics)
+      json["metrics"].push_back({{"name", metric.name},
+                                 {"label", metric.label},
+                                 {"value", metric.value},
+                                 {"error", metric.error}});
+    write_file_atomically(path + "/metrics.json", json.dump(2) + "\n");
   }
 
   /// What the experiment asks for stands in place of what every evaluation says.
-  static void add_figures(RunResult& result, std::vector<Figure> figures) {
-    for (Figure& figure : figures) {
-      std::erase_if(result.figures, [&](const Figure& old) { return old.name == figure.name; });
-      result.figures.push_back(std::move(figure));
+  static void add_metrics(RunResult& result, std::vector<Metric> metrics) {
+    for (Metric& metric : metrics) {
+      std::erase_if(result.metrics, [&](const Metric& old) { return old.name == metric.name; });
+      result.metrics.push_back(std::move(metric));
     }
   }
 
@@ -224,21 +224,21 @@ class Reproduction {
     return fmt::format("{}/{}/truth/seed-{}", runs_folder_, experiment_.rows[row].key, seed);
   }
 
-  /// The figures of exact samples.
+  /// The metrics of exact samples.
   RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const {
     const std::shared_ptr<const Target> target = make_target(options(row, 0, seed).target);
     RunResult result;
     result.seed = seed;
     const auto number = static_cast<std::uint64_t>(seed);
     if (experiment_.profile)
-      add_figures(result,
-                  profile_figures(true_profile_samples(*target, *experiment_.profile, number),
+      add_metrics(result,
+                  profile_metrics(true_profile_samples(*target, *experiment_.profile, number),
                                   target, *experiment_.profile, pool));
     if (experiment_.samplers)
-      add_figures(result, sample_figures(true_samples(*target, *experiment_.samplers, number),
+      add_metrics(result, sample_metrics(true_samples(*target, *experiment_.samplers, number),
                                          target, *experiment_.samplers, number, pool));
     if (experiment_.histogram)
-      add_figures(result, histogram_figures(true_histogram(*target, *experiment_.histogram, number),
+      add_metrics(result, histogram_metrics(true_histogram(*target, *experiment_.histogram, number),
                                             target, pool));
     const std::string path = truth_folder(row, seed);
     fs::create_directories(path);
@@ -283,24 +283,24 @@ class Reproduction {
     const std::string& sampler = experiment_.columns[column].sampler;
     // The density of a run is the same whatever its sampler.
     if (sampler.empty() || sampler == "naive")
-      result.figures = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
+      result.metrics = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
     if (experiment_.profile) {
       const std::shared_ptr<const Target> target = make_target(loaded.options.target);
-      add_figures(result,
-                  profile_figures(profile_samples(loaded, target, *experiment_.profile, pool),
+      add_metrics(result,
+                  profile_metrics(profile_samples(loaded, target, *experiment_.profile, pool),
                                   target, *experiment_.profile, pool));
     }
     if (experiment_.histogram) {
       const std::shared_ptr<const Target> target = make_target(loaded.options.target);
-      add_figures(result, histogram_figures(run_histogram(loaded, *target, *experiment_.histogram,
+      add_metrics(result, histogram_metrics(run_histogram(loaded, *target, *experiment_.histogram,
                                                           static_cast<std::uint64_t>(seed), pool),
                                             target, pool));
     }
     if (!sampler.empty()) {
       const SamplerResult samples = sampled(loaded, sampler, pool);
-      add_figures(result, samples.figures);
-      add_figures(result,
-                  sample_figures(samples.x, make_target(loaded.options.target),
+      add_metrics(result, samples.metrics);
+      add_metrics(result,
+                  sample_metrics(samples.x, make_target(loaded.options.target),
                                  *experiment_.samplers, static_cast<std::uint64_t>(seed), pool));
     }
     fs::create_directories(folder(row, column, seed));
@@ -379,7 +379,7 @@ class Reproduction {
   Summary summary(const std::vector<RunResult>& runs, const std::string& name) const {
     std::vector<double> values;
     for (const RunResult& result : runs)
-      if (const Figure* figure = result.find(name)) values.push_back(figure->value);
+      if (const Metric* metric = result.find(name)) values.push_back(metric->value);
     return summarise(values, experiment_.spread == "deviation");
   }
 
@@ -391,7 +391,7 @@ class Reproduction {
     for (const auto& row : results_)
       for (const auto& cell : row)
         for (const RunResult& result : cell)
-          if (const Figure* figure = result.find(name)) return figure->label;
+          if (const Metric* metric = result.find(name)) return metric->label;
     return name;
   }
 
@@ -432,7 +432,7 @@ class Reproduction {
     TextTable result;
     result.caption = wanted.caption;
     result.header = {"row", "model"};
-    for (const std::string& name : wanted.figures) result.header.push_back(label_of(name));
+    for (const std::string& name : wanted.metrics) result.header.push_back(label_of(name));
     result.header.insert(result.header.end(), {"runs", "time a run"});
     const auto add = [&](std::size_t row, const std::string& name,
                          const std::vector<RunResult>& runs,
@@ -440,14 +440,14 @@ class Reproduction {
       std::vector<std::string> line = {experiment_.rows[row].name, name};
       std::vector<double> seconds;
       for (const RunResult& run : runs) seconds.push_back(run.seconds);
-      for (const std::string& figure : wanted.figures)
-        line.push_back(summary_text(summary(runs, figure)));
+      for (const std::string& metric : wanted.metrics)
+        line.push_back(summary_text(summary(runs, metric)));
       line.push_back(fmt::format("{}", runs.size()));
       line.push_back(runs.empty() || !trained ? "-" : format_duration(summarise(seconds).mean));
       if (ours) result.rows.push_back(std::move(line));
       if (!first || published.empty()) return;
       line = {experiment_.rows[row].name, name + ", published"};
-      for (std::size_t i = 0; i < wanted.figures.size(); ++i)
+      for (std::size_t i = 0; i < wanted.metrics.size(); ++i)
         line.push_back(published_text(published, i));
       line.insert(line.end(), {"-", "-"});
       result.rows.push_back(std::move(line));
@@ -455,9 +455,9 @@ class Reproduction {
     for (std::size_t row = 0; row < results_.size(); ++row) {
       for (std::size_t column = 0; column < results_[row].size(); ++column)
         add(row, experiment_.columns[column].name, results_[row][column],
-            experiment_.rows[row].published_figures.empty()
+            experiment_.rows[row].published_metrics.empty()
                 ? experiment_.columns[column].published
-                : experiment_.rows[row].published_figures[column],
+                : experiment_.rows[row].published_metrics[column],
             true, !experiment_.columns[column].published_only);
       if (!experiment_.truth.empty()) add(row, experiment_.truth, truths_[row], {}, false, true);
     }
@@ -592,7 +592,7 @@ class Reproduction {
       for (std::size_t row = 0; row < results_.size(); ++row)
         for (std::size_t column = 0; column < results_[row].size(); ++column) {
           const std::string path = folder(row, column, 1);
-          if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+          if (!wanted(picture, column) || !fs::exists(path + "/metrics.json")) continue;
           const LoadedRun run = load_run(path);
           const std::shared_ptr<const Target> target = make_target(run.options.target);
           LineChart chart = profile_chart(profile_samples(run, target, *experiment_.profile, pool),
@@ -623,7 +623,7 @@ class Reproduction {
       for (std::size_t row = 0; row < results_.size(); ++row)
         for (std::size_t column = 0; column < results_[row].size(); ++column) {
           const std::string path = folder(row, column, 1);
-          if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+          if (!wanted(picture, column) || !fs::exists(path + "/metrics.json")) continue;
           ScatterPlot plot = stage_maps(load_run(path), pool);
           plot.title = experiment_.columns[column].name;
           show(plot, fmt::format("stages-{}-{}", experiment_.rows[row].key,
@@ -652,7 +652,7 @@ class Reproduction {
     std::pair<std::vector<LoadedRun>, std::vector<std::string>> result;
     for (std::size_t column = 0; column < results_[row].size(); ++column) {
       const std::string path = folder(row, column, 1);
-      if (!wanted(picture, column) || !fs::exists(path + "/figures.json")) continue;
+      if (!wanted(picture, column) || !fs::exists(path + "/metrics.json")) continue;
       result.first.push_back(load_run(path));
       result.second.push_back(experiment_.columns[column].name);
     }
@@ -673,7 +673,7 @@ class Reproduction {
       const ExperimentPart& part = experiment_.columns[column];
       const std::string path = run_folder(row, column, 1);
       if (part.sampler.empty() || !wanted(picture, column) ||
-          !fs::exists(folder(row, column, 1) + "/figures.json"))
+          !fs::exists(folder(row, column, 1) + "/metrics.json"))
         continue;
       const LoadedRun run = load_run(path);
       if (plot.panels.empty())

@@ -277,8 +277,8 @@ void train(const Arguments& arguments) {
           ? " (no better validation any more)"
       : outcome.reason == StopReason::kTimeBudget ? " (time is up)"
                                                   : "",
-      outcome.figures_title, figures_text(outcome.figures));
-  fmt::print(stderr, "{}", warning_of(outcome.figures));
+      outcome.metrics_title, metrics_text(outcome.metrics));
+  fmt::print(stderr, "{}", warning_of(outcome.metrics));
   fmt::print(
       "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
       "  thalweg doctor {}\n",

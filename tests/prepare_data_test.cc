@@ -1,5 +1,4 @@
 // From tables to points: what is found, what is refused.
-#include "thalweg/runs/plan.h"
 #include "thalweg/datasets/prepare_data.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +11,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/runs/plan.h"
 
 namespace thalweg {
 namespace {

@@ -105,14 +105,14 @@ TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
   EXPECT_NE(first.text.find("resampled minus Gaussian"), std::string::npos) << first.text;
   const std::string base = folder.path("out/small/scale-1/");
   EXPECT_TRUE(fs::exists(base + "report.html"));
-  const std::string figures = base + "rings/resampled/seed-2/figures.json";
+  const std::string figures = base + "rings/resampled/seed-2/metrics.json";
   const auto json = nlohmann::json::parse(contents(figures));
   EXPECT_EQ(json.at("steps"), 20);
   const auto written = fs::last_write_time(figures);
   const std::string table = contents(base + "table.txt");
 
   // What is finished is not trained again; one lost run alone is made anew, to the same figures.
-  const std::string lost = contents(base + "rings/gaussian/seed-1/figures.json");
+  const std::string lost = contents(base + "rings/gaussian/seed-1/metrics.json");
   fs::remove_all(base + "rings/gaussian/seed-1");
   const Outcome second = run(command);
   ASSERT_EQ(second.code, 0) << second.text;
@@ -120,7 +120,7 @@ TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
   const auto metrics = [](const std::string& text) {
     return nlohmann::json::parse(text).at("figures");
   };
-  EXPECT_EQ(metrics(contents(base + "rings/gaussian/seed-1/figures.json")), metrics(lost));
+  EXPECT_EQ(metrics(contents(base + "rings/gaussian/seed-1/metrics.json")), metrics(lost));
   EXPECT_NE(table, "");
 }
 
@@ -144,7 +144,7 @@ thinning = 2
 [[rows]]
 key = "four"
 name = "four"
-published_figures = [[0.25, ""], [], ["", 0.75]]
+published_metrics = [[0.25, ""], [], ["", 0.75]]
 [[columns]]
 key = "naive"
 name = "naive"
@@ -161,7 +161,7 @@ name = "another model"
 published_only = true
 [[tables]]
 caption = "Samples."
-figures = ["off_modes", "sample_ks"]
+metrics = ["off_modes", "sample_ks"]
 )";
   const std::string file = folder.file("samplers.toml", experiment);
   const Outcome outcome = run("reproduce " + file + " --quiet --out " + folder.path("out"));
@@ -172,10 +172,10 @@ figures = ["off_modes", "sample_ks"]
   const std::string base = folder.path("out/samplers/scale-1/four/");
   EXPECT_TRUE(fs::exists(base + "shared/seed-1/model.safetensors"));
   EXPECT_FALSE(fs::exists(base + "naive/seed-1/model.safetensors"));
-  const auto figures = nlohmann::json::parse(contents(base + "sails/seed-1/figures.json"));
+  const auto figures = nlohmann::json::parse(contents(base + "sails/seed-1/metrics.json"));
   EXPECT_NE(figures.dump().find("accepted_local"), std::string::npos);
   // Naive draws are judged as the others are, not as any evaluation does.
-  const auto naive = nlohmann::json::parse(contents(base + "naive/seed-1/figures.json"));
+  const auto naive = nlohmann::json::parse(contents(base + "naive/seed-1/metrics.json"));
   std::vector<std::string> labels;
   for (const auto& figure : naive.at("figures"))
     if (figure.at("name") == "off_modes") labels.push_back(figure.at("label"));
@@ -210,10 +210,10 @@ upper = 3
 limit = 2.5
 [[tables]]
 caption = "As published"
-figures = ["bias", "reweighted_total"]
+metrics = ["bias", "reweighted_total"]
 [[tables]]
 caption = "Fixed edges"
-figures = ["fixed_bias", "fixed_absolute", "fixed_reweighted_absolute"]
+metrics = ["fixed_bias", "fixed_absolute", "fixed_reweighted_absolute"]
 [[rows]]
 key = "circle"
 name = "circle"
@@ -245,7 +245,7 @@ title = "Samples"
        {"As published", "Fixed edges", "affine, published", "0.25 ± 0.5", "true samples",
         "Differences in bias", "Differences in reweighted: bias", "standard deviation over runs"})
     EXPECT_NE(table.find(part), std::string::npos) << part << table;
-  const auto figures = nlohmann::json::parse(contents(base + "circle/truth/seed-2/figures.json"));
+  const auto figures = nlohmann::json::parse(contents(base + "circle/truth/seed-2/metrics.json"));
   EXPECT_EQ(figures.at("figures").size(), 14U);
   for (const char* picture :
        {"profile-circle-affine.png", "profile-circle-spline.svg", "samples-circle.png"})
@@ -270,7 +270,7 @@ samples = 20000
 bins = 10
 [[tables]]
 caption = "Histograms"
-figures = ["histogram_kl"]
+metrics = ["histogram_kl"]
 [[rows]]
 key = "corner"
 name = "corner"
@@ -300,7 +300,7 @@ y = ["histogram_kl"]
   const std::string base = folder.path("out/own/scale-1/");
   const auto kl = [&](const std::string& kind) {
     const auto json =
-        nlohmann::json::parse(contents(base + "corner/" + kind + "/seed-1/figures.json"));
+        nlohmann::json::parse(contents(base + "corner/" + kind + "/seed-1/metrics.json"));
     for (const auto& figure : json.at("figures"))
       if (figure.at("name") == "histogram_kl") return figure.at("value").get<double>();
     return std::nan("");
@@ -319,7 +319,7 @@ TEST(Reproduce, GoesOnWithARunThatHasOnlyACheckpoint) {
   const std::string command =
       "reproduce " + file + " --seeds 1 --columns gaussian --out " + folder.path("out");
   ASSERT_EQ(run(command).code, 0);
-  const std::string figures = folder.path("out/small/scale-1/rings/gaussian/seed-1/figures.json");
+  const std::string figures = folder.path("out/small/scale-1/rings/gaussian/seed-1/metrics.json");
   const auto before = nlohmann::json::parse(contents(figures)).at("figures");
   fs::remove(figures);
   ASSERT_EQ(run(command).code, 0);
@@ -333,7 +333,7 @@ TEST(Reproduce, ScaleShortensTraining) {
       run("reproduce " + file + " --scale 0.1 --seeds 1 --columns gaussian --out " +
           folder.path("out"));
   ASSERT_EQ(outcome.code, 0) << outcome.text;
-  const std::string figures = folder.path("out/small/scale-0.1/rings/gaussian/seed-1/figures.json");
+  const std::string figures = folder.path("out/small/scale-0.1/rings/gaussian/seed-1/metrics.json");
   EXPECT_EQ(nlohmann::json::parse(contents(figures)).at("steps"), 2);
 }
 
@@ -345,7 +345,7 @@ TEST(Reproduce, RefusesRunsMadeWithOtherSettings) {
   ASSERT_EQ(run(command).code, 0);
   const std::string base = folder.path("out/small/scale-1/rings/gaussian/seed-1/");
   const std::string config = contents(base + "config.toml");
-  fs::remove(base + "figures.json");
+  fs::remove(base + "metrics.json");
   folder.file("small.toml", small_experiment("training.learning_rate = 0.5\n"));
   const Outcome outcome = run(command);
   EXPECT_EQ(outcome.code, 2);

@@ -13,7 +13,7 @@
 #include "thalweg/metrics/importance.h"
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/report/progress.h"
-#include "thalweg/runs/sampler_figures.h"
+#include "thalweg/runs/sampler_metrics.h"
 #include "thalweg/sampling/evaluate.h"
 
 namespace thalweg {
@@ -23,7 +23,7 @@ namespace {
 constexpr std::int64_t kTargetSamples = 20000;
 
 /// Mean and its standard error.
-Figure mean_of(std::string name, std::string label, const std::vector<double>& values) {
+Metric mean_of(std::string name, std::string label, const std::vector<double>& values) {
   double mean = 0.0, square = 0.0;
   const auto count = static_cast<double>(values.size());
   for (const double value : values) mean += value / count;
@@ -46,14 +46,14 @@ std::vector<double> joined(const std::vector<double>& context, std::int64_t cont
   return result;
 }
 
-std::vector<Figure> baselines(const PreparedData& data, const HeldOut& points, std::int64_t seed) {
+std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::int64_t seed) {
   const std::int64_t features = data.features(), given = data.context_features();
   std::vector<double> train = take_rows(data.x, features, data.train);
   dequantise(train, data.columns, static_cast<std::uint64_t>(seed));
   const std::vector<double> joint_train =
       joined(take_rows(data.context, given, data.train), given, train, features);
   const std::vector<double> joint_test = joined(points.context, given, points.x, features);
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
   for (const std::int64_t components : {1, 10}) {
     GaussianMixtureFitOptions options;
     options.components = components;
@@ -69,10 +69,10 @@ std::vector<Figure> baselines(const PreparedData& data, const HeldOut& points, s
       const std::vector<double> marginal = fit.leading(given).log_prob(points.context);
       for (std::size_t row = 0; row < values.size(); ++row) values[row] -= marginal[row];
     }
-    figures.push_back(components == 1 ? mean_of("gaussian", "fitted Gaussian", values)
+    metrics.push_back(components == 1 ? mean_of("gaussian", "fitted Gaussian", values)
                                       : mean_of("mixture", "mixture of 10 Gaussians", values));
   }
-  return figures;
+  return metrics;
 }
 
 /// Normal proposals three times as wide as the samples, with their log densities: what meets modes
@@ -122,7 +122,7 @@ std::vector<double> difference(std::vector<double> a, const std::vector<double>&
 
 /// Share of the target's mass that the model misses: from exact samples where there are any, else
 /// from samples of the model and of a wide proposal; none where too few of these count.
-std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target& target,
+std::optional<Metric> missed_metric(const WeightedSamples& samples, const Target& target,
                                     const RowFunction& truth, DensityEvaluator& evaluator,
                                     std::uint64_t seed) {
   const std::int64_t features = target.features();
@@ -155,12 +155,12 @@ std::optional<Figure> missed_figure(const WeightedSamples& samples, const Target
       return std::nullopt;
     log_integral = estimate.log_integral;
   }
-  return Figure{"missed_share", "share of the target that is missed",
+  return Metric{"missed_share", "share of the target that is missed",
                 missed_share(log_weights, log_target, log_model, log_integral), 0.0, 4};
 }
 
-/// What some samples of the model say beside as many exact ones, whose own figures are the floor.
-std::vector<Figure> sample_check_figures(const LoadedRun& run,
+/// What some samples of the model say beside as many exact ones, whose own metrics are the floor.
+std::vector<Metric> sample_check_metrics(const LoadedRun& run,
                                          const std::shared_ptr<const Target>& target,
                                          ThreadPool& pool) {
   const SamplerRequest request{.samples = 2000};  // half a second's work
@@ -169,26 +169,26 @@ std::vector<Figure> sample_check_figures(const LoadedRun& run,
       FlowSampler(*run.model, pool, seed, Precision::kDouble).next(request.samples);
   if (!std::all_of(x.begin(), x.end(), [](double value) { return std::isfinite(value); }))
     return {};
-  const std::vector<Figure> model = sample_figures(x, target, request, seed, pool);
-  const std::vector<Figure> exact =
-      sample_figures(true_samples(*target, request, seed), target, request, seed, pool);
-  std::vector<Figure> figures;
+  const std::vector<Metric> model = sample_metrics(x, target, request, seed, pool);
+  const std::vector<Metric> exact =
+      sample_metrics(true_samples(*target, request, seed), target, request, seed, pool);
+  std::vector<Metric> metrics;
   for (const auto& [name, label] :
        {std::pair{"sample_kl", "KL(model || target) by neighbours"},
         std::pair{"off_modes", "samples outside of 97.5 % regions"},
         std::pair{"sample_ks_justel", "KS in the plane, from the density"}})
     for (std::size_t i = 0; i < model.size(); ++i) {
       if (model[i].name != name) continue;
-      figures.push_back({name, label, model[i].value, 0.0, 4});
-      figures.push_back(
+      metrics.push_back({name, label, model[i].value, 0.0, 4});
+      metrics.push_back(
           {std::string(name) + "_floor", "  of exact samples", exact[i].value, 0.0, 4});
     }
-  return figures;
+  return metrics;
 }
 
 /// Mean and variance of the target's columns, from weighted samples of the model; of the first
 /// columns where there are many.
-std::vector<Figure> moment_figures(const WeightedSamples& samples, const ModelOptions& model) {
+std::vector<Metric> moment_metrics(const WeightedSamples& samples, const ModelOptions& model) {
   constexpr std::int64_t kColumns = 8;
   const std::vector<std::string> names = [&] {
     std::vector<std::string> result;
@@ -196,7 +196,7 @@ std::vector<Figure> moment_figures(const WeightedSamples& samples, const ModelOp
     return result.empty() ? default_names(model.features) : result;
   }();
   const std::vector<double> log_weights = samples.log_weights();
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
   for (std::int64_t column = 0; column < std::min(kColumns, model.features); ++column) {
     const auto number = static_cast<std::size_t>(column);
     if (!model.columns.empty() && model.columns[number].periodic) continue;
@@ -208,11 +208,11 @@ std::vector<Figure> moment_figures(const WeightedSamples& samples, const ModelOp
     for (double& value : values) value = (value - mean.value) * (value - mean.value);
     const WeightedMean variance = weighted_mean(log_weights, values);
     const std::string& name = names[number];
-    figures.push_back({"mean_" + name, "mean of " + name + ", reweighted", mean.value, mean.error});
-    figures.push_back({"variance_" + name, "variance of " + name + ", reweighted", variance.value,
+    metrics.push_back({"mean_" + name, "mean of " + name + ", reweighted", mean.value, mean.error});
+    metrics.push_back({"variance_" + name, "variance of " + name + ", reweighted", variance.value,
                        variance.error});
   }
-  return figures;
+  return metrics;
 }
 
 /// Whether Stimper et al. 2022 published their metric on a grid for a target.
@@ -221,44 +221,44 @@ bool published_grid(const std::string& target) {
 }
 
 /// What is known from the target's density alone.
-std::vector<Figure> energy_figures(const LoadedRun& run,
+std::vector<Metric> energy_metrics(const LoadedRun& run,
                                    const std::shared_ptr<const Target>& target,
                                    DensityEvaluator& evaluator, ThreadPool& pool) {
   const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
   const WeightedSamples samples = weighted_samples(run, target, kTargetSamples, seed, pool);
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
   const std::vector<double> log_weights = samples.log_weights();
   if (!std::all_of(log_weights.begin(), log_weights.end(),
                    [](double value) { return value < INFINITY; })) {
-    figures.push_back({"effective_share", "effective share of samples", 0.0});
-    return figures;
+    metrics.push_back({"effective_share", "effective share of samples", 0.0});
+    return metrics;
   }
   const ImportanceEstimate estimate = importance_estimate(log_weights);
-  figures.push_back({"effective_share", "effective share of samples", estimate.effective_share});
-  figures.push_back({"pareto_k", "Pareto k of the weights", pareto_shape(log_weights), 0.0, 3});
-  figures.push_back({"log_integral", "log integral of exp(-energy)", estimate.log_integral,
+  metrics.push_back({"effective_share", "effective share of samples", estimate.effective_share});
+  metrics.push_back({"pareto_k", "Pareto k of the weights", pareto_shape(log_weights), 0.0, 3});
+  metrics.push_back({"log_integral", "log integral of exp(-energy)", estimate.log_integral,
                      log_integral_error(estimate, *run.model)});
   const bool stochastic = run.model->flow().stochastic();
-  Figure reverse =
+  Metric reverse =
       mean_of("reverse_kl_nats",
               stochastic ? "KL(model || target) of paths, nats" : "KL(model || target), nats",
               difference(samples.log_model, samples.log_target));
   reverse.value += target->log_normaliser().value_or(estimate.log_integral);
-  figures.push_back(reverse);
+  metrics.push_back(reverse);
   const auto& columns = run.options.model.columns;
-  for (Figure& figure : moment_figures(samples, run.options.model))
-    figures.push_back(std::move(figure));
+  for (Metric& metric : moment_metrics(samples, run.options.model))
+    metrics.push_back(std::move(metric));
   // A density that is an estimate says too little where it is small.
-  if (stochastic) return figures;
+  if (stochastic) return metrics;
   // A wide proposal leaves bounds, where the model has no density, and meets a circle many times.
   if (std::any_of(columns.begin(), columns.end(), [](const ColumnOptions& column) {
         return std::isfinite(column.lower) || std::isfinite(column.upper);
       }))
-    return figures;
+    return metrics;
   const RowFunction truth = target_log_density(target, pool);
-  if (const auto missed = missed_figure(samples, *target, truth, evaluator, seed))
-    figures.push_back(*missed);
-  return figures;
+  if (const auto missed = missed_metric(samples, *target, truth, evaluator, seed))
+    metrics.push_back(*missed);
+  return metrics;
 }
 
 }  // namespace
@@ -372,26 +372,26 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
   return points;
 }
 
-std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
+std::vector<Metric> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool) {
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
   const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
   const std::int64_t draws = run.options.importance_samples;
   const bool estimated = run.model->flow().stochastic();
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
   if (points.rows > 0) {
-    figures.push_back(
+    metrics.push_back(
         mean_of("log_likelihood",
                 estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
                 evaluator.log_prob(points.x, points.context)));
     if (estimated && draws > 1)
-      figures.push_back(mean_of("log_likelihood_bound", "  its lower bound, of 1 draw",
+      metrics.push_back(mean_of("log_likelihood_bound", "  its lower bound, of 1 draw",
                                 DensityEvaluator(*run.model, pool, Precision::kDouble)
                                     .log_prob(points.x, points.context)));
   }
   if (data)
-    for (Figure& figure : baselines(*data, points, run.options.training.seed))
-      figures.push_back(std::move(figure));
+    for (Metric& metric : baselines(*data, points, run.options.training.seed))
+      metrics.push_back(std::move(metric));
   if (const ResampledBase* base = run.model->resampled()) {
     const auto values = std::as_const(*run.model).parameters().values(base->normaliser());
     const auto errors = std::as_const(*run.model).parameters().values(base->normaliser_error());
@@ -401,11 +401,11 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
       mean += values[i] / count;
       squares += errors[i] * errors[i];
     }
-    figures.push_back({"normaliser", "Z of the resampled base", mean, std::sqrt(squares) / count});
+    metrics.push_back({"normaliser", "Z of the resampled base", mean, std::sqrt(squares) / count});
     const ClassTable& classes = base->classes();
     for (std::int64_t number = 0; number < classes.count(); ++number) {
       const auto index = static_cast<std::size_t>(number);
-      figures.push_back({fmt::format("normaliser_{}", number + 1),
+      metrics.push_back({fmt::format("normaliser_{}", number + 1),
                          fmt::format("  of class {}", fmt::join(classes.context(number), ", ")),
                          values[index], errors[index]});
     }
@@ -413,32 +413,32 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
   std::shared_ptr<const Target> target;
   if (has_target(run.options.target)) target = make_target(run.options.target);
   if (target)
-    for (Figure& figure : energy_figures(run, target, evaluator, pool))
-      figures.push_back(std::move(figure));
+    for (Metric& metric : energy_metrics(run, target, evaluator, pool))
+      metrics.push_back(std::move(metric));
   if (target && target->can_sample())
-    for (Figure& figure : sample_check_figures(run, target, pool))
-      figures.push_back(std::move(figure));
+    for (Metric& metric : sample_check_metrics(run, target, pool))
+      metrics.push_back(std::move(metric));
   if (target && run.model->flow().features() == 2) {
     const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
     if (const auto log_normaliser = target->log_normaliser()) {
       const RowFunction truth = target_log_density(target, pool);
       const double half_width = std::max(3.0, target->half_width());
       const GridDivergence divergence = grid_divergence(truth, *log_normaliser, model, half_width);
-      figures.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
+      metrics.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
       if (published_grid(target->name())) {
-        figures.push_back({"kl_as_published", "KL as published", divergence.as_published});
-        figures.push_back(
+        metrics.push_back({"kl_as_published", "KL as published", divergence.as_published});
+        metrics.push_back(
             {"kl_published_floor", "  its value for an exact model", divergence.published_floor});
       }
-      figures.push_back({"kl_not_finite", "  grid points without a density",
+      metrics.push_back({"kl_not_finite", "  grid points without a density",
                          static_cast<double>(divergence.non_finite), 0.0, 0});
       std::vector<double> log_target = truth(points.x);
       for (double& value : log_target) value -= *log_normaliser;
-      figures.insert(figures.begin() + (estimated && draws > 1 ? 2 : 1),
+      metrics.insert(metrics.begin() + (estimated && draws > 1 ? 2 : 1),
                      mean_of("target_log_likelihood", "the target itself", log_target));
     }
     // The density of paths is an estimate, whose noise hides what a grid says.
-    if (!run.options.model.stochastic.kinds.empty()) return figures;
+    if (!run.options.model.stochastic.kinds.empty()) return metrics;
     // Of angles one turn; the density repeats.
     const auto& columns = run.options.model.columns;
     const bool turns = !columns.empty() && columns.front().periodic;
@@ -452,11 +452,11 @@ std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
             : density_integral(*run.model,
                                FlowSampler(*run.model, pool, seed, Precision::kDouble).next(10000),
                                {}, pool);
-    figures.push_back({"integral", "integral of the density", integral.value});
-    figures.push_back({"integral_not_finite", "  grid points where it is not finite",
+    metrics.push_back({"integral", "integral of the density", integral.value});
+    metrics.push_back({"integral_not_finite", "  grid points where it is not finite",
                        static_cast<double>(integral.non_finite), 0.0, 0});
   }
-  return figures;
+  return metrics;
 }
 
 double log_integral_error(const ImportanceEstimate& estimate, const Model& model) {
@@ -468,36 +468,36 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
                         model.parameters().values(base->normaliser())[0]);
 }
 
-std::string warning_of(const std::vector<Figure>& figures) {
+std::string warning_of(const std::vector<Metric>& metrics) {
   std::string text;
-  for (const Figure& figure : figures) {
-    if (figure.name == "missed_share" && figure.value > 0.05)
+  for (const Metric& metric : metrics) {
+    if (metric.name == "missed_share" && metric.value > 0.05)
       text += fmt::format(
           "warning: the model has next to no density on about {:.0f} % of the target's mass: modes "
           "seem to be lost; try more training.annealing_steps, base.kind=resampled or mixture, or "
           "another seed\n",
-          100.0 * figure.value);
-    if (figure.name == "pareto_k" && !(figure.value < 0.7))
+          100.0 * metric.value);
+    if (metric.name == "pareto_k" && !(metric.value < 0.7))
       text += fmt::format(
           "warning: Pareto k of the weights is {:.2f}: above 0.7 the log integral and the "
           "reweighted means are not reliable; train longer, or choose another flow or base\n",
-          figure.value);
+          metric.value);
   }
   return text;
 }
 
-std::string figures_title(const HeldOut& points) {
+std::string metrics_title(const HeldOut& points) {
   if (points.rows == 0) return "estimates from weighted samples of the model:";
   return fmt::format("mean log likelihood in nats over {} {}, and more:", points.rows,
                      points.source);
 }
 
-std::string figures_text(const std::vector<Figure>& figures) {
+std::string metrics_text(const std::vector<Metric>& metrics) {
   std::string text;
-  for (const Figure& figure : figures)
+  for (const Metric& metric : metrics)
     text +=
-        fmt::format("  {:<34} {:>12}{}\n", figure.label, number_text(figure.value, figure.decimals),
-                    figure.error > 0.0 ? " +- " + number_text(figure.error, 5) : "");
+        fmt::format("  {:<34} {:>12}{}\n", metric.label, number_text(metric.value, metric.decimals),
+                    metric.error > 0.0 ? " +- " + number_text(metric.error, 5) : "");
   return text;
 }
 

@@ -1,4 +1,4 @@
-// How good a trained model is, in figures.
+// How good a trained model is, in metrics.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,12 @@
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/metrics/importance.h"
+#include "thalweg/metrics/metric.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
 #include "thalweg/targets/target.h"
 
 namespace thalweg {
-
-/// One figure; `error` is a standard error, 0 where there is none.
-struct Figure {
-  std::string name;   ///< "log_likelihood"
-  std::string label;  ///< as people read it
-  double value = 0.0, error = 0.0;
-  int decimals = 5;  ///< after the point, as people read it
-};
 
 /// Points on which a model is judged, dequantised.
 struct HeldOut {
@@ -76,19 +69,19 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
 /// of its integral, means and variances of its columns, and the share of its mass that the model
 /// misses; where it can be sampled, distances of samples from exact ones beside those of exact ones
 /// from others.
-std::vector<Figure> evaluate_run(const LoadedRun& run, const HeldOut& points,
+std::vector<Metric> evaluate_run(const LoadedRun& run, const HeldOut& points,
                                  const std::optional<PreparedData>& data, ThreadPool& pool);
 
 /// The error of a log integral by draws of a model: that of the weights, and of a base's Z.
 double log_integral_error(const ImportanceEstimate& estimate, const Model& model);
 
 /// A line about modes that seem to be lost; empty if there is nothing to say.
-std::string warning_of(const std::vector<Figure>& figures);
+std::string warning_of(const std::vector<Metric>& metrics);
 
-/// What the figures are about, in words.
-std::string figures_title(const HeldOut& points);
+/// What the metrics are about, in words.
+std::string metrics_title(const HeldOut& points);
 
-/// The figures as an aligned table.
-std::string figures_text(const std::vector<Figure>& figures);
+/// The metrics as an aligned table.
+std::string metrics_text(const std::vector<Metric>& metrics);
 
 }  // namespace thalweg

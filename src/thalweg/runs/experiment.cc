@@ -161,7 +161,7 @@ ExperimentPart read_part(Keys& keys) {
   part.settings = keys.settings("settings");
   part.data = keys.text("data");
   part.published = keys.published("published");
-  part.published_figures = keys.published_lists("published_figures");
+  part.published_metrics = keys.published_lists("published_metrics");
   part.sampler = keys.text("sampler");
   part.run = keys.text("run");
   part.published_only = keys.flag("published_only");
@@ -180,10 +180,10 @@ void check(const Experiment& experiment) {
       fail<ConfigError>("{}: row '{}': expected {} published values, got {}", experiment.name,
                         row.key, experiment.columns.size(), row.published.size());
   for (const ExperimentPart& row : experiment.rows)
-    if (!row.published_figures.empty() && row.published_figures.size() != experiment.columns.size())
-      fail<ConfigError>("{}: row '{}': expected {} lists of published figures, got {}",
+    if (!row.published_metrics.empty() && row.published_metrics.size() != experiment.columns.size())
+      fail<ConfigError>("{}: row '{}': expected {} lists of published metrics, got {}",
                         experiment.name, row.key, experiment.columns.size(),
-                        row.published_figures.size());
+                        row.published_metrics.size());
   std::vector<std::string> known;
   for (const ExperimentPart& column : experiment.columns) known.push_back(column.key);
   const auto want_column = [&](const std::string& key) {
@@ -191,13 +191,13 @@ void check(const Experiment& experiment) {
       fail<ConfigError>("{}: unknown column '{}'{}", experiment.name, key, name_hint(key, known));
   };
   for (const ExperimentPart& column : experiment.columns) {
-    const std::size_t figures =
-        experiment.tables.empty() ? 0 : experiment.tables.front().figures.size();
-    if (!column.published.empty() && column.published.size() != figures)
+    const std::size_t metrics =
+        experiment.tables.empty() ? 0 : experiment.tables.front().metrics.size();
+    if (!column.published.empty() && column.published.size() != metrics)
       fail<ConfigError>(
           "{}: column '{}': expected {} published values, as the first table has, got "
           "{}",
-          experiment.name, column.key, figures, column.published.size());
+          experiment.name, column.key, metrics, column.published.size());
   }
   if (experiment.spread != "error" && experiment.spread != "deviation")
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
@@ -257,7 +257,7 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
   if (const std::string spread = keys.text("spread"); !spread.empty()) result.spread = spread;
   result.truth = keys.text("truth");
   keys.tables("tables", [&](Keys& part) {
-    result.tables.push_back({part.text("caption", true), part.texts("figures")});
+    result.tables.push_back({part.text("caption", true), part.texts("metrics")});
   });
   keys.table("profile", [&](Keys& part) {
     ProfileRequest& profile = result.profile.emplace();
@@ -344,7 +344,7 @@ Experiment find_experiment(const std::string& name) {
     };
     for (ExperimentPart& row : runs.rows) {
       if (!row.published.empty()) pick(row.published);
-      if (!row.published_figures.empty()) pick(row.published_figures);
+      if (!row.published_metrics.empty()) pick(row.published_metrics);
     }
     pick(runs.columns);
     std::erase_if(runs.comparisons, [&](const Comparison& comparison) {

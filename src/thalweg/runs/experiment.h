@@ -1,4 +1,4 @@
-// A published table or figure as an experiment: which runs it takes, and what was published.
+// A published table or metric as an experiment: which runs it takes, and what was published.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "thalweg/runs/histogram_figures.h"
+#include "thalweg/runs/histogram_metrics.h"
 #include "thalweg/runs/profile.h"
 #include "thalweg/runs/run_options.h"
-#include "thalweg/runs/sampler_figures.h"
+#include "thalweg/runs/sampler_metrics.h"
 
 namespace thalweg {
 
@@ -31,10 +31,10 @@ struct ExperimentPart {
   std::string name;      ///< as people read it
   std::string settings;  ///< TOML, as in a config file
   std::string data;      ///< rows: folder of the table under --data; empty: none is needed
-  /// rows: one a column; columns: one a figure of the first table
+  /// rows: one a column; columns: one a metric of the first table
   std::vector<Published> published;
-  /// Rows: for each column one value a figure of the first table.
-  std::vector<std::vector<Published>> published_figures;
+  /// Rows: for each column one value a metric of the first table.
+  std::vector<std::vector<Published>> published_metrics;
   /// Columns: the sampler that is judged; empty: the run itself is.
   std::string sampler;
   std::string run;              ///< columns: folder of the runs, which columns may share
@@ -53,31 +53,31 @@ struct ExperimentPicture {
   std::string title;
   std::vector<std::string> columns;    ///< keys; empty: all
   std::string x;                       ///< chart: label of the horizontal axis, the columns' names
-  std::vector<std::string> y = {};     ///< chart: figures; empty: the metric and all in `also`
+  std::vector<std::string> y = {};     ///< chart: metrics; empty: the metric and all in `also`
   std::vector<std::string> rows = {};  ///< keys; empty: all
 };
 
-/// A table of figures with a line a run, in place of the one of `metric` and `also`.
+/// A table of metrics with a line a run, in place of the one of `metric` and `also`.
 struct ExperimentTable {
   std::string caption;
-  std::vector<std::string> figures;
+  std::vector<std::string> metrics;
 };
 
 struct Experiment {
   std::string name;  ///< "rbd/table-1"
   std::string title, source;
-  std::string of;      ///< a figure: name of the experiment whose runs it shows
-  std::string metric;  ///< name of the figure that is compared
+  std::string of;      ///< a metric: name of the experiment whose runs it shows
+  std::string metric;  ///< name of the metric that is compared
   std::string metric_label;
-  /// The figure that has a published value, if it is not `metric`, and the one that is its least
+  /// The metric that has a published value, if it is not `metric`, and the one that is its least
   /// possible value, if there is one.
   std::string published_metric, published_floor;
   std::string better = "lower";   ///< lower or higher
-  std::vector<std::string> also;  ///< further figures to list
+  std::vector<std::string> also;  ///< further metrics to list
   std::vector<ExperimentTable> tables;
-  std::vector<std::string> compare;        ///< figures whose differences are listed; empty: metric
+  std::vector<std::string> compare;        ///< metrics whose differences are listed; empty: metric
   std::string spread = "error";            ///< what follows a mean: error (of the mean), deviation
-  std::optional<ProfileRequest> profile;   ///< free energies, for figures and pictures
+  std::optional<ProfileRequest> profile;   ///< free energies, for metrics and pictures
   std::optional<SamplerRequest> samplers;  ///< for columns with a sampler
   std::optional<HistogramRequest> histogram;  ///< of samples in the plane
   std::string
@@ -95,7 +95,7 @@ struct Experiment {
 Experiment read_experiment(std::string_view name, std::string_view text);
 
 /// A built-in experiment by name, or one from a file; throws ConfigError with the nearest name.
-/// A figure gets the settings, rows and columns of the experiment whose runs it shows.
+/// A metric gets the settings, rows and columns of the experiment whose runs it shows.
 Experiment find_experiment(const std::string& name);
 
 /// The settings of one run. Steps, and whatever counts steps, are multiplied by `scale`.

@@ -72,11 +72,11 @@ ProfileSamples true_profile_samples(const Target& target, const ProfileRequest& 
   return result;
 }
 
-std::vector<Figure> profile_figures(const ProfileSamples& samples,
+std::vector<Metric> profile_metrics(const ProfileSamples& samples,
                                     const std::shared_ptr<const Target>& target,
                                     const ProfileRequest& request, ThreadPool& pool) {
   const std::function<double(double)> exact = exact_energy(target, pool);
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
   for (const bool fixed : {false, true})
     for (const bool weighted : {false, true}) {
       const Edges edges = fixed ? Edges({request.lower, request.upper}) : std::nullopt;
@@ -88,14 +88,14 @@ std::vector<Figure> profile_figures(const ProfileSamples& samples,
       const std::string label = fixed      ? weighted ? "fixed, reweighted: " : "fixed: "
                                 : weighted ? "reweighted: "
                                            : "";
-      figures.push_back({name + "bias", label + "bias", error.bias});
-      figures.push_back({name + "deviation", label + "sqrt(var)", deviation});
-      figures.push_back(
+      metrics.push_back({name + "bias", label + "bias", error.bias});
+      metrics.push_back({name + "deviation", label + "sqrt(var)", deviation});
+      metrics.push_back(
           {name + "total", label + "sqrt(bias^2 + var)", std::hypot(error.bias, deviation)});
       if (fixed)
-        figures.push_back({name + "absolute", label + "mean absolute error", error.mean_absolute});
+        metrics.push_back({name + "absolute", label + "mean absolute error", error.mean_absolute});
     }
-  return figures;
+  return metrics;
 }
 
 LineChart profile_chart(const ProfileSamples& samples, const std::shared_ptr<const Target>& target,

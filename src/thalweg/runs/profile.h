@@ -32,7 +32,7 @@ ProfileSamples true_profile_samples(const Target& target, const ProfileRequest& 
 /// Bias, deviation and their root sum of squares, not reweighted and reweighted: as published
 /// (edges from the samples), and with fixed edges, where names begin with fixed_ and a mean
 /// absolute error is beside them.
-std::vector<Figure> profile_figures(const ProfileSamples& samples,
+std::vector<Metric> profile_metrics(const ProfileSamples& samples,
                                     const std::shared_ptr<const Target>& target,
                                     const ProfileRequest& request, ThreadPool& pool);
 

@@ -333,22 +333,22 @@ void add_bases(std::vector<Picture>& pictures, const Material& material) {
               "The density that comes of it, which the flow then bends into the data's.");
 }
 
-TextTable figures_table(const Material& material, const std::vector<std::vector<Figure>>& figures) {
+TextTable metrics_table(const Material& material, const std::vector<std::vector<Metric>>& metrics) {
   TextTable table;
   table.caption = "Figures on held-out points; log likelihoods are means in nats.";
-  table.header = {"figure"};
+  table.header = {"metric"};
   for (const LoadedRun* run : material.runs) table.header.push_back(run_name(*run));
-  std::vector<const Figure*> all;
-  for (const auto& of_run : figures)
-    for (const Figure& figure : of_run)
+  std::vector<const Metric*> all;
+  for (const auto& of_run : metrics)
+    for (const Metric& metric : of_run)
       if (std::none_of(all.begin(), all.end(),
-                       [&](const Figure* known) { return known->name == figure.name; }))
-        all.push_back(&figure);
-  for (const Figure* of_any : all) {
+                       [&](const Metric* known) { return known->name == metric.name; }))
+        all.push_back(&metric);
+  for (const Metric* of_any : all) {
     std::vector<std::string> row = {of_any->label};
-    for (const auto& of_run : figures) {
-      const auto found = std::find_if(of_run.begin(), of_run.end(), [&](const Figure& figure) {
-        return figure.name == of_any->name;
+    for (const auto& of_run : metrics) {
+      const auto found = std::find_if(of_run.begin(), of_run.end(), [&](const Metric& metric) {
+        return metric.name == of_any->name;
       });
       row.push_back(found == of_run.end() ? "-"
                     : found->error > 0.0
@@ -491,7 +491,7 @@ HeatMapPlot base_maps(const std::vector<const LoadedRun*>& runs,
 }
 
 void write_run_report(const std::vector<const LoadedRun*>& runs,
-                      const std::vector<std::vector<Figure>>& figures,
+                      const std::vector<std::vector<Metric>>& metrics,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool) {
   Material material{runs, data, pool};
@@ -517,7 +517,7 @@ void write_run_report(const std::vector<const LoadedRun*>& runs,
   HtmlReport page(fmt::format("Thalweg: {}", fmt::join(names, ", ")),
                   fmt::format("{} columns, learnt from {}", material.features, material.data_name));
   page.section("Figures");
-  page.table(figures_table(material, figures));
+  page.table(metrics_table(material, metrics));
   if (!plotting_available())
     page.paragraph(
         "There are no pictures, since gnuplot was not found; install it and run "

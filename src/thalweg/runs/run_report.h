@@ -11,11 +11,11 @@
 
 namespace thalweg {
 
-/// Writes report.html, which stands alone, and plots/ beside it into `folder`. `figures` has an
+/// Writes report.html, which stands alone, and plots/ beside it into `folder`. `metrics` has an
 /// entry a run; `data` are the first run's points if it learnt a table. Runs of one report have the
 /// same number of columns, else ConfigError.
 void write_run_report(const std::vector<const LoadedRun*>& runs,
-                      const std::vector<std::vector<Figure>>& figures,
+                      const std::vector<std::vector<Metric>>& metrics,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool);
 

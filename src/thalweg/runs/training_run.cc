@@ -258,9 +258,9 @@ TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
   if (!stopped && request.report) {
     const HeldOut points = held_out_points(run, "", request.data);
-    outcome.figures = evaluate_run(run, points, request.data, pool);
-    outcome.figures_title = figures_title(points);
-    write_run_report({&run}, {outcome.figures}, request.data, folder.path, pool);
+    outcome.metrics = evaluate_run(run, points, request.data, pool);
+    outcome.metrics_title = metrics_title(points);
+    write_run_report({&run}, {outcome.metrics}, request.data, folder.path, pool);
   }
   output.keep();
   outcome.folder = folder.path;

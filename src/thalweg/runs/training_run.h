@@ -36,8 +36,8 @@ struct TrainingOutcome {
   /// Where the run is: TrainingRequest::out, or beside it after an interruption of one that was to
   /// replace another.
   std::string folder;
-  std::vector<Figure> figures;  ///< with TrainingRequest::report, of a training that ended
-  std::string figures_title;
+  std::vector<Metric> metrics;  ///< with TrainingRequest::report, of a training that ended
+  std::string metrics_title;
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced

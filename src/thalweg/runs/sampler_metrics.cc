@@ -1,4 +1,4 @@
-#include "thalweg/runs/sampler_figures.h"
+#include "thalweg/runs/sampler_metrics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -57,11 +57,11 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
     }
   for (const KernelStatistics& kernel : chains.statistics()) {
     const bool local = kernel.step_size > 0.0;
-    result.figures.push_back({local ? "accepted_local" : "accepted_global",
+    result.metrics.push_back({local ? "accepted_local" : "accepted_global",
                               local ? "accepted, local" : "accepted, global", kernel.acceptance()});
-    if (local) result.figures.push_back({"step_size", "step size", kernel.step_size});
+    if (local) result.metrics.push_back({"step_size", "step size", kernel.step_size});
   }
-  result.figures.push_back(
+  result.metrics.push_back(
       {"r_hat", "R-hat",
        worst_diagnostics(result.x, options.chains, model.flow().features()).r_hat});
   result.x.resize(wanted);
@@ -73,7 +73,7 @@ std::vector<double> true_samples(const Target& target, const SamplerRequest& req
   return target_samples(target, seed, Stream::kSampling, 0, request.samples);
 }
 
-std::vector<Figure> sample_figures(std::span<const double> x,
+std::vector<Metric> sample_metrics(std::span<const double> x,
                                    const std::shared_ptr<const Target>& target,
                                    const SamplerRequest& request, std::uint64_t seed,
                                    ThreadPool& pool) {
@@ -82,21 +82,21 @@ std::vector<Figure> sample_figures(std::span<const double> x,
   const std::vector<double> log_density = normalised_log_density(x, target, pool);
   double mean = 0.0;
   for (const double value : log_density) mean += value / static_cast<double>(log_density.size());
-  std::vector<Figure> figures = {
+  std::vector<Metric> metrics = {
       {"sample_log_density", "mean log density", mean},
       {"sample_kl", "KL, nats", neighbour_divergence(x, exact, target->features(), pool)}};
   if (target->features() == 2)
-    figures.insert(
-        figures.end(),
+    metrics.insert(
+        metrics.end(),
         {{"sample_ks", "KS", plane_distance(x, exact, pool)},
          {"sample_ks_justel", "KS, Justel et al.",
           rosenblatt_distance(x, target_log_density(target, pool), target->half_width())}});
   const std::vector<double> truth = normalised_log_density(exact, target, pool);
-  figures.push_back({"off_modes", fmt::format("outside {:g} %", 100.0 * request.mass),
+  metrics.push_back({"off_modes", fmt::format("outside {:g} %", 100.0 * request.mass),
                      share_outside(log_density, truth, request.mass)});
-  figures.push_back({"far_off_modes", fmt::format("outside {:g} %", 100.0 * kFarMass),
+  metrics.push_back({"far_off_modes", fmt::format("outside {:g} %", 100.0 * kFarMass),
                      share_outside(log_density, truth, kFarMass)});
-  return figures;
+  return metrics;
 }
 
 PointCloud point_cloud(std::string title, std::span<const double> x) {

@@ -23,7 +23,7 @@ struct SamplerRequest {
 /// Samples, and how the chains went: empty for a sampler without chains.
 struct SamplerResult {
   std::vector<double> x;
-  std::vector<Figure> figures;
+  std::vector<Metric> metrics;
 };
 
 /// By name as `thalweg sample` has them: naive, sails, sails_published, mala, hmc, independence.
@@ -34,12 +34,12 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
 /// Mean log density of samples under a target that can be sampled, KL and KS from exact samples of
 /// it, and the shares off its modes:
 /// outside of the smallest regions that hold `mass` and 0.999 of it.
-std::vector<Figure> sample_figures(std::span<const double> x,
+std::vector<Metric> sample_metrics(std::span<const double> x,
                                    const std::shared_ptr<const Target>& target,
                                    const SamplerRequest& request, std::uint64_t seed,
                                    ThreadPool& pool);
 
-/// Exact samples for sample_figures to judge; others than it compares with.
+/// Exact samples for sample_metrics to judge; others than it compares with.
 std::vector<double> true_samples(const Target& target, const SamplerRequest& request,
                                  std::uint64_t seed);
 

@@ -26,7 +26,7 @@ PlaneHistogram true_histogram(const Target& target, const HistogramRequest& requ
                               std::uint64_t seed);
 
 /// KL(target || samples) of the histograms, where the target's is that of its density.
-std::vector<Figure> histogram_figures(const PlaneHistogram& samples,
+std::vector<Metric> histogram_metrics(const PlaneHistogram& samples,
                                       const std::shared_ptr<const Target>& target,
                                       ThreadPool& pool);
 

@@ -1,4 +1,4 @@
-#include "thalweg/runs/histogram_figures.h"
+#include "thalweg/runs/histogram_metrics.h"
 
 #include <algorithm>
 #include <utility>
@@ -22,7 +22,7 @@ PlaneHistogram true_histogram(const Target& target, const HistogramRequest& requ
                          target.half_width(), request.bins);
 }
 
-std::vector<Figure> histogram_figures(const PlaneHistogram& samples,
+std::vector<Metric> histogram_metrics(const PlaneHistogram& samples,
                                       const std::shared_ptr<const Target>& target,
                                       ThreadPool& pool) {
   const auto log_normaliser = target->log_normaliser();

@@ -1,0 +1,16 @@
+// A scalar result with its error.
+#pragma once
+
+#include <string>
+
+namespace thalweg {
+
+/// One metric; `error` is a standard error, 0 where there is none.
+struct Metric {
+  std::string name;   ///< "log_likelihood"
+  std::string label;  ///< as people read it
+  double value = 0.0, error = 0.0;
+  int decimals = 5;  ///< after the point, as people read it
+};
+
+}  // namespace thalweg
