@@ -13,8 +13,10 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/kernels/kernels.h"
 #include "thalweg/flows/model.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/markov_chains.h"
+#include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/trainer.h"
 
 namespace {
@@ -165,9 +167,8 @@ std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool
   std::vector<thalweg::WeightedKernel> kernels(2);
   kernels[0].kernel = thalweg::make_chain_kernel("sails");
   kernels[1].kernel = thalweg::make_chain_kernel("independence");
-  thalweg::MarkovChains chains(
-      thalweg::LatentDensity(model.flow(), model.column_maps(), thalweg::ChainTarget::kSharpened),
-      model.parameters(), std::move(kernels), options, pool);
+  thalweg::MarkovChains chains(thalweg::LatentDensity(model, thalweg::ChainTarget::kSharpened),
+                               model.parameters(), std::move(kernels), options, pool);
   chains.start();
   const auto steps = [&] {
     for (int step = 0; step < 20; ++step) chains.step();

@@ -11,7 +11,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg::cli {
 

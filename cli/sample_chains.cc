@@ -15,7 +15,7 @@
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/chain_state_file.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/column_map.h"
 #include "thalweg/sampling/markov_chains.h"
 
 namespace thalweg::cli {
@@ -109,7 +109,7 @@ class ChainRun {
         target_(chain_target(arguments, run)),
         options_(chain_options(arguments)),
         chains_(
-            latent_density(run, target_), run.model->parameters(),
+            latent_density(run, target_),
             chain_kernels(arguments.sampler, arguments.local_probability, arguments.leapfrog_steps),
             options_, pool),
         kept_{options_.chains, run.model->flow().features(), {}} {

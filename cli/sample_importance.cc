@@ -10,7 +10,7 @@
 #include "thalweg/metrics/importance.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/plan.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg::cli {
 

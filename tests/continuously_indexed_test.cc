@@ -13,7 +13,9 @@
 #include "run_graph.h"
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
+#include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg::testing {
@@ -162,7 +164,7 @@ TEST(ContinuouslyIndexed, BoundsRiseWithTheDrawsToTheDensity) {
 TEST(ContinuouslyIndexed, GradientsOfTheBoundMatchDifferences) {
   OneLayer model;
   Graph graph(model.parameters, Phase::kTraining);
-  const TrainingStep step = maximum_likelihood(graph, *model.flow);
+  const TrainingStep step = training_step(graph, *model.flow, MaximumLikelihood());
   std::vector<Value> outputs{step.loss};
   outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
   const auto run = [&] {

@@ -32,7 +32,6 @@
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
 #include "thalweg/transforms/residual.h"
-#include "thalweg/transforms/standardised_context.h"
 
 namespace thalweg::testing {
 
@@ -168,14 +167,6 @@ inline const std::vector<Case<Transform>>& transform_cases() {
            return std::make_unique<AffineConstant>(
                parameters, "layer", random, 1,
                AffineConstantOptions{.conditioner = smooth, .context_features = 3});
-         }});
-    list.push_back(
-        {"standardised_context_2", [=](ParameterStore& parameters, RandomSequence& random) {
-           return std::make_unique<StandardisedContext>(
-               std::make_shared<AffineConstant>(
-                   parameters, "layer", random, 2,
-                   AffineConstantOptions{.conditioner = smooth, .context_features = 2}),
-               std::vector<double>{0.5, -1.0}, std::vector<double>{2.0, 0.7});
          }});
     list.push_back({"bounded_columns_5", [](ParameterStore&, RandomSequence&) {
                       return std::make_unique<BoundedColumns>(

@@ -9,8 +9,10 @@
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/sampling/chain_state_file.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/markov_chains.h"
+#include "thalweg/sampling/normaliser.h"
 #include "thalweg/targets/expression.h"
 
 namespace thalweg {
@@ -120,9 +122,9 @@ std::vector<double> chain_draws(const Model& model, ChainTarget target, const st
   kernels.push_back({make_chain_kernel(kernel, 4), 0.5});
   if (kernel != "independence") kernels.push_back({make_chain_kernel("independence"), 0.5});
   MarkovChains machine(
-      LatentDensity(model.flow(), model.column_maps(), target,
+      LatentDensity(model, target,
                     target == ChainTarget::kEnergy ? make_expression_target(kEnergy, {}) : nullptr),
-      model.parameters(), std::move(kernels), options, pool);
+      std::move(kernels), options, pool);
   machine.start();
   while (!machine.step()) {
   }
@@ -196,9 +198,8 @@ TEST(LatentSamplers, ChainsOfPathsHaveTheTargetsShares) {
   ChainOptions chain_options;
   chain_options.chains = 20000;
   chain_options.burn_in = 60;
-  MarkovChains chains(
-      LatentDensity(model.flow(), model.column_maps(), ChainTarget::kEnergy, target),
-      model.parameters(), {{make_chain_kernel("independence"), 1.0}}, chain_options, pool);
+  MarkovChains chains(LatentDensity(model, ChainTarget::kEnergy, target),
+                      {{make_chain_kernel("independence"), 1.0}}, chain_options, pool);
   chains.start();
   while (!chains.step()) {
   }
@@ -225,10 +226,9 @@ TEST(LatentSamplers, ChainsOfPathsHaveTheTargetsShares) {
   }
   EXPECT_NEAR(squares, 1.0, 4.5 * std::sqrt((fourths - squares * squares) / 20000.0));
   for (const char* kernel : {"mala", "hmc"})
-    EXPECT_THROW(
-        MarkovChains(LatentDensity(model.flow(), model.column_maps(), ChainTarget::kEnergy, target),
-                     model.parameters(), {{make_chain_kernel(kernel), 1.0}}, chain_options, pool),
-        ConfigError);
+    EXPECT_THROW(MarkovChains(LatentDensity(model, ChainTarget::kEnergy, target),
+                              {{make_chain_kernel(kernel), 1.0}}, chain_options, pool),
+                 ConfigError);
 }
 
 MarkovChains small_chains(const Model& model, ThreadPool& pool, std::uint64_t seed = 2) {
@@ -237,9 +237,9 @@ MarkovChains small_chains(const Model& model, ThreadPool& pool, std::uint64_t se
   options.burn_in = 20;
   options.thinning = 3;
   options.seed = seed;
-  return MarkovChains(
-      LatentDensity(model.flow(), model.column_maps(), ChainTarget::kSharpened), model.parameters(),
-      {{make_chain_kernel("sails"), 0.6}, {make_chain_kernel("independence"), 0.4}}, options, pool);
+  return MarkovChains(LatentDensity(model, ChainTarget::kSharpened),
+                      {{make_chain_kernel("sails"), 0.6}, {make_chain_kernel("independence"), 0.4}},
+                      options, pool);
 }
 
 TEST(LatentSamplers, SameSeedSameBitsForAnyNumberOfThreads) {
@@ -292,8 +292,8 @@ TEST(LatentSamplers, FindTheStepSizeDuringBurnInAlone) {
     ChainOptions options;
     options.chains = 1000;
     options.burn_in = 200;
-    MarkovChains chains(LatentDensity(model->flow(), 0, ChainTarget::kSharpened),
-                        model->parameters(), {{make_chain_kernel(kernel)}}, options, pool);
+    MarkovChains chains(LatentDensity(*model, ChainTarget::kSharpened),
+                        {{make_chain_kernel(kernel)}}, options, pool);
     chains.start();
     for (int i = 0; i < 200; ++i) chains.step();
     const double found = chains.statistics()[0].step_size;
@@ -312,10 +312,8 @@ TEST(LatentSamplers, RefuseWhatTheyCannotDo) {
   const std::unique_ptr<Model> model = bent_model(options, 0.3);
   const auto chains = [&](ChainTarget target, std::vector<WeightedKernel> kernels,
                           ChainOptions wanted = {}) {
-    return message_of<ConfigError>([&] {
-      MarkovChains(LatentDensity(model->flow(), 0, target), model->parameters(), std::move(kernels),
-                   wanted, pool);
-    });
+    return message_of<ConfigError>(
+        [&] { MarkovChains(LatentDensity(*model, target), std::move(kernels), wanted, pool); });
   };
   EXPECT_NE(chains(ChainTarget::kModel, {{make_chain_kernel("mala")}, {make_chain_kernel("sails")}})
                 .find("equal targets"),
@@ -330,7 +328,7 @@ TEST(LatentSamplers, RefuseWhatTheyCannotDo) {
   options.flow.index_features = 1;
   const Model stochastic(options, 1);
   EXPECT_NE(message_of<ConfigError>([&] {
-              LatentDensity(stochastic.flow(), 0, ChainTarget::kModel);
+              LatentDensity(stochastic, ChainTarget::kModel);
             }).find("naive or importance"),
             std::string::npos);
 }

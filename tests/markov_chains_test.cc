@@ -109,7 +109,7 @@ class OneDimension : public ::testing::Test {
   }
 
   LatentDensity density(ChainTarget target) const {
-    return {flow_, 0, target,
+    return {flow_, parameters_, target,
             target == ChainTarget::kEnergy ? make_expression_target(kEnergy, {"x"}) : nullptr};
   }
 
@@ -121,7 +121,7 @@ class OneDimension : public ::testing::Test {
     options.burn_in = 0;
     options.step_size = step_size;
     options.seed = 5;
-    MarkovChains chains(density(target), parameters_, std::move(kernels), options, pool_);
+    MarkovChains chains(density(target), std::move(kernels), options, pool_);
     const Line line = truth(target);
     RandomSequence random(11, Stream::kTarget);
     std::vector<double> z;
@@ -220,7 +220,7 @@ TEST_F(OneDimension, SharpenedIsNotTheFlowsOwnDensity) {
   ChainOptions options;
   options.chains = 20000;
   options.burn_in = 100;
-  MarkovChains chains(density(ChainTarget::kSharpened), parameters_,
+  MarkovChains chains(density(ChainTarget::kSharpened),
                       {{make_chain_kernel("sails"), 0.5}, {make_chain_kernel("independence"), 0.5}},
                       options, pool_);
   chains.start();

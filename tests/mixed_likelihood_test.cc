@@ -45,20 +45,21 @@ TrainingOptions mixed_training(double weight) {
 // at moved parameters.
 TEST(MixedLikelihood, LossAndGradientsAreTheWeightedSums) {
   Model model(small_model(kFeatures), 1);
-  const auto target = make_target("two_rings");
+  const std::shared_ptr<const Target> target = make_target("two_rings");
   const std::vector<double> x = rows_of_rings(40), cold(23, 0.3);
   RandomSequence random(7, Stream::kEvaluation);
   for (double& value : model.parameters().flat()) value += 0.1 * random.normal();
   const auto results_at = [&](double weight) {
     Graph graph(model.parameters(), Phase::kTraining);
-    const TrainingStep step = mixed_likelihood(graph, model.flow(), *target, weight, 23);
+    const TrainingStep step = training_step(
+        graph, model.flow(), MixedLikelihood(MaximumLikelihood(), ReverseKl(target), weight), 23);
     std::vector<Value> outputs{step.loss, step.non_finite};
     outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
     return testing::run_graph(graph, outputs, {x, cold}, {40, 23});
   };
   // The likelihood has no random numbers here: its part is known from its own graph.
   Graph graph(model.parameters(), Phase::kTraining);
-  const TrainingStep likelihood = maximum_likelihood(graph, model.flow());
+  const TrainingStep likelihood = training_step(graph, model.flow(), MaximumLikelihood());
   std::vector<Value> outputs{likelihood.loss, likelihood.non_finite};
   outputs.insert(outputs.end(), likelihood.gradients.begin(), likelihood.gradients.end());
   const auto data = testing::run_graph(graph, outputs, {x}, {40});
@@ -172,8 +173,9 @@ TEST(MixedLikelihood, RefusesWhatItCannotDo) {
   TrainingOptions negative = mixed_training(0.5);
   negative.likelihood_steps = -1;
   EXPECT_THROW(Trainer(model, target_alone, negative, pool), ConfigError);
-  Graph graph(model.parameters(), Phase::kTraining);
-  EXPECT_THROW(mixed_likelihood(graph, model.flow(), *target_alone.target, 1.0, 10), ConfigError);
+  EXPECT_THROW(MixedLikelihood(MaximumLikelihood(), ReverseKl(target_alone.target), -0.1),
+               ConfigError);
+  EXPECT_THROW(ReverseKl(nullptr), ConfigError);
 }
 
 }  // namespace

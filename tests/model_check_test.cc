@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/normaliser.h"
 
 namespace thalweg {
 namespace {

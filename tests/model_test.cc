@@ -10,7 +10,7 @@
 #include "contract_table.h"
 #include "run_graph.h"
 #include "thalweg/core/error.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {

@@ -10,7 +10,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/model.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/training/trainer.h"
 #include "thalweg/transforms/residual.h"
 

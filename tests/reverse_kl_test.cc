@@ -43,7 +43,8 @@ class OffsetNormal : public Target {
 /// Gradients by location and log scale of a mixture of one component, which is not reparameterised.
 class MixtureGradient {
  public:
-  MixtureGradient(double offset, ScoreEstimator estimator) : target_(offset) {
+  MixtureGradient(double offset, ScoreEstimator estimator)
+      : target_(std::make_shared<OffsetNormal>(offset)) {
     RandomSequence random(1, Stream::kInitialisation);
     auto base = std::make_shared<GaussianMixture>(
         parameters_, "base", random, 1,
@@ -51,7 +52,8 @@ class MixtureGradient {
     parameters_.values(parameters_.find("base.locations"))[0] = kLocation;
     const Flow flow(base, {});
     Graph graph(parameters_, Phase::kTraining);
-    const TrainingStep step = reverse_kl(graph, flow, target_, estimator);
+    const TrainingStep step =
+        training_step(graph, flow, ReverseKl(target_, {.estimator = estimator}));
     executor_ = std::make_unique<Executor<double>>(
         std::make_shared<Program<double>>(
             graph, std::vector<Value>{step.loss, step.gradients[0], step.gradients[1]}),
@@ -74,7 +76,7 @@ class MixtureGradient {
   static constexpr double kLocation = -0.3, kScale = 0.8;
 
  private:
-  OffsetNormal target_;
+  std::shared_ptr<const Target> target_;
   ParameterStore parameters_;
   ThreadPool pool_{1};
   std::unique_ptr<Executor<double>> executor_;
@@ -186,7 +188,7 @@ TEST(ReverseKl, GradientOfAResampledBaseIsThatOfQuadrature) {
       parameters, "base", proposal, std::move(acceptance),
       ResampledBaseOptions{.truncation = 4, .average_rate = 1.0, .training_proposals = 1 << 18});
   for (double& value : parameters.flat()) value *= 3.0;  // so that acceptance is no constant
-  const OffsetNormal target(2.0);
+  const auto target = std::make_shared<const OffsetNormal>(2.0);
 
   // The density on a grid, with Z by quadrature; then the divergence.
   constexpr std::int64_t kPoints = 4001;
@@ -199,7 +201,7 @@ TEST(ReverseKl, GradientOfAResampledBaseIsThatOfQuadrature) {
   Executor<double> evaluate(
       std::make_shared<Program<double>>(
           on_grid, std::vector<Value>{base->log_prob(point), base->acceptance(point),
-                                      target.log_density(point)}),
+                                      target->log_density(point)}),
       pool);
   const auto divergence = [&] {
     const BatchInput<double> input{grid.data(), nullptr};
@@ -242,7 +244,7 @@ TEST(ReverseKl, GradientOfAResampledBaseIsThatOfQuadrature) {
 
   const Flow flow(base, {});
   Graph graph(parameters, Phase::kTraining);
-  const TrainingStep step = reverse_kl(graph, flow, target);
+  const TrainingStep step = training_step(graph, flow, ReverseKl(target));
   std::vector<Value> outputs{step.loss};
   outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
   Executor<double> train(std::make_shared<Program<double>>(graph, outputs), pool);
@@ -334,14 +336,15 @@ TEST(ReverseKl, LowersTheDivergence) {
 }
 
 /// Median over the base's parameters of the plain estimator's variance over that of the covariance.
-double median_variance_ratio(const Model& model, const Target& target) {
+double median_variance_ratio(const Model& model, const std::shared_ptr<const Target>& target) {
   constexpr int kBatches = 100;
   constexpr std::int64_t kBatch = 256;
   std::vector<std::vector<double>> variances;  // of each estimator, of each parameter
   ThreadPool pool(2);
   for (const ScoreEstimator estimator : {ScoreEstimator::kPlain, ScoreEstimator::kCovariance}) {
     Graph graph(model.parameters(), Phase::kTraining);
-    const TrainingStep step = reverse_kl(graph, model.flow(), target, estimator);
+    const TrainingStep step =
+        training_step(graph, model.flow(), ReverseKl(target, {.estimator = estimator}));
     std::vector<Value> gradients;
     for (std::size_t i = 0; i < step.trainable.size(); ++i)
       if (model.parameters().info(step.trainable[i]).name.starts_with("base."))
@@ -400,8 +403,11 @@ TEST(ReverseKl, CovarianceHasLessVarianceForAResampledBase) {
     while (trainer.counters().step < 1000) trainer.step();
     const std::vector<double> trained = trainer.state().parameters;
     std::copy(trained.begin(), trained.end(), model.parameters().flat().begin());
-    EXPECT_GT(median_variance_ratio(model, Rescaled(make_target(name), 0.0)), 2.0) << name;
-    EXPECT_GT(median_variance_ratio(model, Rescaled(make_target(name), 50.0)), 2.0) << name;
+    EXPECT_GT(median_variance_ratio(model, std::make_shared<Rescaled>(make_target(name), 0.0)), 2.0)
+        << name;
+    EXPECT_GT(median_variance_ratio(model, std::make_shared<Rescaled>(make_target(name), 50.0)),
+              2.0)
+        << name;
   }
 }
 

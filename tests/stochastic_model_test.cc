@@ -6,7 +6,8 @@
 #include "thalweg/core/error.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/metrics/importance.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/targets/expression.h"
 #include "thalweg/training/trainer.h"
 

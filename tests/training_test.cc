@@ -90,7 +90,7 @@ TEST(MaximumLikelihood, GivesLossCountAndGradientsOfANormal) {
   options.flow.act_norm = false;
   const Model model(options, 1);
   Graph graph(model.parameters(), Phase::kTraining);
-  const TrainingStep step = maximum_likelihood(graph, model.flow());
+  const TrainingStep step = training_step(graph, model.flow(), MaximumLikelihood());
   std::vector<Value> outputs{step.loss, step.non_finite};
   outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
   // The spline starts as the identity, so the density is the standard normal's.

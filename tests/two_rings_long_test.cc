@@ -7,7 +7,8 @@
 
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/runs/presets.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/normaliser.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/training/trainer.h"
 

@@ -1,13 +1,12 @@
 #include "thalweg/bases/classes.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "thalweg/core/error.h"
 
 namespace thalweg {
 namespace {
-
-constexpr double kTolerance = 1e-5;
 
 std::int64_t features_of(const std::string& name, const std::shared_ptr<const Base>& inner) {
   if (!inner) fail<ConfigError>("{}: expected an inner base, got none", name);
@@ -40,11 +39,7 @@ std::span<const double> ClassTable::context(std::int64_t number) const {
 
 std::optional<std::int64_t> ClassTable::find(std::span<const double> context) const {
   for (std::int64_t number = 0; number < count(); ++number) {
-    const auto row = this->context(number);
-    bool same = context.size() == row.size();
-    for (std::size_t i = 0; same && i < row.size(); ++i)
-      same = std::abs(context[i] - row[i]) <= kTolerance * std::abs(row[i]);
-    if (same) return number;
+    if (std::ranges::equal(context, this->context(number))) return number;
   }
   return std::nullopt;
 }
@@ -55,7 +50,7 @@ Value ClassTable::contexts(Graph& graph) const {
 
 Value ClassTable::one_hot(Value context) const {
   const Value table = contexts(*context.graph);
-  const Value agrees = less_equal(abs(context - table), kTolerance * abs(table));
+  const Value agrees = equal(context, table);
   const auto all = context.graph->constant(static_cast<double>(context_features_));
   const Value chosen = equal(sum(agrees, Axis::kFeatures), all);
   return transpose(chosen / sum(chosen, Axis::kItems));

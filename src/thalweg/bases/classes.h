@@ -23,8 +23,7 @@ class ClassTable {
   std::int64_t count() const;
   std::int64_t context_features() const { return context_features_; }
   std::span<const double> context(std::int64_t number) const;
-  /// The class that a row of context_features() values names: equal to a relative 1e-5, so that
-  /// single precision will do.
+  /// The class that a row of context_features() values names: equal to the last bit.
   std::optional<std::int64_t> find(std::span<const double> context) const;
   /// count() x 1: 1 for the class that `context`, context_features() x 1, names and 0 for others;
   /// NaN where it names none.

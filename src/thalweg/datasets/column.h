@@ -21,6 +21,9 @@ struct ColumnOptions {
   /// wraps around between its bounds, both of which it then needs, as an angle does from -180 to
   /// 180: the map inside the model is one to [-pi, pi], mean and scale are not used
   bool periodic = false;
+
+  /// `value`, after its bounds' map, in units of the column's spread.
+  double standardised(double value) const { return (value - mean) / scale; }
 };
 
 /// x0, x1, ..., each an angle in [-pi, pi].

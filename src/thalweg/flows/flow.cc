@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
-#include "thalweg/engine/program.h"
+#include "thalweg/engine/row_map.h"
 
 namespace thalweg {
 
@@ -36,24 +36,43 @@ Value context_for(std::int64_t context_features, Value context) {
 
 }  // namespace
 
-Mapped Flow::forward(Value z, Value context) const {
+std::size_t Flow::checked_end(std::size_t first, std::size_t last) const {
+  const std::size_t end = last == kAll ? transforms_.size() : last;
+  if (first > end || end > transforms_.size())
+    fail<ShapeError>("flow: expected layers within 0 to {}, got {} to {}", transforms_.size(),
+                     first, end);
+  return end;
+}
+
+Mapped Flow::forward(Value z, Value context, std::size_t first, std::size_t last) const {
   Mapped result{z, z.graph->constant(0.0)};
-  for (const auto& transform : transforms_) {
+  const std::size_t end = checked_end(first, last);
+  for (std::size_t i = first; i < end; ++i) {
+    const Transform& transform = *transforms_[i];
     const Mapped mapped =
-        transform->forward(result.value, context_for(transform->context_features(), context));
+        transform.forward(result.value, context_for(transform.context_features(), context));
     result = {mapped.value, result.log_det + mapped.log_det};
   }
   return result;
 }
 
-Mapped Flow::inverse(Value x, Value context) const {
+Mapped Flow::inverse(Value x, Value context, std::size_t first, std::size_t last) const {
   Mapped result{x, x.graph->constant(0.0)};
-  for (auto transform = transforms_.rbegin(); transform != transforms_.rend(); ++transform) {
+  for (std::size_t i = checked_end(first, last); i-- > first;) {
+    const Transform& transform = *transforms_[i];
     const Mapped mapped =
-        (*transform)->inverse(result.value, context_for((*transform)->context_features(), context));
+        transform.inverse(result.value, context_for(transform.context_features(), context));
     result = {mapped.value, result.log_det + mapped.log_det};
   }
   return result;
+}
+
+Value Flow::log_base(Value z, Value context) const {
+  return base_->log_prob(z, context_for(base_->context_features(), context));
+}
+
+Value Flow::draw(Graph& graph, Domain domain, Value context) const {
+  return base_->draw(graph, domain, context_for(base_->context_features(), context));
 }
 
 bool Flow::stochastic() const {
@@ -61,43 +80,32 @@ bool Flow::stochastic() const {
                              [](const auto& transform) { return transform->stochastic(); });
 }
 
-Value Flow::log_prob(Value x, Value context) const {
-  const Mapped latent = inverse(x, context);
-  return base_->log_prob(latent.value, context_for(base_->context_features(), context)) +
-         latent.log_det;
+Value Flow::log_prob(Value x, Value context, std::size_t layers) const {
+  const Mapped latent = inverse(x, context, 0, layers);
+  return log_base(latent.value, context) + latent.log_det;
 }
 
 void initialise_from_data(const Flow& flow, ParameterStore& parameters, std::span<const double> x,
-                          std::span<const double> context) {
+                          std::span<const double> context, std::size_t layers) {
   const std::int64_t features = flow.features();
   const auto rows = static_cast<std::int64_t>(x.size()) / features;
   if (rows < 1) fail<ShapeError>("initialise_from_data: expected at least one row, got none");
   ThreadPool pool;
   std::vector<double> current(x.begin(), x.end());
-  for (auto entry = flow.transforms().rbegin(); entry != flow.transforms().rend(); ++entry) {
-    const Transform& transform = **entry;
+  for (std::size_t i = std::min(layers, flow.transforms().size()); i-- > 0;) {
+    const Transform& transform = *flow.transforms()[i];
     if (transform.wants_data()) transform.initialise(parameters, current);
     Graph graph(parameters);
     const Value input = graph.input({features, 1});
     const Value given =
-        transform.context_features() > 0 ? graph.input({transform.context_features(), 1}) : Value{};
-    const Value output = transform.inverse(input, given).value;
-    Executor<double> executor(std::make_shared<Program<double>>(graph, std::vector<Value>{output}),
-                              pool);
-    std::vector<double> next(current.size());
-    const BatchInput<double> inputs[] = {{current.data()}, {context.data()}};
-    double* const outputs[] = {next.data()};
-    executor.run({.parameters = parameters.flat().data(),
-                  .inputs = inputs,
-                  .counts = {&rows, 1},
-                  .outputs = outputs});
-    current.swap(next);
+        flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+    RowMap map(graph, {flow.inverse(input, given, i, i + 1).value}, pool);
+    current = map({.rows = rows, .inputs = {current, context}});
     if (!std::all_of(current.begin(), current.end(),
                      [](double value) { return std::isfinite(value); }))
       fail<NumericalError>(
           "'{}': values are not finite after this layer while it is initialised from data: look "
-          "for "
-          "extreme or constant columns",
+          "for extreme or constant columns",
           transform.name());
   }
 }

@@ -1,6 +1,7 @@
 // Flow: a base and transforms with an exact density.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
@@ -18,13 +19,22 @@ class Flow {
   /// Throws ShapeError if a transform's features, or a context's size, disagree with the base's.
   Flow(std::shared_ptr<const Base> base, std::vector<std::shared_ptr<const Transform>> transforms);
 
-  /// Log density in nats, 1 x 1 a sample; with stochastic layers one draw of an estimate whose mean
-  /// is a lower bound on it, and the mean of whose exponential is the density. Throws ShapeError.
-  Value log_prob(Value x, Value context = {}) const;
-  /// z to x with log|det dx/dz|.
-  Mapped forward(Value z, Value context = {}) const;
-  /// x to z with log|det dz/dx|.
-  Mapped inverse(Value x, Value context = {}) const;
+  /// As the end of a range of layers: all of them.
+  static constexpr std::size_t kAll = static_cast<std::size_t>(-1);
+
+  /// Log density in nats, 1 x 1 a sample, of x as the first `layers` transforms make it; with
+  /// stochastic layers one draw of an estimate whose mean is a lower bound on it, and the mean of
+  /// whose exponential is the density. Throws ShapeError.
+  Value log_prob(Value x, Value context = {}, std::size_t layers = kAll) const;
+  /// The map by the transforms first, first + 1, ... before `last`, with log|det| of its Jacobian:
+  /// z to x for all of them. Throws ShapeError for a range beyond the flow.
+  Mapped forward(Value z, Value context = {}, std::size_t first = 0, std::size_t last = kAll) const;
+  /// The way back through the same transforms: x to z for all of them.
+  Mapped inverse(Value x, Value context = {}, std::size_t first = 0, std::size_t last = kAll) const;
+  /// log p(z) of the base.
+  Value log_base(Value z, Value context = {}) const;
+  /// One draw of the base, or of what it draws its proposals from, for each sample of `domain`.
+  Value draw(Graph& graph, Domain domain, Value context = {}) const;
 
   /// Whether some layer is stochastic, so that log_prob is an estimate.
   bool stochastic() const;
@@ -34,15 +44,17 @@ class Flow {
   const std::vector<std::shared_ptr<const Transform>>& transforms() const { return transforms_; }
 
  private:
+  std::size_t checked_end(std::size_t first, std::size_t last) const;
   std::shared_ptr<const Base> base_;
   std::vector<std::shared_ptr<const Transform>> transforms_;
   std::int64_t context_features_ = 0;
 };
 
-/// Initialises transforms that want data (ActNorm), from the data side to the latent side, each on
-/// what the ones after it make of `x`: rows x features, row-major, at least one row, with `context`
-/// rows x context_features. Runs in double. Throws NumericalError if values stop being finite.
+/// Initialises those of the first `layers` transforms that want data (ActNorm), from the data side
+/// to the latent side, each on what the ones after it make of `x`: rows x features, row-major, at
+/// least one row, with `context` rows x context_features. Runs in double. Throws NumericalError if
+/// values stop being finite.
 void initialise_from_data(const Flow& flow, ParameterStore& parameters, std::span<const double> x,
-                          std::span<const double> context = {});
+                          std::span<const double> context = {}, std::size_t layers = Flow::kAll);
 
 }  // namespace thalweg

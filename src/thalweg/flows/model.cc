@@ -23,7 +23,6 @@
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
 #include "thalweg/transforms/residual.h"
-#include "thalweg/transforms/standardised_context.h"
 
 namespace thalweg {
 namespace {
@@ -108,12 +107,25 @@ struct Builder {
     return {options.context_features, base.classes};
   }
 
+  /// The classes by the contexts that layers are given.
+  ClassTable standardised_classes() const {
+    const ClassTable table = classes();
+    if (table.empty() || options.context_columns.empty()) return table;
+    std::vector<double> values = options.base.classes;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const ColumnOptions& column = options.context_columns[i % options.context_columns.size()];
+      values[i] = column.standardised(values[i]);
+    }
+    return {options.context_features, std::move(values)};
+  }
+
   /// A base without a rejection step, moved and scaled by class if asked.
   std::shared_ptr<const Base> proposal(const std::string& kind) {
     std::shared_ptr<const Base> result = one_for_all(kind);
     const std::string& conditional = options.base.conditional;
     if (conditional != "proposal" && conditional != "both") return result;
-    return std::make_shared<ClassAffine>(parameters, "base.class", classes(), std::move(result));
+    return std::make_shared<ClassAffine>(parameters, "base.class", standardised_classes(),
+                                         std::move(result));
   }
 
   std::shared_ptr<const Base> one_for_all(const std::string& kind) {
@@ -162,7 +174,7 @@ struct Builder {
     network.hidden = base.hidden;
     network.dropout = base.dropout;
     ResampledBaseOptions resampled;
-    resampled.classes = classes();
+    resampled.classes = standardised_classes();
     if (base.conditional != "none" && base.conditional != "proposal")
       network.context_features = resampled.classes.count();
     auto acceptance =
@@ -377,23 +389,9 @@ struct Builder {
         result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
       add_moves(block);
     }
-    standardise_contexts(result);
     result.insert(result.end(), columns.begin(), columns.end());
     column_maps = columns.size();
     return result;
-  }
-
-  /// Networks see contexts in units of their spread; classes are told by the values as given.
-  void standardise_contexts(std::vector<std::shared_ptr<const Transform>>& transforms) {
-    std::vector<double> mean, scale;
-    for (const ColumnOptions& column : options.context_columns) {
-      mean.push_back(column.mean);
-      scale.push_back(column.scale);
-    }
-    if (mean.empty()) return;
-    for (auto& transform : transforms)
-      if (transform->context_features() > 0)
-        transform = std::make_shared<StandardisedContext>(transform, mean, scale);
   }
 
   /// The data side: standardisation, then the maps for bounded columns.

@@ -6,9 +6,11 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
-#include "thalweg/engine/program.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/metrics/grid_divergence.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/column_map.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 
@@ -90,8 +92,7 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
   const Value given =
       context.empty() ? Value{} : graph.input({static_cast<std::int64_t>(context.size()), 1});
   const Value z = model.flow().inverse(x, given).value;
-  Executor<double> executor(std::make_shared<Program<double>>(graph, jvp({z}, {x}, {direction})),
-                            pool);
+  RowMap derivative(graph, jvp({z}, {x}, {direction}), pool);
 
   // Each point with each column's direction, one deviation long so that units far apart do not
   // spoil the determinant.
@@ -106,15 +107,9 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
       directions[directions.size() - width + column] = points.deviation[column];
     }
   const std::int64_t count = rows * features;
-  const std::vector<double> contexts = repeated(context, count);
-  std::vector<double> columns(static_cast<std::size_t>(count * features));
-  const BatchInput<double> inputs[] = {
-      {repeated_points.data()}, {directions.data()}, {contexts.data()}};
-  double* const outputs[] = {columns.data()};
-  executor.run({.parameters = model.parameters().flat().data(),
-                .inputs = std::span(inputs).first(context.empty() ? 2 : 3),
-                .counts = {&count, 1},
-                .outputs = outputs});
+  const std::vector<double> contexts = standardised_context(model, repeated(context, count));
+  const std::vector<double> columns =
+      derivative({.rows = count, .inputs = {repeated_points, directions, contexts}});
 
   DensityEvaluator evaluator(model, pool, Precision::kDouble);
   std::vector<double> log_det;
@@ -232,11 +227,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
 
   // Rounded samples lie on a bound's edge; the middle of their gap does not.
   std::vector<double> inner = samples;
-  const std::vector<ColumnOptions>& columns = model.options().columns;
-  for (std::size_t i = 0; i < inner.size() && !columns.empty(); ++i) {
-    const ColumnOptions& column = columns[i % columns.size()];
-    if (column.integer) inner[i] += 0.5 * column.step;
-  }
+  centre_in_gaps(model.options().columns, inner);
   const Points points = finite_points(inner, model.flow().features());
   if (points.rows() == 0) return findings;
 

@@ -2,20 +2,33 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/reverse_kl.h"
-#include "thalweg/objectives/training_step.h"
 
 namespace thalweg {
 
-/// Builds the step in `graph`, whose phase should be kTraining. The loss is `likelihood_weight`, in
-/// (0, 1), times that of maximum_likelihood on the data, in domain 0, plus the rest to 1 times that
-/// of reverse_kl, on samples of the base in a domain of their own with `samples` by default. Of a
-/// flow with stochastic layers these are the divergences between paths (Wu, Koehler, Noe 2020, eqs.
-/// 14 and 13). Throws ConfigError for a weight out of range and as these do.
-TrainingStep mixed_likelihood(Graph& graph, const Flow& flow, const Target& target,
-                              double likelihood_weight, std::int64_t samples,
-                              ScoreEstimator estimator = ScoreEstimator::kCovariance,
-                              double rejection_weight = 0.0);
+/// `likelihood_weight` times the loss of one objective on data plus the rest to 1 times that of
+/// another on samples of the base, in a domain of their own. Of a flow with stochastic layers these
+/// are the divergences between paths (Wu, Koehler, Noe 2020, eqs. 14 and 13).
+class MixedLikelihood : public Objective {
+ public:
+  /// The first `likelihood_steps` steps are by `likelihood` alone. Throws ConfigError for a weight
+  /// that is not between 0 and 1 and for negative steps.
+  MixedLikelihood(MaximumLikelihood likelihood, ReverseKl reverse, double likelihood_weight,
+                  std::int64_t likelihood_steps = 0);
+  std::string name() const override { return "mixed"; }
+  const Target* target() const override { return reverse_.target(); }
+  Loss build(StepBuilder& step) const override;
+  std::int64_t first_steps() const override { return likelihood_steps_; }
+  const Objective* first() const override { return &likelihood_; }
+
+ private:
+  MaximumLikelihood likelihood_;
+  ReverseKl reverse_;
+  double weight_;
+  std::int64_t likelihood_steps_;
+};
 
 }  // namespace thalweg

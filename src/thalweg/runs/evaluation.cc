@@ -14,7 +14,8 @@
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/sampler_metrics.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 

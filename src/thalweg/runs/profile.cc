@@ -5,7 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/free_energy_profile.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 

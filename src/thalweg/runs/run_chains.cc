@@ -5,7 +5,7 @@
 namespace thalweg {
 
 LatentDensity latent_density(const LoadedRun& run, ChainTarget target) {
-  return {run.model->flow(), run.model->column_maps(), target,
+  return {*run.model, target,
           target == ChainTarget::kEnergy ? make_target(run.options.target) : nullptr};
 }
 

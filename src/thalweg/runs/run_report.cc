@@ -14,7 +14,8 @@
 #include "thalweg/report/plot.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/report/text_table.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 

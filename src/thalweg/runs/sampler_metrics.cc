@@ -8,7 +8,7 @@
 #include "thalweg/metrics/rosenblatt_distance.h"
 #include "thalweg/metrics/sample_divergence.h"
 #include "thalweg/runs/run_chains.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/markov_chains.h"
 
 namespace thalweg {
@@ -46,7 +46,7 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
   options.thinning = request.thinning;
   options.step_size = request.step_size;
   options.seed = seed;
-  MarkovChains chains(latent_density(run, target), model.parameters(),
+  MarkovChains chains(latent_density(run, target),
                       chain_kernels(sampler, request.local_probability), options, pool);
   chains.start();
   const auto wanted = static_cast<std::size_t>(request.samples * model.flow().features());

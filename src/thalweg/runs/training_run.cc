@@ -13,7 +13,7 @@
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/run_report.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/checkpoint.h"
 
 namespace thalweg {

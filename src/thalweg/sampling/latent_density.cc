@@ -2,6 +2,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
+#include "thalweg/sampling/column_map.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
 namespace {
@@ -49,10 +51,18 @@ std::string statement(ChainTarget target) {
   return {};
 }
 
-LatentDensity::LatentDensity(const Flow& flow, std::size_t column_maps, ChainTarget target,
+LatentDensity::LatentDensity(const Model& model, ChainTarget target,
+                             std::shared_ptr<const Target> energy)
+    : LatentDensity(model.flow(), model.parameters(), target, std::move(energy)) {
+  model_ = &model;
+  layers_ = model.layers();
+}
+
+LatentDensity::LatentDensity(const Flow& flow, const ParameterStore& parameters, ChainTarget target,
                              std::shared_ptr<const Target> energy)
     : flow_(&flow),
-      inner_(flow.transforms().size() - column_maps),
+      parameters_(&parameters),
+      layers_(flow.transforms().size()),
       target_(target),
       energy_(std::move(energy)) {
   if (paths() && target_ != ChainTarget::kEnergy)
@@ -63,58 +73,32 @@ LatentDensity::LatentDensity(const Flow& flow, std::size_t column_maps, ChainTar
   if (energy_ == nullptr)
     fail<ConfigError>(
         "Markov chains: expected a run that was trained for a target or an energy, to sample that");
-  if (energy_->features() != flow.features())
+  if (energy_->features() != flow_->features())
     fail<ConfigError>("Markov chains: '{}' has {} features, the flow {}", energy_->name(),
-                      energy_->features(), flow.features());
+                      energy_->features(), flow_->features());
 }
 
-Mapped LatentDensity::inner_forward(Value z, Value context) const {
-  Mapped result{z, z.graph->constant(0.0)};
-  for (std::size_t i = 0; i < inner_; ++i) {
-    const Transform& transform = *flow_->transforms()[i];
-    const Mapped mapped =
-        transform.forward(result.value, context_for(transform.context_features(), context));
-    result = {mapped.value, result.log_det + mapped.log_det};
-  }
-  return result;
-}
-
-Mapped LatentDensity::inner_inverse(Value y, Value context) const {
-  Mapped result{y, y.graph->constant(0.0)};
-  for (std::size_t i = inner_; i-- > 0;) {
-    const Transform& transform = *flow_->transforms()[i];
-    const Mapped mapped =
-        transform.inverse(result.value, context_for(transform.context_features(), context));
-    result = {mapped.value, result.log_det + mapped.log_det};
-  }
-  return result;
-}
-
-Value LatentDensity::log_base(const Base& base, Value z, Value context) const {
-  return base.log_prob(z, context_for(base.context_features(), context));
-}
-
-Value LatentDensity::log_density(Value y, Value log_base, Value log_det, Value context) const {
+Value LatentDensity::log_density(Value y, Value log_base, Value log_det) const {
   if (target_ == ChainTarget::kModel) return log_base;
   if (target_ == ChainTarget::kSharpened) return log_base - log_det;
-  Mapped data{y, log_det};
-  for (std::size_t i = inner_; i < flow_->transforms().size(); ++i) {
-    const Transform& transform = *flow_->transforms()[i];
-    const Mapped mapped =
-        transform.forward(data.value, context_for(transform.context_features(), context));
-    data = {mapped.value, data.log_det + mapped.log_det};
-  }
-  return energy_->log_density(data.value) + data.log_det;
+  const Mapped data = flow_->forward(y, {}, layers_);
+  return energy_->log_density(data.value) + (log_det + data.log_det);
+}
+
+std::vector<double> LatentDensity::layers_context(std::span<const double> context) const {
+  if (model_ == nullptr) return {context.begin(), context.end()};
+  require_known_classes("Markov chains", *model_, context);
+  return standardised_context(*model_, context);
 }
 
 ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) const {
-  const Mapped mapped = inner_forward(z, context);
+  const Mapped mapped = flow_->forward(z, context, 0, layers_);
   ChainPoint point;
   point.z = z;
   point.y = mapped.value;
   point.log_det = mapped.log_det;
-  point.log_base = log_base(flow_->base(), z, context);
-  point.log_density = log_density(point.y, point.log_base, point.log_det, context);
+  point.log_base = flow_->log_base(z, context);
+  point.log_density = log_density(point.y, point.log_base, point.log_det);
   if (wishes.gradient) point.gradient = vjp({point.log_density}, {}, {z})[0];
   if (wishes.jacobian) {
     // The slopes of log q_Y(f(z)) come along with the columns, at next to no cost.
@@ -130,9 +114,8 @@ ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) 
     point.jacobian = concat(columns);
     if (wishes.score) point.score = solved_transposed(point.jacobian, concat(slopes));
   } else if (wishes.score) {
-    const Mapped latent = inner_inverse(point.y, context);
-    point.score =
-        vjp({log_base(flow_->base(), latent.value, context) + latent.log_det}, {}, {point.y})[0];
+    const Mapped latent = flow_->inverse(point.y, context, 0, layers_);
+    point.score = vjp({flow_->log_base(latent.value, context) + latent.log_det}, {}, {point.y})[0];
   }
   return point;
 }
@@ -142,17 +125,17 @@ Value LatentDensity::gradient(Value z, Value context) const {
 }
 
 Value LatentDensity::to_latent(Value y, Value context) const {
-  return inner_inverse(y, context).value;
+  return flow_->inverse(y, context, 0, layers_).value;
 }
 
 Value LatentDensity::pull_back(const ChainPoint& point, Value tangent, Value context) const {
   if (point.jacobian.valid()) return solved(point.jacobian, tangent);
-  return jvp({inner_inverse(point.y, context).value}, {point.y}, {tangent})[0];
+  return jvp({flow_->inverse(point.y, context, 0, layers_).value}, {point.y}, {tangent})[0];
 }
 
 Value LatentDensity::push_forward(const ChainPoint& point, Value tangent, Value context) const {
   if (!point.jacobian.valid())
-    return jvp({inner_forward(point.z, context).value}, {point.z}, {tangent})[0];
+    return jvp({flow_->forward(point.z, context, 0, layers_).value}, {point.z}, {tangent})[0];
   Value product;
   for (std::int64_t k = 0; k < features(); ++k) {
     const Value part = column(point.jacobian, features(), k) * element(tangent, k);
@@ -161,13 +144,7 @@ Value LatentDensity::push_forward(const ChainPoint& point, Value tangent, Value 
   return product;
 }
 
-Value LatentDensity::to_data(Value y, Value context) const {
-  for (std::size_t i = inner_; i < flow_->transforms().size(); ++i) {
-    const Transform& transform = *flow_->transforms()[i];
-    y = transform.forward(y, context_for(transform.context_features(), context)).value;
-  }
-  return y;
-}
+Value LatentDensity::to_data(Value y) const { return flow_->forward(y, {}, layers_).value; }
 
 Value LatentDensity::draw(Graph& graph, Value context) const {
   const Base& base = flow_->base().proposal();
@@ -175,7 +152,8 @@ Value LatentDensity::draw(Graph& graph, Value context) const {
 }
 
 Value LatentDensity::log_draw(Value z, Value context) const {
-  return log_base(flow_->base().proposal(), z, context);
+  const Base& base = flow_->base().proposal();
+  return base.log_prob(z, context_for(base.context_features(), context));
 }
 
 }  // namespace thalweg

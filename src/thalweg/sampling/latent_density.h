@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
-#include "thalweg/flows/flow.h"
+#include "thalweg/flows/model.h"
 #include "thalweg/targets/target.h"
 
 namespace thalweg {
@@ -45,11 +47,13 @@ struct PointWishes {
 /// to one thread).
 class LatentDensity {
  public:
-  /// The last `column_maps` transforms of the flow turn y into data. kEnergy wants an `energy`.
-  /// Throws ConfigError for a missing energy or one of another number of features, and unless for
-  /// kEnergy for a flow with stochastic layers, whose own density is not known. `flow` must outlive
-  /// it.
-  LatentDensity(const Flow& flow, std::size_t column_maps, ChainTarget target,
+  /// kEnergy wants an `energy`. Throws ConfigError for a missing energy or one of another number of
+  /// features, and unless for kEnergy for a flow with stochastic layers, whose own density is not
+  /// known. `model` must outlive it.
+  LatentDensity(const Model& model, ChainTarget target,
+                std::shared_ptr<const Target> energy = nullptr);
+  /// Of a flow without a model, whose transforms all belong to f; throws in the same way.
+  LatentDensity(const Flow& flow, const ParameterStore& parameters, ChainTarget target,
                 std::shared_ptr<const Target> energy = nullptr);
 
   /// Whether the flow has stochastic layers: then at() draws a path from z each time, log_det is
@@ -72,7 +76,7 @@ class LatentDensity {
   /// with its inverse take: points had better have it, then.
   bool prefers_jacobian() const { return flow_->features() <= 2; }
   /// x, in the units of the data.
-  Value to_data(Value y, Value context) const;
+  Value to_data(Value y) const;
 
   /// One draw for each sample of domain 0, and the log density of such draws: of the base, or
   /// where it has a rejection step of what it draws its proposals from.
@@ -80,17 +84,20 @@ class LatentDensity {
   Value log_draw(Value z, Value context) const;
 
   ChainTarget target() const { return target_; }
+  const ParameterStore& parameters() const { return *parameters_; }
+  /// `context`, rows x context_features() in the units of the data, as the layers take it. Throws
+  /// DataError for rows that name no class of a class-conditional base.
+  std::vector<double> layers_context(std::span<const double> context) const;
   std::int64_t features() const { return flow_->features(); }
   std::int64_t context_features() const { return flow_->context_features(); }
 
  private:
-  Mapped inner_forward(Value z, Value context) const;
-  Mapped inner_inverse(Value y, Value context) const;
-  Value log_base(const Base& base, Value z, Value context) const;
-  Value log_density(Value y, Value log_base, Value log_det, Value context) const;
+  Value log_density(Value y, Value log_base, Value log_det) const;
 
+  const Model* model_ = nullptr;  // null for a flow of its own
   const Flow* flow_;
-  std::size_t inner_;  // transforms of f
+  const ParameterStore* parameters_;
+  std::size_t layers_;  // transforms of f
   ChainTarget target_;
   std::shared_ptr<const Target> energy_;
 };

@@ -69,10 +69,10 @@ struct MarkovChains::Machine {
   std::vector<double> context, step_sizes;
   std::unique_ptr<Executor<double>> drawing, starting, stepping, showing;
 
-  Machine(LatentDensity given, const ParameterStore& store, std::vector<WeightedKernel> mixed,
-          const ChainOptions& wanted, ThreadPool& threads)
+  Machine(LatentDensity given, std::vector<WeightedKernel> mixed, const ChainOptions& wanted,
+          ThreadPool& threads)
       : density(std::move(given)),
-        parameters(store),
+        parameters(density.parameters()),
         options(wanted),
         pool(threads),
         kernels(std::move(mixed)) {}
@@ -99,8 +99,8 @@ struct MarkovChains::Machine {
     starting = compiled(start, columns_of(for_each_chain(density.at(z, given, wishes))));
     Graph show(parameters);
     const Value y = show.input({density.features(), 1});
-    const Value shown_context = context_input(show);
-    showing = compiled(show, {density.to_data(y, shown_context)});
+    context_input(show);
+    showing = compiled(show, {density.to_data(y)});
   }
 
   /// One step: each chain draws its kernel, and the flow is then evaluated at one proposal only.
@@ -203,7 +203,7 @@ struct MarkovChains::Machine {
     if (static_cast<std::int64_t>(given.size()) != options.chains * density.context_features())
       fail<ShapeError>("Markov chains: expected {} rows of {} context values, got {} values",
                        options.chains, density.context_features(), given.size());
-    context.assign(given.begin(), given.end());
+    context = density.layers_context(given);
   }
 
   /// Evaluates everything about state.z, by paths of their own seed if there are paths.
@@ -237,11 +237,9 @@ struct MarkovChains::Machine {
   }
 };
 
-MarkovChains::MarkovChains(LatentDensity density, const ParameterStore& parameters,
-                           std::vector<WeightedKernel> kernels, const ChainOptions& options,
-                           ThreadPool& pool)
-    : machine_(std::make_unique<Machine>(std::move(density), parameters, std::move(kernels),
-                                         options, pool)) {
+MarkovChains::MarkovChains(LatentDensity density, std::vector<WeightedKernel> kernels,
+                           const ChainOptions& options, ThreadPool& pool)
+    : machine_(std::make_unique<Machine>(std::move(density), std::move(kernels), options, pool)) {
   Machine& machine = *machine_;
   if (machine.kernels.empty())
     fail<ConfigError>("Markov chains: expected at least one kernel, got none");

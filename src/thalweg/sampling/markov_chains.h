@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
-#include "thalweg/engine/parameters.h"
 #include "thalweg/sampling/chain_kernels.h"
 #include "thalweg/sampling/latent_density.h"
 
@@ -63,17 +62,18 @@ struct ChainState {
 class MarkovChains {
  public:
   /// Each chain draws one of the kernels for each step, whatever its place: so their mixture leaves
-  /// the target invariant if each kernel does. `parameters`, those of the density's flow, must
-  /// outlive it, and so must the pool. Throws ConfigError for options out of range, and for a
-  /// kernel that does not serve the density's target: only kernels with equal targets are mixed.
-  MarkovChains(LatentDensity density, const ParameterStore& parameters,
-               std::vector<WeightedKernel> kernels, const ChainOptions& options, ThreadPool& pool);
+  /// the target invariant if each kernel does. The density's model and the pool must outlive it.
+  /// Throws ConfigError for options out of range, and for a kernel that does not serve the
+  /// density's target: only kernels with equal targets are mixed.
+  MarkovChains(LatentDensity density, std::vector<WeightedKernel> kernels,
+               const ChainOptions& options, ThreadPool& pool);
   ~MarkovChains();
   MarkovChains(const MarkovChains&) = delete;
   MarkovChains& operator=(const MarkovChains&) = delete;
 
-  /// Starts each chain at a draw from the base. `context` holds a row for each chain, if the flow
-  /// has one. Throws ShapeError, and NumericalError if no draw with a finite density is found.
+  /// Starts each chain at a draw from the base. `context` holds a row for each chain, in the units
+  /// of the data, if the model has one. Throws ShapeError, and NumericalError if no draw with a
+  /// finite density is found.
   void start(std::span<const double> context = {});
   /// Starts chains at given latent points, chains x features. Throws as start().
   void start_at(std::span<const double> z, std::span<const double> context = {});

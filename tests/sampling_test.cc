@@ -1,12 +1,13 @@
 // Densities, samples and normalisers of whole models: the same whatever the threads and blocks, and
 // right.
-#include "thalweg/sampling/evaluate.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
+#include "thalweg/sampling/normaliser.h"
 
 namespace thalweg {
 namespace {

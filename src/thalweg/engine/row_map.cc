@@ -1,0 +1,130 @@
+#include "thalweg/engine/row_map.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "thalweg/core/error.h"
+#include "thalweg/engine/program.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::int64_t kBlock = 16384;  // rows worked on at a time, so that memory stays small
+
+/// Copies `count` numbers to another precision with all threads.
+template <typename From, typename To>
+void convert(ThreadPool& pool, const From* from, std::int64_t count, To* to) {
+  constexpr std::int64_t kPart = 32768;
+  pool.parallel((count + kPart - 1) / kPart, [&](std::int64_t part, int) {
+    std::transform(from + part * kPart, from + std::min(count, (part + 1) * kPart),
+                   to + part * kPart, [](From value) { return static_cast<To>(value); });
+  });
+}
+
+}  // namespace
+
+struct RowMap::Work {
+  virtual ~Work() = default;
+  virtual std::vector<std::vector<double>> run(const Call& call) = 0;
+};
+
+template <typename T>
+struct RowMap::TypedWork final : RowMap::Work {
+  TypedWork(const Graph& graph, const std::vector<Value>& outputs, ThreadPool& threads)
+      : store(graph.parameters()),
+        pool(threads),
+        executor(std::make_shared<Program<T>>(graph, outputs), threads),
+        blocks(outputs.size()) {}
+
+  std::vector<std::vector<double>> run(const Call& call) override {
+    const Program<T>& program = executor.program();
+    std::vector<std::vector<double>> results(blocks.size());
+    for (std::size_t k = 0; k < results.size(); ++k)
+      results[k].resize(static_cast<std::size_t>(call.rows * program.output_size(k)));
+    if (call.rows == 0) return results;
+    const auto own = store.flat();
+    const T* values = typed(call.parameters.empty() ? own : call.parameters, parameters);
+    inputs.resize(call.inputs.size());
+    for (std::int64_t begin = 0; begin < call.rows; begin += kBlock)
+      run_block(call, values, begin, std::min(kBlock, call.rows - begin), results);
+    return results;
+  }
+
+  void run_block(const Call& call, const T* values, std::int64_t begin, std::int64_t count,
+                 std::vector<std::vector<double>>& results) {
+    const Program<T>& program = executor.program();
+    std::vector<BatchInput<T>> given;
+    for (std::size_t slot = 0; slot < call.inputs.size(); ++slot) {
+      const std::span<const double> all = call.inputs[slot];
+      const std::size_t width = all.size() / static_cast<std::size_t>(call.rows);
+      given.push_back({typed(all.subspan(static_cast<std::size_t>(begin) * width,
+                                         static_cast<std::size_t>(count) * width),
+                             inputs[slot])});
+    }
+    std::vector<T*> places;
+    for (std::size_t k = 0; k < blocks.size(); ++k) {
+      if (program.output_batched(k))
+        blocks[k].resize(static_cast<std::size_t>(count * program.output_size(k)));
+      places.push_back(blocks[k].data());
+    }
+    const std::uint64_t first = call.first_sample + static_cast<std::uint64_t>(begin);
+    executor.run({.parameters = values,
+                  .inputs = given,
+                  .counts = {&count, 1},
+                  .first_samples = {&first, 1},
+                  .seed = call.seed,
+                  .outputs = places});
+    for (std::size_t k = 0; k < blocks.size(); ++k) {
+      const std::int64_t size = program.output_size(k);
+      double* to = results[k].data() + begin * size;
+      if (program.output_batched(k)) {
+        convert(pool, blocks[k].data(), count * size, to);
+        continue;
+      }
+      const auto shared = executor.shared_output(k);
+      for (std::int64_t row = 0; row < count; ++row)
+        to = std::copy(shared.begin(), shared.end(), to);
+    }
+  }
+
+  /// `from` itself, or a copy of it in this precision.
+  const T* typed(std::span<const double> from, std::vector<T>& to) {
+    if constexpr (std::is_same_v<T, double>) {
+      return from.data();
+    } else {
+      to.resize(from.size());
+      convert(pool, from.data(), static_cast<std::int64_t>(from.size()), to.data());
+      return to.data();
+    }
+  }
+
+  const ParameterStore& store;
+  ThreadPool& pool;
+  Executor<T> executor;
+  std::vector<T> parameters;  // kept between runs, as are the blocks
+  std::vector<std::vector<T>> inputs, blocks;
+};
+
+RowMap::RowMap(const Graph& graph, const std::vector<Value>& outputs, ThreadPool& pool,
+               Precision precision) {
+  if (precision == Precision::kFloat)
+    work_ = std::make_unique<TypedWork<float>>(graph, outputs, pool);
+  else
+    work_ = std::make_unique<TypedWork<double>>(graph, outputs, pool);
+}
+
+RowMap::~RowMap() = default;
+RowMap::RowMap(RowMap&&) noexcept = default;
+RowMap& RowMap::operator=(RowMap&&) noexcept = default;
+
+std::vector<std::vector<double>> RowMap::run(const Call& call) { return work_->run(call); }
+
+std::vector<double> RowMap::operator()(const Call& call) {
+  auto results = work_->run(call);
+  if (results.size() != 1)
+    fail<ShapeError>("row map: expected a program with one output, got {}", results.size());
+  return std::move(results[0]);
+}
+
+}  // namespace thalweg

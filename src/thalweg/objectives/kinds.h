@@ -1,0 +1,47 @@
+// The objectives that a setting can name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "thalweg/objectives/objective.h"
+#include "thalweg/targets/target.h"
+
+namespace thalweg {
+
+/// What objectives are made with; each takes what it needs.
+struct ObjectiveOptions {
+  std::string kind = "maximum_likelihood";  ///< a name of objective_kinds()
+  double likelihood_weight = 0.5;           ///< mixed: weight of the likelihood, in [0, 1]
+  std::int64_t likelihood_steps = 0;        ///< mixed: first steps, by maximum likelihood alone
+  /// reverse_kl and mixed: factor on the target's log density at first, in [0, 1]
+  double annealing_start = 0.01;
+  /// steps, those of likelihood alone not counted, after which that factor has grown by 1; it ends
+  /// at 1
+  std::int64_t annealing_steps = 0;
+  /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
+  double rejection_weight = 0.0;
+};
+
+/// One kind of objective.
+struct ObjectiveKind {
+  std::string name, summary;
+  std::vector<std::string> settings;  ///< keys of config files that it reads
+  bool needs_target = false;
+  std::function<std::unique_ptr<Objective>(const ObjectiveOptions&,
+                                           const std::shared_ptr<const Target>&)>
+      make;
+};
+
+/// All kinds; a program may add its own before it makes the first training.
+std::vector<ObjectiveKind>& objective_kinds();
+
+/// The objective that the options name. Throws ConfigError for an unknown one, DataError for one
+/// that needs a target without one.
+std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options,
+                                          const std::shared_ptr<const Target>& target);
+
+}  // namespace thalweg

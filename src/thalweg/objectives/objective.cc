@@ -1,0 +1,85 @@
+#include "thalweg/objectives/objective.h"
+
+#include <cmath>
+#include <utility>
+
+#include "thalweg/core/error.h"
+#include "thalweg/engine/derivatives.h"
+
+namespace thalweg {
+
+StepBuilder::StepBuilder(Graph& graph, const Flow& flow, std::int64_t samples, std::size_t layers,
+                         bool mapped)
+    : graph_(graph), flow_(flow), samples_(samples), layers_(layers), mapped_(mapped) {}
+
+Value StepBuilder::input(std::int64_t features, StepInput described) {
+  const Value value = graph_.input({features, 1}, described.domain);
+  inputs_.push_back(std::move(described));
+  return value;
+}
+
+const StepBuilder::Rows& StepBuilder::rows() {
+  if (has_rows_) return rows_;
+  has_rows_ = true;
+  rows_.y = input(flow_.features(), {.source = StepSource::kRows});
+  if (flow_.context_features() > 0)
+    rows_.context = input(flow_.context_features(), {.source = StepSource::kContext});
+  if (mapped_) rows_.log_det = input(1, {.source = StepSource::kLogDet});
+  return rows_;
+}
+
+Domain StepBuilder::draws() { return has_rows_ ? graph_.add_domain(samples_) : 0; }
+
+Value StepBuilder::latent(Domain domain) {
+  const Base& base = flow_.base();
+  const Value z = base.draw(graph_, domain);
+  if (!base.acceptance(z).valid()) return z;
+  return input(flow_.features(), {.source = StepSource::kLatent, .domain = domain});
+}
+
+Value StepBuilder::number(Domain domain, std::function<double(std::int64_t step)> at) {
+  return input(1, {.source = StepSource::kNumber, .domain = domain, .number = std::move(at)});
+}
+
+TrainingStep training_step(StepBuilder& builder, const Objective& objective) {
+  Graph& graph = builder.graph();
+  Loss loss;
+  {
+    const ScopeName scope(graph, objective.name());
+    loss = objective.build(builder);
+  }
+  TrainingStep step;
+  step.loss = loss.value;
+  step.non_finite = loss.non_finite;
+  std::vector<Value> parameters;
+  const auto& infos = graph.parameters().infos();
+  for (std::size_t index = 0; index < infos.size(); ++index) {
+    if (!infos[index].trainable) continue;
+    step.trainable.push_back({static_cast<std::int32_t>(index)});
+    parameters.push_back(graph.parameter(step.trainable.back()));
+  }
+  if (parameters.empty()) fail<ConfigError>("training: the model has no trainable parameters");
+  step.gradients = gradient(loss.surrogate.valid() ? loss.surrogate : loss.value, parameters);
+  return step;
+}
+
+TrainingStep training_step(Graph& graph, const Flow& flow, const Objective& objective,
+                           std::int64_t samples) {
+  StepBuilder builder(graph, flow, samples);
+  return training_step(builder, objective);
+}
+
+Value acceptance_reward(Graph& graph, const Base& base, double weight, Value context) {
+  if (!(weight >= 0.0 && std::isfinite(weight)))
+    fail<ConfigError>("training.rejection_weight: expected a number of at least 0, got {}", weight);
+  if (weight == 0.0) return graph.constant(0.0);
+  const Value rate = base.acceptance_rate(graph, context);
+  if (!rate.valid())
+    fail<ConfigError>(
+        "training.rejection_weight: expected 0 for the base '{}', which rejects nothing, got {}: "
+        "set base.kind = \"resampled\" or leave it out",
+        base.name(), weight);
+  return weight * (rate.batched() ? batch_mean(rate) : rate);
+}
+
+}  // namespace thalweg

@@ -1,0 +1,105 @@
+#include "thalweg/sampling/column_map.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <utility>
+
+namespace thalweg {
+
+ColumnMap::ColumnMap(const Model& model, ThreadPool& pool) : features_(model.flow().features()) {
+  if (model.column_maps() == 0) return;
+  const Flow& flow = model.flow();
+  const std::size_t layers = model.layers();
+  const auto map = [&](const auto& build) {
+    Graph graph(model.parameters());
+    const Mapped mapped = build(graph.input({features_, 1}));
+    return RowMap(graph, {mapped.value, mapped.log_det}, pool);
+  };
+  to_layers_ = map([&](Value x) { return flow.inverse(x, {}, layers); });
+  to_data_ = map([&](Value y) { return flow.forward(y, {}, layers); });
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  if (std::ranges::any_of(columns, [](const ColumnOptions& column) {
+        return !column.periodic && (std::isfinite(column.lower) || std::isfinite(column.upper));
+      }))
+    bounded_ = columns;
+}
+
+std::vector<double> ColumnMap::run(RowMap& map, std::span<const double> rows,
+                                   std::vector<double>* log_det) {
+  auto results =
+      map.run({.rows = static_cast<std::int64_t>(rows.size()) / features_, .inputs = {rows}});
+  if (log_det != nullptr) *log_det = std::move(results[1]);
+  return std::move(results[0]);
+}
+
+std::vector<double> ColumnMap::to_layers(std::span<const double> x, std::vector<double>* log_det) {
+  const auto width = static_cast<std::size_t>(features_);
+  const std::size_t rows = x.size() / width;
+  if (identity()) {
+    if (log_det != nullptr) log_det->assign(rows, 0.0);
+    return {x.begin(), x.end()};
+  }
+  std::vector<double> y = run(*to_layers_, x, log_det);
+  for (std::size_t row = 0; row < rows && !bounded_.empty(); ++row) {
+    bool outside = false;
+    for (std::size_t column = 0; column < width; ++column) {
+      const ColumnOptions& options = bounded_[column];
+      const double value = x[row * width + column];
+      outside =
+          outside || (!options.periodic && (value <= options.lower || value >= options.upper));
+    }
+    if (!outside) continue;
+    std::fill_n(y.begin() + static_cast<std::ptrdiff_t>(row * width), width, 0.0);
+    if (log_det != nullptr) (*log_det)[row] = -INFINITY;
+  }
+  return y;
+}
+
+std::vector<double> ColumnMap::to_data(std::vector<double> y, std::vector<double>* log_det) {
+  if (!identity()) return run(*to_data_, y, log_det);
+  if (log_det != nullptr) log_det->assign(y.size() / static_cast<std::size_t>(features_), 0.0);
+  return y;
+}
+
+std::vector<double> standardised_context(const Model& model, std::span<const double> context) {
+  std::vector<double> result(context.begin(), context.end());
+  const std::vector<ColumnOptions>& columns = model.options().context_columns;
+  for (std::size_t i = 0; i < result.size() && !columns.empty(); ++i)
+    result[i] = columns[i % columns.size()].standardised(result[i]);
+  return result;
+}
+
+void centre_in_gaps(std::span<const ColumnOptions> columns, std::span<double> x) {
+  for (std::size_t i = 0; i < x.size() && !columns.empty(); ++i) {
+    const ColumnOptions& column = columns[i % columns.size()];
+    if (column.integer) x[i] += 0.5 * column.step;
+  }
+}
+
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool) {
+  constexpr std::int64_t kRows = 4096;
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  const std::int64_t features = model.flow().features();
+  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / features;
+  std::atomic<std::int64_t> non_finite{0};
+  pool.parallel((rows + kRows - 1) / kRows, [&](std::int64_t part, int) {
+    std::int64_t found = 0;
+    for (std::int64_t row = part * kRows; row < std::min(rows, (part + 1) * kRows); ++row) {
+      bool finite = true;
+      for (std::int64_t column = 0; column < features; ++column) {
+        double& value = x[static_cast<std::size_t>(row * features + column)];
+        if (!columns.empty() && columns[static_cast<std::size_t>(column)].integer) {
+          const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
+          value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
+        }
+        finite = finite && std::isfinite(value);
+      }
+      if (!finite) ++found;
+    }
+    non_finite += found;
+  });
+  return non_finite;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,49 @@
+// The way between data and the columns as a model's layers know them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
+#include "thalweg/flows/model.h"
+
+namespace thalweg {
+
+/// Maps rows of data, x, to standardised columns without bounds, y, and back: by the last
+/// transforms of a model's flow, in double whatever the precision of the other layers, so that
+/// values that differ by little of their size keep their differences. One caller at a time.
+class ColumnMap {
+ public:
+  ColumnMap(const Model& model, ThreadPool& pool);
+
+  /// Whether x and y are the same, for lack of columns with options.
+  bool identity() const { return !to_layers_; }
+  /// y of each row, and if `log_det` is given log|det dy/dx|. A row outside of its bounds has no y:
+  /// it gets zeros and -inf. NaN stays NaN.
+  std::vector<double> to_layers(std::span<const double> x, std::vector<double>* log_det = nullptr);
+  /// x of each row of y, and if `log_det` is given log|det dx/dy|.
+  std::vector<double> to_data(std::vector<double> y, std::vector<double>* log_det = nullptr);
+
+ private:
+  std::vector<double> run(RowMap& map, std::span<const double> rows, std::vector<double>* log_det);
+  std::int64_t features_;
+  std::vector<ColumnOptions> bounded_;  // empty if no column is
+  std::optional<RowMap> to_layers_, to_data_;
+};
+
+/// `context`, rows x context columns, in units of each column's spread, in double: what the layers
+/// of a model's flow take.
+std::vector<double> standardised_context(const Model& model, std::span<const double> context);
+
+/// x at the middle of the gap above each evenly spaced value: the density of such a value is that
+/// there. `x` is rows x columns.
+void centre_in_gaps(std::span<const ColumnOptions> columns, std::span<double> x);
+
+/// Rounds evenly spaced columns of samples down to their values, as a model's data have them. Gives
+/// the number of rows that are not finite. `x` is rows x features.
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool);
+
+}  // namespace thalweg

@@ -1,0 +1,212 @@
+#include "thalweg/sampling/density_evaluator.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/sampling/column_map.h"
+
+namespace thalweg {
+namespace {
+
+/// log(exp(a) + exp(b)); NaN if one is NaN.
+double log_sum_of_two(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return NAN;
+  const double top = std::max(a, b);
+  return std::isfinite(top) ? top + std::log1p(std::exp(std::min(a, b) - top)) : top;
+}
+
+// Beyond this, squares leave single precision, and differences of such numbers soon are NaN.
+constexpr double kOverflow = 1e18;
+
+/// Above 0 where a layer maps a point without NaN beyond kOverflow on the way from y to z.
+Value latent_overflow(const Flow& flow, std::size_t layers, Value y, Value context) {
+  Value value = y;
+  Value overflow = value.graph->constant(0.0);
+  const auto all_numbers = [](Value v) {
+    return 1.0 - step(sum(1.0 - less_equal(abs(v), v.graph->constant(INFINITY)), Axis::kFeatures));
+  };
+  for (std::size_t i = layers; i-- > 0;) {
+    const Value next = flow.inverse(value, context, i, i + 1).value;
+    const Value beyond = sum(less(next.graph->constant(kOverflow), abs(next)), Axis::kFeatures);
+    overflow = overflow + all_numbers(value) * beyond;
+    value = next;
+  }
+  return overflow;
+}
+
+std::int64_t checked_rows(const char* function, const Model& model, std::span<const double> x,
+                          std::span<const double> context) {
+  const std::int64_t features = model.flow().features();
+  const std::int64_t context_features = model.flow().context_features();
+  const auto size = static_cast<std::int64_t>(x.size());
+  if (size % features != 0)
+    fail<ShapeError>("{}: expected rows of {} values, got {} values", function, features, size);
+  const std::int64_t rows = size / features;
+  if (static_cast<std::int64_t>(context.size()) != rows * context_features)
+    fail<ShapeError>("{}: expected {} rows of {} context values, got {} values", function, rows,
+                     context_features, context.size());
+  return rows;
+}
+
+}  // namespace
+
+void require_known_classes(const char* function, const Model& model,
+                           std::span<const double> context) {
+  const ClassTable& classes = model.classes();
+  if (classes.empty()) return;
+  const auto width = static_cast<std::size_t>(classes.context_features());
+  for (std::size_t begin = 0; begin < context.size(); begin += width)
+    if (!classes.find(context.subspan(begin, width)))
+      fail<DataError>("{}: row {} of the condition, ({}), is none of the {} classes of the model",
+                      function, begin / width + 1, fmt::join(context.subspan(begin, width), ", "),
+                      classes.count());
+}
+
+struct DensityEvaluator::Programs {
+  const Model& model;
+  ThreadPool& pool;
+  Precision precision;
+  std::int64_t draws;
+  ColumnMap columns;
+  std::span<const double> parameters = {};
+  std::array<std::optional<RowMap>, 4> maps = {};
+
+  enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
+
+  RowMap& get(Kind kind) {
+    auto& map = maps[static_cast<std::size_t>(kind)];
+    if (map) return *map;
+    const Flow& flow = model.flow();
+    const std::size_t layers = model.layers();
+    Graph graph(model.parameters());
+    const Value main = graph.input({flow.features(), 1});
+    const Value context =
+        flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+    std::vector<Value> outputs;
+    if (kind == Kind::kDensity) {
+      outputs = {flow.log_prob(main, context, layers)};
+    } else if (kind == Kind::kOverflow) {
+      outputs = {latent_overflow(flow, layers, main, context)};
+    } else {
+      const Mapped mapped = kind == Kind::kLatent ? flow.inverse(main, context, 0, layers)
+                                                  : flow.forward(main, context, 0, layers);
+      outputs = {mapped.value, mapped.log_det};
+    }
+    return map.emplace(graph, outputs, pool, precision);
+  }
+
+  std::vector<std::vector<double>> run(Kind kind, std::span<const double> rows,
+                                       std::span<const double> context, std::uint64_t seed = 0) {
+    return get(kind).run({.rows = static_cast<std::int64_t>(rows.size()) / model.flow().features(),
+                          .inputs = {rows, context},
+                          .seed = seed,
+                          .parameters = parameters});
+  }
+
+  /// Puts -inf where `log_prob` is NaN only because the latent point is too far away for a number.
+  /// `seed` is that of the draw.
+  void settle_overflow(std::span<const double> y, std::span<const double> context,
+                       std::uint64_t seed, std::vector<double>& log_prob) {
+    const auto features = static_cast<std::size_t>(model.flow().features());
+    const auto given = static_cast<std::size_t>(model.flow().context_features());
+    if (std::ranges::none_of(log_prob, [](double value) { return std::isnan(value); })) return;
+    std::vector<std::size_t> rows;
+    std::vector<double> points, contexts;
+    for (std::size_t row = 0; row < log_prob.size(); ++row) {
+      // Random numbers go by the row, so a stochastic flow needs all rows to draw the same again.
+      if (!std::isnan(log_prob[row]) && !model.flow().stochastic()) continue;
+      rows.push_back(row);
+      const auto point = y.subspan(row * features, features);
+      const auto condition = context.subspan(row * given, given);
+      points.insert(points.end(), point.begin(), point.end());
+      contexts.insert(contexts.end(), condition.begin(), condition.end());
+    }
+    const std::vector<double> overflow = run(Kind::kOverflow, points, contexts, seed)[0];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (std::isnan(log_prob[rows[i]]) && overflow[i] > 0.0) log_prob[rows[i]] = -INFINITY;
+  }
+};
+
+DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision,
+                                   std::int64_t draws)
+    : programs_(new Programs{
+          model, pool, precision, model.flow().stochastic() ? draws : 1, {model, pool}}) {
+  if (draws < 1) fail<ConfigError>("log_prob: expected at least 1 draw, got {}", draws);
+}
+
+DensityEvaluator::~DensityEvaluator() = default;
+
+void DensityEvaluator::use_parameters(std::span<const double> parameters) {
+  programs_->parameters = parameters;
+}
+
+std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
+                                               std::span<const double> context) {
+  checked_rows("log_prob", programs_->model, x, context);
+  require_known_classes("log_prob", programs_->model, context);
+  const std::vector<double> given = standardised_context(programs_->model, context);
+  std::vector<double> mapped, log_det;
+  if (!programs_->columns.identity()) mapped = programs_->columns.to_layers(x, &log_det);
+  const std::span<const double> y = programs_->columns.identity() ? x : mapped;
+  const auto draw = [&](std::int64_t number) {
+    // Seeds that no caller is likely to draw samples with.
+    const auto words = random_words(static_cast<std::uint64_t>(number),
+                                    static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
+    const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+    std::vector<double> values =
+        std::move(programs_->run(Programs::Kind::kDensity, y, given, seed)[0]);
+    programs_->settle_overflow(y, given, seed, values);
+    return values;
+  };
+  std::vector<double> result = draw(0);
+  const std::int64_t draws = programs_->draws;
+  for (std::int64_t number = 1; number < draws; ++number) {
+    const std::vector<double> values = draw(number);
+    for (std::size_t row = 0; row < result.size(); ++row)
+      result[row] = log_sum_of_two(result[row], values[row]);
+  }
+  if (draws > 1)
+    for (double& value : result) value -= std::log(static_cast<double>(draws));
+  for (std::size_t row = 0; row < log_det.size(); ++row)
+    result[row] = log_det[row] == -INFINITY ? -INFINITY : result[row] + log_det[row];
+  return result;
+}
+
+std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,
+                                                std::span<const double> context,
+                                                std::vector<double>* log_det) {
+  checked_rows("to_latent", programs_->model, x, context);
+  std::vector<double> outer;
+  const std::vector<double> y = programs_->columns.to_layers(x, &outer);
+  auto results =
+      programs_->run(Programs::Kind::kLatent, y, standardised_context(programs_->model, context));
+  const std::size_t features = results[0].size() / std::max<std::size_t>(1, outer.size());
+  for (std::size_t row = 0; row < outer.size(); ++row) {
+    results[1][row] += outer[row];
+    if (outer[row] == -INFINITY)
+      std::fill_n(results[0].begin() + static_cast<std::ptrdiff_t>(row * features), features, NAN);
+  }
+  if (log_det != nullptr) *log_det = std::move(results[1]);
+  return std::move(results[0]);
+}
+
+std::vector<double> DensityEvaluator::to_data(std::span<const double> z,
+                                              std::span<const double> context,
+                                              std::vector<double>* log_det) {
+  checked_rows("to_data", programs_->model, z, context);
+  auto results =
+      programs_->run(Programs::Kind::kData, z, standardised_context(programs_->model, context));
+  std::vector<double> outer;
+  std::vector<double> x = programs_->columns.to_data(std::move(results[0]), &outer);
+  for (std::size_t row = 0; row < outer.size(); ++row) results[1][row] += outer[row];
+  if (log_det != nullptr) *log_det = std::move(results[1]);
+  return x;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,59 @@
+// Log densities and latent points of rows, by a trained model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
+#include "thalweg/flows/model.h"
+
+namespace thalweg {
+
+/// Evaluates log p(x) and the latent map of one model. Columns and conditions are standardised in
+/// double whatever the precision (see ColumnMap). Holds compiled programs and working memory: one
+/// per caller.
+class DensityEvaluator {
+ public:
+  /// `draws` is for flows with stochastic layers alone (see log_prob). Throws ConfigError for fewer
+  /// than 1.
+  DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision = Precision::kFloat,
+                   std::int64_t draws = 1);
+  ~DensityEvaluator();
+  DensityEvaluator(const DensityEvaluator&) = delete;
+  DensityEvaluator& operator=(const DensityEvaluator&) = delete;
+
+  /// Evaluates with these parameters, in the layout of the model's store, from now on; they must
+  /// stay where they are.
+  void use_parameters(std::span<const double> parameters);
+
+  /// Log densities in nats in the units of the data; `x` is rows x features, `context` rows x
+  /// context features, row-major. -inf, density 0, outside of a column's bounds, and where z is too
+  /// far away for a number, as couplings with the scale map exp make it some scales beyond the
+  /// data; NaN only for a NaN in x or context, or in the model itself. Throws ShapeError, and
+  /// DataError for a context that is none of the classes of a class-conditional base.
+  ///
+  /// Of a flow with stochastic layers, the logarithm of the mean over `draws` importance-weighted
+  /// estimates: in the mean a lower bound that rises with the draws (Burda, Grosse, Salakhutdinov
+  /// 2016). A row's random numbers depend on its place in `x` alone.
+  std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
+  /// z of each row, and if `log_det` is given log|det dz/dx|; NaN outside of a column's bounds.
+  std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
+                                std::vector<double>* log_det = nullptr);
+  /// x of each row of `z`, and if `log_det` is given log|det dx/dz|.
+  std::vector<double> to_data(std::span<const double> z, std::span<const double> context = {},
+                              std::vector<double>* log_det = nullptr);
+
+ private:
+  struct Programs;
+  std::unique_ptr<Programs> programs_;
+};
+
+/// Throws DataError for a row of `context` that names no class of a class-conditional base;
+/// `function` begins the message.
+void require_known_classes(const char* function, const Model& model,
+                           std::span<const double> context);
+
+}  // namespace thalweg

@@ -1,0 +1,229 @@
+#include "thalweg/training/batch_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/engine/kernels/kernels.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::int64_t kInitialisationRows = 4096;  // that ActNorm starts from
+constexpr std::int64_t kFillRows = 64;              // rows that one task prepares
+
+/// `x` plus `step` times noise in (0, 1), kept off both ends where double would round to them.
+double dequantised(double x, double step, double noise) {
+  const double sum = x + step * noise, above = x + step;
+  if (sum <= x) return std::nextafter(x, above);
+  return sum < above ? sum : std::nextafter(above, x);
+}
+
+/// The order of a table's rows in one epoch: Fisher and Yates, a function of seed and epoch alone.
+void shuffle_rows(std::uint64_t seed, std::uint64_t epoch, std::vector<std::int64_t>& order) {
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t left = order.size(), draw = 0; left > 1; --left, ++draw) {
+    // One block of four words serves two draws.
+    if (draw % 2 == 0)
+      words = random_words(seed, static_cast<std::uint32_t>(Stream::kShuffle), epoch,
+                           static_cast<std::uint32_t>(draw / 2));
+    const double uniform = draw % 2 == 0 ? uniform_from_words(words[0], words[1])
+                                         : uniform_from_words(words[2], words[3]);
+    const auto pick = static_cast<std::size_t>(uniform * static_cast<double>(left));
+    std::swap(order[left - 1], order[std::min(pick, left - 1)]);
+  }
+}
+
+template <typename T>
+void grow(std::vector<T>& array, std::int64_t size) {
+  if (static_cast<std::int64_t>(array.size()) < size) array.resize(static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+std::int64_t checked_rows(const char* what, const Flow& flow, std::span<const double> rows,
+                          std::span<const double> context) {
+  const auto size = static_cast<std::int64_t>(rows.size());
+  if (size % flow.features() != 0)
+    fail<ShapeError>("{}: expected rows of {} values, got {} values", what, flow.features(), size);
+  const std::int64_t count = size / flow.features();
+  if (static_cast<std::int64_t>(context.size()) != count * flow.context_features())
+    fail<ShapeError>("{}: expected {} rows of {} context values, got {} values", what, count,
+                     flow.context_features(), context.size());
+  return count;
+}
+
+void dequantise_validation(const Model& model, std::int64_t seed, std::span<double> rows) {
+  const std::vector<ColumnOptions>& columns = model.options().columns;
+  for (std::size_t i = 0; i < rows.size() && !columns.empty(); ++i) {
+    const std::size_t row = i / columns.size(), column = i % columns.size();
+    if (!columns[column].integer) continue;
+    const auto words = random_words(static_cast<std::uint64_t>(seed),
+                                    static_cast<std::uint32_t>(Stream::kEvaluation), row,
+                                    static_cast<std::uint32_t>(column));
+    rows[i] = dequantised(rows[i], columns[column].step, uniform_from_words(words[0], words[1]));
+  }
+}
+
+template <typename T>
+BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
+                            const TrainingOptions& options, ThreadPool& pool)
+    : pool_(pool),
+      columns_(model, pool),
+      generator_(data.generator),
+      seed_(static_cast<std::uint64_t>(options.seed)),
+      features_(model.flow().features()),
+      context_features_(model.flow().context_features()),
+      rows_(checked_rows("training data", model.flow(), data.rows, data.context)) {
+  if (rows_ == 0 && !generator_)
+    fail<DataError>(
+        "training data: expected at least one row, got none (an energy alone wants "
+        "training.objective=reverse_kl)");
+  if (rows_ == 0 && context_features_ > 0)
+    fail<ShapeError>("training data: a generator gives no context, but the model wants one");
+  const std::vector<double> context = standardised_context(model, data.context);
+  context_.assign(context.begin(), context.end());
+  const auto& columns = model.options().columns;
+  for (std::size_t column = 0; column < columns.size(); ++column)
+    if (columns[column].integer) {
+      integers_.push_back(static_cast<std::int64_t>(column));
+      steps_.push_back(columns[column].step);
+    }
+  if (integers_.empty())
+    standardise(data.rows, table_, table_log_det_);
+  else
+    raw_.assign(data.rows.begin(), data.rows.end());
+  batch_ = rows_ > 0 ? std::min(options.batch_size, rows_) : options.batch_size;
+  shuffled_ = rows_ > batch_;
+}
+
+template <typename T>
+void BatchSource<T>::standardise(std::span<const double> x, std::vector<T>& rows,
+                                 std::vector<T>& log_det) {
+  if (columns_.identity()) {
+    rows.assign(x.begin(), x.end());
+    return;
+  }
+  std::vector<double> determinants;
+  const std::vector<double> y = columns_.to_layers(x, &determinants);
+  rows.assign(y.begin(), y.end());
+  log_det.assign(determinants.begin(), determinants.end());
+}
+
+template <typename T>
+typename BatchSource<T>::Batch BatchSource<T>::fill(std::uint64_t first, std::int64_t count) {
+  if (rows_ == 0) {
+    generate(first, count);
+    return {{values_.data()}, {}, {log_det_.data()}};
+  }
+  pick_rows(first, count);
+  const BatchInput<T> context{context_.data(), order_.data()};
+  if (integers_.empty())
+    return {{table_.data(), order_.data()}, context, {table_log_det_.data(), order_.data()}};
+  dequantise(first, count);
+  return {{values_.data()}, context, {log_det_.data()}};
+}
+
+template <typename T>
+void BatchSource<T>::first_samples(std::vector<double>& rows, std::vector<double>& context) {
+  const std::int64_t count = rows_ > 0 ? std::min(rows_, kInitialisationRows) : kInitialisationRows;
+  const Batch batch = fill(0, count);
+  for (std::int64_t sample = 0; sample < count; ++sample) {
+    const auto row_of = [&](const BatchInput<T>& input, std::int64_t size) {
+      const T* row = input.data + (input.rows != nullptr ? input.rows[sample] : sample) * size;
+      return std::span<const T>(row, static_cast<std::size_t>(size));
+    };
+    const auto row = row_of(batch.rows, features_);
+    const auto given = row_of(batch.context, context_features_);
+    const auto finite = [](T value) { return std::isfinite(value); };
+    if (!std::all_of(row.begin(), row.end(), finite) ||
+        !std::all_of(given.begin(), given.end(), finite))
+      continue;
+    rows.insert(rows.end(), row.begin(), row.end());
+    context.insert(context.end(), given.begin(), given.end());
+  }
+  if (rows.empty()) fail<DataError>("training data: none of the first {} samples is finite", count);
+}
+
+template <typename T>
+template <typename Function>
+void BatchSource<T>::for_row_blocks(std::int64_t count, const Function& function) {
+  const auto task = [&](std::int64_t block, int) {
+    function(block * kFillRows, std::min(kFillRows, count - block * kFillRows));
+  };
+  pool_.parallel((count + kFillRows - 1) / kFillRows, std::ref(task));
+}
+
+template <typename T>
+void BatchSource<T>::generate(std::uint64_t first, std::int64_t count) {
+  grow(drawn_, count * features_);
+  grow(values_, count * features_);
+  for_row_blocks(count, [&](std::int64_t begin, std::int64_t rows) {
+    double* drawn = drawn_.data() + begin * features_;
+    generator_(first + static_cast<std::uint64_t>(begin), rows, drawn);
+    if (columns_.identity())
+      std::copy(drawn, drawn + rows * features_, values_.data() + begin * features_);
+  });
+  if (!columns_.identity())
+    standardise(std::span(drawn_).first(static_cast<std::size_t>(count * features_)), values_,
+                log_det_);
+}
+
+template <typename T>
+void BatchSource<T>::pick_rows(std::uint64_t first, std::int64_t count) {
+  grow(order_, count);
+  const auto rows = static_cast<std::uint64_t>(rows_);
+  for (std::int64_t sample = 0; sample < count;) {
+    const std::uint64_t position = first + static_cast<std::uint64_t>(sample);
+    const auto index = static_cast<std::int64_t>(position % rows);
+    const std::int64_t length = std::min(count - sample, rows_ - index);
+    if (shuffled_) {
+      start_epoch(position / rows);
+      std::copy_n(epoch_order_.begin() + index, length, order_.begin() + sample);
+    } else {
+      std::iota(order_.begin() + sample, order_.begin() + sample + length, index);
+    }
+    sample += length;
+  }
+}
+
+template <typename T>
+void BatchSource<T>::start_epoch(std::uint64_t epoch) {
+  if (!epoch_order_.empty() && epoch == epoch_) return;
+  epoch_order_.resize(static_cast<std::size_t>(rows_));
+  shuffle_rows(seed_, epoch, epoch_order_);
+  epoch_ = epoch;
+}
+
+template <typename T>
+void BatchSource<T>::dequantise(std::uint64_t first, std::int64_t count) {
+  const auto integers = static_cast<std::int64_t>(integers_.size());
+  grow(drawn_, count * features_);
+  grow(noise_, (count + kFillRows - 1) / kFillRows * kFillRows * integers);
+  for_row_blocks(count, [&](std::int64_t begin, std::int64_t rows) {
+    double* noise = noise_.data() + begin * integers;
+    kernels::random_uniform<double>(seed_, static_cast<std::uint32_t>(Stream::kDequantisation),
+                                    first + static_cast<std::uint64_t>(begin), integers, rows,
+                                    noise, kFillRows);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      double* out = drawn_.data() + (begin + row) * features_;
+      std::copy_n(raw_.data() + order_[static_cast<std::size_t>(begin + row)] * features_,
+                  features_, out);
+      for (std::int64_t k = 0; k < integers; ++k) {
+        const auto number = static_cast<std::size_t>(k);
+        double& value = out[integers_[number]];
+        value = dequantised(value, steps_[number], noise[k * kFillRows + row]);
+      }
+    }
+  });
+  standardise(std::span(drawn_).first(static_cast<std::size_t>(count * features_)), values_,
+              log_det_);
+}
+
+template class BatchSource<float>;
+template class BatchSource<double>;
+
+}  // namespace thalweg
