@@ -174,6 +174,8 @@ class TypedWork final : public Trainer::Work {
     state.average = average_;
     state.best = best_;
     state.history = history;
+    for (std::vector<double>* values : {&state.parameters, &state.average, &state.best})
+      keep_constants(*values);
     return state;
   }
 
@@ -308,6 +310,20 @@ class TypedWork final : public Trainer::Work {
     } else {
       doubles_.assign(parameters_.begin(), parameters_.end());
       return doubles_;
+    }
+  }
+
+  /// Puts what no step changes, as means and scales of columns, back to full precision.
+  void keep_constants(std::vector<double>& values) const {
+    if (values.empty()) return;
+    for (const ParameterInfo& info : model.parameters().infos()) {
+      const bool updated = std::ranges::any_of(stages_, [&](const Stage& stage) {
+        return std::ranges::find(stage.buffer_offsets, info.offset) != stage.buffer_offsets.end();
+      });
+      if (info.trainable || updated) continue;
+      const auto own = std::as_const(model).parameters().flat().subspan(
+          static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
+      std::ranges::copy(own, values.begin() + info.offset);
     }
   }
 
