@@ -1,4 +1,4 @@
-// Runs a graph once, in double, for tests.
+// Runs a graph once, for tests.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +12,20 @@
 namespace thalweg::testing {
 
 /// Values of `outputs`: samples x size where batched, else size. `inputs` holds one array a slot,
-/// `counts` the samples of each domain.
-inline std::vector<std::vector<double>> run_graph(const Graph& graph,
-                                                  const std::vector<Value>& outputs,
-                                                  const std::vector<std::vector<double>>& inputs,
-                                                  const std::vector<std::int64_t>& counts,
-                                                  std::uint64_t seed = 1) {
+/// `counts` the samples of each domain. T is the precision that the program works in.
+template <typename T = double>
+std::vector<std::vector<T>> run_graph(const Graph& graph, const std::vector<Value>& outputs,
+                                      const std::vector<std::vector<T>>& inputs,
+                                      const std::vector<std::int64_t>& counts,
+                                      std::uint64_t seed = 1, std::int64_t lanes = 0) {
   ThreadPool pool(1);
-  const auto program = std::make_shared<const Program<double>>(graph, outputs);
-  Executor<double> executor(program, pool);
-  std::vector<BatchInput<double>> slots;
+  const auto program = std::make_shared<const Program<T>>(graph, outputs, lanes);
+  Executor<T> executor(program, pool);
+  std::vector<BatchInput<T>> slots;
   slots.reserve(inputs.size());
   for (const auto& input : inputs) slots.push_back({input.data(), nullptr});
-  std::vector<std::vector<double>> results(outputs.size());
-  std::vector<double*> pointers(outputs.size(), nullptr);
+  std::vector<std::vector<T>> results(outputs.size());
+  std::vector<T*> pointers(outputs.size(), nullptr);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].batched()) continue;
     const std::int64_t count = counts[static_cast<std::size_t>(outputs[i].domain())];
@@ -33,8 +33,10 @@ inline std::vector<std::vector<double>> run_graph(const Graph& graph,
     pointers[i] = results[i].data();
   }
   const std::vector<std::uint64_t> first_samples(counts.size(), 0);
-  RunArguments<double> arguments;
-  arguments.parameters = graph.parameters().flat().data();
+  const std::vector<T> parameters(graph.parameters().flat().begin(),
+                                  graph.parameters().flat().end());
+  RunArguments<T> arguments;
+  arguments.parameters = parameters.data();
   arguments.inputs = slots;
   arguments.counts = counts;
   arguments.first_samples = first_samples;

@@ -273,8 +273,10 @@ Feed make_feed(const Graph& graph, std::size_t slots, std::int64_t samples,
 
 /// The tensor of the feed that holds a leaf.
 Tensor& tensor_of(Feed& feed, Value leaf) {
-  const auto index = static_cast<std::size_t>(leaf.node().integer);
-  return leaf.batched() ? feed.inputs[index] : feed.parameters[index];
+  const Node& node = leaf.node();
+  return leaf.batched()
+             ? feed.inputs[static_cast<std::size_t>(node.as<primitive::Input>().slot)]
+             : feed.parameters[static_cast<std::size_t>(node.as<primitive::Parameter>().index)];
 }
 
 /// The feed with every leaf moved by `step` along its tangent.

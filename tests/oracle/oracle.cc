@@ -117,25 +117,22 @@ Tensor running_sum(Tensor a, bool reverse, bool exclusive) {
   return reverse ? a.flip({-2}) : a;
 }
 
-Tensor random_numbers(const Node& node, const Feed& feed, std::int64_t samples) {
+/// Samples x features x items of what `number` gives for a sample and an element.
+template <typename Number>
+Tensor random_numbers(const Node& node, const Feed& feed, std::int64_t samples, Number number) {
   Tensor result =
       at::empty({samples, node.shape.features, node.shape.items}, at::dtype(torch::kDouble));
   auto* out = result.data_ptr<double>();
-  const auto stream =
-      static_cast<std::uint32_t>(Stream::kGraph) + static_cast<std::uint32_t>(node.integer);
   const auto size = static_cast<std::uint32_t>(node.shape.size());
   const std::uint64_t first = feed.first_samples.at(static_cast<std::size_t>(node.domain));
   for (std::int64_t row = 0; row < samples; ++row)
-    for (std::uint32_t r = 0; r < size; ++r) {
-      const std::uint64_t sample = first + static_cast<std::uint64_t>(row);
-      if (node.op == Op::kUniform) {
-        const auto words = random_words(feed.seed, stream, sample, r);
-        *out++ = uniform_from_words(words[0], words[1]);
-      } else {
-        *out++ = normals_from_words(random_words(feed.seed, stream, sample, r / 2))[r % 2];
-      }
-    }
+    for (std::uint32_t r = 0; r < size; ++r)
+      *out++ = number(first + static_cast<std::uint64_t>(row), r);
   return result;
+}
+
+std::uint32_t graph_stream(std::int64_t stream) {
+  return static_cast<std::uint32_t>(Stream::kGraph) + static_cast<std::uint32_t>(stream);
 }
 
 Tensor checked(const char* what, std::int64_t number, const Tensor& tensor,
@@ -160,80 +157,94 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
     if (node.domain != kShared) sizes.insert(sizes.begin(), samples_of(node.domain));
     return sizes;
   };
-  const std::int64_t axis = dimension(node.axis);
-  switch (node.op) {
-    case Op::kInput:
-      return checked("input", node.integer, feed.inputs.at(static_cast<std::size_t>(node.integer)),
-                     with_samples(shape));
-    case Op::kParameter:
-      return checked("parameter", node.integer,
-                     feed.parameters.at(static_cast<std::size_t>(node.integer)),
-                     {shape.features, shape.items});
-    case Op::kConstant: {
-      if (!node.data)
-        return at::full({shape.features, shape.items}, node.number, at::dtype(torch::kDouble));
-      return torch::tensor(*node.data, torch::kDouble).reshape({shape.features, shape.items});
-    }
-    case Op::kCount:
-      return at::full({1, 1}, static_cast<double>(samples_of(static_cast<Domain>(node.integer))),
-                      at::dtype(torch::kDouble));
-    case Op::kUniform:
-    case Op::kNormal:
-      return random_numbers(node, feed, samples_of(node.domain));
-    case Op::kUnary:
-      return apply_unary(node.unary, in(0), node.number);
-    case Op::kBinary:
-      return apply_binary(node.binary, in(0), in(1));
-    case Op::kSelect:
-      return at::where(in(0) != 0, in(1), in(2));
-    case Op::kSum:
-      return in(0).sum(axis, true);
-    case Op::kMax:
-      return in(0).amax(axis, true);
-    case Op::kCumulativeSum:
-      return running_sum(in(0), node.flag, node.second_flag);
-    case Op::kBatchSum:
-      return in(0).sum(0);
-    case Op::kBroadcast:
-      return in(0).expand(with_samples(shape));
-    case Op::kReshape:
-      return in(0).reshape(with_samples(shape));
-    case Op::kTranspose:
-      return in(0).transpose(-2, -1);
-    case Op::kSlice:
-      return in(0).narrow(axis, node.integer,
-                          node.axis == Axis::kFeatures ? node.shape.features : node.shape.items);
-    case Op::kPad:
-      return pad_along(in(0), node.axis, node.integer,
-                       node.axis == Axis::kFeatures ? node.shape.features : node.shape.items);
-    case Op::kConcat: {
-      std::vector<Tensor> parts;
-      for (const NodeId id : node.inputs)
-        parts.push_back(
-            values[static_cast<std::size_t>(id)].expand(with_samples(graph.node(id).shape)));
-      return at::cat(parts, axis);
-    }
-    case Op::kTake: {
-      const std::vector<std::int64_t> indices(node.indices->begin(), node.indices->end());
-      return in(0).index_select(axis, torch::tensor(indices, torch::kLong));
-    }
-    case Op::kDense: {
-      const Tensor product = at::matmul(node.flag ? in(0).t() : in(0), in(1));
-      return node.inputs.size() > 2 ? product + in(2) : product;
-    }
-    case Op::kOuterSum:
-      return at::matmul(in(0), in(1).transpose(-2, -1)).sum(0);
-    case Op::kMatMul:
-      return at::matmul(node.flag ? in(0).t() : in(0), node.second_flag ? in(1).t() : in(1));
-    case Op::kInverse:
-      return at::linalg_inv(in(0));
-    case Op::kStopGradient:
-      return in(0).detach();
-    case Op::kCall:
-    case Op::kCallValue:
-      fail<ConfigError>("oracle: a function called from outside is not known to libtorch");
-  }
-  fail<ConfigError>("oracle: unknown operation {}", static_cast<int>(node.op));
+  return std::visit(
+      Overloaded{
+          [&](const primitive::Input& p) {
+            return checked("input", p.slot, feed.inputs.at(static_cast<std::size_t>(p.slot)),
+                           with_samples(shape));
+          },
+          [&](const primitive::Parameter& p) {
+            return checked("parameter", p.index,
+                           feed.parameters.at(static_cast<std::size_t>(p.index)),
+                           {shape.features, shape.items});
+          },
+          [&](const primitive::Fill& p) {
+            return at::full({shape.features, shape.items}, p.number.value,
+                            at::dtype(torch::kDouble));
+          },
+          [&](const primitive::Constant& p) {
+            std::vector<double> elements;
+            for (const ExactNumber element : *p.elements) elements.push_back(element.value);
+            return torch::tensor(elements, torch::kDouble).reshape({shape.features, shape.items});
+          },
+          [&](const primitive::Count& p) {
+            return at::full({1, 1}, static_cast<double>(samples_of(p.of)),
+                            at::dtype(torch::kDouble));
+          },
+          [&](const primitive::Uniform& p) {
+            return random_numbers(
+                node, feed, samples_of(node.domain), [&](std::uint64_t sample, std::uint32_t r) {
+                  const auto words = random_words(feed.seed, graph_stream(p.stream), sample, r);
+                  return uniform_from_words(words[0], words[1]);
+                });
+          },
+          [&](const primitive::Normal& p) {
+            return random_numbers(
+                node, feed, samples_of(node.domain), [&](std::uint64_t sample, std::uint32_t r) {
+                  return normals_from_words(
+                      random_words(feed.seed, graph_stream(p.stream), sample, r / 2))[r % 2];
+                });
+          },
+          [&](const primitive::UnaryFunction& p) {
+            return apply_unary(p.function, in(0), p.parameter.value);
+          },
+          [&](const primitive::BinaryFunction& p) {
+            return apply_binary(p.function, in(0), in(1));
+          },
+          [&](const primitive::Select&) { return at::where(in(0) != 0, in(1), in(2)); },
+          [&](const primitive::Sum& p) { return in(0).sum(dimension(p.axis), true); },
+          [&](const primitive::Max& p) { return in(0).amax(dimension(p.axis), true); },
+          [&](const primitive::CumulativeSum& p) {
+            return running_sum(in(0), p.reverse, p.exclusive);
+          },
+          [&](const primitive::BatchSum&) { return in(0).sum(0); },
+          [&](const primitive::Broadcast&) { return in(0).expand(with_samples(shape)); },
+          [&](const primitive::Reshape&) { return in(0).reshape(with_samples(shape)); },
+          [&](const primitive::Transpose&) { return in(0).transpose(-2, -1); },
+          [&](const primitive::Slice& p) {
+            return in(0).narrow(dimension(p.axis), p.start, shape.extent(p.axis));
+          },
+          [&](const primitive::Pad& p) {
+            return pad_along(in(0), p.axis, p.start, shape.extent(p.axis));
+          },
+          [&](const primitive::Concat& p) {
+            std::vector<Tensor> parts;
+            for (const NodeId id : node.inputs)
+              parts.push_back(
+                  values[static_cast<std::size_t>(id)].expand(with_samples(graph.node(id).shape)));
+            return at::cat(parts, dimension(p.axis));
+          },
+          [&](const primitive::Take& p) {
+            const std::vector<std::int64_t> indices(p.indices->begin(), p.indices->end());
+            return in(0).index_select(dimension(p.axis), torch::tensor(indices, torch::kLong));
+          },
+          [&](const primitive::Dense& p) {
+            const Tensor product = at::matmul(p.transposed ? in(0).t() : in(0), in(1));
+            return node.inputs.size() > 2 ? product + in(2) : product;
+          },
+          [&](const primitive::OuterSum&) {
+            return at::matmul(in(0), in(1).transpose(-2, -1)).sum(0);
+          },
+          [&](const primitive::MatMul& p) {
+            return at::matmul(p.transpose_left ? in(0).t() : in(0),
+                              p.transpose_right ? in(1).t() : in(1));
+          },
+          [&](const primitive::Inverse&) { return at::linalg_inv(in(0)); },
+          [&](const primitive::StopGradient&) { return in(0).detach(); },
+          [&](const OneOf<primitive::Call, primitive::CallValue> auto&) -> Tensor {
+            fail<ConfigError>("oracle: a function called from outside is not known to libtorch");
+          }},
+      node.primitive);
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // What a Program compiles to: instructions on places in three memories. Internal to the engine.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <variant>
 #include <vector>
 
 #include "thalweg/engine/graph.h"
@@ -20,51 +22,84 @@ struct Access {
   std::int64_t offset = 0, outer = 0, middle = 0, inner = 1;
 };
 
-enum class Kind : std::uint8_t {
-  kUnary,
-  kBinary,
-  kSelect,
-  kMultiplyAdd,
-  kSumOuter,
-  kMaxOuter,
-  kCumulativeSum,
-  kCall,
-  kZero,
-  kGather,  ///< rows of `a` by index
-  kMatrixProduct,
-  kTransposeCopy,
-  kInverse,
-  kLoad,
-  kStore,
-  kUniform,
-  kNormal,
-  kAddLanePartials,
-  kAddProductPartials,
-  kAddOuterPartials,
-  kAddOuterProduct,
+/// What an instruction does with its operands a, b and c, one structure an operation.
+namespace operation {
+
+using primitive::BinaryFunction;
+using primitive::Call;
+using primitive::CumulativeSum;  ///< along the outer axis
+using primitive::Inverse;
+using primitive::Normal;
+using primitive::Select;
+using primitive::UnaryFunction;
+using primitive::Uniform;
+
+/// a * b + c.
+struct MultiplyAdd {};
+struct SumOuter {};
+struct MaxOuter {};
+struct Zero {};
+/// Rows of `a` by index.
+struct Gather {
+  SharedList<std::int32_t> indices;
+};
+/// extent: rows, columns, depth; a = left (outer, middle = row and depth strides), b = right, c =
+/// bias where there is one.
+struct MatrixProduct {
+  enum class Finish : std::uint8_t { kPlain, kRelu, kMask };
+  bool bias;
+  Finish finish;  ///< relu of the result, or the result times (mask > 0)
+};
+struct TransposeCopy {};
+struct Load {
+  std::int64_t slot;
+};
+struct Store {
+  std::size_t output;
+};
+// Sums over the samples, each to an accumulator of its pass.
+struct AddLanePartials {
+  std::size_t accumulator;
+};
+struct AddProductPartials {
+  std::size_t accumulator;
+};
+struct AddOuterPartials {
+  std::size_t accumulator;
+};
+struct AddOuterProduct {
+  std::size_t accumulator;
 };
 
+}  // namespace operation
+
+using Operation =
+    std::variant<operation::UnaryFunction, operation::BinaryFunction, operation::Select,
+                 operation::MultiplyAdd, operation::SumOuter, operation::MaxOuter,
+                 operation::CumulativeSum, operation::Call, operation::Zero, operation::Gather,
+                 operation::MatrixProduct, operation::TransposeCopy, operation::Inverse,
+                 operation::Load, operation::Store, operation::Uniform, operation::Normal,
+                 operation::AddLanePartials, operation::AddProductPartials,
+                 operation::AddOuterPartials, operation::AddOuterProduct>;
+
 struct Instruction {
-  Kind kind = Kind::kUnary;
-  Unary unary = Unary::kCopy;
-  Binary binary = Binary::kAdd;
-  bool flag = false, second_flag = false;
-  bool has_bias = false;
-  bool relu = false, masked = false;  ///< kMatrixProduct: relu of the result, or times (mask > 0)
-  kernels::Extent extent;             ///< elementwise; kMatrixProduct: rows, columns, depth
-  Access mask;
-  Access out, a, b,
-      c;  ///< kMatrixProduct: a = left (outer, middle = row and depth strides), b = right, c = bias
-  double number = 0.0;
-  std::shared_ptr<const std::vector<std::int32_t>> indices;  ///< kGather
-  std::shared_ptr<const OutsideFunction> function;           ///< kCall
-  std::int64_t index = 0;  ///< input slot, output number, random stream or accumulator
-  double cost = 0.0;       ///< rough number of operations, for sharing out work
+  Operation operation;
+  kernels::Extent extent = {};
+  Access out = {}, a = {}, b = {}, c = {}, mask = {};
+  double cost = 0.0;  ///< rough number of operations, for sharing out work
+
+  template <typename O>
+  bool is() const {
+    return std::holds_alternative<O>(operation);
+  }
+  std::array<Access*, 5> operands() { return {&out, &a, &b, &c, &mask}; }
+  std::array<const Access*, 5> operands() const { return {&out, &a, &b, &c, &mask}; }
 };
 
 /// A sum over the batch that a pass gathers.
 struct Accumulator {
-  Kind kind = Kind::kAddLanePartials;
+  /// Each sum is spread over kPartialLanes lanes; else rows of sums, `stride` apart.
+  bool lane_partials = true;
   std::int64_t offset = 0;  ///< in a chunk's part
   std::int64_t rows = 0, columns = 0, stride = 0;
   std::int64_t result = 0;  ///< offset of rows x columns in the shared memory
@@ -101,8 +136,8 @@ struct CompiledProgram {
   std::vector<Output> outputs;
   std::vector<std::int64_t> input_sizes;  ///< elements a sample, by slot
   std::vector<Domain> input_domains;
-  std::vector<std::int64_t>
-      counts;  ///< shared offsets where the number of samples of each domain goes; -1 unused
+  /// Shared offsets where the number of samples of each domain goes; -1 unused.
+  std::vector<std::int64_t> counts;
   Domain domains = 1;
   std::vector<double> flops;  ///< of matrix products, a sample, by domain
 };

@@ -1,27 +1,21 @@
-#include <Eigen/Dense>
+// Shares out the tiles of a batch to threads, and adds up what they gather.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <new>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/random.h"
 #include "thalweg/core/subnormals.h"
-#include "thalweg/engine/compiled_program.h"
-#include "thalweg/engine/program.h"
+#include "thalweg/engine/run_instructions.h"
 
 namespace thalweg {
 namespace {
 
-using detail::Access;
 using detail::Accumulator;
 using detail::CompiledProgram;
+using detail::Frame;
 using detail::Instruction;
-using detail::Kind;
 using detail::Pass;
+using detail::run_instructions;
 using detail::SharedStage;
-using detail::Space;
 
 constexpr std::size_t kCacheLine = 64;
 constexpr double kParallelCost =
@@ -57,327 +51,18 @@ std::int64_t chunk_count(std::int64_t tiles, std::int64_t lanes) {
   return std::min(tiles, tiles * lanes <= 1024 ? kMostChunks / 2 : kMostChunks);
 }
 
-/// A task's view of the memories, and of the tile it works on.
+/// Throws ShapeError where an input that the pass loads is missing.
 template <typename T>
-struct Frame {
-  T* tile = nullptr;
-  T* shared = nullptr;
-  const T* parameters = nullptr;
-  T* part = nullptr;
-  const Pass* pass = nullptr;
-  const RunArguments<T>* arguments = nullptr;
-  const CompiledProgram* program = nullptr;
-  std::int64_t first = 0;  // sample of lane 0
-  std::int64_t valid = 0;  // lanes that hold samples
-  bool fresh = false;      // first tile of a chunk: sums start here
-
-  T* base(const Access& access) const {
-    switch (access.space) {
-      case Space::kTile:
-        return tile + access.offset;
-      case Space::kShared:
-        return shared + access.offset;
-      default:
-        return const_cast<T*>(parameters) +
-               access.offset;  // never written: results go to tile or shared
+void check_inputs(const Pass& pass, const RunArguments<T>& arguments) {
+  for (const Instruction& instruction : pass.instructions)
+    if (const auto* load = std::get_if<detail::operation::Load>(&instruction.operation)) {
+      const auto slot = static_cast<std::size_t>(load->slot);
+      if (slot >= arguments.inputs.size() || arguments.inputs[slot].data == nullptr)
+        fail<ShapeError>("run: expected data for input slot {}, got none", slot);
     }
-  }
-  kernels::Strided<T> out(const Access& access) const {
-    return {base(access), access.outer, access.middle, access.inner};
-  }
-  kernels::Strided<const T> in(const Access& access) const {
-    return {base(access), access.outer, access.middle, access.inner};
-  }
-};
-
-template <typename T>
-void load(const Instruction& instruction, const Frame<T>& frame) {
-  const auto slot = static_cast<std::size_t>(instruction.index);
-  const BatchInput<T>& input = frame.arguments->inputs[slot];
-  const std::int64_t size = frame.program->input_sizes[slot];
-  const std::int64_t lanes = frame.program->lanes;
-  T* out = frame.base(instruction.out);
-  for (std::int64_t lane = 0; lane < lanes; ++lane) {
-    // Lanes beyond the batch repeat its last sample, so that they stay as finite as the data.
-    const std::int64_t sample = frame.first + std::min(lane, frame.valid - 1);
-    const T* row = input.data + (input.rows != nullptr ? input.rows[sample] : sample) * size;
-    for (std::int64_t i = 0; i < size; ++i) out[i * lanes + lane] = row[i];
-  }
-}
-
-template <typename T>
-void store(const Instruction& instruction, const Frame<T>& frame) {
-  const auto index = static_cast<std::size_t>(instruction.index);
-  if (index >= frame.arguments->outputs.size() || frame.arguments->outputs[index] == nullptr)
-    return;
-  const std::int64_t size = frame.program->outputs[index].size;
-  T* out = frame.arguments->outputs[index] + frame.first * size;
-  const kernels::Strided<const T> a = frame.in(instruction.a);
-  for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
-    for (std::int64_t i = 0; i < instruction.extent.middle; ++i) {
-      const T* from = a.data + f * a.outer + i * a.middle;
-      T* to = out + f * instruction.extent.middle + i;
-      for (std::int64_t lane = 0; lane < frame.valid; ++lane)
-        to[lane * size] = from[lane * a.inner];
-    }
-}
-
-/// Only finite points of the batch are handed over; elsewhere value and gradient are NaN.
-template <typename T>
-void call(const Instruction& instruction, const Frame<T>& frame) {
-  const std::int64_t features = instruction.extent.outer;
-  const kernels::Strided<const T> a = frame.in(instruction.a);
-  const kernels::Strided<T> out = frame.out(instruction.out);
-  std::vector<double> points;
-  std::vector<std::int64_t> lanes;
-  for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
-    bool finite = true;
-    for (std::int64_t f = 0; f < features; ++f) {
-      points.push_back(static_cast<double>(a.data[f * a.outer + lane * a.inner]));
-      finite = finite && std::isfinite(points.back());
-    }
-    if (finite)
-      lanes.push_back(lane);
-    else
-      points.resize(points.size() - static_cast<std::size_t>(features));
-  }
-  std::vector<double> values(lanes.size()), gradients(points.size());
-  if (!lanes.empty())
-    instruction.function->evaluate(points.data(), static_cast<std::int64_t>(lanes.size()), features,
-                                   values.data(), gradients.data());
-  for (std::int64_t f = 0; f <= features; ++f) {
-    T* row = out.data + f * out.outer;
-    std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
-    for (std::size_t i = 0; i < lanes.size(); ++i)
-      row[lanes[i]] = static_cast<T>(f == 0 ? values[i]
-                                            : gradients[i * static_cast<std::size_t>(features) +
-                                                        static_cast<std::size_t>(f) - 1]);
-    // Lanes beyond the batch repeat its last sample.
-    std::fill(row + frame.valid, row + frame.program->lanes, row[frame.valid - 1]);
-  }
-}
-
-template <typename T>
-void invert(const Instruction& instruction, const Frame<T>& frame) {
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const std::int64_t size = instruction.extent.outer;
-  const kernels::Strided<const T> a = frame.in(instruction.a);
-  Matrix matrix(size, size);
-  for (std::int64_t r = 0; r < size; ++r)
-    for (std::int64_t c = 0; c < size; ++c)
-      matrix(r, c) = static_cast<double>(a.data[r * a.outer + c * a.middle]);
-  const Matrix result = matrix.partialPivLu().inverse();
-  T* out = frame.base(instruction.out);
-  for (std::int64_t i = 0; i < size * size; ++i) out[i] = static_cast<T>(result.data()[i]);
-}
-
-template <typename T>
-void add_sum(const Instruction& instruction, const Frame<T>& frame) {
-  const Accumulator& accumulator =
-      frame.pass->accumulators[static_cast<std::size_t>(instruction.index)];
-  T* part = frame.part + accumulator.offset;
-  const std::int64_t lanes = frame.valid;
-  const T* a = frame.base(instruction.a);
-  if (frame.fresh && instruction.kind != Kind::kAddOuterProduct)
-    std::fill_n(part, accumulator.rows * accumulator.stride, T(0));
-  if (instruction.kind == Kind::kAddLanePartials) {
-    const std::int64_t items = instruction.extent.middle;
-    if (items == 1) {
-      kernels::add_lane_partials(instruction.extent.outer, lanes, a, instruction.a.outer, part);
-      return;
-    }
-    for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
-      kernels::add_lane_partials(items, lanes, a + f * instruction.a.outer, instruction.a.middle,
-                                 part + f * items * kernels::kPartialLanes);
-    return;
-  }
-  const T* b = frame.base(instruction.b);
-  if (instruction.kind == Kind::kAddProductPartials) {
-    for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
-      kernels::add_product_partials(instruction.extent.middle, lanes, a + f * instruction.a.outer,
-                                    instruction.a.middle, b + f * instruction.b.outer,
-                                    instruction.b.middle,
-                                    part + f * instruction.extent.middle * kernels::kPartialLanes);
-    return;
-  }
-  const std::int64_t rows = instruction.extent.outer;
-  const std::int64_t columns = instruction.extent.middle;
-  for (std::int64_t item = 0; item < instruction.extent.inner; ++item) {
-    const T* left = a + item * instruction.a.middle;
-    const T* right = b + item * instruction.b.middle;
-    if (instruction.kind == Kind::kAddOuterPartials) {
-      kernels::add_outer_partials(rows, columns, lanes, left, instruction.a.outer, right,
-                                  instruction.b.outer, part);
-    } else {
-      // In strips, whose transposes stay in the first cache.
-      constexpr std::int64_t kStrip = 64;
-      T* scratch = frame.tile + frame.pass->scratch;
-      for (std::int64_t first = 0; first < accumulator.stride; first += kStrip) {
-        const std::int64_t width = std::min(kStrip, accumulator.stride - first);
-        kernels::transpose(std::min(width, columns - first), lanes,
-                           right + first * instruction.b.outer, instruction.b.outer, scratch,
-                           width);
-        kernels::matrix_product<T>(rows, width, lanes, left, instruction.a.outer, 1, scratch, width,
-                                   nullptr, !frame.fresh || item > 0, part + first,
-                                   accumulator.stride);
-      }
-    }
-  }
-}
-
-template <typename T>
-void execute(const Instruction& instruction, const Frame<T>& frame) {
-  switch (instruction.kind) {
-    case Kind::kUnary:
-      kernels::unary<T>(instruction.unary, instruction.extent, frame.in(instruction.a),
-                        frame.out(instruction.out), instruction.number);
-      break;
-    case Kind::kBinary:
-      kernels::binary<T>(instruction.binary, instruction.extent, frame.in(instruction.a),
-                         frame.in(instruction.b), frame.out(instruction.out));
-      break;
-    case Kind::kSelect:
-      kernels::select<T>(instruction.extent, frame.in(instruction.a), frame.in(instruction.b),
-                         frame.in(instruction.c), frame.out(instruction.out));
-      break;
-    case Kind::kMultiplyAdd:
-      kernels::multiply_add<T>(instruction.extent, frame.in(instruction.a), frame.in(instruction.b),
-                               frame.in(instruction.c), frame.out(instruction.out));
-      break;
-    case Kind::kSumOuter:
-      kernels::sum_outer<T>(instruction.extent, frame.in(instruction.a),
-                            frame.out(instruction.out));
-      break;
-    case Kind::kMaxOuter:
-      kernels::max_outer<T>(instruction.extent, frame.in(instruction.a),
-                            frame.out(instruction.out));
-      break;
-    case Kind::kCumulativeSum:
-      kernels::cumulative_sum_outer<T>(instruction.extent, frame.in(instruction.a),
-                                       frame.out(instruction.out), instruction.flag,
-                                       instruction.second_flag);
-      break;
-    case Kind::kCall:
-      call(instruction, frame);
-      break;
-    case Kind::kZero: {
-      T* out = frame.base(instruction.out);
-      std::fill(out, out + instruction.extent.inner, T(0));
-      break;
-    }
-    case Kind::kGather: {
-      // Rows are contiguous: extent.inner elements each.
-      const T* from = frame.base(instruction.a);
-      T* to = frame.base(instruction.out);
-      for (const std::int32_t row : *instruction.indices) {
-        std::copy_n(from + row * instruction.a.outer, instruction.extent.inner, to);
-        to += instruction.out.outer;
-      }
-      break;
-    }
-    case Kind::kMatrixProduct: {
-      kernels::Epilogue<T> epilogue;
-      epilogue.relu = instruction.relu;
-      if (instruction.masked)
-        epilogue = {false, frame.base(instruction.mask), instruction.mask.outer};
-      kernels::matrix_product<T>(instruction.extent.outer, instruction.extent.middle,
-                                 instruction.extent.inner, frame.base(instruction.a),
-                                 instruction.a.outer, instruction.a.middle,
-                                 frame.base(instruction.b), instruction.b.outer,
-                                 instruction.has_bias ? frame.base(instruction.c) : nullptr, false,
-                                 frame.base(instruction.out), instruction.out.outer, epilogue);
-      break;
-    }
-    case Kind::kTransposeCopy:
-      kernels::transpose<T>(instruction.extent.outer, instruction.extent.middle,
-                            frame.base(instruction.a), instruction.a.outer,
-                            frame.base(instruction.out), instruction.extent.outer);
-      break;
-    case Kind::kInverse:
-      invert(instruction, frame);
-      break;
-    case Kind::kLoad:
-      load(instruction, frame);
-      break;
-    case Kind::kStore:
-      store(instruction, frame);
-      break;
-    case Kind::kUniform:
-    case Kind::kNormal: {
-      const std::span<const std::uint64_t> firsts = frame.arguments->first_samples;
-      const auto domain = static_cast<std::size_t>(frame.pass->domain);
-      const std::uint64_t first =
-          (domain < firsts.size() ? firsts[domain] : 0) + static_cast<std::uint64_t>(frame.first);
-      const auto stream = static_cast<std::uint32_t>(Stream::kGraph) +
-                          static_cast<std::uint32_t>(instruction.index);
-      const auto generate = instruction.kind == Kind::kUniform ? kernels::random_uniform<T>
-                                                               : kernels::random_normal<T>;
-      generate(frame.arguments->seed, stream, first, instruction.extent.middle,
-               frame.program->lanes, frame.base(instruction.out), frame.program->lanes);
-      break;
-    }
-    case Kind::kAddLanePartials:
-    case Kind::kAddProductPartials:
-    case Kind::kAddOuterPartials:
-    case Kind::kAddOuterProduct:
-      add_sum(instruction, frame);
-      break;
-  }
 }
 
 }  // namespace
-
-template <typename T>
-Program<T>::Program(const Graph& graph, const std::vector<Value>& outputs, std::int64_t lanes)
-    : compiled_(std::make_unique<CompiledProgram>(detail::compile(graph, outputs, lanes))) {}
-
-template <typename T>
-Program<T>::~Program() = default;
-
-template <typename T>
-std::int64_t Program<T>::output_size(std::size_t index) const {
-  return compiled_->outputs.at(index).size;
-}
-
-template <typename T>
-bool Program<T>::output_batched(std::size_t index) const {
-  return compiled_->outputs.at(index).batched;
-}
-
-template <typename T>
-std::size_t Program<T>::outputs() const {
-  return compiled_->outputs.size();
-}
-
-template <typename T>
-std::int64_t Program<T>::tile_bytes() const {
-  std::int64_t elements = 0;
-  for (const auto& level : compiled_->passes)
-    for (const Pass& pass : level) elements = std::max(elements, pass.tile_size);
-  return elements * static_cast<std::int64_t>(sizeof(T));
-}
-
-template <typename T>
-std::int64_t Program<T>::sum_bytes() const {
-  std::int64_t elements = 0;
-  for (const auto& level : compiled_->passes)
-    for (const Pass& pass : level) elements = std::max(elements, pass.part_size);
-  return elements * static_cast<std::int64_t>(sizeof(T));
-}
-
-template <typename T>
-std::int64_t Program<T>::instructions() const {
-  std::size_t count = 0;
-  for (const SharedStage& stage : compiled_->stages) count += stage.instructions.size();
-  for (const auto& level : compiled_->passes)
-    for (const Pass& pass : level) count += pass.instructions.size();
-  return static_cast<std::int64_t>(count);
-}
-
-template <typename T>
-double Program<T>::flops_per_sample(Domain domain) const {
-  return compiled_->flops.at(static_cast<std::size_t>(domain));
-}
 
 template <typename T>
 struct Executor<T>::Memory {
@@ -392,15 +77,16 @@ struct Executor<T>::Memory {
 template <typename T>
 void Executor<T>::Memory::run_stage(const SharedStage& stage, const Frame<T>& frame,
                                     ThreadPool& pool) {
+  const std::span<const Instruction> instructions = stage.instructions;
   std::size_t begin = 0;
   for (const std::size_t end : stage.group_ends) {
     double cost = 0.0;
     for (std::size_t i = begin; i < end; ++i) cost += stage.instructions[i].cost;
     if (cost < kParallelCost || end - begin == 1 || pool.threads() == 1) {
-      for (std::size_t i = begin; i < end; ++i) execute(stage.instructions[i], frame);
+      run_instructions(instructions.subspan(begin, end - begin), frame);
     } else {
       pool.parallel(static_cast<std::int64_t>(end - begin), [&](std::int64_t index, int) {
-        execute(stage.instructions[begin + static_cast<std::size_t>(index)], frame);
+        run_instructions(instructions.subspan(begin + static_cast<std::size_t>(index), 1), frame);
       });
     }
     begin = end;
@@ -426,7 +112,7 @@ void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_
          tile < (chunk + 1) * tiles_total / chunks; ++tile) {
       local.first = tile * lanes;
       local.valid = std::min(lanes, count - local.first);
-      for (const Instruction& instruction : pass.instructions) execute(instruction, local);
+      run_instructions<T>(pass.instructions, local);
       local.fresh = false;
     }
   });
@@ -459,7 +145,7 @@ void Executor<T>::Memory::finish_sums(const Pass& pass, std::int64_t chunks, Thr
     const T* sources[kMostChunks];
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
       sources[chunk] = parts.data() + chunk * pass.part_size + start;
-    if (sum.kind != Kind::kAddOuterProduct) {
+    if (sum.lane_partials) {
       T* first = parts.data() + start;
       if (chunks > 1) kernels::sum_parts<T>(rows * sum.stride, chunks, sources, first);
       kernels::finish_lane_partials<T>(rows * sum.columns, first, result);
@@ -521,11 +207,7 @@ void Executor<T>::run(const RunArguments<T>& arguments) {
     memory_->run_stage(program.stages[level], frame, pool_);
     for (const Pass& pass : program.passes[level]) {
       const std::int64_t count = count_of(pass.domain);
-      for (const Instruction& instruction : pass.instructions)
-        if (instruction.kind == Kind::kLoad && count > 0 &&
-            (static_cast<std::size_t>(instruction.index) >= arguments.inputs.size() ||
-             arguments.inputs[static_cast<std::size_t>(instruction.index)].data == nullptr))
-          fail<ShapeError>("run: expected data for input slot {}, got none", instruction.index);
+      if (count > 0) check_inputs(pass, arguments);
       memory_->run_pass(pass, frame, count, pool_);
     }
   }
@@ -539,8 +221,6 @@ std::span<const T> Executor<T>::shared_output(std::size_t index) const {
   return {memory_->shared.data() + output.access.offset, static_cast<std::size_t>(output.size)};
 }
 
-template class Program<float>;
-template class Program<double>;
 template class Executor<float>;
 template class Executor<double>;
 

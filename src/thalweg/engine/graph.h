@@ -15,91 +15,46 @@
 #include <unordered_map>
 #include <vector>
 
-#include "thalweg/engine/kernels/kernels.h"
-#include "thalweg/engine/parameters.h"
+#include "thalweg/engine/primitives.h"
 
 namespace thalweg {
-
-using kernels::Binary;
-using kernels::Unary;
 
 /// Elements of a value: a vector is features x 1, a particle system features x particles, a shared
 /// matrix rows x columns.
 struct Shape {
   std::int64_t features = 1, items = 1;
   std::int64_t size() const { return features * items; }
+  std::int64_t& extent(Axis axis) { return axis == Axis::kFeatures ? features : items; }
+  std::int64_t extent(Axis axis) const { return axis == Axis::kFeatures ? features : items; }
   bool operator==(const Shape&) const = default;
 };
 
-enum class Axis : std::uint8_t { kFeatures, kItems };
-
-/// Kinds of node; docs/engine.md has the table of what each does and its derivative rules.
-enum class Op : std::uint8_t {
-  kInput,
-  kParameter,
-  kConstant,
-  kCount,
-  kUniform,
-  kNormal,  // leaves
-  kUnary,
-  kBinary,
-  kSelect,  // elementwise
-  kSum,
-  kMax,
-  kCumulativeSum,
-  kBatchSum,  // reductions
-  kBroadcast,
-  kReshape,
-  kTranspose,
-  kSlice,
-  kPad,
-  kConcat,
-  kTake,  // arrangement
-  kDense,
-  kOuterSum,
-  kMatMul,
-  kInverse,  // linear algebra
-  kStopGradient,
-  kCall,       // value and gradient of an outside function
-  kCallValue,  // the value alone, which can be differentiated once
-};
-
-/// Batch domain of a node; kShared for what is the same for all samples.
-using Domain = std::int32_t;
-inline constexpr Domain kShared = -1;
-
 using NodeId = std::int32_t;
 
-/// A function of a sample that is computed outside of the engine, together with its gradient.
-class OutsideFunction {
- public:
-  virtual ~OutsideFunction() = default;
-  /// Writes the value of each of `count` points, which are finite, and its `features` slopes;
-  /// points and gradients are count x features, row-major. Called by several threads at once. What
-  /// it throws ends the run of the program.
-  virtual void evaluate(const double* points, std::int64_t count, std::int64_t features,
-                        double* values, double* gradients) const = 0;
-};
-
-/// One node. Which attributes count depends on `op`; unused ones keep their defaults so that equal
-/// nodes compare equal.
+/// One node. Reading the attributes of a primitive that it is not throws std::bad_variant_access.
 struct Node {
-  Op op = Op::kConstant;
+  Primitive primitive;
   Shape shape;
   Domain domain = kShared;
   std::vector<NodeId> inputs;
-  Unary unary = Unary::kCopy;
-  Binary binary = Binary::kAdd;
-  Axis axis = Axis::kFeatures;
-  bool flag =
-      false;  ///< kDense: transpose weights; kMatMul: transpose left; kCumulativeSum: reverse
-  bool second_flag = false;  ///< kMatMul: transpose right; kCumulativeSum: exclusive
-  std::int64_t integer =
-      0;  ///< kInput: slot; kParameter: index; kUniform, kNormal: stream; kSlice, kPad: start
-  double number = 0.0;  ///< kUnary kPower: exponent; kConstant: the value where `data` is empty
-  std::shared_ptr<const std::vector<double>> data;           ///< kConstant: elements, row-major
-  std::shared_ptr<const std::vector<std::int32_t>> indices;  ///< kTake: index along `axis`
-  std::shared_ptr<const OutsideFunction> function;           ///< kCall
+  bool operator==(const Node&) const = default;
+
+  template <typename P>
+  bool is() const {
+    return std::holds_alternative<P>(primitive);
+  }
+  bool is(Unary function) const {
+    const auto* found = std::get_if<primitive::UnaryFunction>(&primitive);
+    return found != nullptr && found->function == function;
+  }
+  bool is(Binary function) const {
+    const auto* found = std::get_if<primitive::BinaryFunction>(&primitive);
+    return found != nullptr && found->function == function;
+  }
+  template <typename P>
+  const P& as() const {
+    return std::get<P>(primitive);
+  }
 };
 
 class Graph;

@@ -1,0 +1,212 @@
+// Elementwise nodes, reductions, arrangements, leaves and calls to instructions.
+#include "thalweg/engine/emitter.h"
+
+namespace thalweg::detail {
+namespace {
+
+void lower_elementwise(Emitter& emitter, NodeId id, Operation operation) {
+  const Node& node = emitter.node(id);
+  Instruction instruction{std::move(operation)};
+  instruction.extent = emitter.extent_of(node.shape);
+  const std::array<Access*, 3> inputs = {&instruction.a, &instruction.b, &instruction.c};
+  std::vector<Access*> operands = {&instruction.out};
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    *inputs[i] = emitter.operand(node.inputs[i], node.shape);
+    operands.push_back(inputs[i]);
+  }
+  instruction.out = emitter.elementwise(emitter.place(id), node.shape, node.shape);
+  instruction.cost = 4.0 * static_cast<double>(node.shape.size() * emitter.unit());
+  collapse(instruction.extent, operands);
+  emitter.emit(std::move(instruction));
+}
+
+/// a * b + c, where `product` is a * b and node `id` adds c.
+void lower_multiply_add(Emitter& emitter, NodeId id, NodeId product) {
+  const Node& node = emitter.node(id);
+  const NodeId added = node.inputs[node.inputs[0] == product ? 1 : 0];
+  Instruction instruction{operation::MultiplyAdd{}};
+  instruction.extent = emitter.extent_of(node.shape);
+  instruction.a = emitter.operand(emitter.node(product).inputs[0], node.shape);
+  instruction.b = emitter.operand(emitter.node(product).inputs[1], node.shape);
+  instruction.c = emitter.operand(added, node.shape);
+  instruction.out = emitter.elementwise(emitter.place(id), node.shape, node.shape);
+  collapse(instruction.extent, {&instruction.out, &instruction.a, &instruction.b, &instruction.c});
+  emitter.emit(std::move(instruction));
+}
+
+/// An elementwise node together with what it absorbed.
+void lower_fusible(Emitter& emitter, NodeId id, Operation operation) {
+  const auto& absorbed = emitter.fusion().absorbed;
+  const auto fused = absorbed.find(id);
+  if (fused == absorbed.end())
+    lower_elementwise(emitter, id, std::move(operation));
+  else if (emitter.node(fused->second).is<primitive::Dense>())
+    lower_product(emitter, fused->second, id);
+  else
+    lower_multiply_add(emitter, id, fused->second);
+}
+
+/// Sums, maxima and running sums along an axis, which the kernel has as its outer loop.
+void lower_reduction(Emitter& emitter, NodeId id, Operation operation, Axis axis) {
+  const NodeId source = emitter.node(id).inputs[0];
+  const Shape shape = emitter.node(source).shape;
+  const bool batched = emitter.batched();
+  Location from = emitter.where(source);
+  Instruction instruction{std::move(operation)};
+  instruction.cost = static_cast<double>(shape.size() * emitter.unit());
+  const bool features = axis == Axis::kFeatures;
+  const std::int64_t along = features ? shape.features : shape.items;
+  const std::int64_t across = features ? shape.items : shape.features;
+  if (!batched) {
+    // The loop across must run through memory with stride 0 or 1.
+    const std::int64_t stride = features ? from.item : from.feature;
+    if (across > 1 && stride != 0 && stride != 1) {
+      const Shape swapped{along, across};
+      const Location source_view{
+          from.space, from.root, from.offset, features ? from.feature : from.item, stride, 0};
+      const Location compact = emitter.allocate(swapped);
+      emitter.copy(source_view, swapped, compact);
+      from = features ? compact : Location{compact.space, compact.root,    compact.offset,
+                                           compact.item,  compact.feature, 0};
+    }
+  }
+  const Location to = emitter.place(id);
+  const auto arrange = [&](const Location& place) {
+    const std::int64_t outer = features ? place.feature : place.item;
+    const std::int64_t middle = features ? place.item : place.feature;
+    if (batched) return Access{place.space, place.root, place.offset, outer, middle, place.lane};
+    return Access{place.space, place.root, place.offset, outer, 0, across > 1 ? middle : 1};
+  };
+  instruction.extent =
+      batched ? kernels::Extent{along, across, emitter.lanes()} : kernels::Extent{along, 1, across};
+  instruction.a = arrange(from);
+  instruction.out = arrange(to);
+  emitter.emit(std::move(instruction));
+}
+
+/// The place of a part from element `start` along the axis on.
+Location from_element(Location place, Axis axis, std::int64_t start) {
+  place.offset += start * (axis == Axis::kFeatures ? place.feature : place.item);
+  return place;
+}
+
+void lower_concat(Emitter& emitter, NodeId id, Axis axis) {
+  const Location whole = emitter.place(id);
+  std::int64_t start = 0;
+  for (const NodeId input : emitter.node(id).inputs) {
+    const Shape shape = emitter.node(input).shape;
+    if (!emitter.in_place(input, id, start))
+      emitter.copy(emitter.where(input), shape, from_element(whole, axis, start));
+    start += shape.extent(axis);
+  }
+}
+
+void lower_pad(Emitter& emitter, NodeId id, const primitive::Pad& pad) {
+  const Node& node = emitter.node(id);
+  const Location whole = emitter.place(id);
+  Instruction zero{operation::Zero{}};
+  zero.extent = {1, 1, node.shape.size() * emitter.unit()};
+  zero.out = access(whole);
+  zero.cost = static_cast<double>(zero.extent.inner);
+  emitter.emit(std::move(zero));
+  emitter.copy(emitter.where(node.inputs[0]), emitter.node(node.inputs[0]).shape,
+               from_element(whole, pad.axis, pad.start));
+}
+
+void lower_take(Emitter& emitter, NodeId id, const primitive::Take& take) {
+  const Node& node = emitter.node(id);
+  const Location whole = emitter.place(id);
+  const Location source = emitter.where(node.inputs[0]);
+  const std::int64_t step = emitter.unit();
+  const bool rows_compact = source.item == step || node.shape.items == 1;
+  if (take.axis == Axis::kFeatures && rows_compact && (!emitter.batched() || source.lane == 1)) {
+    Instruction gather{operation::Gather{take.indices}};
+    gather.extent.inner = node.shape.items * step;
+    gather.a = access(source);
+    gather.out = access(whole);
+    gather.cost = static_cast<double>(node.shape.size() * step);
+    emitter.emit(std::move(gather));
+    return;
+  }
+  Shape shape = node.shape;
+  shape.extent(take.axis) = 1;
+  for (std::size_t i = 0; i < take.indices->size(); ++i)
+    emitter.copy(from_element(source, take.axis, (*take.indices)[i]), shape,
+                 from_element(whole, take.axis, static_cast<std::int64_t>(i)));
+}
+
+void lower_leaf(Emitter& emitter, NodeId id, Operation operation) {
+  Instruction instruction{std::move(operation)};
+  instruction.extent = {1, emitter.node(id).shape.size(), emitter.lanes()};
+  instruction.out = access(emitter.place(id));
+  emitter.emit(std::move(instruction));
+}
+
+void lower_call(Emitter& emitter, NodeId id, const primitive::Call& call) {
+  const NodeId point = emitter.node(id).inputs[0];
+  Instruction instruction{call};
+  instruction.extent = {emitter.node(point).shape.features, 1, emitter.lanes()};
+  instruction.a = access(emitter.where(point));
+  instruction.out = access(emitter.place(id));
+  emitter.emit(std::move(instruction));
+}
+
+/// Whether the node became a view on its operand, or on a compact copy of it.
+bool lower_view(Emitter& emitter, NodeId id) {
+  const Node& node = emitter.node(id);
+  if (!may_be_view(node)) return false;
+  const NodeId source = node.inputs[0];
+  const Node& whole = emitter.node(source);
+  auto place = view_of(node, whole, emitter.where(source), emitter.unit());
+  if (!place && node.is<primitive::Reshape>()) {
+    const Location compact = emitter.allocate(whole.shape);
+    emitter.copy(emitter.where(source), whole.shape, compact);
+    place = view_of(node, whole, compact, emitter.unit());
+  }
+  if (place) emitter.set_place(id, *place);
+  return place.has_value();
+}
+
+}  // namespace
+
+void lower_node(Emitter& emitter, NodeId id) {
+  if (lower_view(emitter, id)) return;
+  std::visit(
+      Overloaded{
+          [&](const OneOf<primitive::UnaryFunction, primitive::BinaryFunction,
+                          primitive::Select> auto& p) { lower_fusible(emitter, id, p); },
+          [&](const primitive::Sum& p) {
+            lower_reduction(emitter, id, operation::SumOuter{}, p.axis);
+          },
+          [&](const primitive::Max& p) {
+            lower_reduction(emitter, id, operation::MaxOuter{}, p.axis);
+          },
+          [&](const primitive::CumulativeSum& p) {
+            lower_reduction(emitter, id, p, Axis::kFeatures);
+          },
+          [&](const primitive::Concat& p) { lower_concat(emitter, id, p.axis); },
+          [&](const primitive::Pad& p) { lower_pad(emitter, id, p); },
+          [&](const primitive::Take& p) { lower_take(emitter, id, p); },
+          [&](const OneOf<primitive::Dense, primitive::MatMul> auto&) {
+            lower_product(emitter, id, id);
+          },
+          [&](const primitive::Inverse&) { lower_inverse(emitter, id); },
+          [&](const primitive::Call& p) { lower_call(emitter, id, p); },
+          [&](const primitive::Input& p) { lower_leaf(emitter, id, operation::Load{p.slot}); },
+          [&](const OneOf<primitive::Uniform, primitive::Normal> auto& p) {
+            lower_leaf(emitter, id, p);
+          },
+          [&](const OneOf<primitive::BatchSum, primitive::OuterSum> auto&) {
+            lower_batch_sum(emitter, id);
+          },
+          // In their place from the start.
+          [](const OneOf<primitive::Parameter, primitive::Fill, primitive::Constant,
+                         primitive::Count> auto&) {},
+          // Views always.
+          [](const OneOf<primitive::Broadcast, primitive::Reshape, primitive::Transpose,
+                         primitive::Slice, primitive::StopGradient, primitive::CallValue> auto&) {
+          }},
+      emitter.node(id).primitive);
+}
+
+}  // namespace thalweg::detail

@@ -1,0 +1,285 @@
+#include "thalweg/engine/run_instructions.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "thalweg/core/random.h"
+
+namespace thalweg::detail {
+namespace {
+
+template <typename T>
+void load(const Instruction& instruction, std::size_t slot, const Frame<T>& frame) {
+  const BatchInput<T>& input = frame.arguments->inputs[slot];
+  const std::int64_t size = frame.program->input_sizes[slot];
+  const std::int64_t lanes = frame.program->lanes;
+  T* out = frame.base(instruction.out);
+  for (std::int64_t lane = 0; lane < lanes; ++lane) {
+    // Lanes beyond the batch repeat its last sample, so that they stay as finite as the data.
+    const std::int64_t sample = frame.first + std::min(lane, frame.valid - 1);
+    const T* row = input.data + (input.rows != nullptr ? input.rows[sample] : sample) * size;
+    for (std::int64_t i = 0; i < size; ++i) out[i * lanes + lane] = row[i];
+  }
+}
+
+template <typename T>
+void store(const Instruction& instruction, std::size_t index, const Frame<T>& frame) {
+  if (index >= frame.arguments->outputs.size() || frame.arguments->outputs[index] == nullptr)
+    return;
+  const std::int64_t size = frame.program->outputs[index].size;
+  T* out = frame.arguments->outputs[index] + frame.first * size;
+  const kernels::Strided<const T> a = frame.in(instruction.a);
+  for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
+    for (std::int64_t i = 0; i < instruction.extent.middle; ++i) {
+      const T* from = a.data + f * a.outer + i * a.middle;
+      T* to = out + f * instruction.extent.middle + i;
+      for (std::int64_t lane = 0; lane < frame.valid; ++lane)
+        to[lane * size] = from[lane * a.inner];
+    }
+}
+
+/// Only finite points of the batch are handed over; elsewhere value and gradient are NaN.
+template <typename T>
+void call(const Instruction& instruction, const OutsideFunction& function, const Frame<T>& frame) {
+  const std::int64_t features = instruction.extent.outer;
+  const kernels::Strided<const T> a = frame.in(instruction.a);
+  const kernels::Strided<T> out = frame.out(instruction.out);
+  std::vector<double> points;
+  std::vector<std::int64_t> lanes;
+  for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
+    bool finite = true;
+    for (std::int64_t f = 0; f < features; ++f) {
+      points.push_back(static_cast<double>(a.data[f * a.outer + lane * a.inner]));
+      finite = finite && std::isfinite(points.back());
+    }
+    if (finite)
+      lanes.push_back(lane);
+    else
+      points.resize(points.size() - static_cast<std::size_t>(features));
+  }
+  std::vector<double> values(lanes.size()), gradients(points.size());
+  if (!lanes.empty())
+    function.evaluate(points.data(), static_cast<std::int64_t>(lanes.size()), features,
+                      values.data(), gradients.data());
+  for (std::int64_t f = 0; f <= features; ++f) {
+    T* row = out.data + f * out.outer;
+    std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
+    for (std::size_t i = 0; i < lanes.size(); ++i)
+      row[lanes[i]] = static_cast<T>(f == 0 ? values[i]
+                                            : gradients[i * static_cast<std::size_t>(features) +
+                                                        static_cast<std::size_t>(f) - 1]);
+    // Lanes beyond the batch repeat its last sample.
+    std::fill(row + frame.valid, row + frame.program->lanes, row[frame.valid - 1]);
+  }
+}
+
+template <typename T>
+void invert(const Instruction& instruction, const Frame<T>& frame) {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const std::int64_t size = instruction.extent.outer;
+  const kernels::Strided<const T> a = frame.in(instruction.a);
+  Matrix matrix(size, size);
+  for (std::int64_t r = 0; r < size; ++r)
+    for (std::int64_t c = 0; c < size; ++c)
+      matrix(r, c) = static_cast<double>(a.data[r * a.outer + c * a.middle]);
+  const Matrix result = matrix.partialPivLu().inverse();
+  T* out = frame.base(instruction.out);
+  for (std::int64_t i = 0; i < size * size; ++i) out[i] = static_cast<T>(result.data()[i]);
+}
+
+/// Where the sums of an accumulator are gathered; zeroed in the first tile of a chunk.
+template <typename T>
+T* lane_partials(const Accumulator& accumulator, const Frame<T>& frame) {
+  T* part = frame.part + accumulator.offset;
+  if (frame.fresh) std::fill_n(part, accumulator.rows * accumulator.stride, T(0));
+  return part;
+}
+
+template <typename T>
+void add_lanes(const Instruction& instruction, const Accumulator& accumulator,
+               const Frame<T>& frame) {
+  T* part = lane_partials(accumulator, frame);
+  const T* a = frame.base(instruction.a);
+  const std::int64_t items = instruction.extent.middle;
+  if (items == 1) {
+    kernels::add_lane_partials(instruction.extent.outer, frame.valid, a, instruction.a.outer, part);
+    return;
+  }
+  for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
+    kernels::add_lane_partials(items, frame.valid, a + f * instruction.a.outer,
+                               instruction.a.middle, part + f * items * kernels::kPartialLanes);
+}
+
+template <typename T>
+void add_products(const Instruction& instruction, const Accumulator& accumulator,
+                  const Frame<T>& frame) {
+  T* part = lane_partials(accumulator, frame);
+  const T* a = frame.base(instruction.a);
+  const T* b = frame.base(instruction.b);
+  const std::int64_t items = instruction.extent.middle;
+  for (std::int64_t f = 0; f < instruction.extent.outer; ++f)
+    kernels::add_product_partials(items, frame.valid, a + f * instruction.a.outer,
+                                  instruction.a.middle, b + f * instruction.b.outer,
+                                  instruction.b.middle, part + f * items * kernels::kPartialLanes);
+}
+
+template <typename T>
+void add_small_outer(const Instruction& instruction, const Accumulator& accumulator,
+                     const Frame<T>& frame) {
+  T* part = lane_partials(accumulator, frame);
+  const T* a = frame.base(instruction.a);
+  const T* b = frame.base(instruction.b);
+  for (std::int64_t item = 0; item < instruction.extent.inner; ++item)
+    kernels::add_outer_partials(instruction.extent.outer, instruction.extent.middle, frame.valid,
+                                a + item * instruction.a.middle, instruction.a.outer,
+                                b + item * instruction.b.middle, instruction.b.outer, part);
+}
+
+/// In strips, whose transposes stay in the first cache.
+template <typename T>
+void add_large_outer(const Instruction& instruction, const Accumulator& accumulator,
+                     const Frame<T>& frame) {
+  constexpr std::int64_t kStrip = 64;
+  T* part = frame.part + accumulator.offset;
+  const T* a = frame.base(instruction.a);
+  const T* b = frame.base(instruction.b);
+  T* scratch = frame.tile + frame.pass->scratch;
+  const std::int64_t rows = instruction.extent.outer;
+  const std::int64_t columns = instruction.extent.middle;
+  for (std::int64_t item = 0; item < instruction.extent.inner; ++item) {
+    const T* left = a + item * instruction.a.middle;
+    const T* right = b + item * instruction.b.middle;
+    for (std::int64_t first = 0; first < accumulator.stride; first += kStrip) {
+      const std::int64_t width = std::min(kStrip, accumulator.stride - first);
+      kernels::transpose(std::min(width, columns - first), frame.valid,
+                         right + first * instruction.b.outer, instruction.b.outer, scratch, width);
+      kernels::matrix_product<T>(rows, width, frame.valid, left, instruction.a.outer, 1, scratch,
+                                 width, nullptr, !frame.fresh || item > 0, part + first,
+                                 accumulator.stride);
+    }
+  }
+}
+
+template <typename T>
+void multiply(const Instruction& instruction, const operation::MatrixProduct& product,
+              const Frame<T>& frame) {
+  using Finish = operation::MatrixProduct::Finish;
+  kernels::Epilogue<T> epilogue;
+  epilogue.relu = product.finish == Finish::kRelu;
+  if (product.finish == Finish::kMask)
+    epilogue = {false, frame.base(instruction.mask), instruction.mask.outer};
+  kernels::matrix_product<T>(instruction.extent.outer, instruction.extent.middle,
+                             instruction.extent.inner, frame.base(instruction.a),
+                             instruction.a.outer, instruction.a.middle, frame.base(instruction.b),
+                             instruction.b.outer,
+                             product.bias ? frame.base(instruction.c) : nullptr, false,
+                             frame.base(instruction.out), instruction.out.outer, epilogue);
+}
+
+/// Rows are contiguous: extent.inner elements each.
+template <typename T>
+void gather(const Instruction& instruction, const std::vector<std::int32_t>& rows,
+            const Frame<T>& frame) {
+  const T* from = frame.base(instruction.a);
+  T* to = frame.base(instruction.out);
+  for (const std::int32_t row : rows) {
+    std::copy_n(from + row * instruction.a.outer, instruction.extent.inner, to);
+    to += instruction.out.outer;
+  }
+}
+
+template <typename T, typename Generate>
+void draw(Generate generate, std::int64_t stream, const Instruction& instruction,
+          const Frame<T>& frame) {
+  const std::span<const std::uint64_t> firsts = frame.arguments->first_samples;
+  const auto domain = static_cast<std::size_t>(frame.pass->domain);
+  const std::uint64_t first =
+      (domain < firsts.size() ? firsts[domain] : 0) + static_cast<std::uint64_t>(frame.first);
+  generate(frame.arguments->seed,
+           static_cast<std::uint32_t>(Stream::kGraph) + static_cast<std::uint32_t>(stream), first,
+           instruction.extent.middle, frame.program->lanes, frame.base(instruction.out),
+           frame.program->lanes);
+}
+
+/// One overload an operation: an operation without one does not compile.
+template <typename T>
+struct Runner {
+  const Instruction& i;
+  const Frame<T>& frame;
+
+  const Accumulator& accumulator(std::size_t number) const {
+    return frame.pass->accumulators[number];
+  }
+
+  void operator()(const operation::UnaryFunction& o) const {
+    kernels::unary<T>(o.function, i.extent, frame.in(i.a), frame.out(i.out), o.parameter.value);
+  }
+  void operator()(const operation::BinaryFunction& o) const {
+    kernels::binary<T>(o.function, i.extent, frame.in(i.a), frame.in(i.b), frame.out(i.out));
+  }
+  void operator()(const operation::Select&) const {
+    kernels::select<T>(i.extent, frame.in(i.a), frame.in(i.b), frame.in(i.c), frame.out(i.out));
+  }
+  void operator()(const operation::MultiplyAdd&) const {
+    kernels::multiply_add<T>(i.extent, frame.in(i.a), frame.in(i.b), frame.in(i.c),
+                             frame.out(i.out));
+  }
+  void operator()(const operation::SumOuter&) const {
+    kernels::sum_outer<T>(i.extent, frame.in(i.a), frame.out(i.out));
+  }
+  void operator()(const operation::MaxOuter&) const {
+    kernels::max_outer<T>(i.extent, frame.in(i.a), frame.out(i.out));
+  }
+  void operator()(const operation::CumulativeSum& o) const {
+    kernels::cumulative_sum_outer<T>(i.extent, frame.in(i.a), frame.out(i.out), o.reverse,
+                                     o.exclusive);
+  }
+  void operator()(const operation::Call& o) const { call(i, *o.function, frame); }
+  void operator()(const operation::Zero&) const {
+    std::fill_n(frame.base(i.out), i.extent.inner, T(0));
+  }
+  void operator()(const operation::Gather& o) const { gather(i, *o.indices, frame); }
+  void operator()(const operation::MatrixProduct& o) const { multiply(i, o, frame); }
+  void operator()(const operation::TransposeCopy&) const {
+    kernels::transpose<T>(i.extent.outer, i.extent.middle, frame.base(i.a), i.a.outer,
+                          frame.base(i.out), i.extent.outer);
+  }
+  void operator()(const operation::Inverse&) const { invert(i, frame); }
+  void operator()(const operation::Load& o) const {
+    load(i, static_cast<std::size_t>(o.slot), frame);
+  }
+  void operator()(const operation::Store& o) const { store(i, o.output, frame); }
+  void operator()(const operation::Uniform& o) const {
+    draw(kernels::random_uniform<T>, o.stream, i, frame);
+  }
+  void operator()(const operation::Normal& o) const {
+    draw(kernels::random_normal<T>, o.stream, i, frame);
+  }
+  void operator()(const operation::AddLanePartials& o) const {
+    add_lanes(i, accumulator(o.accumulator), frame);
+  }
+  void operator()(const operation::AddProductPartials& o) const {
+    add_products(i, accumulator(o.accumulator), frame);
+  }
+  void operator()(const operation::AddOuterPartials& o) const {
+    add_small_outer(i, accumulator(o.accumulator), frame);
+  }
+  void operator()(const operation::AddOuterProduct& o) const {
+    add_large_outer(i, accumulator(o.accumulator), frame);
+  }
+};
+
+}  // namespace
+
+template <typename T>
+void run_instructions(std::span<const Instruction> instructions, const Frame<T>& frame) {
+  for (const Instruction& instruction : instructions)
+    std::visit(Runner<T>{instruction, frame}, instruction.operation);
+}
+
+template void run_instructions(std::span<const Instruction>, const Frame<float>&);
+template void run_instructions(std::span<const Instruction>, const Frame<double>&);
+
+}  // namespace thalweg::detail
