@@ -10,12 +10,14 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "enumerators.h"
 #include "thalweg/core/random.h"
 
 namespace thalweg::kernels {
@@ -203,6 +205,13 @@ void check_unary_accuracy() {
   });
 }
 
+TEST(UnaryKernels, HaveARowEach) {
+  std::set<Unary> rows;
+  for (const UnaryRow& row : kUnaryTable) rows.insert(row.function);
+  for (const auto& [function, name] : testing::enumerators<Unary>())
+    EXPECT_EQ(rows.count(function), 1U) << name;
+}
+
 TEST(UnaryKernels, StayWithinTheirErrorBounds) {
   check_unary_accuracy<float>();
   check_unary_accuracy<double>();
@@ -259,19 +268,6 @@ T truth_of(Binary function, T a, T b) {
   return 0;
 }
 
-constexpr Binary kBinaries[] = {Binary::kAdd,
-                                Binary::kSubtract,
-                                Binary::kMultiply,
-                                Binary::kDivide,
-                                Binary::kMax,
-                                Binary::kMin,
-                                Binary::kLess,
-                                Binary::kLessEqual,
-                                Binary::kEqual,
-                                Binary::kMultiplyStep,
-                                Binary::kMultiplyTanhSlope,
-                                Binary::kMultiplySigmoidSlope};
-
 bool is_slope(Binary function) {
   return function == Binary::kMultiplyTanhSlope || function == Binary::kMultiplySigmoidSlope;
 }
@@ -301,7 +297,7 @@ void check_binary_values() {
     for (const T y : values) a.push_back(x), b.push_back(y);
   std::vector<T> out(a.size());
   const auto size = static_cast<std::int64_t>(a.size());
-  for (const Binary function : kBinaries) {
+  for (const auto& [function, name] : testing::enumerators<Binary>()) {
     binary<T>(function, {1, 1, size}, {a.data(), 0, 0, 1}, {b.data(), 0, 0, 1},
               {out.data(), 0, 0, 1});
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -311,7 +307,7 @@ void check_binary_values() {
         EXPECT_NEAR(out[i], truth, 4 * Limits::epsilon() * std::abs(a[i]) * (1 + b[i] * b[i]));
       } else if (!is_slope(function) || std::abs(b[i]) <= 1 || std::isnan(b[i])) {
         EXPECT_TRUE(same(out[i], truth))
-            << static_cast<int>(function) << ": " << a[i] << ", " << b[i] << " gave " << out[i];
+            << name << ": " << a[i] << ", " << b[i] << " gave " << out[i];
       }
     }
   }
