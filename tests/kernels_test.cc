@@ -1,4 +1,5 @@
-// Every kernel on every instruction set of the machine, against the C library and plain loops.
+// The elementwise kernels and the reductions on every instruction set, against the C library and
+// plain loops.
 #include "thalweg/engine/kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -6,53 +7,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <functional>
 #include <limits>
 #include <random>
 #include <set>
 #include <string>
-#include <tuple>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "enumerators.h"
-#include "thalweg/core/random.h"
+#include "kernel_checks.h"
 
 namespace thalweg::kernels {
 namespace {
-
-/// Runs `check` once for each instruction set and restores the best one.
-void on_every_instruction_set(const std::function<void()>& check) {
-  int count = 0;
-  const std::int64_t* targets = supported_instruction_sets(&count);
-  ASSERT_GE(count, 1);
-  for (int i = 0; i < count; ++i) {
-    force_instruction_set(targets[i]);
-    SCOPED_TRACE(instruction_set());
-    check();
-  }
-  force_instruction_set(targets[0]);
-}
-
-/// Error of `got` in units in the last place of T at `truth`; infinite if one of them alone is NaN
-/// or infinite.
-template <typename T, typename Wide>
-double ulp_error(T got, Wide truth) {
-  const T rounded = static_cast<T>(truth);
-  if (std::isnan(got) || std::isnan(rounded))
-    return std::isnan(got) && std::isnan(rounded) ? 0.0 : HUGE_VAL;
-  if (got == rounded) return 0.0;
-  if (std::isinf(rounded) && std::isfinite(got))  // the largest finite number is one step away
-    return std::abs(got) == std::numeric_limits<T>::max() ? 1.0 : HUGE_VAL;
-  if (std::isinf(got)) return std::abs(rounded) == std::numeric_limits<T>::max() ? 1.0 : HUGE_VAL;
-  const T magnitude = std::abs(rounded);
-  const T above = std::nextafter(magnitude, std::numeric_limits<T>::infinity());
-  const T spacing =
-      std::isinf(above) ? magnitude - std::nextafter(magnitude, T(0)) : above - magnitude;
-  return static_cast<double>(std::abs(static_cast<Wide>(got) - truth) / spacing);
-}
 
 /// Types that are wide enough to hold the truth for T.
 template <typename T>
@@ -236,46 +202,8 @@ TEST(UnaryKernels, KeepTheSignOfZeroInOddFunctions) {
   });
 }
 
-template <typename T>
-T truth_of(Binary function, T a, T b) {
-  const T one = 1, zero = 0;
-  switch (function) {
-    case Binary::kAdd:
-      return a + b;
-    case Binary::kSubtract:
-      return a - b;
-    case Binary::kMultiply:
-      return a * b;
-    case Binary::kDivide:
-      return a / b;
-    case Binary::kMax:
-      return std::isnan(a) || std::isnan(b) ? a + b : std::max(a, b);
-    case Binary::kMin:
-      return std::isnan(a) || std::isnan(b) ? a + b : std::min(a, b);
-    case Binary::kLess:
-      return a < b ? one : zero;
-    case Binary::kLessEqual:
-      return a <= b ? one : zero;
-    case Binary::kEqual:
-      return a == b ? one : zero;
-    case Binary::kMultiplyStep:
-      return std::isnan(a) || std::isnan(b) ? a + b : (b > 0 ? a : zero);
-    case Binary::kMultiplyTanhSlope:
-      return a * (1 - b * b);
-    case Binary::kMultiplySigmoidSlope:
-      return a * (b * (1 - b));
-  }
-  return 0;
-}
-
 bool is_slope(Binary function) {
   return function == Binary::kMultiplyTanhSlope || function == Binary::kMultiplySigmoidSlope;
-}
-
-/// Equal bits of value, or both NaN.
-template <typename T>
-bool same(T a, T b) {
-  return a == b || (std::isnan(a) && std::isnan(b));
 }
 
 template <typename T>
@@ -339,15 +267,6 @@ Strided<const T> view(const std::vector<T>& data, const Strided<const char>& lay
 template <typename T>
 T at(const Strided<const T>& a, std::int64_t i, std::int64_t j, std::int64_t k) {
   return a.data[i * a.outer + j * a.middle + k * a.inner];
-}
-
-template <typename T>
-std::vector<T> random_values(std::size_t size, int seed) {
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<T> uniform(-2, 2);
-  std::vector<T> values(size);
-  for (T& value : values) value = uniform(random);
-  return values;
 }
 
 const Extent kExtents[] = {{1, 1, 64}, {3, 2, 64}, {5, 1, 64}, {2, 3, 7},  {4, 3, 1},
@@ -481,163 +400,6 @@ TEST(ReductionKernels, SumInOrderAndKeepNaN) {
   });
 }
 
-enum class Finish { kPlain, kRelu, kMask };
-
-/// Small integers make every order of summation exact. Padding holds NaN: it must not be used.
-template <typename T>
-void check_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, bool transposed,
-                   bool with_bias, bool accumulate, Finish finish) {
-  const T nan = std::numeric_limits<T>::quiet_NaN();
-  const std::ptrdiff_t a_row = transposed ? 1 : depth + 2, a_depth = transposed ? rows + 1 : 1;
-  const std::ptrdiff_t ldb = columns + 3, ldc = columns + 2;
-  std::vector<T> a((rows + 1) * (depth + 2), nan), b(depth * ldb, nan), c(rows * ldc, nan),
-      bias(rows);
-  const auto value = [](std::int64_t i, std::int64_t j) { return T((i * 7 + j * 5) % 11 - 5); };
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t k = 0; k < depth; ++k) a[r * a_row + k * a_depth] = value(r, k);
-  for (std::int64_t k = 0; k < depth; ++k)
-    for (std::int64_t l = 0; l < columns; ++l) b[k * ldb + l] = value(l, 2 * k + 1);
-  if (accumulate)
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t l = 0; l < columns; ++l) c[r * ldc + l] = value(r, 3 * l);
-  for (std::int64_t r = 0; r < rows; ++r) bias[r] = value(r, r);
-  std::vector<T> mask = c;  // zeros, negative numbers, positive ones and NaN
-  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = i % 13 == 0 ? nan : value(i, 2 * i);
-  std::vector<T> truth = c;
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t l = 0; l < columns; ++l) {
-      T sum = accumulate ? c[r * ldc + l] : T(0);
-      if (with_bias) sum += bias[r];
-      for (std::int64_t k = 0; k < depth; ++k) sum += a[r * a_row + k * a_depth] * b[k * ldb + l];
-      if (finish == Finish::kRelu) sum = std::max(sum, T(0));
-      if (finish == Finish::kMask) sum = truth_of(Binary::kMultiplyStep, sum, mask[r * ldc + l]);
-      truth[r * ldc + l] = sum;
-    }
-  const Epilogue<T> epilogue = {finish == Finish::kRelu,
-                                finish == Finish::kMask ? mask.data() : nullptr, ldc};
-  matrix_product<T>(rows, columns, depth, a.data(), a_row, a_depth, b.data(), ldb,
-                    with_bias ? bias.data() : nullptr, accumulate, c.data(), ldc, epilogue);
-  for (std::size_t i = 0; i < c.size(); ++i)
-    ASSERT_TRUE(same(c[i], truth[i]))
-        << rows << "x" << columns << "x" << depth << " transposed " << transposed << " bias "
-        << with_bias << " accumulate " << accumulate << " finish " << static_cast<int>(finish)
-        << " at row " << i / ldc << " column " << i % ldc << ": " << c[i] << ", expected "
-        << truth[i];
-}
-
-template <typename T>
-void check_products() {
-  int choice = 0;
-  for (std::int64_t rows = 1; rows <= 40; ++rows)
-    for (std::int64_t columns = 1; columns <= 40; ++columns, ++choice)
-      check_product<T>(rows, columns, 1 + (rows * 3 + columns) % 9, choice % 2 != 0,
-                       choice / 2 % 2 != 0, choice / 4 % 2 != 0, static_cast<Finish>(choice % 3));
-  for (const std::int64_t rows : {0, 1, 5, 12, 25, 64})
-    for (const std::int64_t columns : {0, 1, 16, 64, 130})
-      for (const std::int64_t depth : {0, 1, 3, 64, 300})
-        for (int options = 0; options < 8; ++options)
-          check_product<T>(rows, columns, depth, (options & 1) != 0, (options & 2) != 0,
-                           (options & 4) != 0, static_cast<Finish>((options + rows) % 3));
-}
-
-TEST(MatrixProduct, IsExactForAllSizesAndStrides) {
-  on_every_instruction_set([] {
-    check_products<float>();
-    check_products<double>();
-  });
-}
-
-template <typename T>
-void check_blocking() {
-  const std::int64_t rows = 37, columns = 83, depth = 50;
-  const std::vector<T> a = random_values<T>(rows * depth, 8);
-  const std::vector<T> b = random_values<T>(depth * columns, 9);
-  std::vector<T> whole(rows * columns);
-  matrix_product<T>(rows, columns, depth, a.data(), depth, 1, b.data(), columns, nullptr, false,
-                    whole.data(), columns);
-  for (const std::int64_t r : {0, 11, 12, 36})
-    for (std::int64_t l = 0; l < columns; ++l) {
-      T element = 0;
-      matrix_product<T>(1, 1, depth, a.data() + r * depth, depth, 1, b.data() + l, columns, nullptr,
-                        false, &element, 1);
-      EXPECT_EQ(element, whole[r * columns + l]);
-      double sum = 0;
-      for (std::int64_t k = 0; k < depth; ++k)
-        sum += static_cast<double>(a[r * depth + k]) * static_cast<double>(b[k * columns + l]);
-      EXPECT_NEAR(element, sum, 100 * std::numeric_limits<T>::epsilon());
-    }
-}
-
-TEST(MatrixProduct, DoesNotDependOnTheBlocking) {
-  on_every_instruction_set([] {
-    check_blocking<float>();
-    check_blocking<double>();
-  });
-}
-
-template <typename T>
-void check_transpose() {
-  for (std::int64_t rows = 1; rows <= 40; ++rows)
-    for (std::int64_t columns = 1; columns <= 40; ++columns) {
-      const std::ptrdiff_t lda = columns + 1, ldo = rows + 2;
-      const std::vector<T> a = random_values<T>(rows * lda, 10);
-      std::vector<T> out(columns * ldo, T(777));
-      transpose<T>(rows, columns, a.data(), lda, out.data(), ldo);
-      for (std::int64_t c = 0; c < columns; ++c)
-        for (std::int64_t r = 0; r < ldo; ++r)
-          ASSERT_EQ(out[c * ldo + r], r < rows ? a[r * lda + c] : T(777)) << rows << "x" << columns;
-    }
-}
-
-TEST(Transpose, MovesEveryElementOnce) {
-  on_every_instruction_set([] {
-    check_transpose<float>();
-    check_transpose<double>();
-  });
-}
-
-template <typename T>
-void check_partials() {
-  const std::int64_t rows = 3, columns = 2;
-  for (std::int64_t lanes = 0; lanes <= 70; ++lanes) {
-    const std::int64_t stride = lanes + 3;
-    std::vector<T> a(rows * stride), b(columns * stride);  // integers: sums are exact
-    for (std::size_t i = 0; i < a.size(); ++i) a[i] = T(i % 13) - 6;
-    for (std::size_t i = 0; i < b.size(); ++i) b[i] = T(i % 7) - 2;
-    std::vector<T> sums(rows * kPartialLanes, T(1)), outer(rows * columns * kPartialLanes, T(1));
-    std::vector<T> sums_truth = sums, outer_truth = outer;
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t l = 0; l < lanes; ++l) {
-        sums_truth[r * kPartialLanes + l % kPartialLanes] += a[r * stride + l];
-        for (std::int64_t c = 0; c < columns; ++c)
-          outer_truth[(r * columns + c) * kPartialLanes + l % kPartialLanes] +=
-              a[r * stride + l] * b[c * stride + l];
-      }
-    add_lane_partials<T>(rows, lanes, a.data(), stride, sums.data());
-    add_outer_partials<T>(rows, columns, lanes, a.data(), stride, b.data(), stride, outer.data());
-    EXPECT_EQ(sums, sums_truth) << lanes;
-    EXPECT_EQ(outer, outer_truth) << lanes;
-    // Row r of a with row r of b: the diagonal of the outer products.
-    std::vector<T> products(rows * kPartialLanes, T(1));
-    add_product_partials<T>(std::min(rows, columns), lanes, a.data(), stride, b.data(), stride,
-                            products.data());
-    for (std::int64_t r = 0; r < std::min(rows, columns); ++r)
-      for (std::int64_t l = 0; l < kPartialLanes; ++l) {
-        T truth = 1;
-        for (std::int64_t k = l; k < lanes; k += kPartialLanes)
-          truth += a[r * stride + k] * b[r * stride + k];
-        EXPECT_EQ(products[r * kPartialLanes + l], truth) << lanes;
-      }
-    std::vector<T> out(rows);
-    finish_lane_partials<T>(rows, sums.data(), out.data());
-    for (std::int64_t r = 0; r < rows; ++r) {
-      T total = 16;
-      for (std::int64_t l = 0; l < lanes; ++l) total += a[r * stride + l];
-      EXPECT_EQ(out[r], total);
-    }
-  }
-}
-
 TEST(MultiplyAdd, RoundsAtMostTwiceForAllStrides) {
   on_every_instruction_set([] {
     for (const std::int64_t inner : {1, 7, 16, 37})
@@ -664,121 +426,6 @@ TEST(MultiplyAdd, RoundsAtMostTwiceForAllStrides) {
                           4e-16 * (std::abs(at(a) * at(b)) + std::abs(at(c))));
             }
       }
-  });
-}
-
-TEST(LanePartials, AddUpToTheSum) {
-  on_every_instruction_set([] {
-    check_partials<float>();
-    check_partials<double>();
-  });
-}
-
-template <typename T>
-void check_parts() {
-  for (const std::int64_t count : {1, 2, 5, 8})
-    for (const std::int64_t size : {1, 15, 64, 100}) {
-      std::vector<std::vector<T>> parts;
-      std::vector<const T*> sources;
-      for (std::int64_t k = 0; k < count; ++k)
-        sources.push_back(
-            parts.emplace_back(random_values<T>(size, static_cast<int>(20 + k))).data());
-      std::vector<T> out(size);
-      sum_parts<T>(size, count, sources.data(), out.data());
-      for (std::int64_t i = 0; i < size; ++i) {
-        T sum = parts[0][i];
-        for (std::int64_t k = 1; k < count; ++k) sum += parts[k][i];
-        EXPECT_EQ(out[i], sum);
-      }
-    }
-}
-
-TEST(SumParts, AddsInTheOrderGiven) {
-  on_every_instruction_set([] {
-    check_parts<float>();
-    check_parts<double>();
-  });
-}
-
-template <typename T>
-void check_adam(bool adamax) {
-  const AdamStep step = {1e-2, 0.9, 0.99, 1e-8, 0.271, 0.0297, 0.5, 0.01, 1e-3, adamax};
-  const std::int64_t size = 75;
-  const std::vector<T> gradient = random_values<T>(size, 31), m = random_values<T>(size, 32);
-  std::vector<T> v = random_values<T>(size, 33), p = random_values<T>(size, 34);
-  for (T& value : v) value = std::abs(value);
-  std::vector<T> new_m = m, new_v = v, new_p = p;
-  adam<T>(size, step, gradient.data(), new_m.data(), new_v.data(), new_p.data());
-  const double tolerance = 8 * std::numeric_limits<T>::epsilon();
-  for (std::int64_t i = 0; i < size; ++i) {
-    const double g = step.scale * gradient[i] + step.l2 * p[i];
-    const double first = step.beta1 * m[i] + (1 - step.beta1) * g;
-    const double second = adamax ? std::max(step.beta2 * v[i], std::abs(g) + step.epsilon)
-                                 : step.beta2 * v[i] + (1 - step.beta2) * g * g;
-    const double divisor = adamax ? second : std::sqrt(second / step.correction2) + step.epsilon;
-    EXPECT_NEAR(new_m[i], first, tolerance);
-    EXPECT_NEAR(new_v[i], second, tolerance);
-    EXPECT_NEAR(new_p[i],
-                p[i] * (1 - step.decay) - step.rate * (first / step.correction1) / divisor,
-                tolerance * std::max(1.0, 0.1 / divisor));
-  }
-  for (std::int64_t i = 0; i < 40; ++i) {  // a gradient that is not finite reaches the parameter
-    std::vector<T> bad = gradient;
-    bad[i] = std::numeric_limits<T>::quiet_NaN();
-    new_m = m, new_v = v, new_p = p;
-    adam<T>(40, step, bad.data(), new_m.data(), new_v.data(), new_p.data());
-    for (std::int64_t j = 0; j < 40; ++j) {
-      EXPECT_EQ(std::isnan(new_p[j]), j == i);
-      EXPECT_EQ(std::isnan(new_v[j]), j == i);
-    }
-  }
-}
-
-TEST(Adam, FollowsTheFormulas) {
-  on_every_instruction_set([] {
-    for (const bool adamax : {false, true}) {
-      check_adam<float>(adamax);
-      check_adam<double>(adamax);
-    }
-  });
-}
-
-template <typename T>
-void check_random(std::uint64_t seed, std::uint64_t first_sample, std::int64_t rows,
-                  std::int64_t lanes) {
-  const std::uint32_t stream = 1029;
-  const std::ptrdiff_t stride = lanes + 2;
-  std::vector<T> uniform(rows * stride, T(777)), normal = uniform;
-  random_uniform<T>(seed, stream, first_sample, rows, lanes, uniform.data(), stride);
-  random_normal<T>(seed, stream, first_sample, rows, lanes, normal.data(), stride);
-  double worst = 0;
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t l = 0; l < stride; ++l) {
-      const T u = uniform[r * stride + l], n = normal[r * stride + l];
-      if (l >= lanes) {
-        EXPECT_EQ(u, T(777));
-        EXPECT_EQ(n, T(777));
-        continue;
-      }
-      const auto sample = first_sample + static_cast<std::uint64_t>(l);
-      const auto words = random_words(seed, stream, sample, static_cast<std::uint32_t>(r));
-      EXPECT_EQ(u, static_cast<T>(uniform_from_words(words[0], words[1])));
-      const auto pair =
-          normals_from_words(random_words(seed, stream, sample, static_cast<std::uint32_t>(r / 2)));
-      worst = std::max(worst, ulp_error<T, double>(n, pair[r % 2]));
-    }
-  EXPECT_LE(worst, 4.0);
-}
-
-TEST(RandomKernels, GiveTheNumbersOfTheCore) {
-  on_every_instruction_set([] {
-    for (const std::int64_t lanes : {1, 3, 16, 37, 64, 4000}) {
-      check_random<float>(1, 0, 5, lanes);
-      check_random<double>(1, 0, 5, lanes);
-    }
-    // Sample numbers that cross 32 bits, and seeds above them.
-    check_random<float>(0xfedcba9876543210U, 0xfffffff0U, 3, 64);
-    check_random<double>(0xfedcba9876543210U, 0xfffffff0U, 3, 64);
   });
 }
 
