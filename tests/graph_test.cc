@@ -102,8 +102,11 @@ TEST(Graph, KeepsNodesApartThatDifferInAnyAttribute) {
       {matmul(m, m), matmul(m, m, false, true)},
       {call(std::make_shared<const Ramp>(), f.x), call(std::make_shared<const Ramp>(), f.x)},
   };
-  for (std::size_t i = 0; i < pairs.size(); ++i)
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
     EXPECT_NE(pairs[i].first.id, pairs[i].second.id) << "pair " << i;
+    // The hash alone would keep them apart as well.
+    EXPECT_FALSE(pairs[i].first.node() == pairs[i].second.node()) << "pair " << i;
+  }
 }
 
 TEST(Node, RefusesAttributesOfAnotherPrimitive) {
