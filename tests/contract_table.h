@@ -128,15 +128,17 @@ inline const std::vector<Case<Transform>>& transform_cases() {
             .scale_map = ScaleMap::kNone,
             .context_features = 1});
 
-    list.push_back({"permutation_reverse_5", [](ParameterStore&, RandomSequence&) {
-                      return std::make_unique<Permutation>("layer", reversed_order(5));
+    list.push_back({"permutation_reverse_5", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<Permutation>(parameters, "layer", reversed_order(5));
                     }});
-    list.push_back({"permutation_swap_5", [](ParameterStore&, RandomSequence&) {
-                      return std::make_unique<Permutation>("layer", swapped_halves_order(5));
+    list.push_back({"permutation_swap_5", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<Permutation>(parameters, "layer",
+                                                           swapped_halves_order(5));
                     }});
-    list.push_back({"permutation_random_60", [](ParameterStore&, RandomSequence& random) {
-                      return std::make_unique<Permutation>("layer", random_order(60, random));
-                    }});
+    list.push_back(
+        {"permutation_random_60", [](ParameterStore& parameters, RandomSequence& random) {
+           return std::make_unique<Permutation>(parameters, "layer", random_order(60, random));
+         }});
     for (const std::int64_t features : {1, 2, 5, 60})
       list.push_back(
           {fmt::format("lu_linear_{}", features), [=](ParameterStore& parameters, RandomSequence&) {

@@ -371,14 +371,14 @@ struct Builder {
                                  : residual(name + ".residual"));
       if (couples && features > 1) {
         if (flow.permutation == "swap")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
+          result.push_back(std::make_shared<Permutation>(parameters, name + ".swap",
+                                                         swapped_halves_order(features)));
         else if (flow.permutation == "reverse")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".reverse", reversed_order(features)));
+          result.push_back(std::make_shared<Permutation>(parameters, name + ".reverse",
+                                                         reversed_order(features)));
         else if (flow.permutation == "random")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
+          result.push_back(std::make_shared<Permutation>(parameters, name + ".permutation",
+                                                         random_order(features, random)));
         else if (flow.permutation == "lu")
           result.push_back(std::make_shared<LULinear>(parameters, name + ".linear", features,
                                                       random_order(features, random)));
@@ -429,9 +429,24 @@ bool moves_by_target(const StochasticFlowOptions& options) {
 Model::Model(const ModelOptions& options, std::uint64_t seed,
              const std::shared_ptr<const Target>& target)
     : options_(options) {
+  build(RandomSequence(seed, Stream::kInitialisation), target);
+}
+
+std::unique_ptr<Model> Model::load(const ModelOptions& options, ParameterSource source,
+                                   const std::shared_ptr<const Target>& target) {
+  std::unique_ptr<Model> model(new Model);
+  model->options_ = options;
+  model->parameters_.read_from(std::move(source));
+  model->build(RandomSequence::none(), target);
+  model->parameters_.read_from({});
+  return model;
+}
+
+void Model::build(const RandomSequence& random, const std::shared_ptr<const Target>& target) {
+  const ModelOptions& options = options_;
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
-  Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation), target};
+  Builder builder{options, parameters_, random, target};
   builder.find_circular();
   std::shared_ptr<const Base> base;
   if (options.base.kind == "resampled") {

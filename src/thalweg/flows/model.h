@@ -110,6 +110,10 @@ class Model {
   /// names the option and what it may be.
   Model(const ModelOptions& options, std::uint64_t seed,
         const std::shared_ptr<const Target>& target = {});
+  /// The flow with all that the constructor draws, orders of permutations too, taken from `source`:
+  /// nothing is drawn. Throws as the constructor, and what `source` throws.
+  static std::unique_ptr<Model> load(const ModelOptions& options, ParameterSource source,
+                                     const std::shared_ptr<const Target>& target = {});
 
   const ModelOptions& options() const { return options_; }
   /// Takes contexts in units of their columns' spread: see standardised_context.
@@ -127,6 +131,9 @@ class Model {
   const ClassTable& classes() const { return classes_; }
 
  private:
+  Model() = default;
+  void build(const RandomSequence& random, const std::shared_ptr<const Target>& target);
+
   ModelOptions options_;
   ParameterStore parameters_;
   std::shared_ptr<const ResampledBase> resampled_;
