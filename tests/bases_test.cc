@@ -12,7 +12,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/reverse_kl.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg::testing {
 namespace {

@@ -16,7 +16,7 @@
 #include "contract_table.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
 namespace {

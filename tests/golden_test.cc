@@ -10,7 +10,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
 namespace {

@@ -9,7 +9,7 @@
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
-#include "thalweg/sampling/evaluate.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/training/checkpoint.h"
 
 namespace thalweg {
