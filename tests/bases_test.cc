@@ -12,6 +12,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/reverse_kl.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg::testing {
 namespace {
@@ -404,6 +405,33 @@ TEST(ResampledBase, AFlowAsProposalIntegratesToOne) {
   double mean = 0.0;
   for (const double value : draws[0]) mean += value / kDraws;
   EXPECT_NEAR(mean, z, 1e-3 + 5.0 * 0.5 / std::sqrt(static_cast<double>(kDraws)));
+}
+
+TEST(ResampledBase, AFlowAsProposalHasNoDensityWhereItsLatentIsTooFarAway) {
+  ModelOptions options;
+  options.flow.blocks = 1;
+  options.flow.hidden = {8};
+  options.base.kind = "resampled";
+  options.base.proposal = "flow";
+  options.base.hidden = {8};
+  for (const std::int64_t truncation : {0, 100}) {
+    options.base.truncation = truncation;
+    Model model(options, 1);
+    disturb(model.parameters(), 1.5);
+    model.parameters().values(model.resampled()->normaliser())[0] = 0.4;
+    std::vector<double> x;
+    for (int i = -200; i < 200; ++i) {
+      x.push_back(0.5 * i);
+      x.push_back(0.5 * ((7 * i) % 200));
+    }
+    ThreadPool pool(1);
+    for (const Precision precision : {Precision::kFloat, Precision::kDouble}) {
+      const std::vector<double> values = DensityEvaluator(model, pool, precision).log_prob(x);
+      EXPECT_TRUE(std::ranges::none_of(values, [](double v) { return std::isnan(v); }));
+      EXPECT_GT(std::ranges::count(values, -INFINITY), 0);
+      EXPECT_TRUE(std::isfinite(values[200]));
+    }
+  }
 }
 
 TEST(Classes, NameTheirContext) {

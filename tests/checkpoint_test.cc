@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <thread>
 
+#include "contract_table.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
 namespace {
@@ -115,6 +117,7 @@ TEST_F(Checkpoint, ParametersComeBackToTheBit) {
   Model model(model_options(), 1);
   const std::string path = file("model.safetensors");
   for (const ParameterInfo& info : model.parameters().infos()) {
+    if (info.integers) continue;
     auto values = model.parameters().values(model.parameters().find(info.name));
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = std::sin(static_cast<double>(i + 1)) * 1e-3;
@@ -125,14 +128,92 @@ TEST_F(Checkpoint, ParametersComeBackToTheBit) {
   auto flat = model.parameters().flat();
   EXPECT_TRUE(std::equal(flat.begin(), flat.end(), other.parameters().flat().begin()));
   for (const auto& [name, tensor] : read_safetensors(path).tensors)
-    EXPECT_EQ(tensor.dtype, "F64") << name;
+    EXPECT_EQ(tensor.dtype, name.ends_with(".order") ? "I64" : "F64") << name;
   // What float holds exactly is stored as float.
   for (double& value : flat) value = static_cast<float>(value);
   save_parameters(path, model.parameters());
   for (const auto& [name, tensor] : read_safetensors(path).tensors)
-    EXPECT_EQ(tensor.dtype, "F32") << name;
+    EXPECT_EQ(tensor.dtype, name.ends_with(".order") ? "I64" : "F32") << name;
   load_parameters(path, other.parameters());
   EXPECT_TRUE(std::equal(flat.begin(), flat.end(), other.parameters().flat().begin()));
+}
+
+/// Log densities of a few points in double.
+std::vector<double> densities(const Model& model) {
+  ThreadPool pool(1);
+  const std::int64_t features = model.flow().features();
+  std::vector<double> x(static_cast<std::size_t>(5 * features));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i));
+  return DensityEvaluator(model, pool, Precision::kDouble).log_prob(x);
+}
+
+TEST_F(Checkpoint, LoadingDrawsNothing) {
+  const std::string path = file("model.safetensors");
+  for (const char* permutation : {"random", "lu"}) {
+    SCOPED_TRACE(permutation);
+    ModelOptions options;
+    options.features = 6;
+    options.flow.blocks = 3;
+    options.flow.hidden = {8};
+    options.flow.permutation = permutation;
+    options.base.kind = "mixture";
+    Model model(options, 4);
+    testing::disturb(model.parameters());
+    save_parameters(path, model.parameters());
+    const std::vector<double> expected = densities(model);
+    EXPECT_EQ(densities(*load_model(path, options)), expected);
+    EXPECT_EQ(densities(*load_model(path, options, {}, 77)), expected);
+
+    // The order is in the file, and it is the file's that counts.
+    TensorFile content = read_safetensors(path);
+    const std::string name =
+        permutation == std::string("lu") ? "flow.1.linear.order" : "flow.1.permutation.order";
+    ASSERT_EQ(content.tensors.count(name), 1u);
+    Tensor& order = content.tensors[name];
+    EXPECT_EQ(order.dtype, "I64");
+    EXPECT_EQ(order.shape, (std::vector<std::int64_t>{6, 1}));
+    std::swap(order.integers[0], order.integers[3]);
+    write_safetensors(path, content);
+    EXPECT_NE(densities(*load_model(path, options)), expected);
+    EXPECT_EQ(refusal(path, [&] { load_parameters(path, model.parameters()); }),
+              "tensor '" + name + "' differs from this model's: the file is of another model");
+    order.integers[0] = order.integers[1];
+    write_safetensors(path, content);
+    EXPECT_THROW(load_model(path, options), ConfigError);
+    order.integers[0] = -1;
+    write_safetensors(path, content);
+    EXPECT_EQ(refusal(path, [&] { load_model(path, options); }),
+              "tensor '" + name + "': expected places from 0, got -1");
+
+    // A file of format 1 has none: they are drawn as they were.
+    std::erase_if(content.tensors,
+                  [](const auto& entry) { return entry.first.ends_with(".order"); });
+    content.metadata["format_version"] = "1";
+    write_safetensors(path, content);
+    EXPECT_EQ(densities(*load_model(path, options, {}, 4)), expected);
+    EXPECT_NE(densities(*load_model(path, options, {}, 5)), expected);
+    EXPECT_EQ(refusal(path, [&] { load_model(path, options); }),
+              "tensor 'flow.0." + std::string(name).substr(7) +
+                  "' is missing: the file is of another model");
+  }
+}
+
+TEST_F(Checkpoint, ModelsComeBackFromCheckpoints) {
+  const std::vector<double> x = rows(50);
+  const std::string path = file("checkpoint.safetensors");
+  ModelOptions options = model_options();
+  options.base.kind = "normal";
+  options.flow.permutation = "random";
+  ThreadPool pool(1);
+  Model model(options, 1);
+  TrainingOptions plain = training_options(4);
+  plain.weight_average = 0.0;
+  plain.validation_interval = 100;
+  Trainer trainer(model, {.rows = x}, plain, pool);
+  trainer.run();
+  save_checkpoint(path, model.parameters(), trainer.state());
+  trainer.update_model();
+  EXPECT_EQ(densities(*load_checkpoint_model(path, options)), densities(model));
 }
 
 TEST_F(Checkpoint, RefusesFilesOfOtherModels) {
@@ -159,10 +240,10 @@ TEST_F(Checkpoint, RefusesFilesOfOtherModels) {
   shaped.add("b", 1, 1, 0.0, false);
   EXPECT_EQ(load(shaped), "tensor 'a': expected 3 x 2, got 2 x 3: the file is of another model");
   TensorFile content = read_safetensors(path);
-  content.metadata["format_version"] = "2";
+  content.metadata["format_version"] = "3";
   write_safetensors(path, content);
   EXPECT_EQ(load(saved),
-            "written by a newer version of thalweg (format 2, this one reads up to 1); update "
+            "written by a newer version of thalweg (format 3, this one reads up to 2); update "
             "thalweg to use it");
   content.metadata["format_version"] = "two";
   write_safetensors(path, content);
@@ -239,8 +320,8 @@ TEST_F(Checkpoint, RefusesStatesThatDoNotFit) {
     write_safetensors(path, content);
     return load(model.parameters());
   };
-  EXPECT_EQ(changed("format_version", "2"),
-            "written by a newer version of thalweg (format 2, this one reads up to 1); update "
+  EXPECT_EQ(changed("format_version", "3"),
+            "written by a newer version of thalweg (format 3, this one reads up to 2); update "
             "thalweg to use it");
   EXPECT_EQ(changed("step", "many"), "expected a number for 'step' in the metadata, got 'many'");
   save_parameters(path, model.parameters());

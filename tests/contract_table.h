@@ -1,5 +1,6 @@
 // One table of constructors: every network, transform, base and target, small, with and without a
-// context where it takes one. The tests of contracts run over it; a new layer adds its lines here.
+// context where it takes one. The tests of contracts run over it. Every row of the library's tables
+// of kinds is in it by itself; variants that no setting makes have their lines here.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,10 +19,15 @@
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
 #include "thalweg/core/random.h"
+#include "thalweg/flows/base_kinds.h"
 #include "thalweg/flows/flow_base.h"
+#include "thalweg/flows/transform_kinds.h"
 #include "thalweg/nn/lipschitz_mlp.h"
 #include "thalweg/nn/masked_mlp.h"
 #include "thalweg/nn/network.h"
+#include "thalweg/nn/network_kinds.h"
+#include "thalweg/stochastic/energy.h"
+#include "thalweg/stochastic/stochastic_layer.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_constant.h"
@@ -39,7 +45,7 @@ namespace thalweg::testing {
 template <typename T>
 struct Case {
   std::string name;
-  std::function<std::unique_ptr<T>(ParameterStore&, RandomSequence&)> make;
+  std::function<std::shared_ptr<const T>(ParameterStore&, RandomSequence&)> make;
   bool circular = false;  ///< a round trip may end whole turns of 2 pi away
 };
 
@@ -61,6 +67,16 @@ inline const std::vector<Case<Network>>& network_cases() {
     std::vector<Case<Network>> list;
     for (const std::int64_t context : {0, 2}) {
       const std::string suffix = context > 0 ? "_context" : "";
+      for (const NetworkKind& kind : network_kinds().rows())
+        list.push_back({"kind_" + kind.name + suffix,
+                        [&kind, context](ParameterStore& parameters, RandomSequence& random) {
+                          NetworkSettings settings;
+                          settings.hidden = {6};
+                          if (!kind.one_width) settings.hidden.push_back(5);
+                          settings.activation = Activation::kTanh;
+                          settings.zero_output = false;
+                          return kind.make(settings)(parameters, "layer", random, 3, 2, context);
+                        }});
       for (const char* activation :
            {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu"})
         list.push_back({std::string("mlp_") + activation + suffix,
@@ -104,9 +120,64 @@ inline const std::vector<Case<Network>>& network_cases() {
   return cases;
 }
 
+/// A small transform of a kind; null where the kind stands for none.
+inline std::shared_ptr<const Transform> small_transform(const TransformKind& kind,
+                                                        std::int64_t features, std::int64_t context,
+                                                        ParameterStore& parameters,
+                                                        RandomSequence& random) {
+  FlowOptions options;
+  options.hidden = {8, 8};
+  options.activation = "tanh";  // smooth, so that finite differences meet no kink
+  options.bins = 4;
+  options.tail_bound = 2.0;
+  options.index_features = 1;
+  options.index_hidden = {8};
+  return kind.make({.parameters = parameters,
+                    .random = random,
+                    .name = "layer",
+                    .features = features,
+                    .context_features = context,
+                    .options = options});
+}
+
+/// Small transforms of every kind that a setting chooses, random moves included.
+inline std::vector<Case<Transform>> transform_kind_cases() {
+  std::vector<Case<Transform>> list;
+  for (const auto& [table, setting] :
+       {std::pair(&block_kinds(), "block"), std::pair(&permutation_kinds(), "permutation"),
+        std::pair(&block_layer_kinds(), "layer")})
+    for (const TransformKind& kind : table->rows())
+      for (const std::int64_t context : {0, 2}) {
+        ParameterStore parameters;
+        RandomSequence random(1, Stream::kInitialisation);
+        if (!small_transform(kind, 2, context, parameters, random)) continue;
+        for (const std::int64_t features : {2, 3})
+          list.push_back({fmt::format("{}_{}_{}{}", setting, kind.name, features,
+                                      context > 0 ? "_context" : ""),
+                          [&kind, features, context](ParameterStore& store, RandomSequence& draws) {
+                            return small_transform(kind, features, context, store, draws);
+                          }});
+      }
+  for (const StochasticKind& kind : stochastic_kinds().rows())
+    for (const bool trainable : {false, true})
+      list.push_back({"moves_" + kind.name + (trainable ? "_trainable" : ""),
+                      [&kind, trainable](ParameterStore& parameters, RandomSequence& random) {
+                        StochasticOptions options;
+                        options.kind = kind.name;
+                        options.steps = 3;
+                        options.step_size = 0.3;
+                        options.last_step_size = 0.5;
+                        options.trainable = trainable;
+                        return make_stochastic_layer(
+                            parameters, "layer",
+                            learned_energy(parameters, "layer.energy", random, 2), options);
+                      }});
+  return list;
+}
+
 inline const std::vector<Case<Transform>>& transform_cases() {
   static const std::vector<Case<Transform>> cases = [] {
-    std::vector<Case<Transform>> list;
+    std::vector<Case<Transform>> list = transform_kind_cases();
     // Smooth networks, so that finite differences meet no kink.
     const NetworkFactory smooth = mlp_factory({.hidden = {8, 8}, .activation = Activation::kTanh});
     const auto couple = [&](const std::string& name, std::int64_t features,
@@ -128,15 +199,17 @@ inline const std::vector<Case<Transform>>& transform_cases() {
             .scale_map = ScaleMap::kNone,
             .context_features = 1});
 
-    list.push_back({"permutation_reverse_5", [](ParameterStore&, RandomSequence&) {
-                      return std::make_unique<Permutation>("layer", reversed_order(5));
+    list.push_back({"permutation_reverse_5", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<Permutation>(parameters, "layer", reversed_order(5));
                     }});
-    list.push_back({"permutation_swap_5", [](ParameterStore&, RandomSequence&) {
-                      return std::make_unique<Permutation>("layer", swapped_halves_order(5));
+    list.push_back({"permutation_swap_5", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<Permutation>(parameters, "layer",
+                                                           swapped_halves_order(5));
                     }});
-    list.push_back({"permutation_random_60", [](ParameterStore&, RandomSequence& random) {
-                      return std::make_unique<Permutation>("layer", random_order(60, random));
-                    }});
+    list.push_back(
+        {"permutation_random_60", [](ParameterStore& parameters, RandomSequence& random) {
+           return std::make_unique<Permutation>(parameters, "layer", random_order(60, random));
+         }});
     for (const std::int64_t features : {1, 2, 5, 60})
       list.push_back(
           {fmt::format("lu_linear_{}", features), [=](ParameterStore& parameters, RandomSequence&) {
@@ -319,9 +392,31 @@ inline std::unique_ptr<ResampledBase> make_resampled(ParameterStore& parameters,
   return base;
 }
 
+/// A small base of a kind, with a normaliser of 0.4 where it has one.
+inline std::shared_ptr<const Base> small_base(const BaseKind& kind, std::int64_t features,
+                                              ParameterStore& parameters, RandomSequence& random) {
+  BaseOptions options;
+  options.kind = kind.name;
+  options.components = 3;
+  options.hidden = options.flow_hidden = {8};
+  options.flow_blocks = 2;
+  options.proposals = 64;
+  auto base = kind.make(
+      {.parameters = parameters, .random = random, .features = features, .options = options});
+  if (const auto* resampled = dynamic_cast<const ResampledBase*>(base.get()))
+    parameters.values(resampled->normaliser())[0] = 0.4;
+  return base;
+}
+
 inline const std::vector<Case<Base>>& base_cases() {
   static const std::vector<Case<Base>> cases = [] {
     std::vector<Case<Base>> list;
+    for (const BaseKind& kind : base_kinds().rows())
+      for (const std::int64_t features : {2, 3})
+        list.push_back({fmt::format("kind_{}_{}", kind.name, features),
+                        [&kind, features](ParameterStore& parameters, RandomSequence& random) {
+                          return small_base(kind, features, parameters, random);
+                        }});
     for (const std::int64_t features : {1, 2, 5, 60})
       for (const bool trainable : {false, true})
         list.push_back({fmt::format("normal_{}{}", features, trainable ? "_trainable" : ""),

@@ -96,8 +96,8 @@ std::unique_ptr<Flow> mixed_flow(ParameterStore& parameters, std::int64_t featur
       transforms.push_back(std::make_shared<AffineCoupling>(
           parameters, name + ".coupling", random, features,
           AffineCouplingOptions{.conditioner = mlp_factory({.hidden = {8}, .zero_output = true})}));
-      transforms.push_back(
-          std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
+      transforms.push_back(std::make_shared<Permutation>(parameters, name + ".swap",
+                                                         swapped_halves_order(features)));
     }
     const double lambda =
         kinds.size() == 1 ? 1.0 : static_cast<double>(i) / static_cast<double>(kinds.size() - 1);

@@ -235,8 +235,8 @@ TEST(Transforms, BadOptionsAreNamed) {
   expect_config_error(couple(3, {.mask = {true, false}}), "mask of 3 entries");
   expect_config_error(couple(2, {.mask = {true, true}}), "must move some and keep some");
   expect_config_error(couple(2, {.swap = true, .mask = {true, false}}), "not both");
-  expect_config_error([] { Permutation("layer", {0, 0}); }, "each of 0 to 1 once");
-  expect_config_error([] { Permutation("layer", {}); }, "at least 1 feature");
+  expect_config_error([&] { Permutation(parameters, "layer.a", {0, 0}); }, "each of 0 to 1 once");
+  expect_config_error([&] { Permutation(parameters, "layer.b", {}); }, "at least 1 feature");
   expect_config_error([&] { LULinear(parameters, "layer", 3, {1, 0}); }, "order of 3");
   expect_config_error(
       [&] {

@@ -56,15 +56,25 @@ class RandomSequence {
  public:
   RandomSequence(std::uint64_t seed, Stream stream, std::uint64_t sample = 0)
       : seed_(seed), stream_(static_cast<std::uint32_t>(stream)), sample_(sample) {}
+  /// For what is read where it could be drawn: uniform() is 1/2 and normal() 0, always.
+  static RandomSequence none() {
+    RandomSequence sequence(0, Stream::kInitialisation);
+    sequence.draws_ = false;
+    return sequence;
+  }
 
   /// Uniform in (0, 1).
   double uniform() {
+    if (!draws_) return 0.5;
     const auto words = random_words(seed_, stream_, sample_, index_++);
     return uniform_from_words(words[0], words[1]);
   }
 
   /// Standard normal.
-  double normal() { return normals_from_words(random_words(seed_, stream_, sample_, index_++))[0]; }
+  double normal() {
+    if (!draws_) return 0.0;
+    return normals_from_words(random_words(seed_, stream_, sample_, index_++))[0];
+  }
 
   /// Uniform integer in [0, bound); bound must be at least 1. Bias below bound * 2^-53.
   std::uint64_t below(std::uint64_t bound) {
@@ -77,6 +87,7 @@ class RandomSequence {
   std::uint32_t stream_;
   std::uint64_t sample_;
   std::uint32_t index_ = 0;
+  bool draws_ = true;
 };
 
 }  // namespace thalweg

@@ -11,18 +11,40 @@ constexpr std::int64_t kAlignment = 16;  // elements; one AVX-512 vector of floa
 
 ParameterId ParameterStore::add(std::string name, std::int64_t rows, std::int64_t columns,
                                 std::vector<double> values, bool trainable) {
-  if (rows < 1 || columns < 1 || static_cast<std::int64_t>(values.size()) != rows * columns)
-    fail<ShapeError>("parameter '{}': expected {} x {} values (both at least 1), got {}", name,
-                     rows, columns, values.size());
+  return add({.name = std::move(name), .rows = rows, .columns = columns, .trainable = trainable},
+             std::move(values));
+}
+
+ParameterId ParameterStore::add(ParameterInfo info, std::vector<double> values) {
+  if (source_) values = source_(info);
+  if (info.rows < 1 || info.columns < 1 || static_cast<std::int64_t>(values.size()) != info.size())
+    fail<ShapeError>("parameter '{}': expected {} x {} values (both at least 1), got {}", info.name,
+                     info.rows, info.columns, values.size());
   const auto index = static_cast<std::int32_t>(infos_.size());
-  if (!index_.emplace(name, index).second)
-    fail<ConfigError>("parameter '{}' exists already: give each layer a name of its own", name);
-  const auto offset = static_cast<std::int64_t>(flat_.size());
-  infos_.push_back({std::move(name), rows, columns, trainable, offset});
-  const auto padded = (rows * columns + kAlignment - 1) / kAlignment * kAlignment;
+  if (!index_.emplace(info.name, index).second)
+    fail<ConfigError>("parameter '{}' exists already: give each layer a name of its own",
+                      info.name);
+  info.offset = static_cast<std::int64_t>(flat_.size());
+  const auto padded = (info.size() + kAlignment - 1) / kAlignment * kAlignment;
   flat_.resize(flat_.size() + static_cast<std::size_t>(padded), 0.0);
-  std::copy(values.begin(), values.end(), flat_.begin() + offset);
+  std::copy(values.begin(), values.end(), flat_.begin() + info.offset);
+  infos_.push_back(std::move(info));
   return {index};
+}
+
+std::vector<std::int32_t> ParameterStore::add_integers(std::string name,
+                                                       std::span<const std::int32_t> values) {
+  const ParameterId id = add({.name = std::move(name),
+                              .rows = std::ssize(values),
+                              .columns = 1,
+                              .trainable = false,
+                              .integers = true},
+                             {values.begin(), values.end()});
+  const std::span<const double> held = this->values(id);
+  std::vector<std::int32_t> integers;
+  integers.reserve(held.size());
+  for (const double value : held) integers.push_back(static_cast<std::int32_t>(value));
+  return integers;
 }
 
 ParameterId ParameterStore::add(std::string name, std::int64_t rows, std::int64_t columns,

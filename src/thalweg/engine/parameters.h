@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace thalweg {
@@ -21,8 +23,13 @@ struct ParameterInfo {
   std::int64_t rows = 0, columns = 0;
   bool trainable = true;    ///< false: a buffer (moving averages, constants of the data, flags)
   std::int64_t offset = 0;  ///< first element in the flat array; a multiple of 16
+  /// Whole numbers that decide the structure, as the order of a permutation; never trained.
+  bool integers = false;
   std::int64_t size() const { return rows * columns; }
 };
+
+/// Gives the rows x columns values of a tensor that is read rather than made.
+using ParameterSource = std::function<std::vector<double>(const ParameterInfo& info)>;
 
 /// Parameters and buffers of a model. Values are kept in double, which holds float values exactly,
 /// so a model trained in float saves and loads to the same bits. Not thread safe while it is
@@ -36,6 +43,12 @@ class ParameterStore {
   /// Adds a tensor filled with one value.
   ParameterId add(std::string name, std::int64_t rows, std::int64_t columns, double value,
                   bool trainable = true);
+  /// Adds a column of whole numbers, and gives those that it then holds: `values`, or what was
+  /// read.
+  std::vector<std::int32_t> add_integers(std::string name, std::span<const std::int32_t> values);
+  /// From now on tensors that are added take their values from `source`, which must know them all,
+  /// and not those given; an empty one ends this.
+  void read_from(ParameterSource source) { source_ = std::move(source); }
 
   const ParameterInfo& info(ParameterId id) const {
     return infos_[static_cast<std::size_t>(id.index)];
@@ -52,9 +65,12 @@ class ParameterStore {
   std::int64_t trainable_count() const;
 
  private:
+  ParameterId add(ParameterInfo info, std::vector<double> values);
+
   std::vector<ParameterInfo> infos_;
   std::unordered_map<std::string, std::int32_t> index_;
   std::vector<double> flat_;
+  ParameterSource source_;
 };
 
 }  // namespace thalweg

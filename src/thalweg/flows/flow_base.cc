@@ -1,6 +1,9 @@
 #include "thalweg/flows/flow_base.h"
 
+#include <cmath>
+
 #include "thalweg/core/error.h"
+#include "thalweg/flows/latent_overflow.h"
 
 namespace thalweg {
 namespace {
@@ -18,7 +21,14 @@ FlowBase::FlowBase(std::string name, std::shared_ptr<const Flow> flow)
     fail<ConfigError>("{}: the flow's base must be sampled without rejection", name);
 }
 
-Value FlowBase::build_log_prob(Value z, Value context) const { return flow_->log_prob(z, context); }
+Value FlowBase::build_log_prob(Value z, Value context) const {
+  Graph& graph = *z.graph;
+  const Value log_prob = flow_->log_prob(z, context);
+  if (graph.phase() == Phase::kTraining) return log_prob;
+  const Value undefined = 1.0 - less_equal(log_prob, graph.constant(INFINITY));
+  return select(latent_overflow(*flow_, z, context) * undefined, graph.constant(-INFINITY),
+                log_prob);
+}
 
 Value FlowBase::build_draw(Graph& graph, Domain domain, Value context) const {
   const Base& base = flow_->base();

@@ -8,7 +8,8 @@
 
 namespace thalweg {
 
-/// The density of a flow, its own draws, and their derivatives where its base has them.
+/// The density of a flow, 0 in evaluation graphs where it is too far out for numbers, its own
+/// draws, and their derivatives where its base has them.
 class FlowBase : public Base {
  public:
   /// Throws ConfigError for a flow whose base has a rejection step.

@@ -7,29 +7,15 @@
 #include <map>
 #include <numbers>
 
-#include "thalweg/bases/gaussian_mixture.h"
-#include "thalweg/bases/normal.h"
-#include "thalweg/bases/partly_circular.h"
 #include "thalweg/core/error.h"
-#include "thalweg/flows/flow_base.h"
-#include "thalweg/nn/network.h"
-#include "thalweg/transforms/act_norm.h"
+#include "thalweg/flows/base_kinds.h"
+#include "thalweg/flows/transform_kinds.h"
 #include "thalweg/transforms/affine_constant.h"
-#include "thalweg/transforms/affine_coupling.h"
-#include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/bounded.h"
-#include "thalweg/transforms/continuously_indexed.h"
-#include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
-#include "thalweg/transforms/rational_quadratic_spline.h"
-#include "thalweg/transforms/residual.h"
 
 namespace thalweg {
 namespace {
-
-[[noreturn]] void unknown(const char* key, const std::string& got, const char* choices) {
-  fail<ConfigError>("{}: expected one of {}, got '{}'", key, choices, got);
-}
 
 /// What building a model passes around.
 struct Builder {
@@ -55,15 +41,18 @@ struct Builder {
     check_columns();
     const FlowOptions& flow = options.flow;
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
-    const auto need = [](const char* key, const std::string& got, const char* expected) {
+    const auto need = [](const char* key, const std::string& got, const std::string& expected) {
       fail<ConfigError>("{}: expected {} where columns are periodic, got {}", key, expected, got);
     };
-    if (flow.kind != "spline" && flow.kind != "elementwise_spline")
-      need("flow.kind", flow.kind, "spline or elementwise_spline");
-    if (flow.permutation != "swap" && flow.permutation != "none")
-      need("flow.permutation", flow.permutation, "swap or none");
+    const auto need_kind = [&](const char* key, const std::string& got, const auto& table,
+                               auto turns) {
+      if (!(table.find(key, got).*turns))
+        need(key, got, fmt::format("{}", fmt::join(table.names(turns), " or ")));
+    };
+    need_kind("flow.kind", flow.kind, block_kinds(), &TransformKind::circular);
+    need_kind("flow.permutation", flow.permutation, permutation_kinds(), &TransformKind::circular);
     if (flow.act_norm) need("flow.act_norm", "true", "false");
-    if (options.base.kind != "normal") need("base.kind", options.base.kind, "normal");
+    need_kind("base.kind", options.base.kind, base_kinds(), &BaseKind::circular);
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
     if (!options.stochastic.kinds.empty())
@@ -96,7 +85,9 @@ struct Builder {
     if (base.conditional == "none") return {};
     if (base.conditional != "proposal" && base.conditional != "acceptance" &&
         base.conditional != "both")
-      unknown("base.conditional", base.conditional, "none, proposal, acceptance, both");
+      fail<ConfigError>(
+          "base.conditional: expected one of none, proposal, acceptance, both, got '{}'",
+          base.conditional);
     if (base.conditional != "proposal" && base.kind != "resampled")
       fail<ConfigError>("base.conditional: '{}' needs base.kind = \"resampled\", got \"{}\"",
                         base.conditional, base.kind);
@@ -107,173 +98,6 @@ struct Builder {
     return {options.context_features, base.classes};
   }
 
-  /// The classes by the contexts that layers are given.
-  ClassTable standardised_classes() const {
-    const ClassTable table = classes();
-    if (table.empty() || options.context_columns.empty()) return table;
-    std::vector<double> values = options.base.classes;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const ColumnOptions& column = options.context_columns[i % options.context_columns.size()];
-      values[i] = column.standardised(values[i]);
-    }
-    return {options.context_features, std::move(values)};
-  }
-
-  /// A base without a rejection step, moved and scaled by class if asked.
-  std::shared_ptr<const Base> proposal(const std::string& kind) {
-    std::shared_ptr<const Base> result = one_for_all(kind);
-    const std::string& conditional = options.base.conditional;
-    if (conditional != "proposal" && conditional != "both") return result;
-    return std::make_shared<ClassAffine>(parameters, "base.class", standardised_classes(),
-                                         std::move(result));
-  }
-
-  std::shared_ptr<const Base> one_for_all(const std::string& kind) {
-    const BaseOptions& base = options.base;
-    if (!circular.empty())
-      return std::make_shared<PartlyCircular>("base.partly_circular", circular.front());
-    if (kind == "normal")
-      return std::make_shared<Normal>(parameters, "base.normal", options.features, false);
-    if (kind == "trainable_normal")
-      return std::make_shared<Normal>(parameters, "base.normal", options.features, true);
-    if (kind == "flow" && base.kind == "resampled") return proposal_flow();
-    if (kind == "mixture") {
-      GaussianMixtureOptions mixture;
-      mixture.components = base.components;
-      mixture.location_scale = base.location_scale;
-      return std::make_shared<GaussianMixture>(parameters, "base.mixture", random, options.features,
-                                               mixture);
-    }
-    unknown("base", kind, "normal, trainable_normal, mixture, resampled");
-  }
-
-  std::shared_ptr<const Base> proposal_flow() {
-    const BaseOptions& base = options.base;
-    if (options.features < 2)
-      fail<ConfigError>("base.proposal: 'flow' needs at least 2 columns to couple, got 1");
-    if (base.flow_blocks < 1)
-      fail<ConfigError>("base.flow_blocks: expected at least 1, got {}", base.flow_blocks);
-    AffineCouplingOptions affine;
-    affine.conditioner = mlp_factory({.hidden = base.flow_hidden, .zero_output = true});
-    std::vector<std::shared_ptr<const Transform>> layers;
-    for (std::int64_t block = 0; block < base.flow_blocks; ++block) {
-      affine.swap = block % 2 == 1;
-      layers.push_back(std::make_shared<AffineCoupling>(
-          parameters, fmt::format("base.flow.{}", block), random, options.features, affine));
-    }
-    auto normal = std::make_shared<Normal>(parameters, "base.flow.normal", options.features);
-    return std::make_shared<FlowBase>("base.flow",
-                                      std::make_shared<Flow>(std::move(normal), layers));
-  }
-
-  std::shared_ptr<const ResampledBase> resampled_base() {
-    const BaseOptions& base = options.base;
-    if (base.proposal == "resampled")
-      unknown("base.proposal", base.proposal, "normal, trainable_normal, mixture, flow");
-    MlpOptions network;
-    network.hidden = base.hidden;
-    network.dropout = base.dropout;
-    ResampledBaseOptions resampled;
-    resampled.classes = standardised_classes();
-    if (base.conditional != "none" && base.conditional != "proposal")
-      network.context_features = resampled.classes.count();
-    auto acceptance =
-        std::make_unique<Mlp>(parameters, "base.acceptance", random, options.features, 1, network);
-    resampled.truncation = base.truncation;
-    resampled.average_rate = base.average_rate;
-    resampled.training_proposals = base.proposals;
-    return std::make_shared<ResampledBase>(parameters, "base.resampled", proposal(base.proposal),
-                                           std::move(acceptance), resampled);
-  }
-
-  NetworkFactory conditioner() const {
-    const FlowOptions& flow = options.flow;
-    const Activation activation = activation_by_name(flow.activation);
-    if (flow.network == "mlp")
-      return mlp_factory({.hidden = flow.hidden,
-                          .activation = activation,
-                          .dropout = flow.dropout,
-                          .zero_output = true});
-    if (flow.network != "residual") unknown("flow.network", flow.network, "mlp, residual");
-    if (flow.hidden.size() != 1)
-      fail<ConfigError>(
-          "flow.hidden: expected one width, as [64], of the residual network, got {} widths: set "
-          "the depth by flow.network_blocks",
-          flow.hidden.size());
-    if (flow.network_blocks < 1)
-      fail<ConfigError>("flow.network_blocks: expected at least 1, got {}", flow.network_blocks);
-    return residual_network_factory({.hidden = flow.hidden[0],
-                                     .blocks = flow.network_blocks,
-                                     .activation = activation,
-                                     .dropout = flow.dropout,
-                                     .zero_output = true});
-  }
-
-  std::shared_ptr<const Transform> coupling(const std::string& name, std::int64_t block) {
-    const FlowOptions& flow = options.flow;
-    const std::vector<bool> turns =
-        circular.empty() ? std::vector<bool>() : circular[static_cast<std::size_t>(block)];
-    if (flow.kind == "elementwise_spline") {
-      ElementwiseSplineOptions elementwise;
-      elementwise.spline.bins = flow.bins;
-      elementwise.spline.bound = flow.tail_bound;
-      elementwise.circular = turns;
-      elementwise.conditioner = conditioner();
-      elementwise.context_features = options.context_features;
-      return std::make_shared<ElementwiseSpline>(parameters, name, random, options.features,
-                                                 elementwise);
-    }
-    if (flow.kind == "autoregressive_affine" || flow.kind == "autoregressive_spline")
-      return autoregressive(name);
-    if (options.features < 2)
-      fail<ConfigError>(
-          "flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline",
-          flow.kind);
-    if (flow.kind == "spline") {
-      SplineCouplingOptions spline;
-      spline.spline.bins = flow.bins;
-      spline.spline.bound = flow.tail_bound;
-      spline.circular = turns;
-      spline.conditioner = conditioner();
-      spline.context_features = options.context_features;
-      return std::make_shared<SplineCoupling>(parameters, name, random, options.features, spline);
-    }
-    AffineCouplingOptions affine;
-    affine.scale_map = scale_map_by_name(flow.scale_map);
-    affine.conditioner = conditioner();
-    affine.context_features = options.context_features;
-    return std::make_shared<AffineCoupling>(parameters, name, random, options.features, affine);
-  }
-
-  std::shared_ptr<const Transform> autoregressive(const std::string& name) {
-    const FlowOptions& flow = options.flow;
-    if (flow.network != "mlp")
-      fail<ConfigError>("flow.network: expected mlp for {}, got '{}'", flow.kind, flow.network);
-    AutoregressiveOptions regressive;
-    regressive.map = flow.kind == "autoregressive_spline" ? AutoregressiveMap::kSpline
-                                                          : AutoregressiveMap::kAffine;
-    regressive.scale_map = scale_map_by_name(flow.scale_map);
-    regressive.spline.bins = flow.bins;
-    regressive.spline.bound = flow.tail_bound;
-    regressive.network.hidden = flow.hidden;
-    regressive.network.activation = activation_by_name(flow.activation);
-    regressive.network.dropout = flow.dropout;
-    regressive.context_features = options.context_features;
-    return std::make_shared<Autoregressive>(parameters, name, random, options.features, regressive);
-  }
-
-  std::shared_ptr<const Transform> residual(const std::string& name) {
-    const FlowOptions& flow = options.flow;
-    if (flow.dropout > 0.0)
-      fail<ConfigError>("flow.dropout: expected 0 for a residual flow, got {}", flow.dropout);
-    ResidualOptions residual;
-    residual.hidden = flow.hidden;
-    residual.lipschitz = flow.lipschitz;
-    residual.log_det = residual_log_det_by_name(flow.log_det);
-    residual.context_features = options.context_features;
-    return std::make_shared<Residual>(parameters, name, random, options.features, residual);
-  }
-
   using Layers = std::map<std::int64_t, std::shared_ptr<const Transform>>;
 
   /// Stochastic layers by the number of the block that they follow, -1 for one that goes first.
@@ -281,7 +105,9 @@ struct Builder {
                            const std::vector<std::shared_ptr<const Transform>>& columns) {
     const StochasticFlowOptions& wanted = options.stochastic;
     if (wanted.energy != "interpolation" && wanted.energy != "target" && wanted.energy != "learned")
-      unknown("stochastic.energy", wanted.energy, "interpolation, target, learned");
+      fail<ConfigError>(
+          "stochastic.energy: expected one of interpolation, target, learned, got '{}'",
+          wanted.energy);
     if (options.context_features > 0)
       fail<ConfigError>("stochastic.kind: expected none for a model with a condition, got {}",
                         fmt::join(wanted.kinds, ", "));
@@ -334,18 +160,11 @@ struct Builder {
   std::vector<std::shared_ptr<const Transform>> transforms(
       const std::shared_ptr<const Base>& base) {
     const FlowOptions& flow = options.flow;
-    const std::int64_t features = options.features;
-    static const std::vector<std::string> kinds = {"real_nvp",
-                                                   "spline",
-                                                   "elementwise_spline",
-                                                   "autoregressive_affine",
-                                                   "autoregressive_spline",
-                                                   "residual",
-                                                   "none"};
-    if (std::find(kinds.begin(), kinds.end(), flow.kind) == kinds.end())
-      unknown("flow.kind", flow.kind, fmt::format("{}", fmt::join(kinds, ", ")).c_str());
-    const bool moves = flow.kind != "none";
-    const bool couples = moves && flow.kind != "residual";
+    const TransformKind& kind = block_kinds().find("flow.kind", flow.kind);
+    const TransformKind& permutation =
+        permutation_kinds().find("flow.permutation", flow.permutation);
+    const TransformKind& index = block_layer_kinds().find("flow", "continuously_indexed");
+    const TransformKind& act_norm = block_layer_kinds().find("flow", "act_norm");
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     std::vector<std::shared_ptr<const Transform>> result, columns;
     add_columns(columns);
@@ -357,41 +176,41 @@ struct Builder {
     };
     add_moves(-1);
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
-      const std::string name = fmt::format("flow.{}", block);
-      if (flow.index_features > 0)
-        result.push_back(std::make_shared<ContinuouslyIndexed>(
-            parameters, name + ".index", random, features,
-            ContinuouslyIndexedOptions{
-                .index_features = flow.index_features,
-                .network = mlp_factory({.hidden = flow.index_hidden,
-                                        .activation = activation_by_name(flow.activation)}),
-                .context_features = options.context_features}));
-      if (moves)
-        result.push_back(couples ? coupling(name + ".coupling", block)
-                                 : residual(name + ".residual"));
-      if (couples && features > 1) {
-        if (flow.permutation == "swap")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".swap", swapped_halves_order(features)));
-        else if (flow.permutation == "reverse")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".reverse", reversed_order(features)));
-        else if (flow.permutation == "random")
-          result.push_back(
-              std::make_shared<Permutation>(name + ".permutation", random_order(features, random)));
-        else if (flow.permutation == "lu")
-          result.push_back(std::make_shared<LULinear>(parameters, name + ".linear", features,
-                                                      random_order(features, random)));
-        else if (flow.permutation != "none")
-          unknown("flow.permutation", flow.permutation, "swap, reverse, random, lu, none");
-      }
-      if (moves && flow.act_norm)
-        result.push_back(std::make_shared<ActNorm>(parameters, name + ".act_norm", features));
+      const auto add = [&](const TransformKind& row, std::vector<bool> turns = {}) {
+        const std::string& part = row.part.empty() ? row.name : row.part;
+        auto made = row.make({.parameters = parameters,
+                              .random = random,
+                              .name = fmt::format("flow.{}.{}", block, part),
+                              .features = options.features,
+                              .context_features = options.context_features,
+                              .options = flow,
+                              .circular = std::move(turns)});
+        if (made) result.push_back(made);
+        return made != nullptr;
+      };
+      if (flow.index_features > 0) add(index);
+      const bool transforms = add(
+          kind, circular.empty() ? std::vector<bool>() : circular[static_cast<std::size_t>(block)]);
+      if (transforms && kind.permuted && options.features > 1) add(permutation);
+      if (transforms && flow.act_norm) add(act_norm);
       add_moves(block);
     }
     result.insert(result.end(), columns.begin(), columns.end());
     column_maps = columns.size();
     return result;
+  }
+
+  /// Networks see contexts in units of their spread; classes are told by the values as given.
+  void standardise_contexts(std::vector<std::shared_ptr<const Transform>>& transforms) {
+    std::vector<double> mean, scale;
+    for (const ColumnOptions& column : options.context_columns) {
+      mean.push_back(column.mean);
+      scale.push_back(column.scale);
+    }
+    if (mean.empty()) return;
+    for (auto& transform : transforms)
+      if (transform->context_features() > 0)
+        transform = std::make_shared<StandardisedContext>(transform, mean, scale);
   }
 
   /// The data side: standardisation, then the maps for bounded columns.
@@ -429,18 +248,34 @@ bool moves_by_target(const StochasticFlowOptions& options) {
 Model::Model(const ModelOptions& options, std::uint64_t seed,
              const std::shared_ptr<const Target>& target)
     : options_(options) {
+  build(RandomSequence(seed, Stream::kInitialisation), target);
+}
+
+std::unique_ptr<Model> Model::load(const ModelOptions& options, ParameterSource source,
+                                   const std::shared_ptr<const Target>& target) {
+  std::unique_ptr<Model> model(new Model);
+  model->options_ = options;
+  model->parameters_.read_from(std::move(source));
+  model->build(RandomSequence::none(), target);
+  model->parameters_.read_from({});
+  return model;
+}
+
+void Model::build(const RandomSequence& random, const std::shared_ptr<const Target>& target) {
+  const ModelOptions& options = options_;
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
-  Builder builder{options_, parameters_, RandomSequence(seed, Stream::kInitialisation), target};
+  Builder builder{options, parameters_, random, target};
   builder.find_circular();
-  std::shared_ptr<const Base> base;
-  if (options.base.kind == "resampled") {
-    resampled_ = builder.resampled_base();
-    base = resampled_;
-  } else {
-    base = builder.proposal(options.base.kind);
-  }
   classes_ = builder.classes();
+  auto base = make_base(
+      {.parameters = parameters_,
+       .random = builder.random,
+       .features = options.features,
+       .options = options.base,
+       .classes = classes_,
+       .circular = builder.circular.empty() ? std::vector<bool>() : builder.circular.front()});
+  resampled_ = std::dynamic_pointer_cast<const ResampledBase>(base);
   auto transforms = builder.transforms(base);
   flow_ = std::make_unique<Flow>(std::move(base), std::move(transforms));
   column_maps_ = builder.column_maps;

@@ -1,5 +1,7 @@
 #include "thalweg/nn/network.h"
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -49,13 +51,17 @@ Value apply(const Layer& layer, Value x) {
 
 }  // namespace
 
+std::vector<std::string> activation_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, activation] : kActivations) names.emplace_back(name);
+  return names;
+}
+
 Activation activation_by_name(std::string_view name) {
-  std::string known;
-  for (const auto& [known_name, activation] : kActivations) {
+  for (const auto& [known_name, activation] : kActivations)
     if (name == known_name) return activation;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", known_name);
-  }
-  fail<ConfigError>("unknown activation '{}': expected one of {}", name, known);
+  fail<ConfigError>("unknown activation '{}': expected one of {}", name,
+                    fmt::join(activation_names(), ", "));
 }
 
 Value activate(Activation activation, Value x) {

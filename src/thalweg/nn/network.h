@@ -26,7 +26,9 @@ enum class Activation : std::uint8_t {
   kGelu
 };
 
-/// Activation by name ("relu", "leaky_relu", ...); throws ConfigError that lists the names.
+/// Names of all activations: "relu", "leaky_relu", ...
+std::vector<std::string> activation_names();
+/// Activation by name; throws ConfigError that lists the names.
 Activation activation_by_name(std::string_view name);
 Value activate(Activation activation, Value x);
 

@@ -13,12 +13,53 @@ namespace thalweg {
 
 namespace {
 
-void check_format(const std::string& path, int format) {
+using Json = nlohmann::json;
+
+[[noreturn]] void damaged(const std::string& path, const char* key, const char* expected,
+                          const Json& got) {
+  fail<DataError>("{}: damaged: expected {} for '{}', got {}; put back a copy", path, expected, key,
+                  shown(got.dump(-1, ' ', true, Json::error_handler_t::replace)));
+}
+
+const Json& entry(const std::string& path, const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end())
+    fail<DataError>("{}: damaged: expected an entry '{}', found none; put back a copy", path, key);
+  return *found;
+}
+
+std::int64_t whole(const std::string& path, const Json& json, const char* key) {
+  const Json& value = entry(path, json, key);
+  // An unsigned number beyond std::int64_t would wrap.
+  if (!value.is_number_integer() || value.get<std::int64_t>() < 0)
+    damaged(path, key, "a whole number of at least 0", value);
+  return value;
+}
+
+std::string words(const std::string& path, const Json& json, const char* key) {
+  const Json& value = entry(path, json, key);
+  if (!value.is_string()) damaged(path, key, "a text", value);
+  return value;
+}
+
+void check_format(const std::string& path, std::int64_t format) {
   if (format > kRunFormat)
     fail<DataError>(
         "{}: written by a newer version of thalweg (format {}, this one reads up to {}); update "
         "thalweg to use it",
         path, format, kRunFormat);
+}
+
+void verify_model(const LoadedRun& run) {
+  const std::string& expected = run.manifest.model_hash;
+  if (expected.empty()) return;
+  const std::string got = content_hash(read_file(run.folder.model()));
+  if (got != expected)
+    fail<DataError>(
+        "{}: expected the file with the hash {} that manifest.json names, got one with {}: it was "
+        "changed or damaged after it was written; put back the original, or load the run without "
+        "verifying it",
+        run.folder.model(), expected, got);
 }
 
 }  // namespace
@@ -46,21 +87,25 @@ RunManifest read_manifest(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.manifest()))
     fail<DataError>("{}: expected the folder of a run, but it has no manifest.json", folder.path);
   const std::string text = read_file(folder.manifest());
+  const std::string path = folder.manifest();
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    fail<DataError>(
+        "{}: damaged: expected a JSON object, got {} bytes that are none; put back a copy", path,
+        text.size());
   RunManifest manifest;
-  try {
-    const auto json = nlohmann::json::parse(text);
-    manifest.format = json.at("format");
-    check_format(folder.manifest(), manifest.format);
-    manifest.program = json.at("program");
-    manifest.status = json.at("status");
-    manifest.seed = json.at("seed");
-    manifest.steps = json.at("steps");
-    manifest.seconds = json.at("seconds");
-    manifest.data_hash = json.at("data_hash");
-    manifest.model_hash = json.at("model_hash");
-  } catch (const nlohmann::json::exception& error) {
-    fail<DataError>("{}: damaged: {}", folder.manifest(), error.what());
-  }
+  const std::int64_t format = whole(path, json, "format");
+  check_format(path, format);
+  manifest.format = static_cast<int>(format);
+  manifest.program = words(path, json, "program");
+  manifest.status = words(path, json, "status");
+  manifest.seed = whole(path, json, "seed");
+  manifest.steps = whole(path, json, "steps");
+  const Json& seconds = entry(path, json, "seconds");
+  if (!seconds.is_number()) damaged(path, "seconds", "a number", seconds);
+  manifest.seconds = seconds;
+  manifest.data_hash = words(path, json, "data_hash");
+  manifest.model_hash = words(path, json, "model_hash");
   return manifest;
 }
 
@@ -73,7 +118,7 @@ RunOptions read_run_options(const RunFolder& folder) {
   return options;
 }
 
-LoadedRun load_run(const std::string& path) {
+LoadedRun load_run(const std::string& path, const LoadOptions& options) {
   LoadedRun run;
   run.folder.path = path;
   if (!std::filesystem::is_directory(path))
@@ -85,10 +130,9 @@ LoadedRun load_run(const std::string& path) {
     fail<DataError>(
         "{}: the run has no model yet; finish it with `thalweg train --resume --out {}`", path,
         path);
-  run.model = std::make_unique<Model>(run.options.model,
-                                      static_cast<std::uint64_t>(run.options.training.seed),
-                                      target_of_model(run.options));
-  load_parameters(run.folder.model(), run.model->parameters());
+  if (options.verify) verify_model(run);
+  run.model = load_model(run.folder.model(), run.options.model, target_of_model(run.options),
+                         static_cast<std::uint64_t>(run.options.training.seed));
   return run;
 }
 

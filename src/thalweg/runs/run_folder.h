@@ -13,8 +13,8 @@
 namespace thalweg {
 
 /// Version of the folder's layout; a folder of a newer one is refused.
-/// 2: transforms get standardised conditions.
-inline constexpr int kRunFormat = 2;
+/// 2: transforms get standardised conditions. 3: orders of permutations are read, not drawn.
+inline constexpr int kRunFormat = 3;
 
 /// What manifest.json says.
 struct RunManifest {
@@ -52,14 +52,20 @@ RunManifest read_manifest(const RunFolder& folder);
 /// same; throws as read_manifest, and ConfigError.
 RunOptions read_run_options(const RunFolder& folder);
 
-/// A trained model from a run's folder. Throws DataError if it has none.
+/// A trained model from a run's folder.
 struct LoadedRun {
   RunFolder folder;
   RunManifest manifest;
   RunOptions options;
   std::unique_ptr<Model> model;
 };
-LoadedRun load_run(const std::string& path);
+struct LoadOptions {
+  bool verify = true;  ///< refuse a model.safetensors that is not the one that the manifest names
+};
+
+/// Reads a run; draws no random number but for formats before 3. Throws DataError if there is no
+/// model, or it is damaged or not the one that the run wrote.
+LoadedRun load_run(const std::string& path, const LoadOptions& options = {});
 
 /// Loss, learning rate and validation by step as a CSV file.
 void write_metrics(const std::string& path, const History& history);

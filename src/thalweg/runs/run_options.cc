@@ -10,6 +10,11 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/flows/base_kinds.h"
+#include "thalweg/flows/transform_kinds.h"
+#include "thalweg/nn/network_kinds.h"
+#include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/residual.h"
 
 namespace thalweg {
 
@@ -117,7 +122,10 @@ std::string expectation(const Key& key, const OptionPlace& place) {
     std::string operator()(std::vector<double>*) const {
       return fmt::format("a list of numbers{}", range_text(key.lowest, key.highest));
     }
-    std::string operator()(std::vector<std::string>*) const { return "a list of texts"; }
+    std::string operator()(std::vector<std::string>*) const {
+      return key.choices.empty() ? "a list of texts"
+                                 : fmt::format("a list of any of {}", fmt::join(key.choices, ", "));
+    }
   };
   return std::visit(Visitor{key}, place);
 }
@@ -161,6 +169,9 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
     const Key& key;
     const toml::node& node;
     const decltype(in_range)& inside;
+    bool chosen(const std::string& name) const {
+      return key.choices.empty() || std::ranges::find(key.choices, name) != key.choices.end();
+    }
     bool operator()(bool* value) const {
       const auto got = node.value_exact<bool>();
       if (got) *value = *got;
@@ -180,9 +191,7 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
     }
     bool operator()(std::string* value) const {
       const auto got = node.value_exact<std::string>();
-      if (!got || (!key.choices.empty() &&
-                   std::find(key.choices.begin(), key.choices.end(), *got) == key.choices.end()))
-        return false;
+      if (!got || !chosen(*got)) return false;
       *value = *got;
       return true;
     }
@@ -199,8 +208,10 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
       });
     }
     bool operator()(std::vector<std::string>* value) const {
-      return assign_list(value, node,
-                         [](const toml::node& item) { return item.value_exact<std::string>(); });
+      return assign_list(value, node, [&](const toml::node& item) {
+        const auto got = item.value_exact<std::string>();
+        return got && chosen(*got) ? got : std::nullopt;
+      });
     }
   };
   return std::visit(Visitor{key, node, in_range}, place);
@@ -384,43 +395,24 @@ const std::vector<OptionKey>& option_keys() {
        "real_nvp and spline couple columns; elementwise_spline serves one column; autoregressive_ "
        "kinds move each column by those before it: densities are quick, samples take a pass a "
        "column; residual is z = x + g(x); none is for layers of moves alone",
-       [](R& r) -> P { return &r.model.flow.kind; },
-       0,
-       0,
-       {"real_nvp", "spline", "elementwise_spline", "autoregressive_affine",
-        "autoregressive_spline", "residual", "none"}},
+       [](R& r) -> P { return &r.model.flow.kind; }, 0, 0, block_kinds().names()},
       {"flow.blocks",
        "couplings, each followed by a permutation and ActNorm, or residual layers with ActNorm",
        [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
       {"flow.network",
        "what the conditioners are: an mlp, or residual blocks of one width, set as "
        "flow.hidden=[64]",
-       [](R& r) -> P { return &r.model.flow.network; },
-       0,
-       0,
-       {"mlp", "residual"}},
+       [](R& r) -> P { return &r.model.flow.network; }, 0, 0, network_kinds().names()},
       {"flow.network_blocks", "of a residual network",
        [](R& r) -> P { return &r.model.flow.network_blocks; }, 1, 1000},
       {"flow.hidden", "widths of the conditioners' hidden layers, or of a residual layer's g",
        [](R& r) -> P { return &r.model.flow.hidden; }, 1, 65536},
-      {"flow.activation",
-       "of the conditioners",
-       [](R& r) -> P { return &r.model.flow.activation; },
-       0,
-       0,
-       {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu"}},
-      {"flow.scale_map",
-       "how affine couplings keep their scale positive",
-       [](R& r) -> P { return &r.model.flow.scale_map; },
-       0,
-       0,
-       {"exp", "sigmoid", "tanh", "none"}},
-      {"flow.permutation",
-       "between couplings; lu is a learned linear map",
-       [](R& r) -> P { return &r.model.flow.permutation; },
-       0,
-       0,
-       {"swap", "reverse", "random", "lu", "none"}},
+      {"flow.activation", "of the conditioners", [](R& r) -> P { return &r.model.flow.activation; },
+       0, 0, activation_names()},
+      {"flow.scale_map", "how affine couplings keep their scale positive",
+       [](R& r) -> P { return &r.model.flow.scale_map; }, 0, 0, scale_map_names()},
+      {"flow.permutation", "between couplings; lu is a learned linear map",
+       [](R& r) -> P { return &r.model.flow.permutation; }, 0, 0, permutation_kinds().names()},
       {"flow.index_features",
        "numbers u in each block on which it depends, drawn anew for each point (CIF); 0: none",
        [](R& r) -> P { return &r.model.flow.index_features; }, 0, 4096},
@@ -437,17 +429,10 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.flow.lipschitz; }, 0.01, 0.999},
       {"flow.log_det",
        "residual: exact, or in training a series estimate; auto: exact up to 8 columns",
-       [](R& r) -> P { return &r.model.flow.log_det; },
-       0,
-       0,
-       {"auto", "exact", "series"}},
+       [](R& r) -> P { return &r.model.flow.log_det; }, 0, 0, residual_log_det_names()},
 
-      {"base.kind",
-       "distribution that the flow starts from",
-       [](R& r) -> P { return &r.model.base.kind; },
-       0,
-       0,
-       {"normal", "trainable_normal", "mixture", "resampled"}},
+      {"base.kind", "distribution that the flow starts from",
+       [](R& r) -> P { return &r.model.base.kind; }, 0, 0, base_kinds().names(&BaseKind::alone)},
       {"base.components", "of a mixture", [](R& r) -> P { return &r.model.base.components; }, 1,
        10000},
       {"base.location_scale", "spread of a mixture's first locations",
@@ -462,12 +447,9 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.base.average_rate; }, 1e-9, 1},
       {"base.proposals", "fresh proposals a training step for Z",
        [](R& r) -> P { return &r.model.base.proposals; }, 1, 1e8},
-      {"base.proposal",
-       "what a resampled base draws from",
-       [](R& r) -> P { return &r.model.base.proposal; },
-       0,
-       0,
-       {"normal", "trainable_normal", "mixture", "flow"}},
+      {"base.proposal", "what a resampled base draws from",
+       [](R& r) -> P { return &r.model.base.proposal; }, 0, 0,
+       base_kinds().names(&BaseKind::proposes)},
       {"base.flow_blocks", "affine couplings of a proposal flow",
        [](R& r) -> P { return &r.model.base.flow_blocks; }, 1, 1000},
       {"base.flow_hidden", "widths of a proposal flow's hidden layers",
@@ -481,10 +463,8 @@ const std::vector<OptionKey>& option_keys() {
       {"base.classes", "conditions that name a class, one after the other; set by the data",
        [](R& r) -> P { return &r.model.base.classes; }},
 
-      {"stochastic.kind",
-       "random moves after the blocks, taken in turn: metropolis, langevin, inertial, mala, hmc; "
-       "empty: none",
-       [](R& r) -> P { return &r.model.stochastic.kinds; }},
+      {"stochastic.kind", "random moves after the blocks, taken in turn; empty: none",
+       [](R& r) -> P { return &r.model.stochastic.kinds; }, 0, 0, stochastic_kinds().names()},
       {"stochastic.every", "a layer of moves after so many blocks",
        [](R& r) -> P { return &r.model.stochastic.every; }, 1, 1000},
       {"stochastic.energy",

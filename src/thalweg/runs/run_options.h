@@ -37,7 +37,7 @@ struct OptionKey {
   std::string summary;
   OptionPlace (*place)(RunOptions&);
   double lowest = -1e300, highest = 1e300;  ///< of numbers, ends included; of each in a list
-  std::vector<std::string> choices = {};    ///< of texts; empty: any
+  std::vector<std::string> choices = {};    ///< of texts, alone or in a list; empty: any
 };
 
 /// All keys in the order in which they are written, section by section.

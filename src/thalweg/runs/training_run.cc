@@ -189,13 +189,19 @@ TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  const RunOptions& options = request.options;
+  RunOptions options = request.options;
+  const std::string checkpoint = RunFolder{request.out}.checkpoint();
+  const bool resumes = request.resume && fs::exists(checkpoint);
+  // A model that exists is what its run says, not what data would make of it today.
+  if (resumes) options.model = read_run_options({request.out}).model;
   const auto seed = static_cast<std::uint64_t>(options.training.seed);
 
   // All that can be refused is refused before anything is written.
   LoadedRun run;
   run.options = options;
-  run.model = std::make_unique<Model>(options.model, seed, target_of_model(options));
+  run.model = resumes
+                  ? load_checkpoint_model(checkpoint, options.model, target_of_model(options), seed)
+                  : std::make_unique<Model>(options.model, seed, target_of_model(options));
   std::vector<double> x, context, validation, validation_context;
   const TrainingData data = training_data(request, x, context, validation, validation_context);
   Trainer trainer(*run.model, data, options.training, pool);
@@ -215,8 +221,10 @@ TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
                                                      : "the picture has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
   }
+  manifest.format = kRunFormat;
   manifest.program = version();
   manifest.status = "begun";
+  manifest.model_hash.clear();  // There is a new model at the end.
   manifest.data_hash = hash;
   const double earlier = manifest.seconds;
   const auto save_state = [&] {

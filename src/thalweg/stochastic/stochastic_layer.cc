@@ -212,7 +212,34 @@ class Hmc final : public StochasticLayer {
   }
 };
 
+template <typename Layer>
+StochasticKind kind(std::string name, std::string summary, std::vector<std::string> settings) {
+  for (const char* key : {"stochastic.steps", "stochastic.step_size", "stochastic.last_step_size",
+                          "stochastic.trainable"})
+    settings.emplace_back(key);
+  return {.name = std::move(name),
+          .summary = std::move(summary),
+          .settings = std::move(settings),
+          .make = [](ParameterStore& parameters, const std::string& layer,
+                     std::shared_ptr<const Energy> energy, const StochasticOptions& options) {
+            return std::make_shared<Layer>(parameters, layer, std::move(energy), options);
+          }};
+}
+
 }  // namespace
+
+KindTable<StochasticKind>& stochastic_kinds() {
+  static KindTable<StochasticKind> table({
+      kind<Metropolis>("metropolis", "y + step_size noise, accepted by the energy", {}),
+      kind<Langevin>("langevin", "overdamped Langevin steps without a test", {}),
+      kind<Inertial>("inertial", "Langevin steps with velocities, drawn afresh in each layer",
+                     {"stochastic.friction"}),
+      kind<Mala>("mala", "a langevin step, accepted so that exp(-u) stays as it is", {}),
+      kind<Hmc>("hmc", "fresh velocities and leapfrog steps, accepted likewise",
+                {"stochastic.leapfrog_steps"}),
+  });
+  return table;
+}
 
 std::shared_ptr<const Transform> make_stochastic_layer(ParameterStore& parameters,
                                                        const std::string& name,
@@ -234,19 +261,9 @@ std::shared_ptr<const Transform> make_stochastic_layer(ParameterStore& parameter
   if (!(options.friction >= 0.0 && std::isfinite(options.friction)))
     fail<ConfigError>("stochastic.friction: expected a number of at least 0, got {}",
                       options.friction);
-  if (options.kind == "metropolis")
-    return std::make_shared<Metropolis>(parameters, name, std::move(energy), options);
-  if (options.kind == "langevin")
-    return std::make_shared<Langevin>(parameters, name, std::move(energy), options);
-  if (options.kind == "inertial")
-    return std::make_shared<Inertial>(parameters, name, std::move(energy), options);
-  if (options.kind == "mala")
-    return std::make_shared<Mala>(parameters, name, std::move(energy), options);
-  if (options.kind == "hmc")
-    return std::make_shared<Hmc>(parameters, name, std::move(energy), options);
-  fail<ConfigError>(
-      "stochastic.kind: expected metropolis, langevin, inertial, mala or hmc, got '{}'",
-      options.kind);
+  return stochastic_kinds()
+      .find("stochastic.kind", options.kind)
+      .make(parameters, name, std::move(energy), options);
 }
 
 }  // namespace thalweg

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "thalweg/core/kind_table.h"
 #include "thalweg/engine/parameters.h"
 #include "thalweg/stochastic/energy.h"
 #include "thalweg/transforms/transform.h"
@@ -13,6 +16,7 @@ namespace thalweg {
 
 /// How a stochastic layer moves. `y` and its energy u are those of make_stochastic_layer.
 struct StochasticOptions {
+  /// Of stochastic_kinds():
   /// - metropolis: y + step_size noise, accepted by the energy;
   /// - langevin: overdamped Langevin steps without a test (eqs. 18 to 20 there, beta = 1), whose
   ///   step_size is epsilon;
@@ -29,6 +33,19 @@ struct StochasticOptions {
   std::int64_t leapfrog_steps = 5;  ///< hmc: of each move; at least 1
   double friction = 1.0;            ///< inertial: per unit of time; at least 0
 };
+
+struct StochasticKind {
+  std::string name, summary;
+  std::vector<std::string> settings;  ///< keys of the settings that it reads
+  /// From checked options; its Mapped is that of make_stochastic_layer.
+  std::function<std::shared_ptr<const Transform>(ParameterStore&, const std::string& name,
+                                                 std::shared_ptr<const Energy>,
+                                                 const StochasticOptions&)>
+      make;
+};
+
+/// What setting stochastic.kind chooses from, and what a program adds to it.
+KindTable<StochasticKind>& stochastic_kinds();
 
 /// A layer of `options.steps` moves by `energy`. It is a transform in whose Mapped log_det is the
 /// log ratio of path probabilities, log P(back again) - log P(the moves made): for forward and

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <span>
 
 #include "thalweg/core/error.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr const char* kModelKind = "thalweg model";
 constexpr const char* kCheckpointKind = "thalweg checkpoint";
+constexpr const char* kParameters = "parameters/";  // before the names in a checkpoint
 constexpr const char* kKind = "kind";
 constexpr const char* kVersion = "format_version";
 
@@ -33,20 +35,35 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 /// Takes tensors out of a file and says what does not fit.
 class Reader {
  public:
-  Reader(const std::string& path, const char* kind) : path_(path), file_(read_safetensors(path)) {
-    const auto got = file_.metadata.find(kKind);
-    if (got == file_.metadata.end() || got->second != kind)
+  Reader(const std::string& path, std::string_view kind)
+      : path_(path), file_(read_safetensors(path)) {
+    if (this->kind() != kind)
       fail<DataError>("{}: expected a {}, got {}", path_, kind,
-                      got == file_.metadata.end() ? "a file of another kind" : "a " + got->second);
-    const auto version = number<std::int64_t>(kVersion);
-    if (version > kCheckpointFormat)
+                      this->kind().empty() ? "a file of another kind" : "a " + this->kind());
+    version_ = number<std::int64_t>(kVersion);
+    if (version_ > kCheckpointFormat)
       fail<DataError>(
           "{}: written by a newer version of thalweg (format {}, this one reads up to {}); update "
           "thalweg to use it",
-          path_, version, kCheckpointFormat);
+          path_, version_, kCheckpointFormat);
   }
 
   bool has(const std::string& name) const { return file_.tensors.count(name) > 0; }
+  const std::string& path() const { return path_; }
+  /// Whether tensors of whole numbers are in the file: in format 1 they were drawn anew from the
+  /// seed.
+  bool has_integers() const { return version_ > 1; }
+
+  /// The values of a tensor called prefix + info.name.
+  std::vector<double> take(const std::string& prefix, const ParameterInfo& info) {
+    Tensor tensor = take(prefix + info.name, {info.rows, info.columns}, info.integers);
+    if (!info.integers) return std::move(tensor.values);
+    for (const std::int64_t value : tensor.integers)
+      if (value < 0 || value > std::numeric_limits<std::int32_t>::max())
+        fail<DataError>("{}: tensor '{}': expected places from 0, got {}", path_,
+                        prefix + info.name, value);
+    return {tensor.integers.begin(), tensor.integers.end()};
+  }
 
   Tensor take(const std::string& name, const std::vector<std::int64_t>& shape, bool integers) {
     const auto found = file_.tensors.find(name);
@@ -91,8 +108,14 @@ class Reader {
   }
 
  private:
+  std::string kind() const {
+    const auto found = file_.metadata.find(kKind);
+    return found == file_.metadata.end() ? std::string() : found->second;
+  }
+
   std::string path_;
   TensorFile file_;
+  std::int64_t version_ = 0;
 };
 
 /// Adds the tensors of a flat array under prefix + name, all of them or the trainable ones.
@@ -101,8 +124,10 @@ void put_flat(TensorFile& file, const std::string& prefix, const ParameterStore&
   for (const ParameterInfo& info : layout.infos()) {
     if (!all && !info.trainable) continue;
     const auto begin = flat.begin() + info.offset;
+    const auto end = begin + info.size();
     file.tensors[prefix + info.name] =
-        real_tensor({info.rows, info.columns}, {begin, begin + info.size()});
+        info.integers ? Tensor{"I64", {info.rows, info.columns}, {}, {begin, end}}
+                      : real_tensor({info.rows, info.columns}, {begin, end});
   }
 }
 
@@ -111,10 +136,34 @@ std::vector<double> take_flat(Reader& reader, const std::string& prefix,
   std::vector<double> flat(layout.flat().size(), 0.0);
   for (const ParameterInfo& info : layout.infos()) {
     if (!all && !info.trainable) continue;
-    const Tensor tensor = reader.take(prefix + info.name, {info.rows, info.columns}, false);
-    std::copy(tensor.values.begin(), tensor.values.end(), flat.begin() + info.offset);
+    const auto own = layout.flat().begin() + info.offset;
+    const bool read = !info.integers || reader.has_integers();
+    const std::vector<double> values =
+        read ? reader.take(prefix, info) : std::vector<double>(own, own + info.size());
+    // The graph of a model is built for its whole numbers, so they cannot be replaced.
+    if (info.integers && !std::equal(values.begin(), values.end(), own))
+      fail<DataError>("{}: tensor '{}' differs from this model's: the file is of another model",
+                      reader.path(), prefix + info.name);
+    std::copy(values.begin(), values.end(), flat.begin() + info.offset);
   }
   return flat;
+}
+
+std::unique_ptr<Model> read_model(Reader& reader, const std::string& prefix,
+                                  const ModelOptions& options,
+                                  const std::shared_ptr<const Target>& target,
+                                  std::optional<std::uint64_t> seed) {
+  std::optional<Model> drawn;
+  if (!reader.has_integers() && seed) drawn.emplace(options, *seed, target);
+  return Model::load(
+      options,
+      [&](const ParameterInfo& info) {
+        if (!info.integers || !drawn) return reader.take(prefix, info);
+        const ParameterStore& made = drawn->parameters();
+        const auto values = made.values(made.find(info.name));
+        return std::vector<double>(values.begin(), values.end());
+      },
+      target);
 }
 
 TensorFile new_file(const char* kind) {
@@ -210,10 +259,26 @@ void load_parameters(const std::string& path, ParameterStore& parameters) {
   std::copy(flat.begin(), flat.end(), parameters.flat().begin());
 }
 
+std::unique_ptr<Model> load_model(const std::string& path, const ModelOptions& options,
+                                  const std::shared_ptr<const Target>& target,
+                                  std::optional<std::uint64_t> seed) {
+  Reader reader(path, kModelKind);
+  std::unique_ptr<Model> model = read_model(reader, "", options, target, seed);
+  reader.expect_empty();
+  return model;
+}
+
+std::unique_ptr<Model> load_checkpoint_model(const std::string& path, const ModelOptions& options,
+                                             const std::shared_ptr<const Target>& target,
+                                             std::optional<std::uint64_t> seed) {
+  Reader reader(path, kCheckpointKind);
+  return read_model(reader, kParameters, options, target, seed);
+}
+
 void save_checkpoint(const std::string& path, const ParameterStore& layout,
                      const TrainerState& state) {
   TensorFile file = new_file(kCheckpointKind);
-  put_flat(file, "parameters/", layout, state.parameters, true);
+  put_flat(file, kParameters, layout, state.parameters, true);
   put_flat(file, "first_moment/", layout, state.first_moment, false);
   put_flat(file, "second_moment/", layout, state.second_moment, false);
   if (!state.average.empty()) put_flat(file, "average/", layout, state.average, true);
@@ -236,7 +301,7 @@ TrainerState load_checkpoint(const std::string& path, const ParameterStore& layo
     return !layout.infos().empty() && reader.has(prefix + layout.infos().front().name);
   };
   TrainerState state;
-  state.parameters = take_flat(reader, "parameters/", layout, true);
+  state.parameters = take_flat(reader, kParameters, layout, true);
   state.first_moment = take_flat(reader, "first_moment/", layout, false);
   state.second_moment = take_flat(reader, "second_moment/", layout, false);
   if (has("average/")) state.average = take_flat(reader, "average/", layout, true);

@@ -1,15 +1,35 @@
 #include "thalweg/transforms/affine_coupling.h"
 
+#include <fmt/ranges.h>
+
+#include <array>
+#include <utility>
+
 #include "thalweg/core/error.h"
 
 namespace thalweg {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, ScaleMap>, 4> kScaleMaps = {{
+    {"exp", ScaleMap::kExp},
+    {"sigmoid", ScaleMap::kSigmoid},
+    {"tanh", ScaleMap::kTanh},
+    {"none", ScaleMap::kNone},
+}};
+
+}  // namespace
+
+std::vector<std::string> scale_map_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, map] : kScaleMaps) names.emplace_back(name);
+  return names;
+}
 
 ScaleMap scale_map_by_name(std::string_view name) {
-  if (name == "exp") return ScaleMap::kExp;
-  if (name == "sigmoid") return ScaleMap::kSigmoid;
-  if (name == "tanh") return ScaleMap::kTanh;
-  if (name == "none") return ScaleMap::kNone;
-  fail<ConfigError>("unknown scale map '{}': expected one of exp, sigmoid, tanh, none", name);
+  for (const auto& [known, map] : kScaleMaps)
+    if (name == known) return map;
+  fail<ConfigError>("unknown scale map '{}': expected one of {}", name,
+                    fmt::join(scale_map_names(), ", "));
 }
 
 AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap map,

@@ -22,7 +22,9 @@ enum class ScaleMap : std::uint8_t {
   kNone,     ///< x = z + t: keeps volumes
 };
 
-/// Scale map by name ("exp", "sigmoid", "tanh", "none"); throws ConfigError that lists the names.
+/// Names of all scale maps: "exp", "sigmoid", "tanh", "none".
+std::vector<std::string> scale_map_names();
+/// Scale map by name; throws ConfigError that lists the names.
 ScaleMap scale_map_by_name(std::string_view name);
 
 /// What a network's output says of each feature: its shift t and the s of ScaleMap, which is empty

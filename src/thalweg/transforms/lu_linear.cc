@@ -6,12 +6,12 @@
 namespace thalweg {
 
 LULinear::LULinear(ParameterStore& parameters, const std::string& name, std::int64_t features,
-                   std::vector<std::int32_t> order)
-    : Transform(name, features), order_(std::move(order)) {
+                   const std::vector<std::int32_t>& order)
+    : Transform(name, features) {
+  if (!order.empty() && static_cast<std::int64_t>(order.size()) != features)
+    fail<ConfigError>("{}: expected an order of {} features, got {}", name, features, order.size());
+  if (!order.empty()) order_ = parameters.add_integers(name + ".order", order);
   inverse_order(name, order_);  // throws unless it is a permutation
-  if (!order_.empty() && static_cast<std::int64_t>(order_.size()) != features)
-    fail<ConfigError>("{}: expected an order of {} features, got {}", name, features,
-                      order_.size());
   factors_ = parameters.add(name + ".factors", features, features, 0.0);
   bias_ = parameters.add(name + ".bias", features, 1, 0.0);
 }

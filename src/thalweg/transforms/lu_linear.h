@@ -15,10 +15,10 @@ namespace thalweg {
 /// Both directions are one dense product a sample; forward() inverts L U once a batch.
 class LULinear : public Transform {
  public:
-  /// `order` is P (z[i] = (L U x + b')[order[i]]); empty for none. Throws ConfigError unless it is
-  /// a permutation of the features.
+  /// `order` is P (z[i] = (L U x + b')[order[i]]), kept as `name`.order; empty for none. Throws
+  /// ConfigError unless it is a permutation of the features.
   LULinear(ParameterStore& parameters, const std::string& name, std::int64_t features,
-           std::vector<std::int32_t> order = {});
+           const std::vector<std::int32_t>& order = {});
 
  protected:
   Mapped build_forward(Value z, Value context) const override;

@@ -49,9 +49,10 @@ std::vector<std::int32_t> inverse_order(const std::string& name,
   return back;
 }
 
-Permutation::Permutation(const std::string& name, std::vector<std::int32_t> order)
+Permutation::Permutation(ParameterStore& parameters, const std::string& name,
+                         const std::vector<std::int32_t>& order)
     : Transform(name, static_cast<std::int64_t>(order.size())),
-      order_(std::move(order)),
+      order_(parameters.add_integers(name + ".order", order)),
       back_(inverse_order(name, order_)) {}
 
 Mapped Permutation::build_forward(Value z, Value /*context*/) const {

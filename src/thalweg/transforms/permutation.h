@@ -20,11 +20,12 @@ std::vector<std::int32_t> random_order(std::int64_t features, RandomSequence& ra
 std::vector<std::int32_t> inverse_order(const std::string& name,
                                         const std::vector<std::int32_t>& order);
 
-/// x[i] = z[order[i]]. Has no parameters: the order belongs to the model's settings.
+/// x[i] = z[order[i]]. The order is kept as `name`.order.
 class Permutation : public Transform {
  public:
   /// Throws ConfigError unless `order` is a permutation.
-  Permutation(const std::string& name, std::vector<std::int32_t> order);
+  Permutation(ParameterStore& parameters, const std::string& name,
+              const std::vector<std::int32_t>& order);
 
  protected:
   Mapped build_forward(Value z, Value context) const override;

@@ -1,5 +1,8 @@
 #include "thalweg/transforms/residual.h"
 
+#include <fmt/ranges.h>
+
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -15,6 +18,11 @@ constexpr double kSeriesRemainder = 1e-3;         // of the series, in nats a fe
 constexpr double kFixedPointReduction = 1e-4;     // of the error, before the Newton steps
 constexpr double kSolveReduction = 1e-6;          // of the error, where a series solves
 constexpr int kNewtonSteps = 2;
+constexpr std::array<std::pair<std::string_view, ResidualLogDet>, 3> kLogDets = {{
+    {"auto", ResidualLogDet::kAutomatic},
+    {"exact", ResidualLogDet::kExact},
+    {"series", ResidualLogDet::kSeries},
+}};
 
 double checked_lipschitz(const std::string& name, double lipschitz) {
   if (!(lipschitz > 0.0 && lipschitz < 1.0))
@@ -98,11 +106,17 @@ Value solved(Value matrix, Value right_side) {
 
 }  // namespace
 
+std::vector<std::string> residual_log_det_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, log_det] : kLogDets) names.emplace_back(name);
+  return names;
+}
+
 ResidualLogDet residual_log_det_by_name(std::string_view name) {
-  if (name == "auto") return ResidualLogDet::kAutomatic;
-  if (name == "exact") return ResidualLogDet::kExact;
-  if (name == "series") return ResidualLogDet::kSeries;
-  fail<ConfigError>("unknown log-determinant '{}': expected one of auto, exact, series", name);
+  for (const auto& [known, log_det] : kLogDets)
+    if (name == known) return log_det;
+  fail<ConfigError>("unknown log-determinant '{}': expected one of {}", name,
+                    fmt::join(residual_log_det_names(), ", "));
 }
 
 Residual::Residual(ParameterStore& parameters, const std::string& name, RandomSequence& random,

@@ -19,7 +19,9 @@ enum class ResidualLogDet : std::uint8_t {
                ///< features, else the series
 };
 
-/// By name ("auto", "exact", "series"); throws ConfigError that lists the names.
+/// Names of all: "auto", "exact", "series".
+std::vector<std::string> residual_log_det_names();
+/// By name; throws ConfigError that lists the names.
 ResidualLogDet residual_log_det_by_name(std::string_view name);
 
 struct ResidualOptions {

@@ -1,0 +1,99 @@
+// Settings of models: everything that decides a model's structure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "thalweg/datasets/column.h"
+#include "thalweg/stochastic/stochastic_layer.h"
+
+namespace thalweg {
+
+/// Which transforms a flow is made of.
+struct FlowOptions {
+  /// "real_nvp" (affine couplings), "spline" (rational-quadratic spline couplings),
+  /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
+  /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
+  /// (each column moved by what those before it decide; sampling takes a network pass a column),
+  /// "residual" (z = x + g(x) with a Lipschitz bound on g) or "none", for blocks of nothing but
+  /// stochastic layers.
+  std::string kind = "real_nvp";
+  /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
+  /// ActNorm; at least 1
+  std::int64_t blocks = 16;
+  /// What the conditioners are: "mlp", or "residual", a network of `network_blocks` residual
+  /// blocks.
+  std::string network = "mlp";
+  std::int64_t network_blocks = 2;  ///< residual network: at least 1
+  /// hidden layers of the conditioners, or of g; of a residual network its width alone, as {256}
+  std::vector<std::int64_t> hidden = {32, 32};
+  std::string activation = "relu";
+  std::string scale_map = "exp";  ///< affine couplings: exp, sigmoid, tanh or none
+  /// between couplings: swap (halves), reverse, random, lu (learned linear map) or none
+  std::string permutation = "swap";
+  /// Above 0, each block has a continuously indexed layer on its latent side, with so many numbers
+  /// u: its density is then an estimate. See ContinuouslyIndexed.
+  std::int64_t index_features = 0;
+  std::vector<std::int64_t> index_hidden = {32, 32};  ///< of the networks from and to u
+  bool act_norm = true;
+  double dropout = 0.0;
+  std::int64_t bins = 8;    ///< splines
+  double tail_bound = 5.0;  ///< splines: identity beyond it
+  double lipschitz = 0.9;   ///< residual: bound on the Lipschitz constant of g, in (0, 1)
+  /// residual: auto, exact or series; see ResidualLogDet
+  std::string log_det = "auto";
+};
+
+/// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see
+/// make_stochastic_layer. They move in the coordinates between base and column maps.
+struct StochasticFlowOptions {
+  std::vector<std::string> kinds = {};  ///< of StochasticOptions, taken in turn; empty: no layers
+  std::int64_t every = 1;  ///< a layer after so many blocks; divides the number of blocks
+  /// What the i-th of n layers moves by: "interpolation", (1 - lambda_i) times the energy of the
+  /// base plus lambda_i times that of the target, "target", or "learned", a network.
+  std::string energy = "interpolation";
+  /// lambda_i, each in [0, 1]; empty: i / (n - 1), from the base to the target
+  std::vector<double> lambda = {};
+  bool prior_layer = false;  ///< one more layer, first, that moves by the base's energy
+  StochasticOptions moves;   ///< of each layer, but for its kind
+};
+
+/// Which base distribution a flow starts from.
+struct BaseOptions {
+  std::string kind = "normal";   ///< normal, trainable_normal, mixture or resampled
+  std::int64_t components = 10;  ///< mixture
+  double location_scale = 1.0;   ///< mixture: spread of the first locations
+  /// resampled: hidden layers of the acceptance network
+  std::vector<std::int64_t> hidden = {256, 256};
+  double dropout = 0.0;           ///< resampled: of the acceptance network
+  std::int64_t truncation = 100;  ///< resampled: this draw is always accepted; 0: no limit
+  double average_rate = 0.05;     ///< resampled: rate of the moving average of Z
+  std::int64_t proposals = 1024;  ///< resampled: fresh proposals a training step, for Z
+  /// resampled: normal, trainable_normal, mixture or flow
+  std::string proposal = "normal";
+  std::int64_t flow_blocks = 4;  ///< proposal flow: affine couplings over a standard normal
+  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< proposal flow: of the conditioners
+  /// What depends on the class that the context names: none, proposal (mean and scale; of the whole
+  /// base, if that is not resampled), acceptance or both. Other contexts serve transforms alone.
+  std::string conditional = "none";
+  std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
+};
+
+/// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
+/// preparation.
+struct ModelOptions {
+  std::int64_t features = 2;
+  std::int64_t context_features = 0;
+  FlowOptions flow;
+  BaseOptions base;
+  StochasticFlowOptions stochastic;
+  std::vector<ColumnOptions> columns;
+  std::vector<ColumnOptions>
+      context_columns;  ///< standardised for transforms; bounds and integer are not used
+};
+
+/// Whether a model of these options moves by the energy of a target.
+bool moves_by_target(const StochasticFlowOptions& options);
+
+}  // namespace thalweg

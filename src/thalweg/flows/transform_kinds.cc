@@ -1,0 +1,239 @@
+#include "thalweg/flows/transform_kinds.h"
+
+#include "thalweg/core/error.h"
+#include "thalweg/nn/network_kinds.h"
+#include "thalweg/transforms/act_norm.h"
+#include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/autoregressive.h"
+#include "thalweg/transforms/continuously_indexed.h"
+#include "thalweg/transforms/lu_linear.h"
+#include "thalweg/transforms/permutation.h"
+#include "thalweg/transforms/rational_quadratic_spline.h"
+#include "thalweg/transforms/residual.h"
+
+namespace thalweg {
+namespace {
+
+using Made = std::shared_ptr<const Transform>;
+using Keys = std::vector<std::string>;
+
+/// `keys` and those of the conditioner.
+Keys with_conditioner(Keys keys) {
+  for (const char* key :
+       {"flow.network", "flow.network_blocks", "flow.hidden", "flow.activation", "flow.dropout"})
+    keys.emplace_back(key);
+  return keys;
+}
+
+void need_pairs(const TransformRequest& request) {
+  if (request.features < 2)
+    fail<ConfigError>(
+        "flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline",
+        request.options.kind);
+}
+
+Made make_affine_coupling(const TransformRequest& request) {
+  need_pairs(request);
+  AffineCouplingOptions affine;
+  affine.scale_map = scale_map_by_name(request.options.scale_map);
+  affine.conditioner = conditioner_of(request.options);
+  affine.context_features = request.context_features;
+  return std::make_shared<AffineCoupling>(request.parameters, request.name, request.random,
+                                          request.features, affine);
+}
+
+Made make_spline_coupling(const TransformRequest& request) {
+  need_pairs(request);
+  SplineCouplingOptions spline;
+  spline.spline.bins = request.options.bins;
+  spline.spline.bound = request.options.tail_bound;
+  spline.circular = request.circular;
+  spline.conditioner = conditioner_of(request.options);
+  spline.context_features = request.context_features;
+  return std::make_shared<SplineCoupling>(request.parameters, request.name, request.random,
+                                          request.features, spline);
+}
+
+Made make_elementwise_spline(const TransformRequest& request) {
+  ElementwiseSplineOptions spline;
+  spline.spline.bins = request.options.bins;
+  spline.spline.bound = request.options.tail_bound;
+  spline.circular = request.circular;
+  spline.conditioner = conditioner_of(request.options);
+  spline.context_features = request.context_features;
+  return std::make_shared<ElementwiseSpline>(request.parameters, request.name, request.random,
+                                             request.features, spline);
+}
+
+Made make_autoregressive(const TransformRequest& request, AutoregressiveMap map) {
+  const FlowOptions& flow = request.options;
+  if (flow.network != "mlp")
+    fail<ConfigError>("flow.network: expected mlp for {}, got '{}'", flow.kind, flow.network);
+  AutoregressiveOptions options;
+  options.map = map;
+  options.scale_map = scale_map_by_name(flow.scale_map);
+  options.spline.bins = flow.bins;
+  options.spline.bound = flow.tail_bound;
+  options.network.hidden = flow.hidden;
+  options.network.activation = activation_by_name(flow.activation);
+  options.network.dropout = flow.dropout;
+  options.context_features = request.context_features;
+  return std::make_shared<Autoregressive>(request.parameters, request.name, request.random,
+                                          request.features, options);
+}
+
+Made make_residual(const TransformRequest& request) {
+  const FlowOptions& flow = request.options;
+  if (flow.dropout > 0.0)
+    fail<ConfigError>("flow.dropout: expected 0 for a residual flow, got {}", flow.dropout);
+  ResidualOptions residual;
+  residual.hidden = flow.hidden;
+  residual.lipschitz = flow.lipschitz;
+  residual.log_det = residual_log_det_by_name(flow.log_det);
+  residual.context_features = request.context_features;
+  return std::make_shared<Residual>(request.parameters, request.name, request.random,
+                                    request.features, residual);
+}
+
+Made make_permutation(const TransformRequest& request, const std::vector<std::int32_t>& order) {
+  return std::make_shared<Permutation>(request.parameters, request.name, order);
+}
+
+Made make_continuously_indexed(const TransformRequest& request) {
+  const FlowOptions& flow = request.options;
+  return std::make_shared<ContinuouslyIndexed>(
+      request.parameters, request.name, request.random, request.features,
+      ContinuouslyIndexedOptions{
+          .index_features = flow.index_features,
+          .network = mlp_factory(
+              {.hidden = flow.index_hidden, .activation = activation_by_name(flow.activation)}),
+          .context_features = request.context_features});
+}
+
+}  // namespace
+
+NetworkFactory conditioner_of(const FlowOptions& options) {
+  return network_kinds()
+      .find("flow.network", options.network)
+      .make({.hidden = options.hidden,
+             .blocks = options.network_blocks,
+             .activation = activation_by_name(options.activation),
+             .dropout = options.dropout});
+}
+
+KindTable<TransformKind>& block_kinds() {
+  static KindTable<TransformKind> table({
+      {.name = "real_nvp",
+       .summary = "affine couplings of two halves of the columns",
+       .settings = with_conditioner({"flow.scale_map"}),
+       .make = make_affine_coupling,
+       .part = "coupling"},
+      {.name = "spline",
+       .summary = "rational-quadratic spline couplings",
+       .settings = with_conditioner({"flow.bins", "flow.tail_bound"}),
+       .make = make_spline_coupling,
+       .part = "coupling",
+       .circular = true},
+      {.name = "elementwise_spline",
+       .summary = "one monotone spline a column, for a single column or marginals",
+       .settings = with_conditioner({"flow.bins", "flow.tail_bound"}),
+       .make = make_elementwise_spline,
+       .part = "coupling",
+       .circular = true},
+      {.name = "autoregressive_affine",
+       .summary = "each column scaled and shifted by what those before it decide",
+       .settings = {"flow.hidden", "flow.activation", "flow.dropout", "flow.scale_map"},
+       .make =
+           [](const TransformRequest& request) {
+             return make_autoregressive(request, AutoregressiveMap::kAffine);
+           },
+       .part = "coupling"},
+      {.name = "autoregressive_spline",
+       .summary = "each column moved by a spline that those before it decide",
+       .settings = {"flow.hidden", "flow.activation", "flow.dropout", "flow.bins",
+                    "flow.tail_bound"},
+       .make =
+           [](const TransformRequest& request) {
+             return make_autoregressive(request, AutoregressiveMap::kSpline);
+           },
+       .part = "coupling"},
+      {.name = "residual",
+       .summary = "z = x + g(x) with a Lipschitz bound on g",
+       .settings = {"flow.hidden", "flow.lipschitz", "flow.log_det"},
+       .make = make_residual,
+       .part = "residual",
+       .permuted = false},
+      {.name = "none",
+       .summary = "no transform, for blocks of nothing but random moves",
+       .settings = {},
+       .make = [](const TransformRequest&) { return Made(); },
+       .part = "",
+       .permuted = false},
+  });
+  return table;
+}
+
+KindTable<TransformKind>& permutation_kinds() {
+  static KindTable<TransformKind> table({
+      {.name = "swap",
+       .summary = "the two halves change places",
+       .settings = {},
+       .make =
+           [](const TransformRequest& request) {
+             return make_permutation(request, swapped_halves_order(request.features));
+           },
+       .part = "swap",
+       .circular = true},
+      {.name = "reverse",
+       .summary = "the last column comes first",
+       .settings = {},
+       .make =
+           [](const TransformRequest& request) {
+             return make_permutation(request, reversed_order(request.features));
+           },
+       .part = "reverse"},
+      {.name = "random",
+       .summary = "an order drawn when the model is made",
+       .settings = {},
+       .make =
+           [](const TransformRequest& request) {
+             return make_permutation(request, random_order(request.features, request.random));
+           },
+       .part = "permutation"},
+      {.name = "lu",
+       .summary = "a learned linear map, after an order drawn when the model is made",
+       .settings = {},
+       .make = [](const TransformRequest& request) -> Made {
+         return std::make_shared<LULinear>(request.parameters, request.name, request.features,
+                                           random_order(request.features, request.random));
+       },
+       .part = "linear"},
+      {.name = "none",
+       .summary = "columns keep their places",
+       .settings = {},
+       .make = [](const TransformRequest&) { return Made(); },
+       .part = "",
+       .circular = true},
+  });
+  return table;
+}
+
+KindTable<TransformKind>& block_layer_kinds() {
+  static KindTable<TransformKind> table({
+      {.name = "continuously_indexed",
+       .summary = "scale and shift by numbers u that are drawn for each point",
+       .settings = {"flow.index_features", "flow.index_hidden", "flow.activation"},
+       .make = make_continuously_indexed,
+       .part = "index"},
+      {.name = "act_norm",
+       .summary = "a learned scale and shift, started from data",
+       .settings = {"flow.act_norm"},
+       .make = [](const TransformRequest& request) -> Made {
+         return std::make_shared<ActNorm>(request.parameters, request.name, request.features);
+       },
+       .part = "act_norm"},
+  });
+  return table;
+}
+
+}  // namespace thalweg

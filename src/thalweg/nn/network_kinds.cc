@@ -1,0 +1,47 @@
+#include "thalweg/nn/network_kinds.h"
+
+#include "thalweg/core/error.h"
+
+namespace thalweg {
+namespace {
+
+NetworkFactory make_mlp(const NetworkSettings& settings) {
+  return mlp_factory({.hidden = settings.hidden,
+                      .activation = settings.activation,
+                      .dropout = settings.dropout,
+                      .zero_output = settings.zero_output});
+}
+
+NetworkFactory make_residual(const NetworkSettings& settings) {
+  if (settings.hidden.size() != 1)
+    fail<ConfigError>(
+        "flow.hidden: expected one width, as [64], of the residual network, got {} widths: set "
+        "the depth by flow.network_blocks",
+        settings.hidden.size());
+  if (settings.blocks < 1)
+    fail<ConfigError>("flow.network_blocks: expected at least 1, got {}", settings.blocks);
+  return residual_network_factory({.hidden = settings.hidden[0],
+                                   .blocks = settings.blocks,
+                                   .activation = settings.activation,
+                                   .dropout = settings.dropout,
+                                   .zero_output = settings.zero_output});
+}
+
+}  // namespace
+
+KindTable<NetworkKind>& network_kinds() {
+  static KindTable<NetworkKind> table({
+      {.name = "mlp",
+       .summary = "multilayer perceptron",
+       .settings = {"flow.hidden", "flow.activation", "flow.dropout"},
+       .make = make_mlp},
+      {.name = "residual",
+       .summary = "residual blocks of one width",
+       .settings = {"flow.hidden", "flow.network_blocks", "flow.activation", "flow.dropout"},
+       .make = make_residual,
+       .one_width = true},
+  });
+  return table;
+}
+
+}  // namespace thalweg

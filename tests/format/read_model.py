@@ -1,0 +1,421 @@
+"""Log densities of a Thalweg run from its files alone, after docs/format.md: NumPy, JSON and TOML.
+
+Model("runs/mine").log_prob(x, context) takes x as rows x features in the units of the data.
+"""
+
+import json
+import math
+import struct
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+LOG_2PI = math.log(2 * math.pi)
+SMALLEST = 1e-3  # spline bins and slopes
+INDEX_NODES = np.linspace(-12, 12, 161)  # for u of continuously indexed layers
+erf = np.vectorize(math.erf, otypes=[float])
+
+
+def read_safetensors(path):
+    data = Path(path).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    types = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        values = np.frombuffer(data[begin:end], types[entry["dtype"]]).reshape(entry["shape"])
+        tensors[name] = values.astype(np.int64 if entry["dtype"] == "I64" else np.float64)
+    return tensors
+
+
+def sigmoid(x):
+    return np.where(x >= 0, 1, np.exp(np.minimum(x, 0))) / (1 + np.exp(-np.abs(x)))
+
+
+def softplus(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def log_sum_exp(x, axis):
+    top = x.max(axis=axis, keepdims=True)
+    return (top + np.log(np.exp(x - top).sum(axis=axis, keepdims=True))).squeeze(axis)
+
+
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.maximum(x, 0.01 * x),
+    "elu": lambda x: np.maximum(x, 0) + np.expm1(np.minimum(x, 0)),
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "silu": lambda x: x * sigmoid(x),
+    "gelu": lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2))),
+}
+
+
+def wrap(x, bound):
+    return np.clip(x - 2 * bound * np.floor((x + bound) / (2 * bound)), -bound, bound)
+
+
+def spline(raw, x, bins, bound, circular):
+    """raw: rows x parameters x features; x: rows x features. Gives z and log|dz/dx| a row."""
+    range_ = 2 * bound
+
+    def extents(part):
+        part = np.exp(part - part.max(axis=1, keepdims=True))
+        share = part / part.sum(axis=1, keepdims=True)
+        return share * range_ * (1 - SMALLEST * bins) + range_ * SMALLEST
+
+    slope = softplus(raw[:, 2 * bins :] + math.log(math.expm1(1 - SMALLEST))) + SMALLEST
+    if circular:
+        inner, seam, shift = slope[:, 1:bins], slope[:, :1], raw[:, 3 * bins]
+    else:
+        inner, seam, shift = slope, np.ones_like(raw[:, :1]), 0.0
+    slopes = np.concatenate([seam, inner, seam], axis=1)
+
+    def knots(sizes):
+        edges = np.concatenate([np.zeros_like(sizes[:, :1]), np.cumsum(sizes, axis=1)], axis=1) - bound
+        edges[:, -1] = bound
+        return edges
+
+    across, along = knots(extents(raw[:, :bins])), knots(extents(raw[:, bins : 2 * bins]))
+    at = wrap(x, bound) if circular else np.clip(x, -bound, bound)
+    number = (across[:, 1:-1] <= at[:, None]).sum(axis=1, keepdims=True)
+
+    def pick(values):
+        return np.take_along_axis(values, number, axis=1)[:, 0]
+
+    left, low = pick(across), pick(along)
+    width, height = pick(across[:, 1:]) - left, pick(along[:, 1:]) - low
+    d0, d1, s = pick(slopes), pick(slopes[:, 1:]), height / width
+    t = (at - left) / width
+    below = s + (d0 + d1 - 2 * s) * t * (1 - t)
+    y = low + height * (s * t**2 + d0 * t * (1 - t)) / below
+    log_slope = 2 * np.log(s / below) + np.log(d1 * t**2 + 2 * s * t * (1 - t) + d0 * (1 - t) ** 2)
+    if circular:
+        return wrap(y + shift, bound), log_slope.sum(axis=1)
+    inside = np.abs(x) < bound
+    return np.where(inside, y, x), np.where(inside, log_slope, 0).sum(axis=1)
+
+
+def splines(raw, x, bins, bound, turns):
+    """raw: rows x all parameters; `turns` says which features are angles."""
+    z, log_det, start = np.empty_like(x), 0.0, 0
+    for circular in (False, True):
+        features = [i for i in range(x.shape[1]) if turns[i] == circular]
+        if not features:
+            continue
+        count = (3 * bins + (1 if circular else -1)) * len(features)
+        part = raw[:, start : start + count].reshape(len(x), -1, len(features))
+        z[:, features], found = spline(part, x[:, features], bins, math.pi if circular else bound, circular)
+        log_det, start = log_det + found, start + count
+    return z, log_det
+
+
+class Model:
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.manifest = json.loads((folder / "manifest.json").read_text())
+        if self.manifest["format"] < 3:
+            raise ValueError("formats before 3 do not keep the orders of permutations")
+        self.config = tomllib.loads((folder / "config.toml").read_text())
+        self.tensors = read_safetensors(folder / "model.safetensors")
+        self.features = self.config["model"]["features"]
+        self.columns = self.config.get("columns", [])
+        if self.config["stochastic"]["kind"]:
+            raise NotImplementedError("the density of random moves is an expectation")
+        if self.config["flow"]["index_features"] > 1:
+            raise NotImplementedError("one number u a block is all that the quadrature serves")
+
+    def log_prob(self, x, context=None):
+        x = np.asarray(x, dtype=np.float64)
+        value, log_det = self.columns_to_latent(x)
+        given = None
+        if context is not None and context.shape[1] > 0:
+            known = self.config.get("context_columns", [])
+            mean = np.array([c["mean"] for c in known])
+            scale = np.array([c["scale"] for c in known])
+            given = (context - mean) / scale if known else context
+        turns = self.turns()
+        for block in reversed(range(self.config["flow"]["blocks"])):
+            value, found = self.block(block, value, given, turns[block])
+            log_det = log_det + found
+            if self.config["flow"]["index_features"] > 0:
+                # Each point becomes one for every u of the quadrature.
+                u = np.tile(INDEX_NODES, len(value))[:, None]
+                repeat = lambda a: None if a is None else np.repeat(a, len(INDEX_NODES), axis=0)
+                given, context, log_det = repeat(given), repeat(context), repeat(log_det)
+                value, found = self.index_weight(block, repeat(value), u, given)
+                log_det = log_det + found + math.log(INDEX_NODES[1] - INDEX_NODES[0])
+        density = self.base(value, context, turns[0]) + log_det
+        return log_sum_exp(density.reshape(len(x), -1), 1)
+
+    # Networks.
+
+    def dense(self, name, x):
+        return x @ self.tensors[name + ".weights"].T + self.tensors[name + ".bias"][:, 0]
+
+    def mlp(self, name, x, activation):
+        count = sum(f"{name}.{i}.weights" in self.tensors for i in range(1000))
+        for i in range(count - 1):
+            x = ACTIVATIONS[activation](self.dense(f"{name}.{i}", x))
+        return self.dense(f"{name}.{count - 1}", x)
+
+    def residual_network(self, name, x, context, activation):
+        act = ACTIVATIONS[activation]
+        x = self.dense(name + ".input", joined(x, context))
+        for i in range(self.config["flow"]["network_blocks"]):
+            block = f"{name}.block{i}"
+            branch = self.dense(block + ".second", act(self.dense(block + ".first", act(x))))
+            if context is not None:
+                branch = branch * sigmoid(self.dense(block + ".gate", context))
+            x = x + branch
+        return self.dense(name + ".output", x)
+
+    def conditioner(self, name, x, context):
+        flow = self.config["flow"]
+        if flow["network"] == "residual":
+            return self.residual_network(name, x, context, flow["activation"])
+        return self.mlp(name, joined(x, context), flow["activation"])
+
+    def masked_mlp(self, name, x, context):
+        features, given = x.shape[1], 0 if context is None else context.shape[1]
+        act = ACTIVATIONS[self.config["flow"]["activation"]]
+        lowest = 0 if given or features == 1 else 1
+        seen = np.array([0] * given + list(range(1, features + 1)))
+        x = x if context is None else np.concatenate([context, x], axis=1)
+        count = sum(f"{name}.{i}.weights" in self.tensors for i in range(1000))
+        for i in range(count):
+            weights = self.tensors[f"{name}.{i}.weights"]
+            rows = np.arange(len(weights))
+            degree = rows % features if i == count - 1 else lowest + rows % (features - lowest)
+            mask = seen[None, :] <= degree[:, None]
+            x = x @ (weights * mask).T + self.tensors[f"{name}.{i}.bias"][:, 0]
+            if i < count - 1:
+                x = act(x)
+            seen = degree
+        return x
+
+    # Transforms, x to z.
+
+    def columns_to_latent(self, x):
+        if not self.columns:
+            return x, np.zeros(len(x))
+        z, log_det = x.copy(), np.zeros(len(x))
+        for i, column in enumerate(self.columns):
+            low, high = column["lower"], column["upper"]
+            if column["periodic"] or (math.isinf(low) and math.isinf(high)):
+                continue
+            from_low, from_high = np.log(x[:, i] - low), np.log(high - x[:, i])
+            if math.isinf(high):
+                z[:, i], found = from_low, -from_low
+            elif math.isinf(low):
+                z[:, i], found = -from_high, -from_high
+            else:
+                z[:, i], found = from_low - from_high, math.log(high - low) - from_low - from_high
+            log_det = log_det + found
+        return self.unscaled("columns.standard", z, log_det)
+
+    def unscaled(self, name, x, log_det=0.0):
+        log_scale = self.tensors[name + ".log_scale"][:, 0]
+        return (x - self.tensors[name + ".mean"][:, 0]) * np.exp(-log_scale), log_det - log_scale.sum()
+
+    def turns(self):
+        """Which features of z are angles, for each block."""
+        turns = [column["periodic"] for column in self.columns] or [False] * self.features
+        result = []
+        first = (self.features + 1) // 2
+        for _ in range(self.config["flow"]["blocks"]):
+            if self.config["flow"]["permutation"] == "swap" and any(turns):
+                turns = turns[self.features - first :] + turns[: self.features - first]
+            result.insert(0, turns)
+        return result
+
+    def block(self, number, x, context, turns):
+        flow, name = self.config["flow"], f"flow.{number}"
+        log_det = np.zeros(len(x))
+        if name + ".act_norm.mean" in self.tensors:
+            x, log_det = self.unscaled(name + ".act_norm", x, log_det)
+        for part in ("swap", "reverse", "permutation"):
+            order = self.tensors.get(f"{name}.{part}.order")
+            if order is not None:
+                z = np.empty_like(x)
+                z[:, order[:, 0]] = x
+                x = z
+        if name + ".linear.factors" in self.tensors:
+            factors = self.tensors[name + ".linear.factors"]
+            log_diagonal = np.diag(factors)
+            lower = np.tril(factors, -1) + np.eye(len(factors))
+            upper = np.triu(factors, 1) + np.diag(np.exp(log_diagonal))
+            order = self.tensors[name + ".linear.order"][:, 0]
+            x = (x @ (lower @ upper).T + self.tensors[name + ".linear.bias"][:, 0])[:, order]
+            log_det = log_det + log_diagonal.sum()
+        kinds = {
+            "real_nvp": self.affine_coupling,
+            "spline": self.spline_coupling,
+            "elementwise_spline": self.elementwise_spline,
+            "autoregressive_affine": self.autoregressive,
+            "autoregressive_spline": self.autoregressive,
+            "residual": self.residual,
+        }
+        if flow["kind"] != "none":
+            part = "residual" if flow["kind"] == "residual" else "coupling"
+            x, found = kinds[flow["kind"]](f"{name}.{part}", x, context, turns)
+            log_det = log_det + found
+        return x, log_det
+
+    def affine(self, raw, x, scale_map, name):
+        features = x.shape[1]
+        shift, scale = raw[:, :features], raw[:, features:]
+        if scale_map == "none":
+            return x - shift, 0.0
+        if scale_map == "sigmoid":
+            return x * sigmoid(scale + 2) + shift, -softplus(-(scale + 2)).sum(axis=1)
+        if scale_map == "tanh":
+            scale = np.exp(self.tensors[name + ".log_amplitude"][0, 0]) * np.tanh(scale)
+        return (x - shift) * np.exp(-scale), -scale.sum(axis=1)
+
+    def affine_coupling(self, name, x, context, turns):
+        first = (x.shape[1] + 1) // 2
+        raw = self.conditioner(name + ".conditioner", x[:, :first], context)
+        moved, log_det = self.affine(raw, x[:, first:], self.config["flow"]["scale_map"], name)
+        return np.concatenate([x[:, :first], moved], axis=1), log_det
+
+    def spline_coupling(self, name, x, context, turns):
+        flow, first = self.config["flow"], (x.shape[1] + 1) // 2
+        kept, angles = x[:, :first], np.array(turns[:first])
+        if angles.any():
+            seen = np.concatenate([np.cos(kept[:, angles]), np.sin(kept[:, angles]), kept[:, ~angles]], axis=1)
+        else:
+            seen = kept
+        raw = self.conditioner(name + ".conditioner", seen, context)
+        moved, log_det = splines(raw, x[:, first:], flow["bins"], flow["tail_bound"], turns[first:])
+        return np.concatenate([kept, moved], axis=1), log_det
+
+    def elementwise_spline(self, name, x, context, turns):
+        flow = self.config["flow"]
+        raw = np.tile(self.tensors[name + ".raw"].reshape(1, -1), (len(x), 1))
+        if context is not None:
+            raw = raw + self.conditioner(name + ".conditioner", context, None)
+        return splines(raw, x, flow["bins"], flow["tail_bound"], turns)
+
+    def autoregressive(self, name, x, context, turns):
+        flow = self.config["flow"]
+        raw = self.masked_mlp(name + ".network", x, context)
+        if flow["kind"] == "autoregressive_spline":
+            return splines(raw, x, flow["bins"], flow["tail_bound"], turns)
+        return self.affine(raw, x, flow["scale_map"], name)
+
+    def residual(self, name, x, context, turns):
+        net, count = name + ".network", len(self.config["flow"]["hidden"]) + 1
+        bound = self.config["flow"]["lipschitz"] ** (1 / count)
+        value = x
+        jacobian = np.tile(np.eye(x.shape[1]), (len(x), 1, 1))
+        for i in range(count):
+            weights = self.tensors[f"{net}.{i}.weights"]
+            log_s = np.log(np.linalg.svd(weights, compute_uv=False))
+            norm = math.exp(log_sum_exp(8192 * log_s, 0) / 8192)  # tr((W W^T)^4096)^(1/8192)
+            weights = weights * (bound / max(norm, bound))
+            value = value @ weights.T + self.tensors[f"{net}.{i}.bias"][:, 0]
+            jacobian = weights @ jacobian
+            if i == 0 and context is not None:
+                value = value + context @ self.tensors[net + ".context.weights"].T
+            if i < count - 1:
+                k = softplus(self.tensors[f"{net}.{i}.beta"][0, 0])
+                gate = sigmoid(k * value)
+                jacobian = ((gate + k * value * gate * (1 - gate)) / 1.1)[:, :, None] * jacobian
+                value = value * gate / 1.1
+        return x + value, np.linalg.slogdet(np.eye(x.shape[1]) + jacobian)[1]
+
+    def index_weight(self, number, x, u, context=None):
+        """z and log|dz/dx| + log p(u | z) of the continuously indexed layer of a block."""
+        name, activation = f"flow.{number}.index", self.config["flow"]["activation"]
+
+        def halves(part, given):
+            output = self.mlp(f"{name}.{part}", joined(given, context), activation)
+            half = output.shape[1] // 2
+            return output[:, :half], 5 * np.tanh(output[:, half:] / 5)
+
+        shift, log_scale = halves("affine", u)
+        z = (x - shift) * np.exp(-log_scale)
+        mean, log_deviation = halves("prior", z)
+        return z, normal(u, mean, log_deviation) - log_scale.sum(axis=1)
+
+    # Bases.
+
+    def base(self, z, context, turns):
+        base = self.config["base"]
+        if base["kind"] != "resampled":
+            return self.by_class(base["kind"], z, context, turns)
+        log_proposal = self.by_class(base["proposal"], z, context, turns)
+        truncation = base["truncation"]
+        if truncation == 1:
+            return log_proposal
+        final = self.tensors["base.resampled.normaliser"][:, 0]
+        rate = np.where(final > 0, final, self.tensors["base.resampled.z_average"][:, 0])
+        seen = z
+        if base["conditional"] != "none":
+            one_hot = self.one_hot(context)
+            rate = one_hot @ rate
+            if base["conditional"] in ("acceptance", "both"):
+                seen = np.concatenate([z, one_hot], axis=1)
+        rate = np.clip(rate, 1e-12, 1 - 1e-6)
+        logit = self.mlp("base.acceptance", seen, "relu")[:, 0]
+        log_ratio = -softplus(-logit) - np.log(rate)
+        if truncation == 0:
+            return log_proposal + log_ratio
+        log_forced = (truncation - 1) * np.log1p(-rate)
+        return log_proposal + np.logaddexp(np.log(-np.expm1(log_forced)) + log_ratio, log_forced)
+
+    def one_hot(self, context):
+        classes = np.array(self.config["base"]["classes"]).reshape(-1, context.shape[1])
+        near = np.abs(context[:, None] - classes) <= 1e-5 * np.abs(classes)
+        return near.all(axis=2).astype(float)
+
+    def by_class(self, kind, z, context, turns):
+        if self.config["base"]["conditional"] not in ("proposal", "both"):
+            return self.simple_base(kind, z, turns)
+        one_hot = self.one_hot(context)
+        log_scale = one_hot @ self.tensors["base.class.log_scales"].T
+        moved = (z - one_hot @ self.tensors["base.class.means"].T) * np.exp(-log_scale)
+        return self.simple_base(kind, moved, turns) - log_scale.sum(axis=1)
+
+    def simple_base(self, kind, z, turns):
+        if kind == "normal":
+            line = ~np.array(turns)
+            return -0.5 * (z[:, line] ** 2).sum(axis=1) - 0.5 * line.sum() * LOG_2PI - (~line).sum() * LOG_2PI
+        if kind == "trainable_normal":
+            return normal(z, self.tensors["base.normal.mean"].T, self.tensors["base.normal.log_scale"].T)
+        if kind == "mixture":
+            logits = self.tensors["base.mixture.logits"][0]
+            parts = [
+                normal(z, self.tensors["base.mixture.locations"][None, :, k], self.tensors["base.mixture.log_scales"][None, :, k])
+                for k in range(len(logits))
+            ]
+            return log_sum_exp(np.stack(parts, axis=1) + logits - log_sum_exp(logits, 0), 1)
+        if kind == "flow":
+            log_det = 0.0
+            for block in reversed(range(self.config["base"]["flow_blocks"])):
+                first = (z.shape[1] + 1) // 2
+                kept, moved = np.arange(first), np.arange(first, z.shape[1])
+                if block % 2 == 1:
+                    kept, moved = moved, kept
+                raw = self.mlp(f"base.flow.{block}.conditioner", z[:, kept], "relu")
+                z = z.copy()
+                z[:, moved], found = self.affine(raw, z[:, moved], "exp", "")
+                log_det = log_det + found
+            return normal(z, 0.0, np.zeros((1, z.shape[1]))) + log_det
+        raise NotImplementedError(kind)
+
+
+def joined(x, context):
+    return x if context is None else np.concatenate([x, context], axis=1)
+
+
+def normal(x, mean, log_scale):
+    standard = (x - mean) * np.exp(-log_scale)
+    log_scale = np.broadcast_to(log_scale, standard.shape)
+    return -0.5 * (standard**2).sum(axis=1) - log_scale.sum(axis=1) - 0.5 * standard.shape[1] * LOG_2PI
