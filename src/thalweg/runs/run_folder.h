@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "thalweg/datasets/prepare_data.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/runs/run_options.h"
-#include "thalweg/sampling/evaluate.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/training/trainer.h"
 
