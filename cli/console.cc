@@ -51,6 +51,16 @@ double seconds_of(std::string_view text) {
   return total;
 }
 
+void add_precision(CLI::App& command, std::string& precision) {
+  command.add_option("--precision", precision, "float or double; else that of the run's training")
+      ->check(CLI::IsMember({"float", "double"}));
+}
+
+std::optional<Precision> precision_of(const std::string& precision) {
+  if (precision.empty()) return std::nullopt;
+  return precision == "double" ? Precision::kDouble : Precision::kFloat;
+}
+
 namespace {
 
 double now() {
@@ -106,7 +116,7 @@ std::string progress_text(const TrainingProgress& progress) {
 
 }  // namespace
 
-TrainingOutcome train_with_progress(const TrainingRequest& request, ThreadPool& pool, bool quiet,
+TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
                                     const std::string& resume_hint) {
   catch_interrupts();
   TrainingOutcome outcome;
@@ -119,14 +129,14 @@ TrainingOutcome train_with_progress(const TrainingRequest& request, ThreadPool& 
       if (display.wanted(done)) display.show(done, progress_text(progress));
     };
     callbacks.interrupted = interrupted;
-    outcome = run_training(request, pool, callbacks);
+    outcome = run_training(plan, pool, callbacks);
   }
   if (outcome.reason != StopReason::kCallback) return outcome;
-  if (outcome.folder != request.out)
+  if (outcome.folder != plan.out)
     fmt::print(stderr,
                "thalweg: interrupted after {} steps; {} is as it was, the new run is saved; resume "
                "with: thalweg train --resume --out {}\n",
-               outcome.steps, request.out, outcome.folder);
+               outcome.steps, plan.out, outcome.folder);
   else
     fmt::print(stderr, "thalweg: interrupted after {} steps; all is saved; resume with: {}\n",
                outcome.steps, resume_hint);

@@ -1,7 +1,9 @@
 // What the commands share: exit codes, interruption, times, run folders given by users.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,11 @@ bool interrupted();
 /// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
 double seconds_of(std::string_view text);
 
+/// Adds --precision, which is the run's own unless given.
+void add_precision(CLI::App& command, std::string& precision);
+/// What was given there.
+std::optional<Precision> precision_of(const std::string& precision);
+
 /// Shows how far something is on standard error: a bar on a terminal, else a line every tenth.
 class ProgressDisplay {
  public:
@@ -52,7 +59,7 @@ class ProgressDisplay {
 
 /// Trains with a progress bar (unless quiet) until done or until Ctrl-C, which ends the tool with
 /// all saved and says that `resume_hint` goes on.
-TrainingOutcome train_with_progress(const TrainingRequest& request, ThreadPool& pool, bool quiet,
+TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
                                     const std::string& resume_hint);
 
 }  // namespace thalweg::cli

@@ -54,35 +54,33 @@ void demo(const Arguments& arguments) {
       "Two rings have a hole that a flow cannot make out of one Gaussian. A resampled base\n"
       "learns to reject draws, and makes it there.\n\n");
   std::fflush(stdout);
-  std::vector<TrainingRequest> requests;
+  std::vector<RunPlan> plans;
   std::vector<Progress> earlier;
   for (const DemoRun& run : kRuns) {
-    TrainingRequest& request = requests.emplace_back();
-    request.options = find_preset(run.preset)->options();
-    request.options.model.features = make_target(request.options.target)->features();
-    TrainingOptions& training = request.options.training;
-    training.iterations = arguments.iterations;
     // A short training gains most from a rate that ends low.
-    training.schedule = "cosine";
-    training.clip_norm = 10.0;
-    request.options.final_proposals = 1 << 20;
-    request.out = arguments.out + "/" + run.preset;
-    request.report = false;
-    earlier.push_back(earlier_progress({request.out}, request.options));
+    RunPlan& plan =
+        plans.emplace_back(plan_run({.source = run.preset,
+                                     .settings = {{"training.iterations", arguments.iterations},
+                                                  {"training.schedule", "cosine"},
+                                                  {"training.clip_norm", 10.0},
+                                                  {"final_proposals", std::int64_t{1} << 20}},
+                                     .out = arguments.out + "/" + run.preset}));
+    plan.report = false;
+    earlier.push_back(earlier_progress({plan.out}, plan.options));
   }
   // A demo that was interrupted goes on; a complete one starts anew.
   const bool go_on =
       std::find(earlier.begin(), earlier.end(), Progress::kInterrupted) != earlier.end();
   std::vector<LoadedRun> runs;
   std::vector<std::vector<Metric>> metrics;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    TrainingRequest& request = requests[i];
-    const std::string out = request.out;
-    request.resume = earlier[i] == Progress::kInterrupted;
-    request.force = !request.resume && std::filesystem::exists(RunFolder{out}.manifest());
-    fmt::print(stderr, "{}{}\n", kRuns[i].preset, request.resume ? ", resumed" : "");
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    RunPlan& plan = plans[i];
+    const std::string& out = plan.out;
+    plan.resume = earlier[i] == Progress::kInterrupted;
+    plan.force = !plan.resume && std::filesystem::exists(RunFolder{out}.manifest());
+    fmt::print(stderr, "{}{}\n", kRuns[i].preset, plan.resume ? ", resumed" : "");
     if (!go_on || earlier[i] != Progress::kFinished)
-      train_with_progress(request, pool, false,
+      train_with_progress(plan, pool, false,
                           fmt::format("thalweg demo --out {} --iterations {}", arguments.out,
                                       arguments.iterations));
     runs.push_back(load_run(out));

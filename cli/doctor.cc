@@ -5,7 +5,6 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/model_check.h"
-#include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_folder.h"
 
 namespace thalweg::cli {
@@ -13,7 +12,7 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string run;
+  std::string run, precision;
   std::int64_t samples = 8192, seed = 1;
   int threads = 0;
 };
@@ -21,11 +20,12 @@ struct Arguments {
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run);
-  const std::vector<double> context = usual_context(run);
   const char* const words[] = {"good", "doubtful", "BROKEN"};
   bool broken = false;
-  for (const Finding& finding : check_model(*run.model, context, arguments.samples,
-                                            static_cast<std::uint64_t>(arguments.seed), pool)) {
+  for (const Finding& finding :
+       check_model(*run.model, run.usual_context(), arguments.samples,
+                   static_cast<std::uint64_t>(arguments.seed), pool,
+                   precision_of(arguments.precision).value_or(run.precision()))) {
     fmt::print("{:<9} {:<22} {}\n          {}\n", words[static_cast<int>(finding.verdict)],
                finding.name, finding.text, finding.meaning);
     broken = broken || finding.verdict == Verdict::kBroken;
@@ -52,6 +52,7 @@ void add_doctor(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{16}, std::int64_t{10000000}));
   command->add_option("--seed", arguments->seed, "of these samples")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
+  add_precision(*command, arguments->precision);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->footer("Examples:\n  thalweg doctor runs/points\nExit code 5 if something is broken.");

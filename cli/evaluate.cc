@@ -24,7 +24,7 @@ void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   LoadedRun run = load_run(arguments.run);
   if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
-  const std::optional<PreparedData> data = load_run_data(run);
+  const std::optional<PreparedData> data = run.data();
   // The split has been made: what is left are draws of the model and of its target.
   if (arguments.seed) run.options.training.seed = *arguments.seed;
   const HeldOut points = held_out_points(run, arguments.data, data);

@@ -26,7 +26,7 @@ void report(const Arguments& arguments) {
   for (const std::string& path : arguments.runs) {
     loaded.push_back(load_run(path));
     const LoadedRun& run = loaded.back();
-    std::optional<PreparedData> data = load_run_data(run);
+    std::optional<PreparedData> data = run.data();
     metrics.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
     if (loaded.size() == 1) first_data = std::move(data);
   }

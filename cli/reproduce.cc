@@ -248,7 +248,7 @@ class Reproduction {
 
   RunResult train(std::size_t row, std::size_t column, std::int64_t seed, ThreadPool& pool) {
     const std::string path = run_folder(row, column, seed);
-    TrainingRequest request;
+    RunPlan request;
     request.options = options(row, column, seed);
     RunOptions& settings = request.options;
     if (!settings.data.path.empty()) {
@@ -283,7 +283,8 @@ class Reproduction {
     const std::string& sampler = experiment_.columns[column].sampler;
     // The density of a run is the same whatever its sampler.
     if (sampler.empty() || sampler == "naive")
-      result.metrics = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool);
+      result.metrics = evaluate_run(loaded, held_out_points(loaded, "", data), data, pool,
+                                    {.as_published = true});
     if (experiment_.profile) {
       const std::shared_ptr<const Target> target = make_target(loaded.options.target);
       add_metrics(result,

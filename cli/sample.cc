@@ -1,161 +1,201 @@
 // thalweg sample: draws from a trained model, block by block or by Markov chains.
-#include <algorithm>
+#include <fmt/ranges.h>
+
+#include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/sampling.h"
 #include "thalweg/core/error.h"
-#include "thalweg/io/table.h"
-#include "thalweg/runs/plan.h"
-#include "thalweg/runs/run_folder.h"
-#include "thalweg/sampling/flow_sampler.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/samplers.h"
 
 namespace thalweg::cli {
 
-std::vector<std::string> column_names(const ModelOptions& model) {
-  std::vector<std::string> names;
-  for (const ColumnOptions& column : model.columns) names.push_back(column.name);
-  return names.empty() ? default_names(model.features) : names;
-}
-
-std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
-                                 std::int64_t first, std::int64_t count) {
-  std::vector<double> rows;
-  if (width == 0) return rows;
-  const std::int64_t given = static_cast<std::int64_t>(condition.size()) / width;
-  for (std::int64_t row = first; row < first + count; ++row) {
-    const auto begin = condition.begin() + row % given * width;
-    rows.insert(rows.end(), begin, begin + width);
-  }
-  return rows;
-}
-
 namespace {
 
-constexpr std::int64_t kBlock = 65536;  // rows in memory at a time
+struct Arguments {
+  std::string run, out, condition, precision;
+  SampleRequest request;
+  int threads = 0;
+  bool quiet = false;
+};
 
-void sample_naively(const SampleArguments& arguments, const LoadedRun& run,
-                    std::span<const double> condition, ThreadPool& pool) {
-  const ModelOptions& model = run.options.model;
-  TableWriter writer(arguments.out, column_names(model),
-                     arguments.exact() ? FloatType::kFloat64 : FloatType::kFloat32);
-  // Random moves go by differences of energies, which in float may drown in the energies.
-  const bool exact = arguments.exact() || !model.stochastic.kinds.empty();
-  FlowSampler sampler(*run.model, pool, static_cast<std::uint64_t>(arguments.seed),
-                      exact ? Precision::kDouble : Precision::kFloat);
-  catch_interrupts();
-  for (std::int64_t done = 0; done < arguments.count;) {
-    const std::int64_t block = std::min(kBlock, arguments.count - done);
-    writer.append(
-        sampler.next(block, rows_in_turn(condition, model.context_features, done, block)));
-    done += block;
-    if (interrupted()) {
-      fmt::print(stderr, "thalweg: interrupted; nothing was written\n");
-      throw ExitCode{kInterrupted};
-    }
-  }
-  writer.finish();
-  const SamplingStatistics& statistics = sampler.statistics();
-  if (!arguments.quiet)
-    fmt::print("{} samples in {}{}\n", arguments.count, arguments.out,
-               run.model->resampled() == nullptr
-                   ? ""
-                   : fmt::format(" ({:.2f} proposals a sample)",
-                                 static_cast<double>(statistics.proposals) /
-                                     static_cast<double>(arguments.count)));
-  if (statistics.non_finite > 0)
-    fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
-               statistics.non_finite, arguments.count, arguments.run);
+std::string mixing_text(const ChainSummary& chains) {
+  constexpr double kMixed = 1.05;  // largest R-hat of chains that have forgotten their starts
+  if (!chains.worst)
+    return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
+  const ChainDiagnostics& worst = *chains.worst;
+  if (std::isnan(worst.r_hat)) return "  R-hat is not defined: some column never changes\n";
+  const double share = static_cast<double>(chains.diagnosed) / static_cast<double>(chains.draws);
+  return fmt::format(
+      "  R-hat at most {:.4f}{}; at least {} effective samples{}, {} a second after burn-in\n",
+      worst.r_hat,
+      worst.r_hat > kMixed ? " (above 1.05: draws still show where their chains began; raise "
+                             "--thinning)"
+                           : "",
+      number_text(worst.effective_samples, 0),
+      chains.diagnosed < chains.draws
+          ? fmt::format(" in the first {} draws of each chain", chains.diagnosed)
+          : "",
+      number_text(worst.effective_samples / (share * chains.seconds), 0));
 }
 
-bool same_file(const std::string& a, const std::string& b) {
-  namespace fs = std::filesystem;
-  return fs::absolute(a).lexically_normal() == fs::absolute(b).lexically_normal();
+std::string chains_text(const Arguments& arguments, const ChainSummary& chains) {
+  std::string text = fmt::format(
+      ": {} chains, {} steps of burn-in, then every {} steps\n  of {}{}\n", chains.chains,
+      chains.burn_in, chains.thinning, statement(chains.target),
+      arguments.request.sampler == "sails_published"
+          ? ", as published: only near it, since moves are judged by another kernel's odds"
+          : "");
+  for (const KernelStatistics& kernel : chains.kernels)
+    text += fmt::format(
+        "  {}: accepted {:.3f} of {} moves{}\n", kernel.kernel, kernel.acceptance(),
+        kernel.proposals,
+        kernel.step_size > 0.0 ? fmt::format(", step size {:.4g}", kernel.step_size) : "");
+  return text + mixing_text(chains);
 }
 
-void sample(const SampleArguments& arguments) {
+std::string importance_text(const Arguments& arguments, const ImportanceSummary& importance) {
+  const ImportanceEstimate& estimate = importance.estimate;
+  return fmt::format(
+      ": draws of the flow, {}\n"
+      "  of the density that the run was trained for, not the flow's own\n"
+      "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f} +- {:.5f}{}\n",
+      arguments.request.weights == "resample"
+          ? "resampled by their weights (some rows repeat)"
+          : "with the logarithm of their weights as column log_weight",
+      estimate.effective_share, estimate.log_integral, estimate.log_integral_error,
+      !importance.pareto_k
+          ? ""
+          : fmt::format("\n  Pareto k {:.3f}{}", *importance.pareto_k,
+                        *importance.pareto_k < 0.7
+                            ? ""
+                            : ": above 0.7 what the weights give is not reliable"));
+}
+
+[[noreturn]] void end_interrupted(const Arguments& arguments, const SampleResult& result) {
+  const std::string& chains = arguments.request.chains_out;
+  if (result.chains && !chains.empty())
+    fmt::print(stderr,
+               "thalweg: interrupted after step {}; {} draws of each chain are in {}; go on with "
+               "the same command and --resume\n",
+               result.chains->steps, result.chains->diagnosed, chains);
+  else
+    fmt::print(
+        stderr, "thalweg: interrupted; nothing was written{}\n",
+        result.chains ? " (with --chains-out FILE chains are saved and go on with --resume)" : "");
+  throw ExitCode{kInterrupted};
+}
+
+void sample(Arguments arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run);
-  ModelRows given;
-  if (run.options.model.context_features > 0) {
-    if (arguments.condition.empty())
-      fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
-    given = rows_for_model(load_table(arguments.condition), run.options.model, false);
-  } else if (!arguments.condition.empty()) {
-    fail<ConfigError>("--condition: this model has no condition");
+  SampleRequest& request = arguments.request;
+  request.condition = load_condition(run, arguments.condition);
+  request.precision = precision_of(arguments.precision);
+  SampleResult result;
+  {
+    catch_interrupts();
+    ProgressDisplay display(arguments.quiet);
+    SampleCallbacks callbacks;
+    callbacks.progress = [&](std::int64_t step, std::int64_t steps) {
+      const double done = static_cast<double>(step) / static_cast<double>(steps);
+      if (display.wanted(done)) display.show(done, fmt::format("step {} of {}", step, steps));
+    };
+    callbacks.interrupted = interrupted;
+    result = sample_to_file(run, request, arguments.out, pool, callbacks);
   }
-  if (arguments.sampler == "naive")
-    sample_naively(arguments, run, given.context, pool);
-  else if (arguments.sampler == "importance")
-    sample_by_importance(arguments, run, given.context, pool);
-  else
-    sample_by_chains(arguments, run, given.context, pool);
+  if (result.interrupted) end_interrupted(arguments, result);
+  if (!arguments.quiet)
+    fmt::print("{} samples in {}{}", request.count, arguments.out,
+               result.chains       ? chains_text(arguments, *result.chains)
+               : result.importance ? importance_text(arguments, *result.importance)
+               : result.proposals_a_sample > 0.0
+                   ? fmt::format(" ({:.2f} proposals a sample)\n", result.proposals_a_sample)
+                   : "\n");
+  if (result.chains)
+    for (const KernelStatistics& kernel : result.chains->kernels)
+      if (kernel.non_finite > 0)
+        fmt::print(stderr, "thalweg: {} of {} moves of {} had no finite density and were refused\n",
+                   kernel.non_finite, kernel.proposals, kernel.kernel);
+  if (result.non_finite > 0)
+    fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
+               result.non_finite, request.count, arguments.run);
+}
+
+/// What --sampler says of its choices.
+std::string samplers_text() {
+  std::vector<std::string> parts;
+  for (const SamplerEntry& entry : samplers())
+    parts.push_back(fmt::format("{}: {}", entry.name, entry.summary));
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+std::vector<std::string> sampler_names() {
+  std::vector<std::string> names;
+  for (const SamplerEntry& entry : samplers()) names.push_back(entry.name);
+  return names;
 }
 
 }  // namespace
 
 void add_sample(CLI::App& app) {
   CLI::App* command = app.add_subcommand("sample", "Draw from a trained model");
-  auto arguments = std::make_shared<SampleArguments>();
+  auto arguments = std::make_shared<Arguments>();
+  SampleRequest& request = arguments->request;
   command->add_option("RUN", arguments->run, "folder of a run")->required();
-  command->add_option("--count", arguments->count, "number of samples; may exceed memory")
+  command->add_option("--count", request.count, "number of samples; may exceed memory")
       ->required()
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000000}));
   command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
       ->required();
   command->add_option("--condition", arguments->condition,
                       "file with the condition's columns; rows are used in turn");
-  command->add_option("--seed", arguments->seed, "the same seed gives the same samples")
+  command->add_option("--seed", request.seed, "the same seed gives the same samples")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
-  command->add_option("--precision", arguments->precision, "float or double")
-      ->check(CLI::IsMember({"float", "double"}));
+  add_precision(*command, arguments->precision);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
 
-  command
-      ->add_option("--sampler", arguments->sampler,
-                   "naive: the flow's own draws; importance: those, weighted by what the run was "
-                   "trained for; or Markov chains: sails, sails_published, mala, hmc, independence")
-      ->check(CLI::IsMember(
-          {"naive", "importance", "sails", "sails_published", "mala", "hmc", "independence"}));
+  command->add_option("--sampler", request.sampler, samplers_text())
+      ->check(CLI::IsMember(sampler_names()));
   CLI::Option* weights =
       command
-          ->add_option("--weights", arguments->weights,
+          ->add_option("--weights", request.weights,
                        "of importance: column, log_weight; or resample, by weight")
           ->check(CLI::IsMember({"column", "resample"}));
   std::vector<CLI::Option*> of_chains = {
-      command->add_option("--chains", arguments->chains, "chains at once; 1000 unless given")
+      command->add_option("--chains", request.chains, "chains at once; 1000 unless given")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000})),
-      command->add_option("--burn-in", arguments->burn_in, "steps before the first sample; 500")
+      command->add_option("--burn-in", request.burn_in, "steps before the first sample; 500")
           ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000})),
-      command->add_option("--thinning", arguments->thinning, "steps between samples of a chain; 10")
+      command->add_option("--thinning", request.thinning, "steps between samples of a chain; 10")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000})),
       command
-          ->add_option("--step-size", arguments->step_size,
+          ->add_option("--step-size", request.step_size,
                        "of sails, mala and hmc; 0: found during burn-in")
           ->check(CLI::Range(0.0, 1e9)),
       command
           ->add_option(
-              "--local-probability", arguments->local_probability,
+              "--local-probability", request.local_probability,
               "of a step by sails, mala or hmc; else a draw from the base is proposed; 0.5")
           ->check(CLI::Range(0.0, 1.0)),
-      command->add_option("--leapfrog-steps", arguments->leapfrog_steps, "of hmc; 8")
+      command->add_option("--leapfrog-steps", request.leapfrog_steps, "of hmc; 8")
           ->check(CLI::Range(1, 10000)),
       command
-          ->add_option("--density", arguments->density,
+          ->add_option("--density", request.density,
                        "what mala, hmc and independence sample: model, or target: what the run was "
                        "trained for, if that is known")
           ->check(CLI::IsMember({"model", "target"})),
-      command->add_option("--chains-out", arguments->chains_out,
+      command->add_option("--chains-out", request.chains_out,
                           ".npy file for chains x draws x columns, to look at or to go on from"),
-      command->add_flag("--resume", arguments->resume,
+      command->add_flag("--resume", request.resume,
                         "go on with the chains in --chains-out, as if they had never stopped"),
       command
-          ->add_option("--save-interval", arguments->save_interval,
+          ->add_option("--save-interval", request.save_interval,
                        "seconds between savings of --chains-out; 60")
           ->check(CLI::Range(0.0, 1e9))};
   command->footer(
@@ -167,26 +207,13 @@ void add_sample(CLI::App& app) {
       "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");
   command->callback([arguments, of_chains, weights] {
-    const bool chains = arguments->sampler != "naive" && arguments->sampler != "importance";
+    const SamplerEntry& sampler = find_sampler(arguments->request.sampler);
     for (const CLI::Option* option : of_chains)
-      if (!chains && option->count() > 0)
+      if (!sampler.chains && option->count() > 0)
         fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",
                           option->get_name());
-    if (arguments->sampler != "importance" && weights->count() > 0)
+    if (!sampler.weighted && weights->count() > 0)
       fail<ConfigError>("--weights: is for --sampler importance");
-    if (arguments->resume && arguments->chains_out.empty())
-      fail<ConfigError>("--resume: say with --chains-out FILE which chains are to go on");
-    if (!arguments->chains_out.empty() && same_file(arguments->chains_out, arguments->out))
-      fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
-                        arguments->out);
-    if (!arguments->chains_out.empty() && !arguments->resume &&
-        std::filesystem::exists(arguments->chains_out))
-      fail<ConfigError>(
-          "--chains-out: '{}' is there already: go on with --resume, remove it, or give another "
-          "name",
-          arguments->chains_out);
-    if (!arguments->chains_out.empty() && !arguments->chains_out.ends_with(".npy"))
-      fail<ConfigError>("--chains-out: expected a .npy file, got '{}'", arguments->chains_out);
     sample(*arguments);
   });
 }

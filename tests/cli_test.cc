@@ -15,6 +15,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -241,6 +242,111 @@ TEST_F(Cli, CountsDensitiesThatAreNotFinite) {
   const auto json = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(json.at("kl_not_finite"), 0.0);
   EXPECT_EQ(json.at("integral_not_finite"), 0.0);
+}
+
+TEST_F(Cli, ARunInDoubleIsUsedInDouble) {
+  std::string text = "a,b\n";
+  for (int row = 0; row < 400; ++row)
+    text +=
+        fmt::format("{:.9f},{:.9f}\n", 1e8 + std::sin(12.9898 * row), 1e8 + std::cos(78.233 * row));
+  write("points.csv", text);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--set", "precision=double"})).code, 0);
+  ASSERT_EQ(run({"sample", "r", "--count", "200", "--out", "s.npy"}).code, 0);
+  const thalweg::Array samples = thalweg::read_npy(path("s.npy"));
+  EXPECT_FALSE(samples.single_precision);
+  EXPECT_EQ(std::set<double>(samples.values.begin(), samples.values.end()).size(), 400u);
+  ASSERT_EQ(run({"log-prob", "r", "points.csv", "--out", "own.npy"}).code, 0);
+  ASSERT_EQ(run({"log-prob", "r", "points.csv", "--out", "d.npy", "--precision", "double"}).code,
+            0);
+  ASSERT_EQ(run({"log-prob", "r", "points.csv", "--out", "f.npy", "--precision", "float"}).code, 0);
+  EXPECT_EQ(contents(path("own.npy")), contents(path("d.npy")));
+  EXPECT_NE(contents(path("own.npy")), contents(path("f.npy")));
+  const Outcome examined = run({"doctor", "r", "--samples", "256"});
+  EXPECT_EQ(examined.code, 0) << examined.out;
+  EXPECT_EQ(examined.out.find("round trip, float"), std::string::npos) << examined.out;
+  // A run in float is used in float.
+  write_points("near.csv", 200);
+  ASSERT_EQ(run(tiny({"--data", "near.csv", "--out", "n"})).code, 0);
+  ASSERT_EQ(run({"sample", "n", "--count", "20", "--out", "s.npy"}).code, 0);
+  EXPECT_TRUE(thalweg::read_npy(path("s.npy")).single_precision);
+}
+
+TEST_F(Cli, TrainsWithoutHeldOutRows) {
+  write_points("points.csv", 200);
+  Outcome outcome = run(tiny({"--data", "points.csv", "--out", "r", "--set", "data.test_fraction=0",
+                              "--set", "data.validation_fraction=0"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("no rows were held out"), std::string::npos) << outcome.out;
+  EXPECT_TRUE(fs::exists(path("r/report.html")));
+  outcome = run({"evaluate", "r"});
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("no rows were held out"), std::string::npos) << outcome.out;
+  outcome = run({"evaluate", "r", "--data", "points.csv", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out).at("rows"), 200);
+}
+
+TEST_F(Cli, AReplacedRunIsReportedUnderItsOwnName) {
+  write_points("points.csv", 200);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--force"})).code, 0);
+  const std::string page = contents(path("r/report.html"));
+  EXPECT_NE(page.find("<title>Thalweg: r</title>"), std::string::npos);
+  EXPECT_EQ(page.find("r.new"), std::string::npos);
+}
+
+TEST_F(Cli, SaysSoWhereTheDensityIsZero) {
+  ASSERT_EQ(run(tiny({"rings-normal", "--out", "r", "--set", "flow.scale_map=tanh"})).code, 0);
+  write("far.csv", "x0,x1\n0,0\n1e25,1e25\n0.5,0.5\n");
+  write("near.csv", "x0,x1\n0,0\n0.5,0.5\n");
+  const Outcome outcome = run({"evaluate", "r", "--data", "far.csv"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("density 0, log density -inf, at 1 of the rows"), std::string::npos)
+      << outcome.error;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("this model +-inf\n"))) << outcome.out;
+  EXPECT_EQ(outcome.out.find("nan"), std::string::npos) << outcome.out;
+  const auto far = nlohmann::json::parse(run({"evaluate", "r", "--data", "far.csv", "--json"}).out);
+  const auto near =
+      nlohmann::json::parse(run({"evaluate", "r", "--data", "near.csv", "--json"}).out);
+  EXPECT_EQ(far.at("log_likelihood_zero_rows"), 1.0);
+  EXPECT_TRUE(far.at("log_likelihood").is_null());  // JSON has no infinity.
+  EXPECT_EQ(far.at("log_likelihood_others"), near.at("log_likelihood"));
+}
+
+// With 20 proposals Z is known to a tenth, which is a tenth of a nat of every log density.
+TEST_F(Cli, TheErrorOfALikelihoodHasThatOfZ) {
+  write_points("points.csv", 400);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--set", "base.kind=resampled", "--set",
+                      "base.hidden=8", "--set", "final_proposals=20"}))
+                .code,
+            0);
+  // The likelihoods' own error is that of a run that knows Z.
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "exact", "--set", "base.kind=resampled",
+                      "--set", "base.hidden=8", "--set", "final_proposals=1000000"}))
+                .code,
+            0);
+  const auto rough = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
+  const auto exact = nlohmann::json::parse(run({"evaluate", "exact", "--json"}).out);
+  const double relative =
+      rough.at("normaliser_error").get<double>() / rough.at("normaliser").get<double>();
+  EXPECT_GT(relative, 0.01);
+  EXPECT_NEAR(rough.at("log_likelihood_error").get<double>(),
+              std::hypot(exact.at("log_likelihood_error").get<double>(), relative), 1e-4);
+}
+
+TEST_F(Cli, GroupsWhatItSays) {
+  const Outcome trained = run(tiny({"rings-normal", "--out", "r"}));
+  ASSERT_EQ(trained.code, 0) << trained.error;
+  std::size_t place = 0;
+  for (const char* heading :
+       {"mean log likelihood", "this model", "weighted to the target:", "effective share",
+        "beside exact ones:", "KL(model || target) by neighbours", "on a grid:", "integral of"}) {
+    const std::size_t next = trained.out.find(heading, place);
+    ASSERT_NE(next, std::string::npos) << heading << " in " << trained.out;
+    place = next;
+  }
+  // What papers published is for `reproduce`.
+  EXPECT_EQ(trained.out.find("published"), std::string::npos) << trained.out;
 }
 
 TEST_F(Cli, LearnsConditionalDensities) {
@@ -607,10 +713,14 @@ TEST_F(Cli, RemovesWhatKilledRunsLeft) {
   ASSERT_EQ(run({"train", "--resume", "--out", "r"}).code, 0);
   EXPECT_FALSE(fs::exists(path(dead)));
   EXPECT_TRUE(fs::exists(path(alive)));
-  // An unfinished successor makes room, anything else does not.
+  // A finished successor, or anything else, stays and is in nobody's way; an unfinished one goes.
   fs::create_directories(path("r.new"));
   write("r.new/manifest.json", contents(path("r/manifest.json")));
-  expect_failure(tiny({"--data", "points.csv", "--out", "r", "--force"}), 2, "is in the way");
+  const auto finished = snapshot("r.new");
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--force", "--seed", "2"})).code, 0);
+  EXPECT_EQ(snapshot("r.new"), finished);
+  EXPECT_FALSE(fs::exists(path("r.new-2")));
+  EXPECT_NE(contents(path("r/manifest.json")).find("\"seed\": 2"), std::string::npos);
   auto manifest = nlohmann::json::parse(contents(path("r/manifest.json")));
   manifest["status"] = "begun";
   write("r.new/manifest.json", manifest.dump());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/metrics/grid_divergence.h"
 
@@ -32,12 +33,14 @@ struct Finding {
 GridIntegral density_integral(const Model& model, const std::vector<double>& samples,
                               std::span<const double> context, ThreadPool& pool);
 
-/// Examines a model at `rows` of its own samples: round trip in both precisions, log-determinant
+/// Examines a model at `rows` of its own samples, drawn and judged in `precision`: round trip, in
+/// float only where that is the precision, log-determinant
 /// against a numerical Jacobian, integral of the density (one or two columns, no random moves),
 /// share of samples and densities that are not finite, densities in boxes up to 64 times as wide,
 /// and what the resampled base costs. `context` is one row of the condition; empty where the model
 /// has none. Changes nothing. Throws ShapeError.
 std::vector<Finding> check_model(const Model& model, std::span<const double> context,
-                                 std::int64_t rows, std::uint64_t seed, ThreadPool& pool);
+                                 std::int64_t rows, std::uint64_t seed, ThreadPool& pool,
+                                 Precision precision = Precision::kFloat);
 
 }  // namespace thalweg

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -35,16 +36,96 @@ std::vector<double> context_classes(const PreparedData& data) {
   return classes;
 }
 
+/// The target of a run that learns from points besides.
+std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
+  if (!has_target(options.target))
+    fail<ConfigError>(
+        "{}: needs an energy besides the points: give --target NAME or --energy EXPRESSION",
+        options.training.objective == "mixed" ? "training.objective: 'mixed'"
+                                              : "stochastic.energy");
+  // An energy is of the columns by name, unless the points are a plain array.
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);
+  if (!options.target.energy.empty() && options.target.variables.empty() &&
+      names != default_names(options.model.features))
+    options.target.variables = names;
+  std::shared_ptr<const Target> target = make_target(options.target);
+  if (target->features() != options.model.features)
+    fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
+                      options.data.path, target->features(), options.model.features);
+  return target;
+}
+
+/// Sets what a target alone decides of a model.
+void fit_model_to_target(RunOptions& options, const Target& target) {
+  if (!target.can_sample() && options.training.objective != "reverse_kl")
+    fail<ConfigError>(
+        "training.objective: an energy cannot be sampled, so without --data it is learnt by "
+        "reverse_kl, got {}",
+        options.training.objective);
+  ModelOptions& model = options.model;
+  model.features = target.features();
+  model.context_features = 0;
+  model.columns.clear();
+  if (target.circular()) model.columns = angle_columns(target.features());
+  for (const std::string& name : target.columns()) model.columns.push_back({.name = name});
+  bound_columns(model.columns, options.data);
+  model.context_columns.clear();
+  model.base.classes.clear();
+}
+
+/// Loads what a run learns from; `choose` then completes the settings, before the model is fitted
+/// to it.
+void load_and_fit(RunPlan& plan, const std::function<void(RunPlan&)>& choose) {
+  RunOptions& options = plan.options;
+  if (!options.data.path.empty()) {
+    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+    choose(plan);
+    fit_model_to_data(options.model, *plan.data);
+    if (needs_target(options)) plan.target = target_beside_data(options);
+  } else if (has_target(options.target)) {
+    plan.target = make_target(options.target);
+    choose(plan);
+    fit_model_to_target(options, *plan.target);
+  } else {
+    fail<ConfigError>(
+        "nothing to learn: give --data FILE, --target NAME, --image FILE, --energy EXPRESSION or a "
+        "preset (`thalweg list`)");
+  }
+}
+
 }  // namespace
+
+RunPlan plan_run(const RunRequest& request) {
+  const SettingsLayers layers = read_layers(request);
+  RunPlan plan{
+      .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
+  load_and_fit(plan, [&](RunPlan& loaded) {
+    RunOptions suggested = layers.start;
+    suggested.data = layers.asked.data;
+    suggested.model.stochastic = layers.asked.model.stochastic;
+    if (loaded.data && layers.for_data) {
+      choose_for_data(suggested, *loaded.data);
+      loaded.options = layered(layers, suggested);
+    } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
+      choose_for_energy(suggested, loaded.target->features());
+      loaded.options = layered(layers, suggested);
+      // Annealing takes half of a training, however long, unless somebody says otherwise.
+      if (!layers.keys.contains("training.annealing_steps"))
+        loaded.options.training.annealing_steps = loaded.options.training.iterations / 2;
+    }
+  });
+  return plan;
+}
+
+RunPlan plan_run(const RunOptions& options, const std::string& out) {
+  RunPlan plan{.options = options, .out = out};
+  load_and_fit(plan, [](RunPlan&) {});
+  return plan;
+}
 
 bool needs_target(const RunOptions& options) {
   return options.training.objective == "mixed" || moves_by_target(options.model.stochastic);
-}
-
-std::shared_ptr<const Target> target_of_model(const RunOptions& options) {
-  return moves_by_target(options.model.stochastic) && has_target(options.target)
-             ? make_target(options.target)
-             : nullptr;
 }
 
 void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
@@ -54,6 +135,24 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.context_columns = data.context_columns;
   model.base.classes.clear();
   if (model.base.conditional != "none") model.base.classes = context_classes(data);
+}
+
+std::vector<std::string> column_names(const ModelOptions& model) {
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : model.columns) names.push_back(column.name);
+  return names.empty() ? default_names(model.features) : names;
+}
+
+std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
+                                 std::int64_t first, std::int64_t count) {
+  std::vector<double> rows;
+  if (width == 0) return rows;
+  const std::int64_t given = static_cast<std::int64_t>(condition.size()) / width;
+  for (std::int64_t row = first; row < first + count; ++row) {
+    const auto begin = condition.begin() + row % given * width;
+    rows.insert(rows.end(), begin, begin + width);
+  }
+  return rows;
 }
 
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {

@@ -1,26 +1,53 @@
-// What a run's data and target decide of its model and its training.
+// From what somebody asks of a run to all that its training needs: what data and target decide of
+// its model and its training.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "thalweg/datasets/prepare_data.h"
-#include "thalweg/runs/run_options.h"
+#include "thalweg/runs/settings.h"
 
 namespace thalweg {
 
+/// What is to be trained and where it goes.
+struct RunPlan {
+  RunOptions options;                         ///< complete, columns included
+  std::optional<PreparedData> data = {};      ///< none for a target alone
+  std::shared_ptr<const Target> target = {};  ///< null for data alone
+  std::string out = {};
+  bool resume = false, force = false;
+  bool report = true;  ///< evaluate and write the page
+};
+
+/// Layers the settings of a run, once (see layered()), loads what it learns from, and completes the
+/// model by that. Nothing is written. Throws ConfigError for settings that make no sense, also
+/// together, and DataError for data and files that cannot be used.
+RunPlan plan_run(const RunRequest& request);
+
+/// The same for settings that are complete but for what data and target decide of the model.
+RunPlan plan_run(const RunOptions& options, const std::string& out);
+
 /// Whether a run that learns from points takes a target besides.
 bool needs_target(const RunOptions& options);
-
-/// The target that the model moves by; null if it does not. Throws as make_target.
-std::shared_ptr<const Target> target_of_model(const RunOptions& options);
 
 /// Sets what the data decide of a model: its columns, those of its condition, and for a
 /// class-conditional base the classes, which are the different conditions of all rows in order.
 /// Throws ConfigError for such a base without a condition, or with more than 1000 different ones,
 /// as of a continuous condition.
 void fit_model_to_data(ModelOptions& model, const PreparedData& data);
+
+/// Names of a model's columns: x0, x1, ... where they have none.
+std::vector<std::string> column_names(const ModelOptions& model);
+
+/// `count` rows of a condition, given x width, from number `first` on, those given being used in
+/// turn.
+std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
+                                 std::int64_t first, std::int64_t count);
 
 /// The columns of `data` from another table, in the same order, x and context; of the context alone
 /// without `with_x`. A table whose columns have no names may hold just these columns. Throws
@@ -38,7 +65,7 @@ void choose_for_data(RunOptions& options, const PreparedData& data);
 
 /// Sets what serves a target of `features` columns whose energy alone is known: reverse KL in
 /// double from a resampled base. Annealing, from nearly flat to the energy itself so that modes are
-/// found before they are deep, is the caller's to set with the number of steps.
+/// found before they are deep, is plan_run()'s to set with the number of steps.
 void choose_for_energy(RunOptions& options, std::int64_t features);
 
 }  // namespace thalweg

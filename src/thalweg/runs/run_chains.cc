@@ -1,12 +1,9 @@
 #include "thalweg/runs/run_chains.h"
 
-#include "thalweg/runs/plan.h"
-
 namespace thalweg {
 
 LatentDensity latent_density(const LoadedRun& run, ChainTarget target) {
-  return {*run.model, target,
-          target == ChainTarget::kEnergy ? make_target(run.options.target) : nullptr};
+  return {*run.model, target, target == ChainTarget::kEnergy ? run.target() : nullptr};
 }
 
 std::vector<WeightedKernel> chain_kernels(const std::string& sampler, double local_probability,

@@ -1,12 +1,12 @@
 #include "thalweg/runs/run_folder.h"
 
 #include <filesystem>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
-#include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
 
 namespace thalweg {
@@ -70,6 +70,55 @@ std::string content_hash(std::string_view bytes) {
   return fmt::format("{:016x}", hash);
 }
 
+std::string points_hash(const PreparedData& data) {
+  const auto bytes = [](const std::vector<double>& values) {
+    return std::string_view(reinterpret_cast<const char*>(values.data()),
+                            values.size() * sizeof(double));
+  };
+  return content_hash(bytes(data.x)) + content_hash(bytes(data.context));
+}
+
+struct LoadedRun::MadeOnce {
+  std::once_flag done;
+  std::shared_ptr<const Target> target;
+};
+
+LoadedRun::LoadedRun(std::shared_ptr<const Target> target) : target_(new MadeOnce) {
+  if (target) std::call_once(target_->done, [&] { target_->target = std::move(target); });
+}
+
+std::shared_ptr<const Target> LoadedRun::target() const {
+  std::call_once(target_->done, [&] {
+    if (has_target(options.target)) target_->target = make_target(options.target);
+  });
+  return target_->target;
+}
+
+Precision LoadedRun::precision() const {
+  return options.training.precision == "double" ? Precision::kDouble : Precision::kFloat;
+}
+
+std::vector<double> LoadedRun::usual_context() const {
+  const ClassTable& classes = model->classes();
+  if (!classes.empty()) return {classes.context(0).begin(), classes.context(0).end()};
+  std::vector<double> context;
+  for (const ColumnOptions& column : options.model.context_columns) context.push_back(column.mean);
+  return context;
+}
+
+std::optional<PreparedData> LoadedRun::data() const {
+  if (options.data.path.empty()) return std::nullopt;
+  PreparedData prepared =
+      load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+  // The hashes of an energy library or a picture follow.
+  if (!manifest.data_hash.starts_with(points_hash(prepared)))
+    fail<DataError>(
+        "{}: the data have changed since {} was trained, so that its test rows are not known any "
+        "more: put them back, or train anew",
+        options.data.path, folder.path);
+  return prepared;
+}
+
 void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
   nlohmann::ordered_json json;
   json["format"] = manifest.format;
@@ -131,7 +180,8 @@ LoadedRun load_run(const std::string& path, const LoadOptions& options) {
         "{}: the run has no model yet; finish it with `thalweg train --resume --out {}`", path,
         path);
   if (options.verify) verify_model(run);
-  run.model = load_model(run.folder.model(), run.options.model, target_of_model(run.options),
+  run.model = load_model(run.folder.model(), run.options.model,
+                         moves_by_target(run.options.model.stochastic) ? run.target() : nullptr,
                          static_cast<std::uint64_t>(run.options.training.seed));
   return run;
 }

@@ -3,11 +3,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "thalweg/datasets/prepare_data.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/runs/run_options.h"
+#include "thalweg/targets/target.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {
@@ -44,6 +49,9 @@ struct RunFolder {
 /// Hash of bytes as 16 hexadecimal digits, to notice changes (FNV-1a; not for secrets).
 std::string content_hash(std::string_view bytes);
 
+/// Of the values of points and their conditions.
+std::string points_hash(const PreparedData& data);
+
 /// Throws DataError if it cannot be written, or read: no run, damaged, or of a newer format.
 void write_manifest(const RunFolder& folder, const RunManifest& manifest);
 RunManifest read_manifest(const RunFolder& folder);
@@ -52,12 +60,37 @@ RunManifest read_manifest(const RunFolder& folder);
 /// same; throws as read_manifest, and ConfigError.
 RunOptions read_run_options(const RunFolder& folder);
 
-/// A trained model from a run's folder.
-struct LoadedRun {
+/// A trained model from a run's folder, with what it learnt. Const functions are thread safe.
+class LoadedRun {
+ public:
+  /// Of a target that is already made; null: target() makes it.
+  explicit LoadedRun(std::shared_ptr<const Target> target = {});
+
   RunFolder folder;
   RunManifest manifest;
   RunOptions options;
   std::unique_ptr<Model> model;
+
+  /// What the run learnt besides or in place of data; null for data alone. Made once, by the first
+  /// call, so that a model whose energy or picture is gone can still be drawn from. Throws as
+  /// make_target.
+  std::shared_ptr<const Target> target() const;
+
+  /// That of the run's training, with which its densities and samples are made unless somebody
+  /// wants another one.
+  Precision precision() const;
+
+  /// The condition at which a conditional model is examined and drawn: the first class of a
+  /// class-conditional base, else the mean; empty without a condition.
+  std::vector<double> usual_context() const;
+
+  /// The points of the run's own data, prepared as in training; none if it was trained on a target.
+  /// Throws DataError if they have changed since or are gone.
+  std::optional<PreparedData> data() const;
+
+ private:
+  struct MadeOnce;
+  std::shared_ptr<MadeOnce> target_;
 };
 struct LoadOptions {
   bool verify = true;  ///< refuse a model.safetensors that is not the one that the manifest names

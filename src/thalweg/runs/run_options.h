@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,23 +33,43 @@ using OptionPlace =
                  std::vector<double>*, std::vector<std::string>*>;
 
 /// One key of a config file.
-struct OptionKey {
+template <typename Options>
+struct BasicOptionKey {
   std::string path;  ///< "training.batch_size"
   std::string summary;
-  OptionPlace (*place)(RunOptions&);
+  OptionPlace (*place)(Options&);
   double lowest = -1e300, highest = 1e300;  ///< of numbers, ends included; of each in a list
   std::vector<std::string> choices = {};    ///< of texts, alone or in a list; empty: any
+};
+using OptionKey = BasicOptionKey<RunOptions>;
+
+/// What a key may be set to.
+using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                                 std::vector<double>, std::vector<std::string>>;
+
+/// One key with its value.
+struct Setting {
+  std::string key;
+  OptionValue value;
 };
 
 /// All keys in the order in which they are written, section by section.
 const std::vector<OptionKey>& option_keys();
 
-/// Sets what `text`, a TOML document, says; the rest stays. `source` names it in messages. Throws
-/// ConfigError for syntax errors, unknown keys, wrong types and values out of range, with the line.
-void read_options(RunOptions& options, std::string_view text, const std::string& source);
+/// Sets what `text`, a TOML document, says; the rest stays. `source` names it in messages. The
+/// paths of the keys that it names are added to `given`. Throws ConfigError for syntax errors,
+/// unknown keys, wrong types and values out of range, with the line.
+void read_options(RunOptions& options, std::string_view text, const std::string& source,
+                  std::set<std::string>* given = nullptr);
 
-/// Sets one key from "key=value", the value as in TOML; texts may go without quotes and lists
-/// without brackets. Throws ConfigError.
+/// A setting from "key=value", the value as in TOML; texts may go without quotes and lists without
+/// brackets. Throws ConfigError.
+Setting parse_setting(std::string_view assignment);
+
+/// Sets one key. Whole numbers serve as numbers, and the other way round. Throws ConfigError for
+/// unknown keys, wrong types and values out of range.
+void set_option(RunOptions& options, const Setting& setting);
+/// The same as parse_setting() says.
 void set_option(RunOptions& options, std::string_view assignment);
 
 /// The complete TOML document with a comment a key; reading it gives the same options to the bit.

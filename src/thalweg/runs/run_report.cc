@@ -55,7 +55,7 @@ struct Material {
 RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
   auto evaluator = std::make_shared<DensityEvaluator>(*run.model, pool, Precision::kDouble,
                                                       run.options.importance_samples);
-  return [evaluator, row = usual_context(run),
+  return [evaluator, row = run.usual_context(),
           features = run.model->flow().features()](std::span<const double> x) {
     std::vector<double> context;
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()) / features; ++i)
@@ -309,7 +309,7 @@ Grid latent_grid(const LoadedRun& run, std::string title, const HeatMapPlot& plo
 /// The usual context of a base, shared; empty if it takes none.
 Value base_context(const LoadedRun& run, Graph& graph) {
   const std::int64_t features = run.model->flow().base().context_features();
-  return features == 0 ? Value{} : graph.constant({features, 1}, usual_context(run));
+  return features == 0 ? Value{} : graph.constant({features, 1}, run.usual_context());
 }
 
 /// What a resampled base has learnt to accept, in the latent plane.

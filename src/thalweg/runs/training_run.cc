@@ -37,19 +37,23 @@ void remove_stale_files(const std::string& folder) {
   for (const fs::path& path : stale) fs::remove(path, error);
 }
 
-/// Makes room for a run that is to replace another: removes what one that did not end left behind.
-void remove_unfinished(const std::string& folder) {
+/// Where a run is written that is to replace the one in `out`: beside it, in a folder that is not
+/// there or holds a run that did not end, which makes room. Finished runs stay, and other folders.
+std::string successor_folder(const std::string& out) {
   std::error_code error;
-  if (!fs::exists(folder, error)) return;
-  const bool unfinished =
-      fs::is_directory(folder, error) &&
-      (fs::is_empty(folder, error) || (fs::exists(RunFolder{folder}.manifest(), error) &&
-                                       (read_manifest({folder}).status == "begun" ||
-                                        read_manifest({folder}).status == "interrupted")));
-  if (!unfinished)
-    fail<ConfigError>("{}: is in the way of the new run, and not an unfinished one: move it away",
-                      folder);
-  fs::remove_all(folder, error);
+  for (int number = 1;; ++number) {
+    const std::string folder = number == 1 ? out + ".new" : fmt::format("{}.new-{}", out, number);
+    if (!fs::exists(folder, error)) return folder;
+    if (!fs::is_directory(folder, error)) continue;
+    bool unfinished = fs::is_empty(folder, error);
+    if (fs::exists(RunFolder{folder}.manifest(), error)) {
+      const std::string status = read_manifest({folder}).status;
+      unfinished = status == "begun" || status == "interrupted";
+    }
+    if (!unfinished) continue;
+    fs::remove_all(folder, error);
+    return folder;
+  }
 }
 
 /// The folder a training writes to, which takes its final place when the training is over.
@@ -76,10 +80,7 @@ class OutputFolder {
       fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
                         out);
     replaces_ = taken;
-    if (replaces_) {
-      folder_.path = out + ".new";
-      remove_unfinished(folder_.path);
-    }
+    if (replaces_) folder_.path = successor_folder(out);
     if (!fs::create_directories(folder_.path, error) && error)
       fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder_.path,
                       error.message());
@@ -123,12 +124,14 @@ class OutputFolder {
   bool replaces_ = false, created_ = false, kept_ = false;
 };
 
-TrainingData training_data(const TrainingRequest& request, std::vector<double>& x,
-                           std::vector<double>& context, std::vector<double>& validation,
+TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Target>& target,
+                           std::vector<double>& x, std::vector<double>& context,
+                           std::vector<double>& validation,
                            std::vector<double>& validation_context) {
   TrainingData result;
-  if (request.data) {
-    const PreparedData& data = *request.data;
+  result.target = target;
+  if (plan.data) {
+    const PreparedData& data = *plan.data;
     x = take_rows(data.x, data.features(), data.train);
     context = take_rows(data.context, data.context_features(), data.train);
     validation = take_rows(data.x, data.features(), data.validation);
@@ -137,14 +140,11 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
     result.context = context;
     result.validation_rows = validation;
     result.validation_context = validation_context;
-    if (has_target(request.options.target)) result.target = make_target(request.options.target);
     return result;
   }
-  const std::shared_ptr<const Target> target = make_target(request.options.target);
-  result.target = target;
-  const auto seed = static_cast<std::uint64_t>(request.options.training.seed);
+  const auto seed = static_cast<std::uint64_t>(plan.options.training.seed);
   if (!target->can_sample()) return result;
-  const auto samples = static_cast<std::uint64_t>(request.options.target.samples);
+  const auto samples = static_cast<std::uint64_t>(plan.options.target.samples);
   result.generator = [target, seed, samples](std::uint64_t first, std::int64_t count, double* out) {
     for (std::int64_t done = 0; done < count;) {
       const std::uint64_t number = first + static_cast<std::uint64_t>(done);
@@ -163,10 +163,9 @@ TrainingData training_data(const TrainingRequest& request, std::vector<double>& 
 }
 
 /// Of the files that a run learns from.
-std::string hash_of(const TrainingRequest& request) {
-  std::string hash = request.data ? points_hash(*request.data) : "";
-  for (const std::string& file :
-       {request.options.target.energy_library, request.options.target.image})
+std::string hash_of(const RunPlan& plan) {
+  std::string hash = plan.data ? points_hash(*plan.data) : "";
+  for (const std::string& file : {plan.options.target.energy_library, plan.options.target.image})
     if (!file.empty()) hash += content_hash(read_file(file));
   return hash;
 }
@@ -184,39 +183,41 @@ const char* status_of(StopReason reason) {
 
 }  // namespace
 
-TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
-                             const RunCallbacks& callbacks) {
+TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCallbacks& callbacks) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  RunOptions options = request.options;
-  const std::string checkpoint = RunFolder{request.out}.checkpoint();
-  const bool resumes = request.resume && fs::exists(checkpoint);
+  RunOptions options = plan.options;
+  const std::string checkpoint = RunFolder{plan.out}.checkpoint();
+  const bool resumes = plan.resume && fs::exists(checkpoint);
   // A model that exists is what its run says, not what data would make of it today.
-  if (resumes) options.model = read_run_options({request.out}).model;
+  if (resumes) options.model = read_run_options({plan.out}).model;
   const auto seed = static_cast<std::uint64_t>(options.training.seed);
 
   // All that can be refused is refused before anything is written.
-  LoadedRun run;
+  std::shared_ptr<const Target> target = plan.target;
+  if (!target && has_target(options.target)) target = make_target(options.target);
+  LoadedRun run(target);
   run.options = options;
-  run.model = resumes
-                  ? load_checkpoint_model(checkpoint, options.model, target_of_model(options), seed)
-                  : std::make_unique<Model>(options.model, seed, target_of_model(options));
+  const std::shared_ptr<const Target> moved =
+      moves_by_target(options.model.stochastic) ? target : nullptr;
+  run.model = resumes ? load_checkpoint_model(checkpoint, options.model, moved, seed)
+                      : std::make_unique<Model>(options.model, seed, moved);
   std::vector<double> x, context, validation, validation_context;
-  const TrainingData data = training_data(request, x, context, validation, validation_context);
+  const TrainingData data = training_data(plan, target, x, context, validation, validation_context);
   Trainer trainer(*run.model, data, options.training, pool);
-  const std::string hash = hash_of(request);
+  const std::string hash = hash_of(plan);
 
-  OutputFolder output(request.out, request.resume, request.force);
+  OutputFolder output(plan.out, plan.resume, plan.force);
   const RunFolder& folder = output.folder();
   RunManifest& manifest = run.manifest;
   manifest.seed = options.training.seed;
-  if (request.resume) {
+  if (plan.resume) {
     manifest = read_manifest(folder);
     if (manifest.data_hash != hash)
       fail<DataError>("{}: {} changed since this run began; train anew with --force",
                       options.data.path + options.target.file(),
-                      request.data                   ? "the data have"
+                      plan.data                      ? "the data have"
                       : options.target.image.empty() ? "the energy has"
                                                      : "the picture has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
@@ -264,11 +265,11 @@ TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
   outcome.seconds = manifest.seconds;
   outcome.folder = folder.path;
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
-  if (!stopped && request.report) {
-    const HeldOut points = held_out_points(run, "", request.data);
-    outcome.metrics = evaluate_run(run, points, request.data, pool);
+  if (!stopped && plan.report) {
+    const HeldOut points = held_out_points(run, "", plan.data);
+    outcome.metrics = evaluate_run(run, points, plan.data, pool);
     outcome.metrics_title = metrics_title(points);
-    write_run_report({&run}, {outcome.metrics}, request.data, folder.path, pool);
+    write_run_report({&run}, {outcome.metrics}, plan.data, folder.path, pool);
   }
   output.keep();
   outcome.folder = folder.path;

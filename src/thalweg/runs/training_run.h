@@ -2,25 +2,15 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
-#include "thalweg/datasets/prepare_data.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
 
 namespace thalweg {
-
-/// What is to be trained and where it goes.
-struct TrainingRequest {
-  RunOptions options;                ///< complete, columns included
-  std::optional<PreparedData> data;  ///< none for a target
-  std::string out;
-  bool resume = false, force = false;
-  bool report = true;  ///< evaluate and write the page
-};
 
 /// How a run tells of its progress and asks whether to go on; both may be empty.
 struct RunCallbacks {
@@ -33,18 +23,19 @@ struct TrainingOutcome {
   StopReason reason = StopReason::kIterations;
   std::int64_t steps = 0;
   double seconds = 0.0;  ///< of training, over all calls
-  /// Where the run is: TrainingRequest::out, or beside it after an interruption of one that was to
+  /// Where the run is: RunPlan::out, or beside it after an interruption of one that was to
   /// replace another.
   std::string folder;
-  std::vector<Metric> metrics;  ///< with TrainingRequest::report, of a training that ended
+  std::vector<Metric> metrics;  ///< with RunPlan::report, of a training that ended
   std::string metrics_title;
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced
 /// with `force` (by renaming, once the new one is complete: an interrupted one stays beside it, in
-/// out.new), and refused else. Throws ConfigError and DataError before anything is written, and
-/// NumericalError with the last checkpoint kept.
-TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
+/// out.new, or out.new-2 and so on where a finished run is in the way), and refused else. Throws
+/// ConfigError and DataError before anything is written, and NumericalError with the last
+/// checkpoint kept.
+TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool,
                              const RunCallbacks& callbacks = {});
 
 }  // namespace thalweg

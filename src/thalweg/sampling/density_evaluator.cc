@@ -68,6 +68,10 @@ void require_known_classes(const char* function, const Model& model,
                       classes.count());
 }
 
+Precision precision_of_moves(const Model& model, Precision wanted) {
+  return model.options().stochastic.kinds.empty() ? wanted : Precision::kDouble;
+}
+
 struct DensityEvaluator::Programs {
   const Model& model;
   ThreadPool& pool;
@@ -135,8 +139,11 @@ struct DensityEvaluator::Programs {
 
 DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision,
                                    std::int64_t draws)
-    : programs_(new Programs{
-          model, pool, precision, model.flow().stochastic() ? draws : 1, {model, pool}}) {
+    : programs_(new Programs{model,
+                             pool,
+                             precision_of_moves(model, precision),
+                             model.flow().stochastic() ? draws : 1,
+                             {model, pool}}) {
   if (draws < 1) fail<ConfigError>("log_prob: expected at least 1 draw, got {}", draws);
 }
 

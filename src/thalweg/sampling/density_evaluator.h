@@ -51,6 +51,11 @@ class DensityEvaluator {
   std::unique_ptr<Programs> programs_;
 };
 
+/// The precision in which a model's densities and samples are made where `wanted` is asked for:
+/// random moves go by differences of energies, which in float may drown in the energies, so that a
+/// model with moves is evaluated and drawn from in double.
+Precision precision_of_moves(const Model& model, Precision wanted);
+
 /// Throws DataError for a row of `context` that names no class of a class-conditional base;
 /// `function` begins the message.
 void require_known_classes(const char* function, const Model& model,

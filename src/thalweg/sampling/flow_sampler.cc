@@ -92,9 +92,9 @@ struct FlowSampler::State {
 
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
                          Precision precision)
-    : state_(new State{model, pool, seed, precision, {model, pool}}) {
+    : state_(new State{model, pool, seed, precision_of_moves(model, precision), {model, pool}}) {
   if (model.resampled() == nullptr) return;
-  state_->rejection.emplace(*model.resampled(), model.parameters(), pool, precision);
+  state_->rejection.emplace(*model.resampled(), model.parameters(), pool, state_->precision);
   const ClassTable& classes = model.classes();
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(1, classes.count()));
   for (std::size_t number = 0; number < count; ++number)

@@ -1,0 +1,133 @@
+// Log likelihoods of held-out points.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "thalweg/metrics/gaussian_mixture_fit.h"
+#include "thalweg/runs/evaluation_parts.h"
+#include "thalweg/runs/log_densities.h"
+
+namespace thalweg {
+
+namespace {
+
+/// Columns of the context before those of x.
+std::vector<double> joined(const std::vector<double>& context, std::int64_t context_features,
+                           const std::vector<double>& x, std::int64_t features) {
+  if (context_features == 0) return x;
+  std::vector<double> result;
+  for (std::size_t row = 0; row < x.size() / static_cast<std::size_t>(features); ++row) {
+    const auto given = context.begin() + static_cast<std::ptrdiff_t>(row) * context_features;
+    const auto point = x.begin() + static_cast<std::ptrdiff_t>(row) * features;
+    result.insert(result.end(), given, given + context_features);
+    result.insert(result.end(), point, point + features);
+  }
+  return result;
+}
+
+/// Plain models fitted to the training rows.
+std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::int64_t seed) {
+  const std::int64_t features = data.features(), given = data.context_features();
+  std::vector<double> train = take_rows(data.x, features, data.train);
+  dequantise(train, data.columns, static_cast<std::uint64_t>(seed));
+  const std::vector<double> joint_train =
+      joined(take_rows(data.context, given, data.train), given, train, features);
+  const std::vector<double> joint_test = joined(points.context, given, points.x, features);
+  std::vector<Metric> metrics;
+  for (const std::int64_t components : {1, 10}) {
+    GaussianMixtureFitOptions options;
+    options.components = components;
+    // Of wide and long tables, few iterations take a minute and come near enough.
+    const double sweep = static_cast<double>(std::min<std::int64_t>(
+                             options.maximum_rows, static_cast<std::int64_t>(data.train.size()))) *
+                         static_cast<double>((features + given) * (features + given));
+    options.iterations = static_cast<std::int64_t>(std::clamp(8e9 / sweep, 20.0, 200.0));
+    const FittedGaussianMixture fit = fit_gaussian_mixture(joint_train, features + given, options,
+                                                           static_cast<std::uint64_t>(seed));
+    std::vector<double> values = fit.log_prob(joint_test);
+    if (given > 0) {
+      const std::vector<double> marginal = fit.leading(given).log_prob(points.context);
+      for (std::size_t row = 0; row < values.size(); ++row) values[row] -= marginal[row];
+    }
+    add_mean(metrics, components == 1 ? "gaussian" : "mixture",
+             components == 1 ? "fitted Gaussian" : "mixture of 10 Gaussians", values);
+  }
+  return metrics;
+}
+
+/// Z of a resampled base, of each class where there are classes.
+void add_normalisers(std::vector<Metric>& metrics, const Model& model) {
+  const ResampledBase* base = model.resampled();
+  if (base == nullptr) return;
+  const auto values = model.parameters().values(base->normaliser());
+  const auto errors = model.parameters().values(base->normaliser_error());
+  const auto count = static_cast<double>(values.size());
+  double mean = 0.0, squares = 0.0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    mean += values[i] / count;
+    squares += errors[i] * errors[i];
+  }
+  metrics.push_back({"normaliser", "Z of the resampled base", mean, std::sqrt(squares) / count});
+  const ClassTable& classes = base->classes();
+  for (std::int64_t number = 0; number < classes.count(); ++number) {
+    const auto index = static_cast<std::size_t>(number);
+    metrics.push_back({fmt::format("normaliser_{}", number + 1),
+                       fmt::format("  of class {}", fmt::join(classes.context(number), ", ")),
+                       values[index], errors[index]});
+  }
+}
+
+}  // namespace
+
+void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
+              const std::vector<double>& values, double common_error) {
+  const MeanLogDensity mean = mean_log_density(values, common_error);
+  const auto add = [&](const std::string& key, const std::string& text, const MeanWithError& of) {
+    metrics.push_back({key, text, of.mean, of.error});
+  };
+  const auto add_count = [&](const char* what, const char* text, std::int64_t count) {
+    metrics.push_back({name + what, text, static_cast<double>(count), 0.0, 0});
+  };
+  if (mean.zero > 0) {
+    metrics.push_back({name, label, mean.all.mean});
+    add_count("_zero_rows", "  rows of density 0", mean.zero);
+    add(name + "_others", "  mean over the other rows", mean.finite);
+  } else {
+    add(name, label, mean.all);
+  }
+  if (mean.undefined > 0) add_count("_undefined_rows", "  rows without a density", mean.undefined);
+}
+
+std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
+                                const std::optional<PreparedData>& data,
+                                DensityEvaluator& evaluator, ThreadPool& pool) {
+  std::vector<Metric> metrics;
+  if (points.rows > 0) {
+    const std::int64_t draws = run.options.importance_samples;
+    const bool estimated = run.model->flow().stochastic();
+    const double of_normaliser = normaliser_error(*run.model, points.context);
+    add_mean(metrics, "log_likelihood",
+             estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
+             evaluator.log_prob(points.x, points.context), of_normaliser);
+    if (estimated && draws > 1)
+      add_mean(
+          metrics, "log_likelihood_bound", "  its lower bound, of 1 draw",
+          DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(points.x, points.context),
+          of_normaliser);
+    const std::shared_ptr<const Target> target = run.target();
+    if (target && target->log_normaliser() && run.model->flow().features() == 2) {
+      std::vector<double> log_target = target_log_density(target, pool)(points.x);
+      for (double& value : log_target) value -= *target->log_normaliser();
+      add_mean(metrics, "target_log_likelihood", "the target itself", log_target);
+    }
+    if (data)
+      for (Metric& metric : baselines(*data, points, run.options.training.seed))
+        metrics.push_back(std::move(metric));
+  }
+  add_normalisers(metrics, *run.model);
+  return metrics;
+}
+
+}  // namespace thalweg

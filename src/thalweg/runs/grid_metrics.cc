@@ -1,0 +1,64 @@
+// Divergence and integral of a density in the plane.
+#include <algorithm>
+
+#include "thalweg/metrics/grid_divergence.h"
+#include "thalweg/metrics/model_check.h"
+#include "thalweg/runs/evaluation_parts.h"
+#include "thalweg/sampling/flow_sampler.h"
+
+namespace thalweg {
+
+namespace {
+
+/// Whether Stimper et al. 2022 published their metric on a grid for a target.
+bool published_grid(const std::string& target) {
+  return target == "dual_moon" || target == "circle_of_gaussians" || target == "two_rings";
+}
+
+}  // namespace
+
+std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published,
+                                 DensityEvaluator& evaluator, ThreadPool& pool) {
+  std::vector<Metric> metrics;
+  const std::shared_ptr<const Target> target = run.target();
+  const auto log_normaliser = target->log_normaliser();
+  const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
+  if (log_normaliser) {
+    const GridDivergence divergence =
+        grid_divergence(target_log_density(target, pool), *log_normaliser, model,
+                        std::max(3.0, target->half_width()));
+    metrics.push_back({"kl_nats", "KL(target || model), nats", divergence.nats});
+    if (as_published && published_grid(target->name())) {
+      metrics.push_back({"kl_as_published", "KL as published", divergence.as_published});
+      metrics.push_back(
+          {"kl_published_floor", "  its value for an exact model", divergence.published_floor});
+    }
+    metrics.push_back({"kl_not_finite", "  grid points without a density",
+                       static_cast<double>(divergence.non_finite), 0.0, 0});
+  }
+  // The density of paths is an estimate, whose noise hides what a grid says.
+  if (!run.options.model.stochastic.kinds.empty()) return metrics;
+  // Of angles one turn; the density repeats.
+  const auto& columns = run.options.model.columns;
+  const bool turns = !columns.empty() && columns.front().periodic;
+  // One draw of an estimated density has its mean, which is all that an integral takes.
+  DensityEvaluator plain(*run.model, pool, Precision::kDouble);
+  // Where an energy of the user's own has its mass, samples show.
+  const GridIntegral integral =
+      log_normaliser
+          ? grid_integral([&](std::span<const double> x) { return plain.log_prob(x); },
+                          turns ? target->half_width() : 8.0,
+                          run.model->flow().stochastic() ? 200 : 800)
+          : density_integral(
+                *run.model,
+                FlowSampler(*run.model, pool, static_cast<std::uint64_t>(run.options.training.seed),
+                            Precision::kDouble)
+                    .next(10000),
+                {}, pool);
+  metrics.push_back({"integral", "integral of the density", integral.value});
+  metrics.push_back({"integral_not_finite", "  grid points where it is not finite",
+                     static_cast<double>(integral.non_finite), 0.0, 0});
+  return metrics;
+}
+
+}  // namespace thalweg

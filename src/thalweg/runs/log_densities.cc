@@ -1,0 +1,67 @@
+#include "thalweg/runs/log_densities.h"
+
+#include <cmath>
+
+#include "thalweg/runs/plan.h"
+#include "thalweg/sampling/column_map.h"
+#include "thalweg/sampling/density_evaluator.h"
+
+namespace thalweg {
+
+LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
+                           const DensityOptions& options) {
+  ModelRows rows = rows_for_model(points, run.options.model);
+  centre_in_gaps(run.options.model.columns, rows.x);
+  DensityEvaluator evaluator(*run.model, pool, options.precision.value_or(run.precision()),
+                             options.draws > 0 ? options.draws : run.options.importance_samples);
+  LogDensities result;
+  result.values = evaluator.log_prob(rows.x, rows.context);
+  result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context));
+  return result;
+}
+
+MeanWithError mean_with_error(std::span<const double> values) {
+  MeanWithError result;
+  double square = 0.0;
+  const auto count = static_cast<double>(values.size());
+  for (const double value : values) result.mean += value / count;
+  for (const double value : values) square += (value - result.mean) * (value - result.mean);
+  if (values.size() > 1) result.error = std::sqrt(square / count / (count - 1.0));
+  return result;
+}
+
+MeanLogDensity mean_log_density(std::span<const double> values, double common_error) {
+  MeanLogDensity result;
+  std::vector<double> finite;
+  for (const double value : values) {
+    if (std::isfinite(value))
+      finite.push_back(value);
+    else
+      ++(value == -INFINITY ? result.zero : result.undefined);
+  }
+  result.finite = mean_with_error(finite);
+  result.finite.error = std::hypot(result.finite.error, common_error);
+  result.all = result.zero > 0 ? MeanWithError{-INFINITY, 0.0} : result.finite;
+  return result;
+}
+
+double normaliser_error(const Model& model, std::span<const double> context) {
+  const ResampledBase* base = model.resampled();
+  if (base == nullptr) return 0.0;
+  const auto values = model.parameters().values(base->normaliser());
+  const auto errors = model.parameters().values(base->normaliser_error());
+  const ClassTable& classes = model.classes();
+  if (classes.empty()) return errors[0] / values[0];
+  const auto width = static_cast<std::size_t>(model.options().context_features);
+  std::vector<double> share(values.size());
+  const auto rows = static_cast<double>(context.size() / width);
+  for (std::size_t begin = 0; begin < context.size(); begin += width)
+    if (const auto number = classes.find(context.subspan(begin, width)))
+      share[static_cast<std::size_t>(*number)] += 1.0 / rows;
+  double square = 0.0;
+  for (std::size_t i = 0; i < share.size(); ++i)
+    square += std::pow(share[i] * errors[i] / values[i], 2);
+  return std::sqrt(square);
+}
+
+}  // namespace thalweg

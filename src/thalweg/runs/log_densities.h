@@ -1,0 +1,56 @@
+// Log densities of tables of points under a run, and their mean.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/io/table.h"
+#include "thalweg/runs/run_folder.h"
+
+namespace thalweg {
+
+/// How log densities are made.
+struct DensityOptions {
+  std::optional<Precision> precision = {};  ///< empty: the run's own
+  /// Draws a point, of a flow with stochastic layers; 0: the run's own.
+  std::int64_t draws = 0;
+};
+
+/// A mean with its standard error; 0 and 0 for no values.
+struct MeanWithError {
+  double mean = 0.0, error = 0.0;
+};
+MeanWithError mean_with_error(std::span<const double> values);
+
+/// The mean of log densities. Never NaN.
+struct MeanLogDensity {
+  std::int64_t zero = 0;       ///< rows of density 0, -inf: one of them makes the mean -inf
+  std::int64_t undefined = 0;  ///< rows without a density, NaN or +inf, which are left out
+  MeanWithError all;           ///< of all rows that have a density
+  MeanWithError finite;        ///< of those where it is not 0
+};
+/// `common_error` is one of all rows alike, which the errors include.
+MeanLogDensity mean_log_density(std::span<const double> values, double common_error = 0.0);
+
+/// Log densities in nats, one a row. The errors of their means include that of a resampled base's
+/// Z.
+struct LogDensities {
+  std::vector<double> values;
+  MeanLogDensity mean;
+};
+
+/// Log densities of the rows of `points`, of which the run's columns count. The density of an
+/// evenly spaced value is that of the middle of its gap. Throws DataError for missing columns and
+/// values that are not finite, and as DensityEvaluator::log_prob.
+LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
+                           const DensityOptions& options = {});
+
+/// The standard error that a resampled base's estimate of Z gives a mean log density over rows with
+/// these conditions (rows x columns): that of log Z, which all rows of a class share. 0 for other
+/// bases.
+double normaliser_error(const Model& model, std::span<const double> context);
+
+}  // namespace thalweg

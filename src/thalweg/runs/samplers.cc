@@ -1,0 +1,221 @@
+#include "thalweg/runs/samplers.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/table.h"
+#include "thalweg/runs/chain_sampler.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/sampling/flow_sampler.h"
+
+namespace thalweg {
+
+namespace {
+
+constexpr std::int64_t kBlock = 65536;  // rows in memory at a time
+
+bool wants_stop(const SampleCallbacks& callbacks) {
+  return callbacks.interrupted && callbacks.interrupted();
+}
+
+/// Draws of the flow itself.
+class NaiveSampler : public RunSampler {
+ public:
+  NaiveSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
+      : run_(run),
+        request_(request),
+        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), precision()) {}
+
+  std::vector<std::string> columns() const override { return column_names(run_.options.model); }
+  FloatType float_type() const override {
+    return precision() == Precision::kDouble ? FloatType::kFloat64 : FloatType::kFloat32;
+  }
+
+  SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
+    SampleResult result;
+    const std::int64_t width = run_.options.model.context_features;
+    while (result.count < request_.count) {
+      const std::int64_t block = std::min(kBlock, request_.count - result.count);
+      sink(sampler_.next(block, rows_in_turn(request_.condition, width, result.count, block)));
+      result.count += block;
+      if ((result.interrupted = wants_stop(callbacks))) break;
+    }
+    const SamplingStatistics& statistics = sampler_.statistics();
+    result.non_finite = statistics.non_finite;
+    if (run_.model->resampled() != nullptr)
+      result.proposals_a_sample =
+          static_cast<double>(statistics.proposals) / static_cast<double>(result.count);
+    return result;
+  }
+
+ private:
+  Precision precision() const { return request_.precision.value_or(run_.precision()); }
+
+  const LoadedRun& run_;
+  const SampleRequest request_;
+  FlowSampler sampler_;
+};
+
+/// Draws of the flow with their weights under what the run was trained for.
+class ImportanceSampler : public RunSampler {
+ public:
+  ImportanceSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
+      : run_(run),
+        request_(request),
+        pool_(pool),
+        resample_(request.weights == "resample"),
+        // Log weights may be large numbers with small differences.
+        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), Precision::kDouble) {
+    if (!has_target(run.options.target))
+      fail<ConfigError>(
+          "--sampler importance: this run was trained on data, of which no density is known to "
+          "weight samples by; use naive, or sails");
+    if (!resample_ && request.weights != "column")
+      fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
+  }
+
+  std::vector<std::string> columns() const override {
+    std::vector<std::string> names = column_names(run_.options.model);
+    if (!resample_) names.emplace_back("log_weight");
+    return names;
+  }
+  FloatType float_type() const override {
+    return request_.precision.value_or(run_.precision()) == Precision::kDouble || !resample_
+               ? FloatType::kFloat64
+               : FloatType::kFloat32;
+  }
+
+  SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
+    SampleResult result;
+    const ModelOptions& model = run_.options.model;
+    const std::int64_t features = model.features;
+    const RowFunction log_target = target_log_density(run_.target(), pool_);
+    std::vector<double> kept, log_weights;
+    while (result.count < request_.count) {
+      const std::int64_t block = std::min(kBlock, request_.count - result.count);
+      std::vector<double> log_density;
+      const std::vector<double> x = sampler_.next(
+          block, rows_in_turn(request_.condition, model.context_features, result.count, block),
+          &log_density);
+      const std::vector<double> energies = log_target(x);
+      std::vector<double> rows;
+      for (std::int64_t row = 0; row < block; ++row) {
+        const auto index = static_cast<std::size_t>(row);
+        log_weights.push_back(energies[index] - log_density[index]);
+        const auto from = x.begin() + row * features;
+        std::vector<double>& to = resample_ ? kept : rows;
+        to.insert(to.end(), from, from + features);
+        if (!resample_) rows.push_back(log_weights.back());
+      }
+      sink(rows);
+      result.count += block;
+      if ((result.interrupted = wants_stop(callbacks))) return result;
+    }
+    ImportanceEstimate estimate = importance_estimate(log_weights);
+    if (resample_)
+      for (const std::int64_t row : resampled_rows(
+               log_weights,
+               RandomSequence(static_cast<std::uint64_t>(request_.seed), Stream::kAcceptance)
+                   .uniform()))
+        sink({kept.data() + row * features, static_cast<std::size_t>(features)});
+    estimate.log_integral_error = log_integral_error(estimate, *run_.model);
+    result.importance = {estimate, std::nullopt};
+    if (log_weights.size() >= 25) result.importance->pareto_k = pareto_shape(log_weights);
+    return result;
+  }
+
+ private:
+  const LoadedRun& run_;
+  const SampleRequest request_;
+  ThreadPool& pool_;
+  const bool resample_;
+  FlowSampler sampler_;
+};
+
+template <typename Sampler>
+std::unique_ptr<RunSampler> make(const LoadedRun& run, const SampleRequest& request,
+                                 ThreadPool& pool) {
+  return std::make_unique<Sampler>(run, request, pool);
+}
+
+}  // namespace
+
+const std::vector<SamplerEntry>& samplers() {
+  static const std::vector<SamplerEntry> table = {
+      {"naive", "the flow's own draws", false, false, make<NaiveSampler>},
+      {"importance", "those, weighted by what the run was trained for", false, true,
+       make<ImportanceSampler>},
+      {"sails", "Markov chains, exact, of a sharper density than the flow's", true, false,
+       make_chain_sampler},
+      {"sails_published", "the same as published, which only comes near it", true, false,
+       make_chain_sampler},
+      {"mala", "Markov chains with Langevin steps in latent space", true, false,
+       make_chain_sampler},
+      {"hmc", "Markov chains with Hamiltonian steps there", true, false, make_chain_sampler},
+      {"independence", "Markov chains that propose draws of the flow", true, false,
+       make_chain_sampler},
+  };
+  return table;
+}
+
+const SamplerEntry& find_sampler(std::string_view name) {
+  std::vector<std::string> known;
+  for (const SamplerEntry& entry : samplers()) {
+    if (entry.name == name) return entry;
+    known.push_back(entry.name);
+  }
+  fail<ConfigError>("unknown sampler '{}'{}", name, name_hint(name, known));
+}
+
+std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,
+                                         ThreadPool& pool) {
+  const SamplerEntry& entry = find_sampler(request.sampler);
+  if (request.count < 1)
+    fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
+  const std::int64_t width = run.options.model.context_features;
+  const auto given = static_cast<std::int64_t>(request.condition.size());
+  if (width == 0 ? given > 0 : given == 0 || given % width != 0)
+    fail<ShapeError>("samples: expected a condition of {} columns, got {} numbers", width, given);
+  return entry.make(run, request, pool);
+}
+
+std::vector<double> load_condition(const LoadedRun& run, const std::string& file) {
+  if (run.options.model.context_features == 0) {
+    if (!file.empty()) fail<ConfigError>("--condition: this model has no condition");
+    return {};
+  }
+  if (file.empty())
+    fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
+  return rows_for_model(load_table(file), run.options.model, false).context;
+}
+
+SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
+                            const std::string& out, ThreadPool& pool,
+                            const SampleCallbacks& callbacks) {
+  namespace fs = std::filesystem;
+  const auto plain = [](const std::string& path) { return fs::absolute(path).lexically_normal(); };
+  if (!request.chains_out.empty() && plain(request.chains_out) == plain(out))
+    fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
+                      out);
+  const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
+  TableWriter writer(out, sampler->columns(), sampler->float_type());
+  SampleResult result =
+      sampler->draw([&](std::span<const double> rows) { writer.append(rows); }, callbacks);
+  if (!result.interrupted) writer.finish();
+  return result;
+}
+
+std::vector<double> sample_run(const LoadedRun& run, const SampleRequest& request,
+                               ThreadPool& pool) {
+  std::vector<double> x;
+  make_sampler(run, request, pool)
+      ->draw([&](std::span<const double> rows) { x.insert(x.end(), rows.begin(), rows.end()); },
+             {});
+  return x;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,119 @@
+// Samples of a run in every way there is: draws of the flow, weighted draws, Markov chains.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/metrics/importance.h"
+#include "thalweg/runs/run_folder.h"
+#include "thalweg/sampling/latent_density.h"
+#include "thalweg/sampling/markov_chains.h"
+
+namespace thalweg {
+
+/// Which samples are wanted, and how they are to be drawn.
+struct SampleRequest {
+  std::string sampler = "naive";  ///< a name in samplers()
+  std::int64_t count = 0;         ///< samples; may exceed memory
+  std::int64_t seed = 1;
+  std::optional<Precision> precision = {};  ///< empty: the run's own
+  std::vector<double> condition = {};       ///< rows x columns of the condition, used in turn
+  /// importance: column, a last column log_weight; or resample, rows drawn again by their weights.
+  std::string weights = "column";
+
+  // Of Markov chains.
+  std::int64_t chains = 0;  ///< 0: 1000, or as many as there are to go on with
+  std::int64_t burn_in = 500, thinning = 10, leapfrog_steps = 8;
+  double step_size = 0.0;  ///< 0: found during burn-in
+  double local_probability = 0.5;
+  std::string density = {};     ///< model or target; empty: as suits the run
+  std::string chains_out = {};  ///< .npy file of chains x draws x columns; empty: none
+  bool resume = false;          ///< go on with the chains in chains_out
+  double save_interval = 60.0;  ///< seconds between savings of chains_out
+};
+
+/// Takes samples block by block, rows x columns.
+using SampleSink = std::function<void(std::span<const double>)>;
+
+/// How a sampler tells of its progress and asks whether to go on; all may be empty.
+struct SampleCallbacks {
+  /// Done steps and all steps of chains.
+  std::function<void(std::int64_t, std::int64_t)> progress = {};
+  std::function<bool()> interrupted = {};  ///< true ends the sampling
+};
+
+/// What the weights of samples say.
+struct ImportanceSummary {
+  ImportanceEstimate estimate;     ///< its error is that of the weights and of a base's Z
+  std::optional<double> pareto_k;  ///< none for less than 25 samples
+};
+
+/// What became of chains.
+struct ChainSummary {
+  ChainTarget target = ChainTarget::kModel;
+  std::int64_t chains = 0, steps = 0, burn_in = 0, thinning = 0;
+  std::vector<KernelStatistics> kernels;
+  std::int64_t draws = 0, diagnosed = 0;  ///< of each chain; the first ones are diagnosed
+  std::optional<ChainDiagnostics> worst;  ///< of all columns; none for less than 4 draws a chain
+  double seconds = 0.0;                   ///< of the steps after burn-in
+};
+
+struct SampleResult {
+  std::int64_t count = 0;
+  bool interrupted = false;         ///< then fewer samples came than were wanted
+  std::int64_t non_finite = 0;      ///< samples with a value that is not finite
+  double proposals_a_sample = 0.0;  ///< of a base with a rejection step; 0 for others
+  std::optional<ImportanceSummary> importance;
+  std::optional<ChainSummary> chains;
+};
+
+/// One way to draw samples of one run. One caller at a time, once.
+class RunSampler {
+ public:
+  virtual ~RunSampler() = default;
+  /// Names of the columns of what it draws.
+  virtual std::vector<std::string> columns() const = 0;
+  /// What a file of its samples should keep.
+  virtual FloatType float_type() const = 0;
+  /// Draws all samples into `sink`. Throws what the flow, the target and the files of chains throw.
+  virtual SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) = 0;
+};
+
+/// A row of the table of samplers.
+struct SamplerEntry {
+  std::string name, summary;
+  bool chains = false, weighted = false;  ///< whether options of chains, or of weights, are its
+  std::unique_ptr<RunSampler> (*make)(const LoadedRun&, const SampleRequest&, ThreadPool&);
+};
+const std::vector<SamplerEntry>& samplers();
+/// Throws ConfigError for an unknown name.
+const SamplerEntry& find_sampler(std::string_view name);
+
+/// A sampler of a run, which must outlive it as the pool must. The same request gives the same
+/// samples for any number of threads. Throws ConfigError for requests that the run cannot serve.
+std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,
+                                         ThreadPool& pool);
+
+/// The condition in a file, for SampleRequest::condition. Throws ConfigError for a conditional
+/// model without a file and for another one with a file, and what reading it throws.
+std::vector<double> load_condition(const LoadedRun& run, const std::string& file);
+
+/// Draws samples into a .npy, .csv, .tsv or .txt file, which appears once all are there.
+SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
+                            const std::string& out, ThreadPool& pool,
+                            const SampleCallbacks& callbacks = {});
+
+/// All samples in memory, rows x columns().
+std::vector<double> sample_run(const LoadedRun& run, const SampleRequest& request,
+                               ThreadPool& pool);
+
+}  // namespace thalweg

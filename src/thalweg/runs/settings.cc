@@ -1,0 +1,168 @@
+#include "thalweg/runs/settings.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/input_file.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/runs/presets.h"
+#include "thalweg/runs/run_folder.h"
+
+namespace thalweg {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_run(const std::string& path) { return fs::exists(RunFolder{path}.manifest()); }
+
+void set_all(RunOptions& options, const std::vector<Setting>& settings,
+             std::set<std::string>* keys = nullptr) {
+  for (const Setting& setting : settings) {
+    set_option(options, setting);
+    // A picture takes the place of a preset's target.
+    if (setting.key == "data.image") options.target.name.clear();
+    if (keys != nullptr) keys->insert(setting.key);
+  }
+}
+
+/// Makes paths absolute, and settles whether a run with points has a target besides.
+void settle(RunOptions& options) {
+  DataOptions& data = options.data;
+  TargetOptions& target = options.target;
+  for (std::string* path :
+       {&target.energy_library, &target.image, &data.path, &data.validation, &data.test})
+    if (!path->empty()) {
+      *path = fs::absolute(*path).lexically_normal().string();
+      if (path->ends_with('/')) path->pop_back();  // or a folder has no name
+    }
+  if (data.path.empty()) {
+    if (!(data.validation + data.test).empty())
+      fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
+    return;
+  }
+  if (needs_target(options)) return;
+  target.name.clear();
+  if (!(target.energy + target.file()).empty())
+    fail<ConfigError>(
+        "energy: a run learns from points or from an energy, or by "
+        "training.objective=mixed or stochastic layers from both, got {} and '{}'",
+        data.path, target.energy + target.file());
+}
+
+/// The name that a run gets if nobody gives one.
+std::string default_out(const std::string& source, const RunOptions& options) {
+  std::string name = fs::path(source).stem().string();
+  if (name.empty() || name == "tabular") {
+    const DataOptions& data = options.data;
+    const TargetOptions& target = options.target;
+    name = !data.path.empty()      ? fs::path(data.path).stem().string()
+           : !target.image.empty() ? fs::path(target.image).stem().string()
+           : target.name.empty()   ? "energy"
+                                   : target.name;
+    // Other parts of an array than [0] are other runs.
+    if (data.path.ends_with(']')) name += "-" + data.path.substr(data.path.rfind('[') + 1);
+    std::erase(name, ']');
+    std::replace(name.begin(), name.end(), ',', '-');
+  }
+  return "runs/" + name;
+}
+
+/// The run that is meant to be resumed.
+std::string resumed_run(const RunRequest& request) {
+  if (!request.out.empty()) return request.out;
+  if (!request.source.empty() && is_run(request.source)) return request.source;
+  RunOptions options;
+  set_all(options, request.settings);
+  if (request.source.empty() && options.data.path.empty() && !has_target(options.target))
+    fail<ConfigError>("--resume: expected the folder of a run; give it with --out");
+  return default_out(request.source, options);
+}
+
+/// A resumed run may change how it trains, not what it learns and with what.
+void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
+  for (const OptionKey& key : option_keys()) {
+    const OptionPlace before = key.place(own), after = key.place(changed);
+    const bool same = std::visit(
+        [&](auto* value) { return *value == *std::get<decltype(value)>(after); }, before);
+    const bool free = key.path == "final_proposals" ||
+                      (key.path.starts_with("training.") && key.path != "training.seed" &&
+                       key.path != "training.precision" && key.path != "training.optimizer");
+    if (!same && !free)
+      fail<ConfigError>(
+          "{}: {} cannot change while a run is resumed; train anew with another --out", out,
+          key.path);
+  }
+  const std::int64_t steps = read_manifest({out}).steps;
+  if (changed.training.iterations < steps)
+    fail<ConfigError>(
+        "{}: has made {} steps already, so training.iterations must be at least that, got {}", out,
+        steps, changed.training.iterations);
+}
+
+SettingsLayers resumed_layers(const RunRequest& request) {
+  SettingsLayers layers;
+  layers.out = resumed_run(request);
+  layers.start = layers.asked = read_run_options({layers.out});
+  set_all(layers.asked, request.settings, &layers.keys);
+  settle(layers.asked);
+  check_changes(layers.out, layers.start, layers.asked);
+  return layers;
+}
+
+SettingsLayers new_layers(const RunRequest& request) {
+  SettingsLayers layers;
+  const Preset* preset = find_preset(request.source);
+  std::string config;
+  if (preset != nullptr) {
+    layers.start = preset->options();
+  } else if (!request.source.empty()) {
+    if (!fs::exists(request.source)) {
+      std::vector<std::string> known;
+      for (const Preset& entry : presets()) known.push_back(entry.name);
+      fail<ConfigError>("'{}' is neither a config file nor a preset{}", request.source,
+                        name_hint(request.source, known));
+    }
+    config = read_file(request.source);
+  } else {
+    // A target to draw from that stands alone is learnt as in the presets for targets.
+    RunOptions asked;
+    read_options(asked, request.config, "config");
+    set_all(asked, request.settings);
+    if (asked.data.path.empty() && !(asked.target.name + asked.target.image).empty())
+      layers.start = find_preset("rings-resampled")->options();
+    if (asked.target.name.empty()) layers.start.target.name.clear();
+  }
+  layers.for_data = preset == nullptr || preset->name == "tabular";
+  layers.for_energy = preset == nullptr;
+  layers.asked = layers.start;
+  if (!config.empty()) read_options(layers.asked, config, request.source, &layers.keys);
+  if (!request.config.empty()) read_options(layers.asked, request.config, "config", &layers.keys);
+  set_all(layers.asked, request.settings, &layers.keys);
+  settle(layers.asked);
+  layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
+  return layers;
+}
+
+}  // namespace
+
+RunOptions layered(const SettingsLayers& layers, RunOptions suggested) {
+  RunOptions asked = layers.asked;
+  suggested.data = asked.data;
+  suggested.target = asked.target;
+  for (const OptionKey& key : option_keys()) {
+    if (!layers.keys.contains(key.path)) continue;
+    const OptionPlace from = key.place(asked), to = key.place(suggested);
+    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(from); }, to);
+  }
+  return suggested;
+}
+
+SettingsLayers read_layers(const RunRequest& request) {
+  if (request.resume && request.force) fail<ConfigError>("--resume and --force exclude each other");
+  return request.resume ? resumed_layers(request) : new_layers(request);
+}
+
+}  // namespace thalweg
