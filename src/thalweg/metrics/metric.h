@@ -11,6 +11,9 @@ struct Metric {
   std::string label;  ///< as people read it
   double value = 0.0, error = 0.0;
   int decimals = 5;  ///< after the point, as people read it
+  /// What it is about: fit, weights (samples reweighted to a target), samples (beside exact ones)
+  /// or grid; empty: none of them.
+  std::string group = {};
 };
 
 }  // namespace thalweg

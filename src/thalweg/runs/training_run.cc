@@ -260,7 +260,8 @@ TrainingOutcome run_training(const TrainingRequest& request, ThreadPool& pool,
     const HeldOut points = held_out_points(run, "", request.data);
     outcome.metrics = evaluate_run(run, points, request.data, pool);
     outcome.metrics_title = metrics_title(points);
-    write_run_report({&run}, {outcome.metrics}, request.data, folder.path, pool);
+    write_run_report({{run_name(request.out), &run}}, {outcome.metrics}, request.data, folder.path,
+                     pool);
   }
   output.keep();
   outcome.folder = folder.path;
