@@ -86,7 +86,8 @@ void demo(const Arguments& arguments) {
     runs.push_back(load_run(out));
     metrics.push_back(evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
   }
-  write_run_report({&runs[0], &runs[1]}, metrics, {}, arguments.out, pool);
+  write_run_report({{kRuns[0].preset, &runs[0]}, {kRuns[1].preset, &runs[1]}}, metrics, {},
+                   arguments.out, pool);
 
   TextTable table;
   table.header = {"two rings", "KL, nats", "integral"};

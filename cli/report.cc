@@ -20,7 +20,7 @@ struct Arguments {
 void report(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   std::vector<LoadedRun> loaded;
-  std::vector<const LoadedRun*> runs;
+  std::vector<NamedRun> runs;
   std::vector<std::vector<Metric>> metrics;
   std::optional<PreparedData> first_data;
   for (const std::string& path : arguments.runs) {
@@ -38,7 +38,7 @@ void report(const Arguments& arguments) {
     if (aim(run.options.target) != aim(loaded.front().options.target))
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         arguments.runs.front(), arguments.runs[runs.size()]);
-    runs.push_back(&run);
+    runs.push_back({run_name(run.folder.path), &run});
   }
   const std::string out = !arguments.out.empty()       ? arguments.out
                           : arguments.runs.size() == 1 ? arguments.runs[0]

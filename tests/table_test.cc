@@ -94,7 +94,7 @@ TEST(TableWriter, StreamsAndLeavesNothingUnfinished) {
       TableWriter unfinished(folder.path(name), {"a"});
       unfinished.append(Values{1});
     }
-    EXPECT_TRUE(folder.names().empty());
+    EXPECT_EQ(folder.names(), std::vector<std::string>{}) << "something was left behind";
   }
   for (const std::string name : {"t.npy", "t.csv"}) {
     TableWriter writer(folder.path(name), {"a", "b"});
@@ -168,7 +168,7 @@ TEST(DuplicateRows, AgreeWithASet) {
   for (auto row = table.values.begin(); row != table.values.end(); row += 3) {
     EXPECT_EQ(rows.erase(Values(row, row + 3)), 1U);
   }
-  EXPECT_TRUE(rows.empty());
+  EXPECT_EQ(rows, std::set<Values>{}) << "rows that are lost";
 }
 
 TEST(FindNonFinite, GivesTheFirstCell) {

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <limits>
 #include <sstream>
+#include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/runs/experiment_pictures.h"
 
 namespace thalweg {
 
@@ -29,20 +31,21 @@ class Keys {
     return *value;
   }
 
-  std::int64_t whole(const std::string& key, std::int64_t otherwise) {
+  /// Sets a number if the key is there.
+  void read(const std::string& key, std::int64_t& number) {
     const toml::node* node = find(key, false);
-    if (node == nullptr) return otherwise;
+    if (node == nullptr) return;
     const auto value = node->value<std::int64_t>();
     if (!value || *value < 1)
       fail<ConfigError>("{}: {}: expected a whole number of at least 1", where_, key);
-    return *value;
+    number = *value;
   }
 
-  double number(const std::string& key, double otherwise) {
+  void read(const std::string& key, double& number) {
     const toml::node* node = find(key, false);
-    if (node == nullptr) return otherwise;
+    if (node == nullptr) return;
     if (!node->is_number()) fail<ConfigError>("{}: {}: expected a number", where_, key);
-    return *node->value<double>();
+    number = *node->value<double>();
   }
 
   std::vector<std::string> texts(const std::string& key) {
@@ -214,17 +217,11 @@ void check(const Experiment& experiment) {
     want_column(comparison.from);
     want_column(comparison.to);
   }
-  const std::vector<std::string> kinds = {"densities", "overview",  "bases",    "chart",
-                                          "samples",   "stages",    "profiles", "samplers",
-                                          "latent",    "histograms"};
   for (const ExperimentPicture& picture : experiment.pictures) {
-    if (std::find(kinds.begin(), kinds.end(), picture.kind) == kinds.end())
-      fail<ConfigError>("{}: pictures: unknown kind '{}'{}", experiment.name, picture.kind,
-                        name_hint(picture.kind, kinds));
-    if (picture.kind == "profiles" && !experiment.profile)
-      fail<ConfigError>("{}: pictures: profiles need a table [profile]", experiment.name);
-    if (picture.kind == "histograms" && !experiment.histogram)
-      fail<ConfigError>("{}: pictures: histograms need a table [histogram]", experiment.name);
+    const std::string where = experiment.name + ": pictures";
+    const PictureKind& kind = find_picture_kind(picture.kind, where);
+    if (!kind.has_needs(experiment))
+      fail<ConfigError>("{}: {} need a table [{}]", where, kind.name, kind.needs);
     for (const std::string& column : picture.columns) want_column(column);
     for (const std::string& row : picture.rows)
       if (find_part(experiment.rows, row) == nullptr)
@@ -232,7 +229,58 @@ void check(const Experiment& experiment) {
   }
 }
 
+/// The keys that pictures show; empty if one of them shows all.
+std::vector<std::string> keys_of_all(const std::vector<ExperimentPicture>& pictures,
+                                     std::vector<std::string> ExperimentPicture::*keys) {
+  std::vector<std::string> result;
+  for (const ExperimentPicture& picture : pictures) {
+    if ((picture.*keys).empty()) return {};
+    result.insert(result.end(), (picture.*keys).begin(), (picture.*keys).end());
+  }
+  return result;
+}
+
+/// Whether each of the parts is wanted; throws ConfigError for unknown keys.
+std::vector<bool> kept(const std::vector<ExperimentPart>& parts,
+                       const std::vector<std::string>& keys, const char* what) {
+  std::vector<std::string> known;
+  std::vector<bool> result;
+  for (const ExperimentPart& part : parts) {
+    known.push_back(part.key);
+    result.push_back(keys.empty() || std::find(keys.begin(), keys.end(), part.key) != keys.end());
+  }
+  for (const std::string& key : keys)
+    if (find_part(parts, key) == nullptr)
+      fail<ConfigError>("unknown {} '{}'{}", what, key, name_hint(key, known));
+  return result;
+}
+
+/// Leaves the elements that are kept; an empty list stays so.
+template <typename Element>
+void pick(std::vector<Element>& list, const std::vector<bool>& keep) {
+  std::vector<Element> all = std::exchange(list, {});
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (keep[i]) list.push_back(std::move(all[i]));
+}
+
 }  // namespace
+
+void keep_rows(Experiment& experiment, const std::vector<std::string>& keys) {
+  pick(experiment.rows, kept(experiment.rows, keys, "row"));
+}
+
+void keep_columns(Experiment& experiment, const std::vector<std::string>& keys) {
+  const std::vector<bool> keep = kept(experiment.columns, keys, "column");
+  pick(experiment.columns, keep);
+  for (ExperimentPart& row : experiment.rows) {
+    pick(row.published, keep);
+    pick(row.published_metrics, keep);
+  }
+  std::erase_if(experiment.comparisons, [&](const Comparison& comparison) {
+    return find_part(experiment.columns, comparison.from) == nullptr ||
+           find_part(experiment.columns, comparison.to) == nullptr;
+  });
+}
 
 Experiment read_experiment(std::string_view name, std::string_view text) {
   toml::table table;
@@ -261,29 +309,29 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
   });
   keys.table("profile", [&](Keys& part) {
     ProfileRequest& profile = result.profile.emplace();
-    profile.repeats = part.whole("repeats", profile.repeats);
-    profile.samples = part.whole("samples", profile.samples);
-    profile.bins = part.whole("bins", profile.bins);
-    profile.lower = part.number("lower", profile.lower);
-    profile.upper = part.number("upper", profile.upper);
-    profile.limit = part.number("limit", profile.limit);
+    part.read("repeats", profile.repeats);
+    part.read("samples", profile.samples);
+    part.read("bins", profile.bins);
+    part.read("lower", profile.lower);
+    part.read("upper", profile.upper);
+    part.read("limit", profile.limit);
   });
   keys.table("samplers", [&](Keys& part) {
     SamplerRequest& samplers = result.samplers.emplace();
-    samplers.samples = part.whole("samples", samplers.samples);
-    samplers.chains = part.whole("chains", samplers.chains);
-    samplers.burn_in = part.whole("burn_in", samplers.burn_in);
-    samplers.thinning = part.whole("thinning", samplers.thinning);
-    samplers.local_probability = part.number("local_probability", samplers.local_probability);
-    samplers.step_size = part.number("step_size", samplers.step_size);
-    samplers.mass = part.number("mass", samplers.mass);
+    part.read("samples", samplers.samples);
+    part.read("chains", samplers.chains);
+    part.read("burn_in", samplers.burn_in);
+    part.read("thinning", samplers.thinning);
+    part.read("local_probability", samplers.local_probability);
+    part.read("step_size", samplers.step_size);
+    part.read("mass", samplers.mass);
   });
   keys.table("histogram", [&](Keys& part) {
     HistogramRequest& histogram = result.histogram.emplace();
-    histogram.samples = part.whole("samples", histogram.samples);
-    histogram.bins = part.whole("bins", histogram.bins);
+    part.read("samples", histogram.samples);
+    part.read("bins", histogram.bins);
   });
-  result.seeds = keys.whole("seeds", 3);
+  keys.read("seeds", result.seeds);
   result.notes = keys.texts("notes");
   result.settings = keys.settings("settings");
   keys.tables("rows", [&](Keys& part) { result.rows.push_back(read_part(part)); });
@@ -327,40 +375,8 @@ Experiment find_experiment(const std::string& name) {
   runs.notes = experiment.notes;
   runs.pictures = experiment.pictures;
   runs.seeds = 1;
-  if (std::all_of(runs.pictures.begin(), runs.pictures.end(),
-                  [](const ExperimentPicture& picture) { return !picture.columns.empty(); })) {
-    std::vector<std::size_t> kept;
-    for (std::size_t i = 0; i < runs.columns.size(); ++i)
-      for (const ExperimentPicture& picture : runs.pictures)
-        if (std::find(picture.columns.begin(), picture.columns.end(), runs.columns[i].key) !=
-            picture.columns.end()) {
-          kept.push_back(i);
-          break;
-        }
-    const auto pick = [&](auto& list) {
-      auto all = std::move(list);
-      list.clear();
-      for (const std::size_t i : kept) list.push_back(std::move(all[i]));
-    };
-    for (ExperimentPart& row : runs.rows) {
-      if (!row.published.empty()) pick(row.published);
-      if (!row.published_metrics.empty()) pick(row.published_metrics);
-    }
-    pick(runs.columns);
-    std::erase_if(runs.comparisons, [&](const Comparison& comparison) {
-      return find_part(runs.columns, comparison.from) == nullptr ||
-             find_part(runs.columns, comparison.to) == nullptr;
-    });
-  }
-  if (std::all_of(runs.pictures.begin(), runs.pictures.end(),
-                  [](const ExperimentPicture& picture) { return !picture.rows.empty(); }))
-    std::erase_if(runs.rows, [&](const ExperimentPart& row) {
-      return std::none_of(runs.pictures.begin(), runs.pictures.end(),
-                          [&](const ExperimentPicture& picture) {
-                            return std::find(picture.rows.begin(), picture.rows.end(), row.key) !=
-                                   picture.rows.end();
-                          });
-    });
+  keep_rows(runs, keys_of_all(runs.pictures, &ExperimentPicture::rows));
+  keep_columns(runs, keys_of_all(runs.pictures, &ExperimentPicture::columns));
   check(runs);
   return runs;
 }

@@ -1,7 +1,8 @@
-// A published table or metric as an experiment: which runs it takes, and what was published.
+// A published table or figure as an experiment: which runs it takes, and what was published.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,7 @@ struct Comparison {
 
 /// What is drawn of the first seed's runs.
 struct ExperimentPicture {
-  std::string kind;  ///< densities, overview, bases, chart, samples, stages, histograms, profiles,
-                     ///< samplers or latent
+  std::string kind;  ///< name of a PictureKind
   std::string title;
   std::vector<std::string> columns;    ///< keys; empty: all
   std::string x;                       ///< chart: label of the horizontal axis, the columns' names
@@ -66,7 +66,7 @@ struct ExperimentTable {
 struct Experiment {
   std::string name;  ///< "rbd/table-1"
   std::string title, source;
-  std::string of;      ///< a metric: name of the experiment whose runs it shows
+  std::string of;      ///< a figure: name of the experiment whose runs it shows
   std::string metric;  ///< name of the metric that is compared
   std::string metric_label;
   /// The metric that has a published value, if it is not `metric`, and the one that is its least
@@ -95,8 +95,13 @@ struct Experiment {
 Experiment read_experiment(std::string_view name, std::string_view text);
 
 /// A built-in experiment by name, or one from a file; throws ConfigError with the nearest name.
-/// A metric gets the settings, rows and columns of the experiment whose runs it shows.
+/// A figure gets the settings, rows and columns of the experiment whose runs it shows.
 Experiment find_experiment(const std::string& name);
+
+/// Leaves the rows or columns with these keys, with what is published of them and the comparisons
+/// between them; all without keys. Throws ConfigError with the nearest key for an unknown one.
+void keep_rows(Experiment& experiment, const std::vector<std::string>& keys);
+void keep_columns(Experiment& experiment, const std::vector<std::string>& keys);
 
 /// The settings of one run. Steps, and whatever counts steps, are multiplied by `scale`.
 RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,

@@ -15,7 +15,6 @@ namespace thalweg {
 
 namespace {
 
-constexpr std::int64_t kDrawn = 1000;  // points of a picture
 constexpr double kFarMass = 0.999;
 
 std::vector<double> normalised_log_density(std::span<const double> x,
@@ -97,52 +96,6 @@ std::vector<Metric> sample_metrics(std::span<const double> x,
   metrics.push_back({"far_off_modes", fmt::format("outside {:g} %", 100.0 * kFarMass),
                      share_outside(log_density, truth, kFarMass)});
   return metrics;
-}
-
-PointCloud point_cloud(std::string title, std::span<const double> x) {
-  PointCloud cloud;
-  cloud.title = std::move(title);
-  for (std::size_t i = 0; i + 1 < std::min(x.size(), static_cast<std::size_t>(2 * kDrawn));
-       i += 2) {
-    cloud.x.push_back(x[i]);
-    cloud.y.push_back(x[i + 1]);
-  }
-  return cloud;
-}
-
-HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool) {
-  constexpr double kReach = 4.0, kDepth = 10.0;
-  constexpr std::int64_t kCells = 200;
-  std::vector<double> z;
-  for (std::int64_t row = 0; row < kCells; ++row)
-    for (std::int64_t column = 0; column < kCells; ++column)
-      for (const std::int64_t cell : {column, row})
-        z.push_back(kReach * ((2.0 * static_cast<double>(cell) + 1.0) / kCells - 1.0));
-  HeatMapPlot plot;
-  plot.title = "Latent space";
-  plot.x_label = "z0";
-  plot.y_label = "z1";
-  plot.x_range = plot.y_range = {-kReach, kReach};
-  plot.colour_range = {{-kDepth, 0.0}};
-  const Model& model = *run.model;
-  const auto add = [&](const char* title, ChainTarget target) {
-    const LatentDensity density = latent_density(run, target);
-    const RowFunction log_density = row_function(
-        model.parameters(), 2, [&](Value at) { return density.at(at, {}, {}).log_density; }, pool);
-    Grid grid;
-    grid.title = title;
-    grid.columns = grid.rows = kCells;
-    grid.values = log_density(z);
-    double top = -INFINITY;
-    for (const double value : grid.values)
-      if (value < INFINITY) top = std::max(top, value);
-    for (double& value : grid.values) value = value - top >= -kDepth ? value - top : -kDepth;
-    plot.panels.push_back(std::move(grid));
-  };
-  add("log p_Z", ChainTarget::kEnergy);
-  add("log q_Z/|J_f|", ChainTarget::kSharpened);
-  add("log q_Z", ChainTarget::kModel);
-  return plot;
 }
 
 }  // namespace thalweg

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "thalweg/report/plot.h"
 #include "thalweg/runs/evaluation.h"
 
 namespace thalweg {
@@ -42,12 +41,5 @@ std::vector<Metric> sample_metrics(std::span<const double> x,
 /// Exact samples for sample_metrics to judge; others than it compares with.
 std::vector<double> true_samples(const Target& target, const SamplerRequest& request,
                                  std::uint64_t seed);
-
-/// The first 1000 of some samples in the plane.
-PointCloud point_cloud(std::string title, std::span<const double> x);
-
-/// Latent space of a run in the plane: log densities of its target pulled back, of q_Z/|J_f|, and
-/// of the base, each less its largest value, down to -10 nats.
-HeatMapPlot latent_maps(const LoadedRun& run, ThreadPool& pool);
 
 }  // namespace thalweg

@@ -1,0 +1,284 @@
+#include "thalweg/runs/reproduction.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
+
+namespace thalweg {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string metrics_file(const std::string& folder) { return folder + "/metrics.json"; }
+
+/// The metrics of a finished run, if there is one.
+std::optional<RunResult> load_result(const std::string& folder) {
+  const std::string file = metrics_file(folder);
+  if (!fs::exists(file)) return std::nullopt;
+  RunResult result;
+  try {
+    const auto json = nlohmann::json::parse(read_file(file));
+    result.seed = json.at("seed");
+    result.steps = json.at("steps");
+    result.seconds = json.at("seconds");
+    for (const auto& entry : json.at("metrics")) {
+      const auto number = [&](const char* key) {
+        return entry.at(key).is_number() ? entry.at(key).get<double>() : NAN;
+      };
+      result.metrics.push_back(
+          {entry.at("name"), entry.at("label"), number("value"), number("error")});
+    }
+  } catch (const nlohmann::json::exception&) {
+    fail<DataError>("{}: damaged; delete it, and it is made anew", file);
+  }
+  return result;
+}
+
+void save_result(const std::string& folder, const RunResult& result) {
+  nlohmann::ordered_json json;
+  json["seed"] = result.seed;
+  json["steps"] = result.steps;
+  json["seconds"] = result.seconds;
+  json["metrics"] = nlohmann::ordered_json::array();
+  for (const Metric& metric : result.metrics)
+    json["metrics"].push_back({{"name", metric.name},
+                               {"label", metric.label},
+                               {"value", metric.value},
+                               {"error", metric.error}});
+  fs::create_directories(folder);
+  write_file_atomically(metrics_file(folder), json.dump(2) + "\n");
+}
+
+/// What the experiment asks for stands in place of what every evaluation says.
+void add_metrics(RunResult& result, std::vector<Metric> metrics) {
+  for (Metric& metric : metrics) {
+    std::erase_if(result.metrics, [&](const Metric& old) { return old.name == metric.name; });
+    result.metrics.push_back(std::move(metric));
+  }
+}
+
+}  // namespace
+
+const Metric* RunResult::find(const std::string& name) const {
+  const auto found = std::find_if(metrics.begin(), metrics.end(),
+                                  [&](const Metric& metric) { return metric.name == name; });
+  return found == metrics.end() ? nullptr : &*found;
+}
+
+Reproduction::Reproduction(Experiment experiment, ReproductionRequest request)
+    : experiment_(std::move(experiment)), request_(std::move(request)) {
+  keep_rows(experiment_, request_.rows);
+  keep_columns(experiment_, request_.columns);
+  seeds_ = request_.seeds > 0 ? request_.seeds : experiment_.seeds;
+  const auto folder = [&](const std::string& name) {
+    return fmt::format("{}/{}/scale-{}", request_.out, name, request_.scale);
+  };
+  runs_folder_ = folder(experiment_.of.empty() ? experiment_.name : experiment_.of);
+  page_folder_ = folder(experiment_.name);
+  clear();
+}
+
+void Reproduction::clear() {
+  results_ = {};
+  results_.truths.resize(experiment_.rows.size());
+  results_.runs.resize(experiment_.rows.size(),
+                       std::vector<std::vector<RunResult>>(experiment_.columns.size()));
+}
+
+std::string Reproduction::part_folder(std::size_t row, const std::string& part,
+                                      std::int64_t seed) const {
+  return fmt::format("{}/{}/{}/seed-{}", runs_folder_, experiment_.rows[row].key, part, seed);
+}
+
+std::string Reproduction::cell_folder(const Cell& cell) const {
+  return part_folder(cell.row, experiment_.columns[cell.column].key, cell.seed);
+}
+
+std::string Reproduction::run_folder(const Cell& cell) const {
+  const ExperimentPart& part = experiment_.columns[cell.column];
+  return part_folder(cell.row, part.run.empty() ? part.key : part.run, cell.seed);
+}
+
+std::string Reproduction::truth_folder(std::size_t row, std::int64_t seed) const {
+  return part_folder(row, "truth", seed);
+}
+
+RunOptions Reproduction::options(const Cell& cell) const {
+  const ExperimentPart& row = experiment_.rows[cell.row];
+  RunOptions result = experiment_options(experiment_, row, experiment_.columns[cell.column],
+                                         cell.seed, request_.scale);
+  if (row.data.empty()) return result;
+  if (request_.data.empty())
+    fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
+                      experiment_.name, row.key, row.data);
+  (result.target.image.empty() ? result.data.path : result.target.image) = row.data;
+  for (std::string* path :
+       {&result.data.path, &result.data.validation, &result.data.test, &result.target.image})
+    if (!path->empty()) *path = (fs::absolute(request_.data) / *path).lexically_normal().string();
+  return result;
+}
+
+/// What is wrong with an experiment shows before the first hour is spent.
+void Reproduction::check(bool data) const {
+  for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
+    for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
+      experiment_options(experiment_, experiment_.rows[row], experiment_.columns[column], 1,
+                         request_.scale);
+      if (!data) continue;
+      const RunOptions settings = options({row, column, 1});
+      for (const std::string& path :
+           {settings.data.path, settings.data.validation, settings.data.test})
+        if (!path.empty() && !fs::exists(path))
+          fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
+                          experiment_.rows[row].data);
+      if (settings.data.path.empty()) make_target(settings.target);
+    }
+}
+
+RunResult Reproduction::judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const {
+  const std::shared_ptr<const Target> target = make_target(options({row, 0, seed}).target);
+  RunResult result;
+  result.seed = seed;
+  const auto number = static_cast<std::uint64_t>(seed);
+  if (experiment_.profile)
+    add_metrics(result, profile_metrics(true_profile_samples(*target, *experiment_.profile, number),
+                                        target, *experiment_.profile, pool));
+  if (experiment_.samplers)
+    add_metrics(result, sample_metrics(true_samples(*target, *experiment_.samplers, number), target,
+                                       *experiment_.samplers, number, pool));
+  if (experiment_.histogram)
+    add_metrics(result, histogram_metrics(true_histogram(*target, *experiment_.histogram, number),
+                                          target, pool));
+  return result;
+}
+
+RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
+                              const std::optional<PreparedData>& data, ThreadPool& pool) const {
+  RunResult result;
+  result.seed = cell.seed;
+  result.steps = run.manifest.steps;
+  result.seconds = run.manifest.seconds;
+  const auto seed = static_cast<std::uint64_t>(cell.seed);
+  const std::string& sampler = experiment_.columns[cell.column].sampler;
+  // The density of a run is the same whatever its sampler.
+  if (sampler.empty() || sampler == "naive")
+    result.metrics = evaluate_run(run, held_out_points(run, "", data), data, pool,
+                                  {.as_published = true});
+  if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
+  const std::shared_ptr<const Target> target = make_target(run.options.target);
+  if (experiment_.profile)
+    add_metrics(result, profile_metrics(profile_samples(run, target, *experiment_.profile, pool),
+                                        target, *experiment_.profile, pool));
+  if (experiment_.histogram)
+    add_metrics(result,
+                histogram_metrics(run_histogram(run, *target, *experiment_.histogram, seed, pool),
+                                  target, pool));
+  if (!sampler.empty()) {
+    const SamplerResult samples = run_sampler(run, sampler, *experiment_.samplers, seed, pool);
+    add_metrics(result, samples.metrics);
+    add_metrics(result, sample_metrics(samples.x, target, *experiment_.samplers, seed, pool));
+  }
+  return result;
+}
+
+RunPlan Reproduction::training_request(const Cell& cell) {
+  RunPlan training;
+  training.options = options(cell);
+  RunOptions& settings = training.options;
+  if (!settings.data.path.empty()) {
+    training.data =
+        load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
+    fit_model_to_data(settings.model, *training.data);
+  } else {
+    settings.model.features = make_target(settings.target)->features();
+  }
+  training.out = run_folder(cell);
+  training.report = false;
+  const RunFolder run{training.out};
+  const bool renew = request_.force && renewed_.insert(training.out).second;
+  const bool there = fs::exists(run.manifest());
+  if (there && !renew) {
+    if (write_options(read_run_options(run)) != write_options(settings))
+      fail<ConfigError>(
+          "{}: was made with other settings than this version's; --force trains it anew",
+          training.out);
+    // A run that ended before its first checkpoint has nothing to go on from.
+    training.resume = fs::exists(run.checkpoint());
+  }
+  training.force = there && !training.resume;
+  return training;
+}
+
+bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callbacks) {
+  clear();
+  check(true);
+  ReproductionStep step;
+  step.number = 0;
+  step.total =
+      experiment_.rows.size() * experiment_.columns.size() * static_cast<std::size_t>(seeds_);
+  const auto known = [&](const std::string& folder) {
+    return request_.force ? std::nullopt : load_result(folder);
+  };
+  for (step.seed = 1; step.seed <= seeds_; ++step.seed)
+    for (std::size_t row = 0; row < experiment_.rows.size(); ++row) {
+      step.row = experiment_.rows[row].name;
+      if (!experiment_.truth.empty()) {
+        const std::string folder = truth_folder(row, step.seed);
+        std::optional<RunResult> truth = known(folder);
+        if (!truth) save_result(folder, *(truth = judge_truth(row, step.seed, pool)));
+        results_.truths[row].push_back(std::move(*truth));
+      }
+      for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
+        ++step.number;
+        if (experiment_.columns[column].published_only) continue;
+        step.column = experiment_.columns[column].name;
+        const Cell cell{row, column, step.seed};
+        std::optional<RunResult> result = known(cell_folder(cell));
+        if (!result) {
+          if (callbacks.begins) callbacks.begins(step);
+          try {
+            const RunPlan training = training_request(cell);
+            const TrainingOutcome outcome =
+                callbacks.train ? callbacks.train(training) : run_training(training, pool);
+            if (outcome.reason == StopReason::kCallback) return false;
+            result = judge(cell, load_run(training.out), training.data, pool);
+          } catch (const NumericalError& error) {
+            if (callbacks.failed) callbacks.failed(step, error);
+            ++results_.failed;
+            continue;
+          }
+          save_result(cell_folder(cell), *result);
+        }
+        results_.runs[row][column].push_back(std::move(*result));
+      }
+    }
+  return true;
+}
+
+void Reproduction::load() {
+  clear();
+  check(false);
+  for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
+    for (std::int64_t seed = 1; seed <= seeds_; ++seed) {
+      if (auto truth = load_result(truth_folder(row, seed)))
+        results_.truths[row].push_back(std::move(*truth));
+      for (std::size_t column = 0; column < experiment_.columns.size(); ++column)
+        if (auto result = load_result(cell_folder({row, column, seed})))
+          results_.runs[row][column].push_back(std::move(*result));
+    }
+}
+
+std::optional<LoadedRun> Reproduction::first_run(std::size_t row, std::size_t column) const {
+  const Cell cell{row, column, 1};
+  if (!fs::exists(metrics_file(cell_folder(cell)))) return std::nullopt;
+  return load_run(run_folder(cell));
+}
+
+}  // namespace thalweg

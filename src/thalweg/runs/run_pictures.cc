@@ -1,0 +1,271 @@
+#include "thalweg/runs/run_pictures.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/table.h"
+#include "thalweg/runs/run_tables.h"
+#include "thalweg/sampling/flow_sampler.h"
+
+namespace thalweg {
+
+namespace {
+
+constexpr std::int64_t kSamples = 20000;
+
+std::vector<double> column_of(const std::vector<double>& rows, std::int64_t width,
+                              std::int64_t column) {
+  std::vector<double> result;
+  for (std::size_t i = static_cast<std::size_t>(column); i < rows.size();
+       i += static_cast<std::size_t>(width))
+    result.push_back(rows[i]);
+  return result;
+}
+
+/// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
+std::vector<double> reweighted_samples(const LoadedRun& run,
+                                       const std::shared_ptr<const Target>& target,
+                                       ThreadPool& pool) {
+  const WeightedSamples samples = weighted_samples(run, target, kSamples, 1, pool);
+  std::vector<double> cumulative = samples.log_weights();
+  const double largest = *std::max_element(cumulative.begin(), cumulative.end());
+  double sum = 0.0;
+  for (double& value : cumulative) value = sum += std::exp(value - largest);
+  const auto features = static_cast<std::ptrdiff_t>(target->features());
+  std::vector<double> result;
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    const double place = sum * (static_cast<double>(i) + 0.5) / kSamples;
+    const auto row = std::min<std::ptrdiff_t>(
+        std::lower_bound(cumulative.begin(), cumulative.end(), place) - cumulative.begin(),
+        kSamples - 1);
+    const auto from = samples.x.begin() + row * features;
+    result.insert(result.end(), from, from + features);
+  }
+  return result;
+}
+
+/// How the loss of an objective is read, on its axis.
+std::string loss_label(const std::string& objective) {
+  if (objective == "maximum_likelihood") return "negative log likelihood, nats";
+  if (objective == "reverse_kl") return "KL(model || target) - log integral, nats";
+  return "loss, nats";
+}
+
+/// Draws the pictures of one set of runs.
+class Pictures {
+ public:
+  Pictures(const std::vector<NamedRun>& runs, const std::optional<PreparedData>& data,
+           std::filesystem::path folder, ThreadPool& pool)
+      : runs_(runs), data_(data), folder_(std::move(folder)), pool_(pool) {
+    const LoadedRun& first = *runs.front().run;
+    features_ = first.model->flow().features();
+    for (const ColumnOptions& column : first.options.model.columns) columns_.push_back(column.name);
+    if (columns_.empty()) columns_ = default_names(features_);
+    gather_points(first);
+    const std::int64_t count = static_cast<std::int64_t>(points_.size()) / features_;
+    for (const NamedRun& each : runs)
+      samples_.push_back(FlowSampler(*each.run->model, pool, 1).next(count, context_));
+  }
+
+  std::vector<RunPicture> draw() {
+    add_losses();
+    if (features_ == 1) add_histograms();
+    if (features_ == 2) {
+      add_plane();
+      add_bases();
+    }
+    if (features_ > 2) add_pairs();
+    return std::move(pictures_);
+  }
+
+ private:
+  /// Points to set the runs' samples beside, and their name in words.
+  void gather_points(const LoadedRun& first) {
+    if (data_) {
+      const auto count = std::min<std::size_t>(kSamples, data_->train.size());
+      const std::span<const std::int64_t> rows = std::span(data_->train).first(count);
+      points_ = take_rows(data_->x, data_->features(), rows);
+      context_ = take_rows(data_->context, data_->context_features(), rows);
+      points_name_ = "data";
+      return;
+    }
+    const std::shared_ptr<const Target> target = make_target(first.options.target);
+    if (target->can_sample()) {
+      points_ = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
+      points_name_ = "exact samples";
+    } else {
+      points_ = reweighted_samples(first, target, pool_);
+      points_name_ = "reweighted samples";
+      reweighted_ = true;
+      if (target->half_width() > 0.0) half_width_ = target->half_width();
+    }
+  }
+
+  template <typename Plot>
+  void add(const Plot& plot, const std::string& name, std::string caption) {
+    const std::filesystem::path stem = folder_ / name;
+    write_plot(plot, stem);
+    pictures_.push_back({plot.title, std::move(caption), stem.string() + ".png"});
+  }
+
+  /// The interval that holds all but the outermost 0.2 % of a column's points on each side,
+  /// widened.
+  std::array<double, 2> plot_range(std::int64_t column) const {
+    std::vector<double> values = column_of(points_, features_, column);
+    std::sort(values.begin(), values.end());
+    const std::size_t cut = values.size() / 500;
+    const double low = values[cut], high = values[values.size() - 1 - cut];
+    const double margin = std::max(0.1 * (high - low), 1e-12 * std::max(std::abs(low), 1e-300));
+    return {std::min(low - margin, -half_width_), std::max(high + margin, half_width_)};
+  }
+
+  void add_losses() {
+    LineChart chart{.title = "Training", .x_label = "step"};
+    std::string caption = "The lower, the better";
+    bool validated = false, annealed = false;
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      const LoadedRun& run = *runs_[i].run;
+      if (run.manifest.steps == 0) continue;
+      const TrainingOptions& options = run.options.training;
+      const std::string label = loss_label(options.objective);
+      chart.y_label = chart.series.empty() || chart.y_label == label ? label : loss_label("");
+      annealed |= options.objective != "maximum_likelihood" && options.annealing_steps > 0;
+      const Table metrics = load_table(run.folder.metrics());
+      const auto column = [&](const char* name) {
+        const auto found = std::find(metrics.names.begin(), metrics.names.end(), name);
+        if (found == metrics.names.end())
+          fail<DataError>("{}: lacks column '{}'", run.folder.metrics(), name);
+        return column_of(metrics.values, metrics.columns(), found - metrics.names.begin());
+      };
+      const std::string prefix = runs_.size() > 1 ? runs_[i].name + ", " : "";
+      LineSeries training{.name = prefix + "training",
+                          .x = column("step"),
+                          .y = column("loss"),
+                          .style = LineStyle::kFaint,
+                          .colour = i};
+      LineSeries validation{.name = prefix + "validation", .colour = i};
+      const std::vector<double> values = column("validation_loss");
+      for (std::size_t row = 0; row < values.size(); ++row)
+        if (std::isfinite(values[row])) {
+          validation.x.push_back(training.x[row]);
+          validation.y.push_back(values[row]);
+        }
+      if (validation.x.empty()) training.style = LineStyle::kSolid;
+      chart.series.push_back(std::move(training));
+      if (validation.x.empty()) continue;
+      chart.series.push_back(std::move(validation));
+      validated = true;
+    }
+    if (chart.series.empty()) return;
+    if (annealed) caption += " once annealing is over; until then the target itself changes";
+    if (validated) caption += "; a gap between training and validation is overfitting";
+    add(chart, "losses", caption + ".");
+  }
+
+  void add_histograms() {
+    const std::array<double, 2> range = plot_range(0);
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      HistogramPlot plot{.title = runs_[i].name,
+                         .x_label = columns_[0],
+                         .data = points_,
+                         .model = samples_[i],
+                         .data_name = points_name_};
+      std::string caption = "Samples of the model beside " + words_of_points();
+      if (context_.empty()) {
+        for (int cell = 0; cell < 1000; ++cell)
+          plot.density_x.push_back(range[0] + (range[1] - range[0]) * (cell + 0.5) / 1000.0);
+        plot.density_y = model_density(*runs_[i].run, pool_)(plot.density_x);
+        caption += ", and its density as a line";
+      }
+      add(plot, fmt::format("histogram-{}", i), caption + ".");
+    }
+  }
+
+  void add_plane() {
+    ScatterPlot samples{.title = "Samples", .x_label = columns_[0], .y_label = columns_[1]};
+    samples.panels.push_back(plane_cloud(points_name_, points_));
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      samples.panels.push_back(plane_cloud(runs_[i].name, samples_[i]));
+    std::string drawn = "Points drawn from each, on equal axes";
+    if (reweighted_) drawn += "; those of the energy are the first model's, by their weights";
+    add(samples, "samples", drawn + ".");
+
+    HeatMapPlot densities{.title = "Densities",
+                          .x_label = columns_[0],
+                          .y_label = columns_[1],
+                          .x_range = plot_range(0),
+                          .y_range = plot_range(1)};
+    if (!data_) {
+      const RunOptions& options = runs_.front().run->options;
+      add_target_density(densities, source_name(options), make_target(options.target), pool_);
+    }
+    add_model_densities(densities, runs_, pool_);
+    std::string caption = "The same colours mean the same density.";
+    if (densities.colour_range)
+      caption += " The scale ends a little above the target's largest density.";
+    if (!context_.empty())
+      caption += runs_.front().run->model->classes().empty()
+                     ? " The condition has its mean."
+                     : " A class-conditional base stands at its first class.";
+    if (std::any_of(densities.panels.begin(), densities.panels.end(), [](const Grid& grid) {
+          return !std::all_of(grid.values.begin(), grid.values.end(),
+                              [](double value) { return std::isfinite(value); });
+        }))
+      caption += " Grey: so far off that the flow's latent point overflows.";
+    add(densities, "densities", std::move(caption));
+  }
+
+  /// What resampled bases have learnt to accept, in the latent plane.
+  void add_bases() {
+    const HeatMapPlot acceptance = acceptance_maps(runs_, pool_);
+    if (acceptance.panels.empty()) return;
+    add(acceptance, "acceptance",
+        "The probability with which a draw of the proposal at z is accepted.");
+    std::vector<NamedRun> resampled;
+    for (const NamedRun& each : runs_)
+      if (each.run->model->resampled() != nullptr) resampled.push_back(each);
+    add(base_maps(resampled, pool_), "base",
+        fmt::format("The density that comes of it, which the flow then bends into {}.",
+                    data_ ? "that of the data" : "the target's"));
+  }
+
+  void add_pairs() {
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      const PairPlot plot{.title = runs_[i].name,
+                          .columns = columns_,
+                          .data = points_,
+                          .model = samples_[i],
+                          .data_name = points_name_};
+      add(plot, fmt::format("pairs-{}", i),
+          fmt::format("Below the diagonal {}, above it samples of the model{}.", words_of_points(),
+                      features_ > 6 ? "; the first six columns" : ""));
+    }
+  }
+
+  std::string words_of_points() const { return data_ ? "the data" : points_name_; }
+
+  const std::vector<NamedRun>& runs_;
+  const std::optional<PreparedData>& data_;
+  std::filesystem::path folder_;
+  ThreadPool& pool_;
+  std::int64_t features_ = 0;
+  std::vector<std::string> columns_;
+  std::string points_name_;
+  bool reweighted_ = false;                   // the points are a model's own
+  double half_width_ = -INFINITY;             // the pictures show at least this far from 0
+  std::vector<double> points_, context_;      // of the data or the target, with their conditions
+  std::vector<std::vector<double>> samples_;  // of each run
+  std::vector<RunPicture> pictures_;
+};
+
+}  // namespace
+
+std::vector<RunPicture> draw_run_pictures(const std::vector<NamedRun>& runs,
+                                          const std::optional<PreparedData>& data,
+                                          const std::filesystem::path& folder, ThreadPool& pool) {
+  return Pictures(runs, data, folder, pool).draw();
+}
+
+}  // namespace thalweg

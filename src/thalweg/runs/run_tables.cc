@@ -1,0 +1,117 @@
+#include "thalweg/runs/run_tables.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "thalweg/core/error.h"
+#include "thalweg/report/progress.h"
+
+namespace thalweg {
+
+namespace {
+
+/// What the metrics of a group say; groups stand in this order.
+struct GroupCaption {
+  const char* group;
+  const char* caption;
+};
+constexpr GroupCaption kGroups[] = {
+    {"fit", "Fit; log likelihoods are means over held-out points, in nats."},
+    {"weights", "Samples of the model, weighted to the target."},
+    {"samples", "Samples of the model beside exact ones."},
+    {"grid", "The density on a grid."},
+    {"", ""},
+};
+
+const Metric* find_metric(const std::vector<Metric>& metrics, const std::string& name) {
+  const auto found = std::find_if(metrics.begin(), metrics.end(),
+                                  [&](const Metric& metric) { return metric.name == name; });
+  return found == metrics.end() ? nullptr : &*found;
+}
+
+std::string metric_cell(const Metric* metric) {
+  if (metric == nullptr) return "-";
+  if (metric->error > 0.0) return fmt::format("{:.4f} \u00b1 {:.4f}", metric->value, metric->error);
+  return fmt::format("{:.{}f}", metric->value, std::min(metric->decimals, 4));
+}
+
+/// Of all runs, each name once, in the order in which they come.
+std::vector<const Metric*> distinct_metrics(const std::vector<std::vector<Metric>>& metrics) {
+  std::vector<const Metric*> distinct;
+  for (const std::vector<Metric>& of_run : metrics)
+    for (const Metric& metric : of_run)
+      if (std::none_of(distinct.begin(), distinct.end(),
+                       [&](const Metric* known) { return known->name == metric.name; }))
+        distinct.push_back(&metric);
+  return distinct;
+}
+
+}  // namespace
+
+std::string source_name(const RunOptions& options) {
+  const TargetOptions& target = options.target;
+  const auto file = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  if (!options.data.path.empty()) return file(options.data.path);
+  if (!target.image.empty()) return file(target.image);
+  if (!target.energy_library.empty()) return file(target.energy_library);
+  std::string name = target.name.empty() ? target.energy : target.name;
+  if (!target.name.empty()) std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string learnt_from(const RunOptions& options) {
+  const std::string& objective = options.training.objective;
+  const std::string name = source_name(options);
+  if (objective == "reverse_kl")
+    return (options.target.energy.empty() ? "the energy of " : "the energy ") + name;
+  const bool table = !options.data.path.empty();
+  std::string text = (table ? "the points of " : "samples of ") + name;
+  if (objective == "mixed") text += table ? " and an energy" : " and its energy";
+  return text;
+}
+
+std::vector<TextTable> metrics_tables(const std::vector<std::string>& names,
+                                      const std::vector<std::vector<Metric>>& metrics) {
+  const std::vector<const Metric*> all = distinct_metrics(metrics);
+  std::vector<TextTable> tables;
+  for (const auto& [group, caption] : kGroups) {
+    TextTable table{.caption = caption, .header = {"metric"}};
+    table.header.insert(table.header.end(), names.begin(), names.end());
+    for (const Metric* metric : all) {
+      if (metric->group != group) continue;
+      std::vector<std::string>& row = table.rows.emplace_back(1, metric->label);
+      for (const std::vector<Metric>& of_run : metrics)
+        row.push_back(metric_cell(find_metric(of_run, metric->name)));
+    }
+    if (!table.rows.empty()) tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+TextTable settings_table(const std::vector<NamedRun>& runs) {
+  TextTable table;
+  table.caption = "Settings in short; config.toml in each run's folder has all.";
+  table.header = {"setting"};
+  table.rows = {{"learnt from"}, {"flow"},          {"base"}, {"parameters"}, {"steps"},
+                {"batch"},       {"training time"}, {"seed"}, {"status"}};
+  for (const auto& [name, run] : runs) {
+    const RunOptions& options = run->options;
+    table.header.push_back(name);
+    const std::string cells[] = {
+        learnt_from(options),
+        fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),
+        options.model.base.kind,
+        format_count(run->model->parameters().trainable_count()),
+        format_count(run->manifest.steps),
+        format_count(options.training.batch_size),
+        format_duration(run->manifest.seconds),
+        fmt::format("{}", options.training.seed),
+        run->manifest.status};
+    for (std::size_t row = 0; row < table.rows.size(); ++row) table.rows[row].push_back(cells[row]);
+  }
+  return table;
+}
+
+}  // namespace thalweg
