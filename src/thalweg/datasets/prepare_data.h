@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "thalweg/datasets/column.h"
+#include "thalweg/datasets/even_spacing.h"
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/datasets/row_split.h"
 #include "thalweg/io/table.h"
 
 namespace thalweg {
@@ -46,12 +48,6 @@ struct PreparedData {
   }
 };
 
-/// How many of a table's last rows have a purpose already: first those to validate on, then those
-/// to test on. For a purpose without rows here, a share of the other rows is drawn.
-struct GivenRows {
-  std::int64_t validation = 0, test = 0;
-};
-
 /// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError
 /// for unknown columns and unreadable bounds.
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options);
@@ -70,14 +66,5 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 /// and prepare_data; DataError if the files have other columns than the first; ConfigError for
 /// drop_duplicates beside given rows.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
-
-/// Rows of `matrix` (any number x `width`) with the given numbers.
-std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
-                              std::span<const std::int64_t> rows);
-
-/// Adds uniform noise on [0, step) to the evenly spaced columns of `x`, rows x columns: the same
-/// for the same seed and row.
-void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
-                std::uint64_t seed);
 
 }  // namespace thalweg
