@@ -1,15 +1,20 @@
 #include "thalweg/datasets/column_bounds.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_names.h"
 
 namespace thalweg {
 
-void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
-                 const char* key, bool periodic) {
+namespace {
+
+/// Bounds by entries of the setting `key`, or periods where `periodic`; adds to `named` whose.
+void read_entries(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
+                  const char* key, bool periodic, std::set<std::string>& named) {
   std::vector<std::string> names;
   names.reserve(columns.size());
   for (const ColumnOptions& column : columns) names.push_back(column.name);
@@ -19,9 +24,15 @@ void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::str
                         periodic ? "phi=-180:180" : "x0=0: or x1=0:1");
     };
     const auto number = [&](std::string_view text, double otherwise) {
+      text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+      while (text.ends_with(' ')) text.remove_suffix(1);
       if (text.empty()) return otherwise;
+      if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
       double value = 0.0;
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error == std::errc::result_out_of_range)
+        fail<ConfigError>("{}: '{}': {} is beyond the range of double; leave it empty for no bound",
+                          key, entry, text);
       if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
         unreadable();
       return value;
@@ -30,6 +41,9 @@ void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::str
     const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
     if (equals == std::string::npos || colon == std::string::npos) unreadable();
     ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), key)];
+    if (!named.insert(column.name).second)
+      fail<ConfigError>("{}: '{}': column '{}' is given bounds twice; give both ends in one entry",
+                        key, entry, column.name);
     const std::string_view text = entry;
     column.lower = number(text.substr(equals + 1, colon - equals - 1), -INFINITY);
     column.upper = number(text.substr(colon + 1), INFINITY);
@@ -38,6 +52,15 @@ void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::str
       fail<ConfigError>("{}: '{}': the lower bound must be below the upper one", key, entry);
     if (periodic && !std::isfinite(column.upper - column.lower)) unreadable();
   }
+}
+
+}  // namespace
+
+void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds,
+                 const std::vector<std::string>& periods) {
+  std::set<std::string> named;
+  read_entries(columns, bounds, "data.bounds", false, named);
+  read_entries(columns, periods, "data.periodic", true, named);
 }
 
 double unbounded(double value, const ColumnOptions& column) {

@@ -9,11 +9,11 @@
 
 namespace thalweg {
 
-/// Sets bounds by entries "name=lower:upper" (either side may be empty), or periods where
-/// `periodic`. `key` is the setting's name. Throws ConfigError for unknown columns and unreadable
-/// entries.
-void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
-                 const char* key, bool periodic);
+/// Sets bounds by entries "name=lower:upper" (either side may be empty) of data.bounds, and periods
+/// by those of data.periodic. Throws ConfigError for unknown columns, unreadable entries and
+/// columns that are named twice.
+void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds,
+                 const std::vector<std::string>& periods);
 
 /// Throws DataError, with row (from 1) and column, for values beyond the bounds of their column or
 /// on one. Moves the upper bound of an evenly spaced column to where its last gap ends.

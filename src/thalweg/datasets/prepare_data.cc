@@ -3,12 +3,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/rounding.h"
 #include "thalweg/datasets/standardisation.h"
 
 namespace thalweg {
@@ -18,11 +21,83 @@ namespace {
 /// Fewer rows cannot be split and standardised sensibly.
 constexpr std::int64_t kFewestRows = 20;
 
+/// What a square in double leaves room for.
+constexpr double kLargestValue = 1e150;
+
+void check_values(const std::string& column, const std::vector<double>& values) {
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const double value = values[row];
+    if (!std::isfinite(value))
+      fail<DataError>(
+          "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+          "fill the value in",
+          row + 1, column, value);
+    if (std::abs(value) > kLargestValue)
+      fail<DataError>(
+          "row {}, column '{}': the value {} is too large to standardise in double; expected at "
+          "most {} in magnitude: rescale the column",
+          row + 1, column, value, kLargestValue);
+  }
+}
+
+/// Takes columns with one value in all rows out of `chosen` and `given`, or throws DataError unless
+/// `drop`.
+void leave_out_constant(const Table& table, bool drop, std::vector<std::size_t>& chosen,
+                        std::vector<std::size_t>& given, std::vector<std::string>& notes) {
+  struct Constant {
+    std::string name;
+    double value;
+    std::ptrdiff_t others;  ///< rows that hold it but for rounding
+  };
+  std::vector<Constant> constant;
+  for (auto* columns : {&chosen, &given})
+    std::erase_if(*columns, [&](std::size_t column) {
+      const std::string& name = table.names[column];
+      const std::vector<double> values = take_column(table.values, table.names.size(), column);
+      check_values(name, values);
+      if (!is_constant(values, table.rounding())) return false;
+      const auto equal = std::count(values.begin(), values.end(), values.front());
+      constant.push_back({name, values.front(), std::ssize(values) - equal});
+      return true;
+    });
+  for (const Constant& column : constant) {
+    const std::string what = fmt::format(
+        "column '{}' has a single value, {}{}", column.name, column.value,
+        column.others == 0 ? "" : fmt::format(" (but for rounding in {} rows)", column.others));
+    if (!drop)
+      fail<DataError>(
+          "{}, and so nothing to learn; leave it out with --drop-constant (data.drop_constant = "
+          "true){}",
+          what,
+          constant.size() == 1 ? "" : fmt::format(", as {} other columns", constant.size() - 1));
+    notes.push_back(what + ", and is left out");
+  }
+}
+
+/// Refuses a column, `width` of which `matrix` has, that varies only where nothing is learnt.
+void require_variation(const ColumnOptions& column, std::span<const double> matrix,
+                       std::size_t width, std::size_t number, const PreparedData& data,
+                       double rounding) {
+  const auto values_of = [&](const std::vector<std::int64_t>& rows) {
+    return take_column(take_rows(matrix, static_cast<std::int64_t>(width), rows), width, number);
+  };
+  const std::vector<double> train = values_of(data.train);
+  if (!is_constant(train, rounding)) return;
+  std::int64_t others = 0;
+  for (const auto* rows : {&data.validation, &data.test})
+    for (const double value : values_of(*rows))
+      others += !is_constant(std::array{train.front(), value}, rounding);
+  fail<DataError>(
+      "column '{}' has a single value, {}, in all {} rows to train on, and others in {} of the {} "
+      "rows to validate and test on alone, so that they cannot be learnt; name columns without it "
+      "(--columns, --condition), add rows to train on in which it varies, or draw others (--seed)",
+      column.name, train.front(), train.size(), others, data.validation.size() + data.test.size());
+}
+
 }  // namespace
 
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options) {
-  read_bounds(columns, options.bounds, "data.bounds", false);
-  read_bounds(columns, options.periodic, "data.periodic", true);
+  read_bounds(columns, options.bounds, options.periodic);
 }
 
 PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
@@ -52,40 +127,10 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
   column_numbers(names, options.integers, "data.integers");
 
   PreparedData data;
-  std::vector<std::string> constant;
-  const auto keep_column = [&](std::size_t column) {
-    const double first = rows > 0 ? values[column] : 0.0;
-    bool varies = false;
-    for (std::size_t row = 0; row < rows; ++row) {
-      const double value = values[row * width + column];
-      if (!std::isfinite(value))
-        fail<DataError>(
-            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
-            "fill the value in",
-            row + 1, names[column], value);
-      if (std::abs(value) > 1e30)
-        fail<DataError>(
-            "row {}, column '{}': the value {} is too large for single precision; rescale the "
-            "column",
-            row + 1, names[column], value);
-      varies = varies || value != first;
-    }
-    if (!varies) constant.push_back(names[column]);
-    return varies;
-  };
   if (rows < static_cast<std::size_t>(kFewestRows))
     fail<DataError>("the data have {} rows; expected at least {} to learn from", rows, kFewestRows);
-  std::erase_if(chosen, [&](std::size_t column) { return !keep_column(column); });
   auto given = condition;
-  std::erase_if(given, [&](std::size_t column) { return !keep_column(column); });
-  for (const std::string& name : constant) {
-    if (!options.drop_constant)
-      fail<DataError>(
-          "column '{}' has a single value and so no density; leave it out with "
-          "--drop-constant (data.drop_constant = true){}",
-          name, constant.size() == 1 ? "" : fmt::format(", as {} others", constant.size() - 1));
-    data.notes.push_back(fmt::format("column '{}' has a single value and is left out", name));
-  }
+  leave_out_constant(table, options.drop_constant, chosen, given, data.notes);
   if (chosen.empty()) fail<DataError>("the data have no column to model");
 
   for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
@@ -141,6 +186,12 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
   data.train = std::move(split.train);
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
+  for (std::size_t column = 0; column < data.columns.size(); ++column)
+    require_variation(data.columns[column], data.x, data.columns.size(), column, data,
+                      table.rounding());
+  for (std::size_t column = 0; column < data.context_columns.size(); ++column)
+    require_variation(data.context_columns[column], data.context, data.context_columns.size(),
+                      column, data, table.rounding());
   std::vector<double> train = take_rows(data.x, data.features(), data.train);
   dequantise(train, data.columns, seed);
   for (std::size_t column = 0; column < data.columns.size(); ++column)
@@ -176,6 +227,7 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
       fail<DataError>(
           "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
           path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
+    table.single_precision = table.single_precision || more.single_precision;
     table.values.insert(table.values.end(), more.values.begin(), more.values.end());
     table.rows += more.rows;
     return more.rows;

@@ -52,11 +52,12 @@ struct PreparedData {
 /// for unknown columns and unreadable bounds.
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options);
 
-/// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
-/// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
-/// column after noise and bounds. Throws ConfigError
-/// for unknown columns and unreadable bounds; DataError, with row (from 1) and column, for values
-/// that cannot be used, constant columns and too few rows.
+/// Chooses columns by name, checks that values are finite, at most 1e150 and inside of declared
+/// bounds, finds columns of evenly spaced values, splits the rows by `seed`, and measures mean and
+/// scale of each column after noise and bounds. Throws ConfigError for unknown columns and
+/// unreadable bounds; DataError, with row (from 1) and column, for values that cannot be used,
+/// columns that are constant but for rounding (of table.rounding()) in all rows or in those to
+/// train on, and too few rows.
 PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given = {});
 

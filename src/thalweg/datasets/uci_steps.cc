@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/datasets/rounding.h"
 
 namespace thalweg::uci {
 
@@ -42,7 +45,9 @@ std::vector<MeanAndDeviation> measure(const Table& table, std::int64_t rows, int
       squares += offset * offset;
     }
     const double deviation = std::sqrt(squares / static_cast<double>(rows - lost));
-    if (!std::isfinite(deviation) || deviation <= 0.0)
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    if (!std::isfinite(deviation) ||
+        is_constant(std::span(values).first(static_cast<std::size_t>(rows)), table.rounding()))
       fail<DataError>("column '{}': its standard deviation is {}; expected values that vary",
                       table.names[column], deviation);
     result[column] = {mean, deviation};
