@@ -138,7 +138,18 @@ TEST(PrepareData, FindsEvenlySpacedColumns) {
   options.integers = {"b"};
   EXPECT_EQ(prepare_data(named(tens), options, 1).columns[1].step, 1.0);
   options.integers = {"a"};
-  EXPECT_THROW(prepare_data(named(tens), options, 1), DataError);
+  const auto declared = [&](const std::vector<double>& values) {
+    return message_of<DataError>([&] { prepare_data(named(values), options, 1); });
+  };
+  std::vector<double> halves = tens;
+  for (std::size_t row = 0; row < 1000; ++row) halves[2 * row] = row == 3 ? 0.5 : double(row);
+  EXPECT_EQ(declared(halves),
+            "row 4, column 'a': the column is declared an integer but holds 0.5, which is not "
+            "whole: leave it out of data.integers");
+  halves[2 * 3] = 1e16;
+  EXPECT_EQ(declared(halves),
+            "row 4, column 'a': the column is declared an integer but holds 1e+16, which is beyond "
+            "2^53, where double does not hold every whole number: leave it out of data.integers");
 }
 
 /// What prepare_data() makes of a second column in 1000 rows.
@@ -148,6 +159,55 @@ ColumnOptions column_of(const std::function<double(std::size_t)>& second, bool s
   if (single)
     for (double& value : points.values) value = static_cast<double>(static_cast<float>(value));
   return prepare_data(points, {}, 1).columns[1];
+}
+
+TEST(PrepareData, FindsWholeNumbersUpToWhatDoubleHolds) {
+  // Beyond 2^24, where single precision would lose every other number, and dates, whose months end.
+  const double odd[] = {123456001.0, 20210131.0, 1e15 + 1.0, 9007199240000000.0};
+  for (const double first : odd) {
+    const ColumnOptions column =
+        column_of([&](std::size_t row) { return first + static_cast<double>(7 * row * row); });
+    EXPECT_TRUE(column.integer) << first;
+    EXPECT_EQ(column.step, 7.0) << first;
+    EXPECT_EQ(column.origin, first);
+  }
+  // A step far below 1e-5 of the values, and more than a million steps.
+  ColumnOptions column = column_of(
+      [](std::size_t row) { return 123456000.0 + 10.0 * static_cast<double>(row * row * row); });
+  EXPECT_TRUE(column.integer);
+  EXPECT_EQ(column.step, 10.0);
+  // Large floats are whole by rounding alone.
+  EXPECT_FALSE(column_of([](std::size_t row) { return 1e20 * root(row); }).integer);
+  EXPECT_FALSE(column_of([](std::size_t row) { return 1e16 + 1e14 * root(row); }).integer);
+  EXPECT_FALSE(column_of([](std::size_t row) { return 3e7 * (1.0 + root(row)); }, true).integer);
+  EXPECT_TRUE(column_of([](std::size_t row) { return 16777216.0 - double(row); }, true).integer);
+}
+
+TEST(PrepareData, FindsStepsByThePrecisionOfTheData) {
+  // 4096 a second in GPS time: a step of 2e-13 of the values, which double holds exactly.
+  ColumnOptions column =
+      column_of([](std::size_t row) { return 1126259462.0 + double(row % 97) / 4096.0; });
+  EXPECT_TRUE(column.integer);
+  EXPECT_EQ(column.step, 1.0 / 4096.0);
+  // Prices.
+  column = column_of([](std::size_t row) { return double(123456 + row * row % 89) / 100.0; });
+  EXPECT_TRUE(column.integer);
+  EXPECT_NEAR(column.step, 0.01, 1e-9);
+  // 0.1 k beside its decimal: two values that differ by rounding are one.
+  column = column_of([](std::size_t row) {
+    const auto k = double(row % 37);
+    return row % 2 == 0 ? 0.1 * k : k / 10.0;
+  });
+  EXPECT_TRUE(column.integer);
+  EXPECT_NEAR(column.step, 0.1, 1e-12);
+  // What is left of uneven values by single precision is a grid, too: that of its rounding,
+  // 2^-14 here. A file may say it is single, or all its values may be floats.
+  const auto rounded = [](std::size_t row) {
+    return static_cast<double>(static_cast<float>(1000.0 + 0.001 * root(row % 150)));
+  };
+  EXPECT_FALSE(column_of(rounded, true).integer);
+  EXPECT_FALSE(column_of(rounded, false).integer);
+  EXPECT_TRUE(column_of([](std::size_t row) { return 0.1 * double(row % 150); }, true).integer);
 }
 
 TEST(PrepareData, RefusesWhatIsConstantButForRounding) {
@@ -201,6 +261,7 @@ TEST(PrepareData, RefusesWhatIsConstantButForRounding) {
   };
   EXPECT_EQ(message_of<DataError>([&] { column_of(warm(0x1p-15), true); }).substr(0, 44),
             "column 'b' has a single value, 300 (but for ");
+  EXPECT_NEAR(column_of(warm(0.1), true).step, 0.1, 1e-4);
 }
 
 TEST(PrepareData, StandardisesAllSizesThatDoubleHolds) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,10 +10,12 @@
 namespace thalweg {
 
 /// Decides whether a column is evenly spaced, and with what origin and step. `declared`: it holds
-/// whole numbers by a setting, DataError if it does not; else it is looked for if `find`. Adds a
+/// whole numbers by a setting, DataError if it does not; else it is looked for if `find`. Whole
+/// numbers are evenly spaced by their greatest common divisor; others if they repeat and are
+/// multiples of a step that stands out of `rounding`, the largest relative error of a value. Adds a
 /// note on a value that is common.
 void find_spacing(ColumnOptions& column, std::vector<double> values, bool declared, bool find,
-                  std::vector<std::string>& notes);
+                  double rounding, std::vector<std::string>& notes);
 
 /// Adds uniform noise on [0, step) to the evenly spaced columns of `x`, rows x columns: the same
 /// for the same seed and row.

@@ -140,7 +140,8 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
     const std::vector<double> of_column = take_column(values, width, chosen[column]);
     const bool declared = std::find(options.integers.begin(), options.integers.end(),
                                     data.columns[column].name) != options.integers.end();
-    find_spacing(data.columns[column], of_column, declared, options.find_integers, data.notes);
+    find_spacing(data.columns[column], of_column, declared, options.find_integers, table.rounding(),
+                 data.notes);
     check_bounds(data.columns[column], of_column);
   }
 
