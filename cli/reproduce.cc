@@ -11,7 +11,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/atomic_file.h"
-#include "thalweg/io/input_file.h"
+#include "thalweg/io/json_file.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/gnuplot.h"
 #include "thalweg/report/html.h"
@@ -180,21 +180,13 @@ class Reproduction {
     const std::string file = path + "/metrics.json";
     if (!fs::exists(file)) return std::nullopt;
     RunResult result;
-    try {
-      const auto json = nlohmann::json::parse(read_file(file));
-      result.seed = json.at("seed");
-      result.steps = json.at("steps");
-      result.seconds = json.at("seconds");
-      for (const auto& entry : json.at("metrics")) {
-        const auto number = [&](const char* key) {
-          return entry.at(key).is_number() ? entry.at(key).get<double>() : NAN;
-        };
-        result.metrics.push_back(
-            {entry.at("name"), entry.at("label"), number("value"), number("error")});
-      }
-    } catch (const nlohmann::json::exception&) {
-      fail<DataError>("{}: damaged; delete it, and it is made anew", file);
-    }
+    const JsonObject json = read_json_file(file, "delete it, and it is made anew");
+    result.seed = json.whole("seed");
+    result.steps = json.whole("steps");
+    result.seconds = json.number("seconds");
+    for (const JsonObject& entry : json.objects("metrics"))
+      result.metrics.push_back({entry.text("name"), entry.text("label"),
+                                entry.number_or_nan("value"), entry.number_or_nan("error")});
     return result;
   }
 

@@ -6,6 +6,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/io/json_file.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
 
@@ -13,7 +14,12 @@ namespace thalweg {
 
 namespace {
 
-void check_format(const std::string& path, int format) {
+void check_format(const std::string& path, std::int64_t format) {
+  if (format < 1)
+    fail<DataError>(
+        "{}: damaged: expected a format from 1 to {}, got {}; copy the run's folder "
+        "again, or train anew",
+        path, kRunFormat, format);
   if (format > kRunFormat)
     fail<DataError>(
         "{}: written by a newer version of thalweg (format {}, this one reads up to {}); update "
@@ -45,22 +51,19 @@ void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
 RunManifest read_manifest(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.manifest()))
     fail<DataError>("{}: expected the folder of a run, but it has no manifest.json", folder.path);
-  const std::string text = read_file(folder.manifest());
+  const JsonObject json =
+      read_json_file(folder.manifest(), "copy the run's folder again, or train anew");
   RunManifest manifest;
-  try {
-    const auto json = nlohmann::json::parse(text);
-    manifest.format = json.at("format");
-    check_format(folder.manifest(), manifest.format);
-    manifest.program = json.at("program");
-    manifest.status = json.at("status");
-    manifest.seed = json.at("seed");
-    manifest.steps = json.at("steps");
-    manifest.seconds = json.at("seconds");
-    manifest.data_hash = json.at("data_hash");
-    manifest.model_hash = json.at("model_hash");
-  } catch (const nlohmann::json::exception& error) {
-    fail<DataError>("{}: damaged: {}", folder.manifest(), error.what());
-  }
+  const std::int64_t format = json.whole("format");
+  check_format(folder.manifest(), format);
+  manifest.format = static_cast<int>(format);
+  manifest.program = json.text("program");
+  manifest.status = json.text("status");
+  manifest.seed = json.whole("seed");
+  manifest.steps = json.whole("steps");
+  manifest.seconds = json.number("seconds");
+  manifest.data_hash = json.text("data_hash");
+  manifest.model_hash = json.text("model_hash");
   return manifest;
 }
 

@@ -10,6 +10,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/runs/toml_text.h"
 
 namespace thalweg {
 
@@ -270,16 +271,6 @@ void read_table(RunOptions& options, const toml::table& table, const std::string
     } else {
       unknown_key(option_keys(), path, line_of(source, node));
     }
-  }
-}
-
-toml::table parse(std::string_view text, const std::string& source) {
-  try {
-    return toml::parse(text, source);
-  } catch (const toml::parse_error& error) {
-    std::string what(error.description());
-    std::replace(what.begin(), what.end(), '\n', ' ');
-    fail<ConfigError>("{}:{}: this is not TOML: {}", source, error.source().begin.line, what);
   }
 }
 
@@ -590,7 +581,7 @@ const std::vector<OptionKey>& option_keys() {
 }
 
 void read_options(RunOptions& options, std::string_view text, const std::string& source) {
-  read_table(options, parse(text, source), "", source);
+  read_table(options, parse_toml(text, source), "", source);
 }
 
 void set_option(RunOptions& options, std::string_view assignment) {
