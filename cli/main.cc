@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -123,6 +124,9 @@ int main(int count, char** values) {
     return report_error(kDataError, error.what());
   } catch (const NumericalError& error) {
     return report_error(kNumericalError, error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report_error(kDataError, fmt::format("{}: {}; check the name and its permissions",
+                                                error.path1().string(), error.code().message()));
   } catch (const std::bad_alloc&) {
     return report_error(kDataError, "memory ran out; use fewer rows, or a smaller model");
   } catch (const std::exception& error) {

@@ -445,6 +445,11 @@ TEST(Classes, NameTheirContext) {
   EXPECT_EQ(std::vector<double>(found[0].begin(), found[0].begin() + 6),
             (std::vector<double>{0, 0, 1, 1, 0, 0}));
   EXPECT_TRUE(std::isnan(found[0][6]));
+  // Neighbours among large numbers are classes of their own.
+  const std::vector<double> ids = {100000.0, 100001.0, std::nextafter(100001.0, 1e6)};
+  const ClassTable numbered(1, ids);
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    EXPECT_EQ(numbered.find(std::vector<double>{ids[i]}), static_cast<std::int64_t>(i));
   EXPECT_THROW(ClassTable(2, {1.0}), ConfigError);
   EXPECT_THROW(ClassTable(1, {1.0, 2.0, 1.0}), ConfigError);
   EXPECT_THROW(ClassTable(1, {NAN}), ConfigError);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
@@ -101,7 +102,7 @@ TEST(ReadCsv, NamesLineAndColumnOfBadFields) {
   for (const std::string bad : {"1e400", "0x10", "+-1", "1 2", "--1", "1f", "\x1b[31m"}) {
     expect_parts(error_of("a,b\n1," + bad + "\n"), {"line 2", "'b'", "expected a number"});
   }
-  EXPECT_EQ(error_of("a,b\n1,\x1b[31m\n").find('\x1b'), std::string::npos);
+  expect_parts(error_of("a,b\n1,\x1b[31m\n"), {"expected a number, got '?[31m'"});
   // A first row beyond the range of double is data, not names.
   for (const std::string number : {"1e400", "-1e400", "+1e400", "1e-400"}) {
     expect_parts(error_of("2," + number + "\n3,4\n"), {"line 1", "'x1'", "'" + number + "'"});
@@ -162,13 +163,13 @@ TEST(CsvWriter, WritesWhatReadsBackToTheSameBits) {
   const Values rows = {0.1, 1.0 / 3.0, -0.0,       1e300, 5e-324,
                        1,   kInfinity, -kInfinity, 1e22,  123456789};
   for (const char separator : {',', '\t'}) {
-    const std::string path = folder.path("w.csv");
+    const std::string path = folder.path(separator == ',' ? "w.csv" : "w.tsv");
     CsvWriter writer(path, names, FloatType::kFloat64, separator);
     writer.append(rows);
     writer.append({});
     writer.append(std::span(rows).first(5));
     EXPECT_THROW(writer.append(std::span(rows).first(4)), ShapeError);
-    EXPECT_TRUE(read_bytes(path).empty() || separator == '\t');
+    EXPECT_FALSE(std::filesystem::exists(path));  // before finish()
     writer.finish();
     const Table table = read_csv(path);
     EXPECT_EQ(table.names, names);

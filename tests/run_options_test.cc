@@ -75,8 +75,14 @@ TEST(RunOptions, NamesWhatItExpected) {
             "[64, 64], got [ 32, 'x' ]");
   EXPECT_EQ(message_of_text("columns = 3\n"),
             "config.toml:1: columns: expected tables, each as [[columns]]");
-  EXPECT_NE(message_of_text("seed = 1\nflow = [\n").find("this is not TOML"), std::string::npos);
-  EXPECT_EQ(message_of_text("seed = 1\nseed = \n").substr(0, 14), "config.toml:2:");
+  const std::string expected =
+      "; expected key = value, [section] or # comment, each key once, texts in quotes, lists and "
+      "tables closed";
+  for (const auto& [text, place] :
+       {std::pair{"seed = 1\nflow = [\n", "config.toml:2: this is not TOML: 'flow = ['"},
+        {"seed = 1\nseed = 2\n", "config.toml:2: this is not TOML: 'seed = 2'"},
+        {"seed = 1\nseed\n", "config.toml:2: this is not TOML: 'seed'"}})
+    EXPECT_EQ(message_of_text(text), place + expected) << text;
 }
 
 TEST(RunOptions, SetsSingleKeys) {

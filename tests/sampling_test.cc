@@ -266,6 +266,26 @@ ModelOptions class_model(const std::string& conditional) {
   return options;
 }
 
+TEST(ClassConditional, NamesAConditionThatIsNoClass) {
+  ModelOptions options = class_model("both");
+  options.base.classes = {100000.0, 100001.0};
+  options.context_columns = {{.name = "id", .mean = 100000.5, .scale = 0.5}};
+  const auto model = disturbed_model(options);
+  ThreadPool pool(1);
+  DensityEvaluator density(*model, pool);
+  const std::vector<double> x(2 * static_cast<std::size_t>(options.features), 0.3);
+  const std::vector<double> both = density.log_prob(x, std::vector<double>{100000.0, 100001.0});
+  EXPECT_GT(std::abs(both[0] - both[1]), 1e-3);
+  try {
+    density.log_prob(x, std::vector<double>{100000.0, 100000.25});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_STREQ(error.what(),
+                 "log_prob: row 2 of the condition, id = 100000.25, is none of the 2 classes that "
+                 "the model was trained with; give their very values");
+  }
+}
+
 TEST(ClassConditional, SamplesOfEachClassFollowItsDensity) {
   // The mean log density of samples of a class against its own mean over the other class' samples,
   // reweighted: both are means over the class' density. The deviations are a few units; 5 standard

@@ -82,6 +82,7 @@ TEST(SaveTable, ReadsBackTheSame) {
   EXPECT_EQ(read_bytes(folder.path("t.tsv")), "a\tb\n0.1\t2\n-3e-09\t4\n5\t6\n");
   save_table(folder.path("t.npy"), table, FloatType::kFloat32);
   EXPECT_TRUE(load_table(folder.path("t.npy")).single_precision);
+  EXPECT_EQ(load_table(folder.path("t.npy")).rounding(), 0x1p-24);
   EXPECT_THROW(save_table(folder.path("t.pdf"), table), DataError);
   EXPECT_THROW(save_table(folder.path("t.npy[0]"), table), DataError);
   EXPECT_EQ(folder.names().size(), 4U);

@@ -1,5 +1,7 @@
 #include "thalweg/bases/classes.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -24,8 +26,8 @@ ClassTable::ClassTable(std::int64_t context_features, std::vector<double> values
     if (!std::isfinite(value)) fail<ConfigError>("classes: expected finite values, got {}", value);
   for (std::int64_t number = 0; number < count(); ++number)
     if (*find(context(number)) != number)
-      fail<ConfigError>("classes: number {} and number {} are the same", *find(context(number)),
-                        number);
+      fail<ConfigError>("classes: number {} and number {} are the same, ({}); name each once",
+                        *find(context(number)), number, fmt::join(context(number), ", "));
 }
 
 std::int64_t ClassTable::count() const {

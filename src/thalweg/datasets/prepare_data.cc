@@ -3,15 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
-#include <optional>
+#include <span>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/random.h"
-#include "thalweg/core/text.h"
+#include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/rounding.h"
+#include "thalweg/datasets/standardisation.h"
 
 namespace thalweg {
 
@@ -20,231 +21,83 @@ namespace {
 /// Fewer rows cannot be split and standardised sensibly.
 constexpr std::int64_t kFewestRows = 20;
 
-std::size_t column_number(const std::vector<std::string>& names, const std::string& name,
-                          const char* key) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end())
-    fail<ConfigError>("{}: unknown column '{}'{}", key, name, name_hint(name, names));
-  return static_cast<std::size_t>(found - names.begin());
-}
+/// What a square in double leaves room for.
+constexpr double kLargestValue = 1e150;
 
-std::vector<std::size_t> column_numbers(const std::vector<std::string>& names,
-                                        const std::vector<std::string>& wanted, const char* key) {
-  std::vector<std::size_t> numbers;
-  for (const std::string& name : wanted) {
-    numbers.push_back(column_number(names, name, key));
-    if (std::count(numbers.begin(), numbers.end(), numbers.back()) > 1)
-      fail<ConfigError>("{}: column '{}' is named twice", key, name);
-  }
-  return numbers;
-}
-
-/// Reads bounds of columns from entries of the key, or the periods where `periodic`.
-void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
-                 const char* key, bool periodic) {
-  std::vector<std::string> names;
-  names.reserve(columns.size());
-  for (const ColumnOptions& column : columns) names.push_back(column.name);
-  for (const std::string& entry : entries) {
-    const auto unreadable = [&] {
-      fail<ConfigError>("{}: '{}': expected name=lower:upper, as {}", key, entry,
-                        periodic ? "phi=-180:180" : "x0=0: or x1=0:1");
-    };
-    const auto number = [&](std::string_view text, double otherwise) {
-      if (text.empty()) return otherwise;
-      double value = 0.0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
-        unreadable();
-      return value;
-    };
-    const std::size_t equals = entry.rfind('=');
-    const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
-    if (equals == std::string::npos || colon == std::string::npos) unreadable();
-    ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), key)];
-    const std::string_view text = entry;
-    column.lower = number(text.substr(equals + 1, colon - equals - 1), -INFINITY);
-    column.upper = number(text.substr(colon + 1), INFINITY);
-    column.periodic = periodic;
-    if (!(column.lower < column.upper))
-      fail<ConfigError>("{}: '{}': the lower bound must be below the upper one", key, entry);
-    if (periodic && !std::isfinite(column.upper - column.lower)) unreadable();
-  }
-}
-
-/// The distance of evenly spaced values, of which all their differences are multiples, up to the
-/// digits that files are cut to. `values` is sorted and has at least two entries, all different.
-std::optional<double> even_step(const std::vector<double>& values) {
-  double least = INFINITY;
-  for (std::size_t i = 1; i < values.size(); ++i)
-    least = std::min(least, values[i] - values[i - 1]);
-  const double range = values.back() - values.front();
-  const double largest = std::max(std::abs(values.front()), std::abs(values.back()));
-  // Below, differences are the rounding of single precision.
-  if (least < 1e-5 * largest || range / least > 1e6) return std::nullopt;
-  double steps = 0.0;
-  for (std::size_t i = 1; i < values.size(); ++i)
-    steps += std::round((values[i] - values[i - 1]) / least);
-  const double step = range / steps;
-  for (const double value : values) {
-    const double offset = (value - values.front()) / step;
-    if (std::abs(offset - std::round(offset)) > 0.05) return std::nullopt;
-  }
-  return step;
-}
-
-std::vector<double> column_values(const std::vector<double>& x, std::size_t width,
-                                  std::size_t column) {
-  std::vector<double> values;
-  for (std::size_t i = column; i < x.size(); i += width) values.push_back(x[i]);
-  return values;
-}
-
-/// Decides whether a column is evenly spaced, and with what step.
-void find_spacing(ColumnOptions& column, std::vector<double> values, const DataOptions& options,
-                  std::vector<std::string>& notes) {
-  const bool whole = std::all_of(values.begin(), values.end(),
-                                 [](double value) { return value == std::floor(value); });
-  const auto rows = static_cast<double>(values.size());
-  if (std::find(options.integers.begin(), options.integers.end(), column.name) !=
-      options.integers.end()) {
-    if (!whole)
-      fail<DataError>(
-          "column '{}' is declared an integer but holds other values: leave it out of "
-          "data.integers",
-          column.name);
-    column.integer = true;
-    return;
-  }
-  std::sort(values.begin(), values.end());
-  std::size_t commonest = 0;
-  double common_value = 0.0;
-  for (std::size_t i = 0; i < values.size();) {
-    const auto end = static_cast<std::size_t>(
-        std::upper_bound(values.begin(), values.end(), values[i]) - values.begin());
-    if (end - i > commonest) {
-      commonest = end - i;
-      common_value = values[i];
-    }
-    i = end;
-  }
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  const bool repeats = static_cast<double>(values.size()) <= 0.2 * rows;
-  if (options.find_integers && (whole || repeats)) {
-    const std::optional<double> step = even_step(values);
-    if (whole || step) {
-      column.integer = true;
-      column.step = whole && (!step || *step != std::round(*step)) ? 1.0 : *step;
-      column.origin = values.front();
-      return;
-    }
-  }
-  if (static_cast<double>(commonest) > std::max(20.0, 0.02 * rows))
-    notes.push_back(fmt::format(
-        "column '{}' holds the value {:.6g} in {:.1f} % of the rows: its density has a spike there "
-        "that says more of the recording than of the shape",
-        column.name, common_value, 100.0 * static_cast<double>(commonest) / rows));
-}
-
-/// A value on the unbounded line, as the model maps it.
-double unbounded(double value, const ColumnOptions& column) {
-  const bool low = std::isfinite(column.lower), high = std::isfinite(column.upper);
-  if (low && high) return std::log(value - column.lower) - std::log(column.upper - value);
-  if (low) return std::log(value - column.lower);
-  if (high) return -std::log(column.upper - value);
-  return value;
-}
-
-void check_bounds(ColumnOptions& column, const std::vector<double>& values) {
-  if (column.periodic) return;  // Any number stands for a point of the circle.
-  // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
-  // gap of the highest reaches one step beyond the upper one.
+void check_values(const std::string& column, const std::vector<double>& values) {
   for (std::size_t row = 0; row < values.size(); ++row) {
     const double value = values[row];
-    if (value < column.lower || value > column.upper)
+    if (!std::isfinite(value))
       fail<DataError>(
-          "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
-          "the bounds",
-          row + 1, column.name, value, column.lower, column.upper);
-    if (!column.integer && (value == column.lower || value == column.upper))
+          "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+          "fill the value in",
+          row + 1, column, value);
+    if (std::abs(value) > kLargestValue)
       fail<DataError>(
-          "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
-          "infinite; widen the bound a little",
-          row + 1, column.name, value);
+          "row {}, column '{}': the value {} is too large to standardise in double; expected at "
+          "most {} in magnitude: rescale the column",
+          row + 1, column, value, kLargestValue);
   }
-  if (column.integer) column.upper += column.step;
 }
 
-void measure(ColumnOptions& column, const std::vector<double>& values) {
-  if (column.periodic) return;
-  double mean = 0.0, square = 0.0;
-  const auto rows = static_cast<double>(values.size());
-  for (const double value : values) mean += unbounded(value, column) / rows;
-  for (const double value : values) {
-    const double deviation = unbounded(value, column) - mean;
-    square += deviation * deviation / rows;
-  }
-  column.mean = mean;
-  column.scale = std::sqrt(square);
-  if (!std::isfinite(mean) || !std::isfinite(column.scale) || column.scale <= 0.0)
-    fail<DataError>(
-        "column '{}': its mean {} and deviation {} cannot be used to standardise it; rescale it",
-        column.name, mean, column.scale);
-}
-
-void split(PreparedData& data, const DataOptions& options, std::uint64_t seed,
-           const GivenRows& given) {
-  if (options.validation_fraction + options.test_fraction > 0.95)
-    fail<ConfigError>(
-        "data.validation_fraction + data.test_fraction: expected at most 0.95, got {}",
-        options.validation_fraction + options.test_fraction);
-  const std::int64_t free_rows = data.rows - given.validation - given.test;
-  std::vector<std::int64_t> order(static_cast<std::size_t>(free_rows));
-  std::iota(order.begin(), order.end(), 0);
-  RandomSequence random(seed, Stream::kSplit);
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-  const auto share = [&](double fraction, std::int64_t given_rows) {
-    const auto count = std::llround(fraction * static_cast<double>(free_rows));
-    return fraction > 0.0 && given_rows == 0 ? std::max<std::int64_t>(1, count) : std::int64_t{0};
+/// Takes columns with one value in all rows out of `chosen` and `given`, or throws DataError unless
+/// `drop`.
+void leave_out_constant(const Table& table, bool drop, std::vector<std::size_t>& chosen,
+                        std::vector<std::size_t>& given, std::vector<std::string>& notes) {
+  struct Constant {
+    std::string name;
+    double value;
+    std::ptrdiff_t others;  ///< rows that hold it but for rounding
   };
-  const auto test_end = order.begin() + share(options.test_fraction, given.test);
-  const auto validation_end = test_end + share(options.validation_fraction, given.validation);
-  data.test.assign(order.begin(), test_end);
-  data.validation.assign(test_end, validation_end);
-  data.train.assign(validation_end, order.end());
-  for (std::int64_t row = free_rows; row < data.rows; ++row)
-    (row < free_rows + given.validation ? data.validation : data.test).push_back(row);
+  std::vector<Constant> constant;
+  for (auto* columns : {&chosen, &given})
+    std::erase_if(*columns, [&](std::size_t column) {
+      const std::string& name = table.names[column];
+      const std::vector<double> values = take_column(table.values, table.names.size(), column);
+      check_values(name, values);
+      if (!is_constant(values, table.rounding())) return false;
+      const auto equal = std::count(values.begin(), values.end(), values.front());
+      constant.push_back({name, values.front(), std::ssize(values) - equal});
+      return true;
+    });
+  for (const Constant& column : constant) {
+    const std::string what = fmt::format(
+        "column '{}' has a single value, {}{}", column.name, column.value,
+        column.others == 0 ? "" : fmt::format(" (but for rounding in {} rows)", column.others));
+    if (!drop)
+      fail<DataError>(
+          "{}, and so nothing to learn; leave it out with --drop-constant (data.drop_constant = "
+          "true){}",
+          what,
+          constant.size() == 1 ? "" : fmt::format(", as {} other columns", constant.size() - 1));
+    notes.push_back(what + ", and is left out");
+  }
+}
+
+/// Refuses a column, `width` of which `matrix` has, that varies only where nothing is learnt.
+void require_variation(const ColumnOptions& column, std::span<const double> matrix,
+                       std::size_t width, std::size_t number, const PreparedData& data,
+                       double rounding) {
+  const auto values_of = [&](const std::vector<std::int64_t>& rows) {
+    return take_column(take_rows(matrix, static_cast<std::int64_t>(width), rows), width, number);
+  };
+  const std::vector<double> train = values_of(data.train);
+  if (!is_constant(train, rounding)) return;
+  std::int64_t others = 0;
+  for (const auto* rows : {&data.validation, &data.test})
+    for (const double value : values_of(*rows))
+      others += !is_constant(std::array{train.front(), value}, rounding);
+  fail<DataError>(
+      "column '{}' has a single value, {}, in all {} rows to train on, and others in {} of the {} "
+      "rows to validate and test on alone, so that they cannot be learnt; name columns without it "
+      "(--columns, --condition), add rows to train on in which it varies, or draw others (--seed)",
+      column.name, train.front(), train.size(), others, data.validation.size() + data.test.size());
 }
 
 }  // namespace
 
-std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
-                              std::span<const std::int64_t> rows) {
-  std::vector<double> result;
-  result.reserve(rows.size() * static_cast<std::size_t>(width));
-  for (const std::int64_t row : rows) {
-    const auto begin = matrix.begin() + row * width;
-    result.insert(result.end(), begin, begin + width);
-  }
-  return result;
-}
-
-void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
-                std::uint64_t seed) {
-  const std::size_t width = columns.size();
-  for (std::size_t column = 0; column < width; ++column) {
-    if (!columns[column].integer) continue;
-    for (std::size_t row = 0; row < x.size() / width; ++row) {
-      const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kDequantisation),
-                                      row, static_cast<std::uint32_t>(column));
-      x[row * width + column] += columns[column].step * uniform_from_words(words[0], words[1]);
-    }
-  }
-}
-
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options) {
-  read_bounds(columns, options.bounds, "data.bounds", false);
-  read_bounds(columns, options.periodic, "data.periodic", true);
+  read_bounds(columns, options.bounds, options.periodic);
 }
 
 PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
@@ -274,48 +127,21 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
   column_numbers(names, options.integers, "data.integers");
 
   PreparedData data;
-  std::vector<std::string> constant;
-  const auto keep_column = [&](std::size_t column) {
-    const double first = rows > 0 ? values[column] : 0.0;
-    bool varies = false;
-    for (std::size_t row = 0; row < rows; ++row) {
-      const double value = values[row * width + column];
-      if (!std::isfinite(value))
-        fail<DataError>(
-            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
-            "fill the value in",
-            row + 1, names[column], value);
-      if (std::abs(value) > 1e30)
-        fail<DataError>(
-            "row {}, column '{}': the value {} is too large for single precision; rescale the "
-            "column",
-            row + 1, names[column], value);
-      varies = varies || value != first;
-    }
-    if (!varies) constant.push_back(names[column]);
-    return varies;
-  };
   if (rows < static_cast<std::size_t>(kFewestRows))
     fail<DataError>("the data have {} rows; expected at least {} to learn from", rows, kFewestRows);
-  std::erase_if(chosen, [&](std::size_t column) { return !keep_column(column); });
   auto given = condition;
-  std::erase_if(given, [&](std::size_t column) { return !keep_column(column); });
-  for (const std::string& name : constant) {
-    if (!options.drop_constant)
-      fail<DataError>(
-          "column '{}' has a single value and so no density; leave it out with "
-          "--drop-constant (data.drop_constant = true){}",
-          name, constant.size() == 1 ? "" : fmt::format(", as {} others", constant.size() - 1));
-    data.notes.push_back(fmt::format("column '{}' has a single value and is left out", name));
-  }
+  leave_out_constant(table, options.drop_constant, chosen, given, data.notes);
   if (chosen.empty()) fail<DataError>("the data have no column to model");
 
   for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
   for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
   bound_columns(data.columns, options);
   for (std::size_t column = 0; column < chosen.size(); ++column) {
-    const std::vector<double> of_column = column_values(values, width, chosen[column]);
-    find_spacing(data.columns[column], of_column, options, data.notes);
+    const std::vector<double> of_column = take_column(values, width, chosen[column]);
+    const bool declared = std::find(options.integers.begin(), options.integers.end(),
+                                    data.columns[column].name) != options.integers.end();
+    find_spacing(data.columns[column], of_column, declared, options.find_integers, table.rounding(),
+                 data.notes);
     check_bounds(data.columns[column], of_column);
   }
 
@@ -356,21 +182,26 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
         "evenly spaced values in {}: uniform noise fills the gaps in training, and samples are "
         "rounded back",
         fmt::join(spaced, ", ")));
-  split(data, options, seed, given_rows);
-  if (data.train.size() < 10)
-    fail<DataError>(
-        "only {} rows are left to train on; lower data.validation_fraction and "
-        "data.test_fraction",
-        data.train.size());
+  RowSplit split =
+      split_rows(data.rows, options.validation_fraction, options.test_fraction, seed, given_rows);
+  data.train = std::move(split.train);
+  data.validation = std::move(split.validation);
+  data.test = std::move(split.test);
+  for (std::size_t column = 0; column < data.columns.size(); ++column)
+    require_variation(data.columns[column], data.x, data.columns.size(), column, data,
+                      table.rounding());
+  for (std::size_t column = 0; column < data.context_columns.size(); ++column)
+    require_variation(data.context_columns[column], data.context, data.context_columns.size(),
+                      column, data, table.rounding());
   std::vector<double> train = take_rows(data.x, data.features(), data.train);
   dequantise(train, data.columns, seed);
   for (std::size_t column = 0; column < data.columns.size(); ++column)
-    measure(data.columns[column], column_values(train, data.columns.size(), column));
+    measure(data.columns[column], take_column(train, data.columns.size(), column));
   const std::vector<double> train_context =
       take_rows(data.context, data.context_features(), data.train);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column)
     measure(data.context_columns[column],
-            column_values(train_context, data.context_columns.size(), column));
+            take_column(train_context, data.context_columns.size(), column));
   return data;
 }
 
@@ -397,6 +228,7 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
       fail<DataError>(
           "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
           path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
+    table.single_precision = table.single_precision || more.single_precision;
     table.values.insert(table.values.end(), more.values.begin(), more.values.end());
     table.rows += more.rows;
     return more.rows;

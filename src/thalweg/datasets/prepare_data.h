@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "thalweg/datasets/column.h"
+#include "thalweg/datasets/even_spacing.h"
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/datasets/row_split.h"
 #include "thalweg/io/table.h"
 
 namespace thalweg {
@@ -46,21 +48,16 @@ struct PreparedData {
   }
 };
 
-/// How many of a table's last rows have a purpose already: first those to validate on, then those
-/// to test on. For a purpose without rows here, a share of the other rows is drawn.
-struct GivenRows {
-  std::int64_t validation = 0, test = 0;
-};
-
 /// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError
 /// for unknown columns and unreadable bounds.
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options);
 
-/// Chooses columns by name, checks that values are finite and inside of declared bounds, finds
-/// columns of evenly spaced values, splits the rows by `seed`, and measures mean and scale of each
-/// column after noise and bounds. Throws ConfigError
-/// for unknown columns and unreadable bounds; DataError, with row (from 1) and column, for values
-/// that cannot be used, constant columns and too few rows.
+/// Chooses columns by name, checks that values are finite, at most 1e150 and inside of declared
+/// bounds, finds columns of evenly spaced values, splits the rows by `seed`, and measures mean and
+/// scale of each column after noise and bounds. Throws ConfigError for unknown columns and
+/// unreadable bounds; DataError, with row (from 1) and column, for values that cannot be used,
+/// columns that are constant but for rounding (of table.rounding()) in all rows or in those to
+/// train on, and too few rows.
 PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given = {});
 
@@ -70,14 +67,5 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 /// and prepare_data; DataError if the files have other columns than the first; ConfigError for
 /// drop_duplicates beside given rows.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
-
-/// Rows of `matrix` (any number x `width`) with the given numbers.
-std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
-                              std::span<const std::int64_t> rows);
-
-/// Adds uniform noise on [0, step) to the evenly spaced columns of `x`, rows x columns: the same
-/// for the same seed and row.
-void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
-                std::uint64_t seed);
 
 }  // namespace thalweg

@@ -23,6 +23,8 @@ struct Table {
   bool single_precision = false;  ///< a .npy file of float32
 
   std::int64_t columns() const { return static_cast<std::int64_t>(names.size()); }
+  /// Largest relative error that rounding has left in a value: 2^-53 of double, 2^-24 of float32.
+  double rounding() const { return single_precision ? 0x1p-24 : 0x1p-53; }
 };
 
 /// "x0", "x1", ...: the names of columns that have none.

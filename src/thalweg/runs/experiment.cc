@@ -1,7 +1,5 @@
 #include "thalweg/runs/experiment.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/runs/experiment_pictures.h"
+#include "thalweg/runs/toml_text.h"
 
 namespace thalweg {
 
@@ -283,12 +282,7 @@ void keep_columns(Experiment& experiment, const std::vector<std::string>& keys) 
 }
 
 Experiment read_experiment(std::string_view name, std::string_view text) {
-  toml::table table;
-  try {
-    table = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    fail<ConfigError>("{}:{}: {}", name, error.source().begin.line, error.description());
-  }
+  const toml::table table = parse_toml(text, std::string(name));
   Experiment result;
   result.name = name;
   Keys keys(table, result.name);

@@ -11,6 +11,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/runs/option_table.h"
 #include "thalweg/runs/option_text.h"
+#include "thalweg/runs/toml_text.h"
 
 namespace thalweg {
 
@@ -171,16 +172,6 @@ void read_table(RunOptions& options, const toml::table& table, const std::string
   }
 }
 
-toml::table parse(std::string_view text, const std::string& source) {
-  try {
-    return toml::parse(text, source);
-  } catch (const toml::parse_error& error) {
-    std::string what(error.description());
-    std::replace(what.begin(), what.end(), '\n', ' ');
-    fail<ConfigError>("{}:{}: this is not TOML: {}", source, error.source().begin.line, what);
-  }
-}
-
 /// The section of a path; empty for keys on top.
 std::string_view section_of(std::string_view path) {
   const std::size_t dot = path.rfind('.');
@@ -199,7 +190,7 @@ void write_columns(std::string& text, const std::vector<ColumnOptions>& columns,
 
 void read_options(RunOptions& options, std::string_view text, const std::string& source,
                   std::set<std::string>* given) {
-  read_table(options, parse(text, source), "", source, given);
+  read_table(options, parse_toml(text, source), "", source, given);
 }
 
 Setting parse_setting(std::string_view assignment) {

@@ -8,7 +8,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
-#include "thalweg/io/input_file.h"
+#include "thalweg/io/json_file.h"
 
 namespace thalweg {
 
@@ -23,21 +23,13 @@ std::optional<RunResult> load_result(const std::string& folder) {
   const std::string file = metrics_file(folder);
   if (!fs::exists(file)) return std::nullopt;
   RunResult result;
-  try {
-    const auto json = nlohmann::json::parse(read_file(file));
-    result.seed = json.at("seed");
-    result.steps = json.at("steps");
-    result.seconds = json.at("seconds");
-    for (const auto& entry : json.at("metrics")) {
-      const auto number = [&](const char* key) {
-        return entry.at(key).is_number() ? entry.at(key).get<double>() : NAN;
-      };
-      result.metrics.push_back(
-          {entry.at("name"), entry.at("label"), number("value"), number("error")});
-    }
-  } catch (const nlohmann::json::exception&) {
-    fail<DataError>("{}: damaged; delete it, and it is made anew", file);
-  }
+  const JsonObject json = read_json_file(file, "delete it, and it is made anew");
+  result.seed = json.whole("seed");
+  result.steps = json.whole("steps");
+  result.seconds = json.number("seconds");
+  for (const JsonObject& entry : json.objects("metrics"))
+    result.metrics.push_back({entry.text("name"), entry.text("label"), entry.number_or_nan("value"),
+                              entry.number_or_nan("error")});
   return result;
 }
 
@@ -169,8 +161,8 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   const std::string& sampler = experiment_.columns[cell.column].sampler;
   // The density of a run is the same whatever its sampler.
   if (sampler.empty() || sampler == "naive")
-    result.metrics = evaluate_run(run, held_out_points(run, "", data), data, pool,
-                                  {.as_published = true});
+    result.metrics =
+        evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
   const std::shared_ptr<const Target> target = make_target(run.options.target);
   if (experiment_.profile)

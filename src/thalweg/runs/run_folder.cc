@@ -7,42 +7,20 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/io/json_file.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
 
 namespace thalweg {
 
 namespace {
 
-using Json = nlohmann::json;
-
-[[noreturn]] void damaged(const std::string& path, const char* key, const char* expected,
-                          const Json& got) {
-  fail<DataError>("{}: damaged: expected {} for '{}', got {}; put back a copy", path, expected, key,
-                  shown(got.dump(-1, ' ', true, Json::error_handler_t::replace)));
-}
-
-const Json& entry(const std::string& path, const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end())
-    fail<DataError>("{}: damaged: expected an entry '{}', found none; put back a copy", path, key);
-  return *found;
-}
-
-std::int64_t whole(const std::string& path, const Json& json, const char* key) {
-  const Json& value = entry(path, json, key);
-  // An unsigned number beyond std::int64_t would wrap.
-  if (!value.is_number_integer() || value.get<std::int64_t>() < 0)
-    damaged(path, key, "a whole number of at least 0", value);
-  return value;
-}
-
-std::string words(const std::string& path, const Json& json, const char* key) {
-  const Json& value = entry(path, json, key);
-  if (!value.is_string()) damaged(path, key, "a text", value);
-  return value;
-}
-
 void check_format(const std::string& path, std::int64_t format) {
+  if (format < 1)
+    fail<DataError>(
+        "{}: damaged: expected a format from 1 to {}, got {}; copy the run's folder "
+        "again, or train anew",
+        path, kRunFormat, format);
   if (format > kRunFormat)
     fail<DataError>(
         "{}: written by a newer version of thalweg (format {}, this one reads up to {}); update "
@@ -135,26 +113,19 @@ void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
 RunManifest read_manifest(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.manifest()))
     fail<DataError>("{}: expected the folder of a run, but it has no manifest.json", folder.path);
-  const std::string text = read_file(folder.manifest());
-  const std::string path = folder.manifest();
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object())
-    fail<DataError>(
-        "{}: damaged: expected a JSON object, got {} bytes that are none; put back a copy", path,
-        text.size());
+  const JsonObject json =
+      read_json_file(folder.manifest(), "copy the run's folder again, or train anew");
   RunManifest manifest;
-  const std::int64_t format = whole(path, json, "format");
-  check_format(path, format);
+  const std::int64_t format = json.whole("format");
+  check_format(folder.manifest(), format);
   manifest.format = static_cast<int>(format);
-  manifest.program = words(path, json, "program");
-  manifest.status = words(path, json, "status");
-  manifest.seed = whole(path, json, "seed");
-  manifest.steps = whole(path, json, "steps");
-  const Json& seconds = entry(path, json, "seconds");
-  if (!seconds.is_number()) damaged(path, "seconds", "a number", seconds);
-  manifest.seconds = seconds;
-  manifest.data_hash = words(path, json, "data_hash");
-  manifest.model_hash = words(path, json, "model_hash");
+  manifest.program = json.text("program");
+  manifest.status = json.text("status");
+  manifest.seed = json.whole("seed");
+  manifest.steps = json.whole("steps");
+  manifest.seconds = json.number("seconds");
+  manifest.data_hash = json.text("data_hash");
+  manifest.model_hash = json.text("model_hash");
   return manifest;
 }
 

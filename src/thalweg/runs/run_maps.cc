@@ -47,7 +47,9 @@ Grid& add_latent(HeatMapPlot& plot, std::string title, const LoadedRun& run,
 /// The usual context of a base, shared; empty if it takes none.
 Value base_context(const LoadedRun& run, Graph& graph) {
   const std::int64_t features = run.model->flow().base().context_features();
-  return features == 0 ? Value{} : graph.constant({features, 1}, standardised_context(*run.model, run.usual_context()));
+  return features == 0
+             ? Value{}
+             : graph.constant({features, 1}, standardised_context(*run.model, run.usual_context()));
 }
 
 /// The largest value that is a number; -inf without one.

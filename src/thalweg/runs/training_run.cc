@@ -269,8 +269,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     const HeldOut points = held_out_points(run, "", plan.data);
     outcome.metrics = evaluate_run(run, points, plan.data, pool);
     outcome.metrics_title = metrics_title(points);
-    write_run_report({{run_name(plan.out), &run}}, {outcome.metrics}, plan.data, folder.path,
-                     pool);
+    write_run_report({{run_name(plan.out), &run}}, {outcome.metrics}, plan.data, folder.path, pool);
   }
   output.keep();
   outcome.folder = folder.path;

@@ -8,10 +8,18 @@ namespace {
 
 constexpr char kKernels[] = "kernels";  // in the metadata: names with a comma between them
 
-const Tensor& tensor(const TensorFile& file, const std::string& path, const std::string& name) {
+constexpr char kAdvice[] = "start the chains anew without it";
+
+/// A tensor of the file, whose values or integers (of dtype I64) are to be used.
+const Tensor& tensor(const TensorFile& file, const std::string& path, const std::string& name,
+                     const std::string& dtype = "F64") {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end())
-    fail<DataError>("{}: expected the state of Markov chains, found no '{}' in it", path, name);
+    fail<DataError>("{}: expected the state of Markov chains, found no '{}' in it; {}", path, name,
+                    kAdvice);
+  if (found->second.dtype != dtype)
+    fail<DataError>("{}: '{}': expected numbers of type {}, got {}; {}", path, name, dtype,
+                    found->second.dtype, kAdvice);
   return found->second;
 }
 
@@ -64,10 +72,14 @@ SavedChains read_chain_state(const std::string& path) {
   TensorFile file = read_safetensors(path);
   SavedChains chains;
   ChainState& state = chains.state;
-  const std::vector<std::int64_t>& counts = tensor(file, path, "counts").integers;
+  const std::vector<std::int64_t>& counts = tensor(file, path, "counts", "I64").integers;
   const std::vector<double>& sizes = tensor(file, path, "step_sizes").values;
-  const std::string names = file.metadata[kKernels] + ",";
-  file.metadata.erase(kKernels);
+  const auto kernels_named = file.metadata.find(kKernels);
+  if (kernels_named == file.metadata.end())
+    fail<DataError>("{}: expected the state of Markov chains, found no '{}' in its texts; {}", path,
+                    kKernels, kAdvice);
+  const std::string names = kernels_named->second + ",";
+  file.metadata.erase(kernels_named);
   for (std::size_t begin = 0; begin < names.size(); begin = names.find(',', begin) + 1) {
     KernelStatistics statistics;
     statistics.kernel = names.substr(begin, names.find(',', begin) - begin);
@@ -75,8 +87,9 @@ SavedChains read_chain_state(const std::string& path) {
   }
   const std::size_t kernels = state.statistics.size();
   if (counts.size() != 1 + 4 * kernels || sizes.size() != 4 * kernels)
-    fail<DataError>("{}: the counts and step sizes in it do not fit its {} kernels: damaged", path,
-                    kernels);
+    fail<DataError>(
+        "{}: expected {} counts and {} step sizes for its {} kernels, got {} and {}; {}", path,
+        1 + 4 * kernels, 4 * kernels, kernels, counts.size(), sizes.size(), kAdvice);
   state.steps = counts[0];
   for (std::size_t k = 0; k < kernels; ++k) {
     KernelStatistics& statistics = state.statistics[k];

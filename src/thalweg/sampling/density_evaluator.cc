@@ -61,11 +61,19 @@ void require_known_classes(const char* function, const Model& model,
   const ClassTable& classes = model.classes();
   if (classes.empty()) return;
   const auto width = static_cast<std::size_t>(classes.context_features());
-  for (std::size_t begin = 0; begin < context.size(); begin += width)
-    if (!classes.find(context.subspan(begin, width)))
-      fail<DataError>("{}: row {} of the condition, ({}), is none of the {} classes of the model",
-                      function, begin / width + 1, fmt::join(context.subspan(begin, width), ", "),
-                      classes.count());
+  const std::vector<ColumnOptions>& columns = model.options().context_columns;
+  for (std::size_t begin = 0; begin < context.size(); begin += width) {
+    const std::span<const double> row = context.subspan(begin, width);
+    if (classes.find(row)) continue;
+    std::vector<std::string> values;
+    for (std::size_t i = 0; i < width; ++i)
+      values.push_back(columns.size() == width ? fmt::format("{} = {}", columns[i].name, row[i])
+                                               : fmt::format("{}", row[i]));
+    fail<DataError>(
+        "{}: row {} of the condition, {}, is none of the {} classes that the model was trained "
+        "with; give their very values",
+        function, begin / width + 1, fmt::join(values, ", "), classes.count());
+  }
 }
 
 Precision precision_of_moves(const Model& model, Precision wanted) {

@@ -1,0 +1,94 @@
+#include "thalweg/datasets/column_bounds.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "thalweg/core/error.h"
+#include "thalweg/datasets/column_names.h"
+
+namespace thalweg {
+
+namespace {
+
+/// Bounds by entries of the setting `key`, or periods where `periodic`; adds to `named` whose.
+void read_entries(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
+                  const char* key, bool periodic, std::set<std::string>& named) {
+  std::vector<std::string> names;
+  names.reserve(columns.size());
+  for (const ColumnOptions& column : columns) names.push_back(column.name);
+  for (const std::string& entry : entries) {
+    const auto unreadable = [&] {
+      fail<ConfigError>("{}: '{}': expected name=lower:upper, as {}", key, entry,
+                        periodic ? "phi=-180:180" : "x0=0: or x1=0:1");
+    };
+    const auto number = [&](std::string_view text, double otherwise) {
+      text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+      while (text.ends_with(' ')) text.remove_suffix(1);
+      if (text.empty()) return otherwise;
+      if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+      double value = 0.0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error == std::errc::result_out_of_range)
+        fail<ConfigError>("{}: '{}': {} is beyond the range of double; leave it empty for no bound",
+                          key, entry, text);
+      if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
+        unreadable();
+      return value;
+    };
+    const std::size_t equals = entry.rfind('=');
+    const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
+    if (equals == std::string::npos || colon == std::string::npos) unreadable();
+    ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), key)];
+    if (!named.insert(column.name).second)
+      fail<ConfigError>("{}: '{}': column '{}' is given bounds twice; give both ends in one entry",
+                        key, entry, column.name);
+    const std::string_view text = entry;
+    column.lower = number(text.substr(equals + 1, colon - equals - 1), -INFINITY);
+    column.upper = number(text.substr(colon + 1), INFINITY);
+    column.periodic = periodic;
+    if (!(column.lower < column.upper))
+      fail<ConfigError>("{}: '{}': the lower bound must be below the upper one", key, entry);
+    if (periodic && !std::isfinite(column.upper - column.lower)) unreadable();
+  }
+}
+
+}  // namespace
+
+void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds,
+                 const std::vector<std::string>& periods) {
+  std::set<std::string> named;
+  read_entries(columns, bounds, "data.bounds", false, named);
+  read_entries(columns, periods, "data.periodic", true, named);
+}
+
+double unbounded(double value, const ColumnOptions& column) {
+  const bool low = std::isfinite(column.lower), high = std::isfinite(column.upper);
+  if (low && high) return std::log(value - column.lower) - std::log(column.upper - value);
+  if (low) return std::log(value - column.lower);
+  if (high) return -std::log(column.upper - value);
+  return value;
+}
+
+void check_bounds(ColumnOptions& column, std::span<const double> values) {
+  if (column.periodic) return;  // Any number stands for a point of the circle.
+  // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
+  // gap of the highest reaches one step beyond the upper one.
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const double value = values[row];
+    if (value < column.lower || value > column.upper)
+      fail<DataError>(
+          "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
+          "the bounds",
+          row + 1, column.name, value, column.lower, column.upper);
+    if (!column.integer && (value == column.lower || value == column.upper))
+      fail<DataError>(
+          "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
+          "infinite; widen the bound a little",
+          row + 1, column.name, value);
+  }
+  if (column.integer) column.upper += column.step;
+}
+
+}  // namespace thalweg

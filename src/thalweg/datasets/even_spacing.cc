@@ -1,0 +1,128 @@
+#include "thalweg/datasets/even_spacing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/datasets/rounding.h"
+
+namespace thalweg {
+
+namespace {
+
+/// Sorted values with a number for each that repeats but for rounding.
+struct Levels {
+  std::vector<double> values;
+  std::size_t commonest = 0;  ///< how often the commonest of them occurs
+  double common_value = 0.0;
+};
+
+/// Merges values that are within `distance` of the first of them. `sorted` is.
+Levels levels_of(const std::vector<double>& sorted, double distance) {
+  Levels levels;
+  for (std::size_t i = 0; i < sorted.size();) {
+    const auto end = static_cast<std::size_t>(
+        std::upper_bound(sorted.begin(), sorted.end(), sorted[i] + distance) - sorted.begin());
+    levels.values.push_back(sorted[i]);
+    if (end - i > levels.commonest) {
+      levels.commonest = end - i;
+      levels.common_value = sorted[i];
+    }
+    i = end;
+  }
+  return levels;
+}
+
+/// The greatest common divisor of all differences of whole numbers.
+double whole_step(const std::vector<double>& levels) {
+  std::int64_t step = 0;
+  for (const double value : levels)
+    step = std::gcd(step,
+                    static_cast<std::int64_t>(value) - static_cast<std::int64_t>(levels.front()));
+  return static_cast<double>(step);
+}
+
+/// The distance of evenly spaced values, of which all their differences are multiples, up to the
+/// digits that files are cut to. `values` and `levels` are sorted.
+std::optional<double> even_step(const std::vector<double>& values,
+                                const std::vector<double>& levels, double rounding_error) {
+  double least = INFINITY;
+  for (std::size_t i = 1; i < levels.size(); ++i)
+    least = std::min(least, levels[i] - levels[i - 1]);
+  const double range = values.back() - values.front();
+  constexpr double kOff = 0.05;  // how far from a multiple a value may lie, in steps
+  // Two values' errors must not be taken for a part of a step.
+  if (kOff * least < 2.0 * rounding_error || range / least > 1e6) return std::nullopt;
+  double steps = 0.0;
+  for (std::size_t i = 1; i < levels.size(); ++i)
+    steps += std::round((levels[i] - levels[i - 1]) / least);
+  const double step = range / steps;
+  for (const double value : values) {
+    const double offset = (value - values.front()) / step;
+    if (!(std::abs(offset - std::round(offset)) <= kOff)) return std::nullopt;
+  }
+  return step;
+}
+
+void check_declared(const std::string& column, const std::vector<double>& values) {
+  for (std::size_t row = 0; row < values.size(); ++row)
+    if (!is_whole({&values[row], 1}, 0x1p-53))
+      fail<DataError>(
+          "row {}, column '{}': the column is declared an integer but holds {}, which is {}: leave "
+          "it out of data.integers",
+          row + 1, column, values[row],
+          values[row] == std::floor(values[row])
+              ? "beyond 2^53, where double does not hold every whole number"
+              : "not whole");
+}
+
+}  // namespace
+
+void find_spacing(ColumnOptions& column, std::vector<double> values, bool declared, bool find,
+                  double rounding, std::vector<std::string>& notes) {
+  if (declared) {
+    check_declared(column.name, values);
+    column.integer = true;
+    return;
+  }
+  const bool whole = is_whole(values, rounding);
+  std::sort(values.begin(), values.end());
+  const double largest = std::max(std::abs(values.front()), std::abs(values.back()));
+  const double rounding_error = whole ? 0.0 : rounding_of(values, rounding) * largest;
+  const Levels levels = levels_of(values, 8.0 * rounding_error);
+  const auto rows = static_cast<double>(values.size());
+  const bool repeats = static_cast<double>(levels.values.size()) <= 0.2 * rows;
+  if (find && levels.values.size() > 1 && (whole || repeats)) {
+    const std::optional<double> step =
+        whole ? whole_step(levels.values) : even_step(values, levels.values, rounding_error);
+    if (step) {
+      column.integer = true;
+      column.step = *step;
+      column.origin = values.front();
+      return;
+    }
+  }
+  if (static_cast<double>(levels.commonest) > std::max(20.0, 0.02 * rows))
+    notes.push_back(fmt::format(
+        "column '{}' holds the value {:.6g} in {:.1f} % of the rows: its density has a spike there "
+        "that says more of the recording than of the shape",
+        column.name, levels.common_value, 100.0 * static_cast<double>(levels.commonest) / rows));
+}
+
+void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
+                std::uint64_t seed) {
+  const std::size_t width = columns.size();
+  for (std::size_t column = 0; column < width; ++column) {
+    if (!columns[column].integer) continue;
+    for (std::size_t row = 0; row < x.size() / width; ++row) {
+      const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kDequantisation),
+                                      row, static_cast<std::uint32_t>(column));
+      x[row * width + column] += columns[column].step * uniform_from_words(words[0], words[1]);
+    }
+  }
+}
+
+}  // namespace thalweg

@@ -1,0 +1,24 @@
+#include "thalweg/datasets/matrix.h"
+
+namespace thalweg {
+
+std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
+                              std::span<const std::int64_t> rows) {
+  std::vector<double> result;
+  result.reserve(rows.size() * static_cast<std::size_t>(width));
+  for (const std::int64_t row : rows) {
+    const auto begin = matrix.begin() + row * width;
+    result.insert(result.end(), begin, begin + width);
+  }
+  return result;
+}
+
+std::vector<double> take_column(std::span<const double> matrix, std::size_t width,
+                                std::size_t column) {
+  std::vector<double> values;
+  values.reserve(matrix.size() / width);
+  for (std::size_t i = column; i < matrix.size(); i += width) values.push_back(matrix[i]);
+  return values;
+}
+
+}  // namespace thalweg

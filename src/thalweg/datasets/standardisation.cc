@@ -1,0 +1,50 @@
+#include "thalweg/datasets/standardisation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "thalweg/core/error.h"
+#include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/rounding.h"
+
+namespace thalweg {
+
+namespace {
+
+// What a square in double leaves room for.
+constexpr double kSmallestScale = 1e-150;
+
+}  // namespace
+
+void measure(ColumnOptions& column, std::span<const double> values) {
+  if (column.periodic) return;
+  std::vector<double> mapped;
+  mapped.reserve(values.size());
+  for (const double value : values) mapped.push_back(unbounded(value, column));
+  const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
+  if (bounded && is_constant(mapped, 0x1p-53))
+    fail<DataError>(
+        "column '{}': its bounds {}:{} are so far from its values that these are all one beside "
+        "them; give bounds that are nearer, or none",
+        column.name, column.lower, column.upper);
+  // Sums of differences from one value and of ratios to one size keep all digits and overflow
+  // nowhere.
+  const auto rows = static_cast<double>(values.size());
+  double mean = mapped.front(), largest = 0.0, square = 0.0;
+  for (const double value : mapped) mean += (value - mapped.front()) / rows;
+  for (const double value : mapped) largest = std::max(largest, std::abs(value - mean));
+  for (const double value : mapped) {
+    const double deviation = (value - mean) / largest;
+    square += deviation * deviation / rows;
+  }
+  column.mean = mean;
+  column.scale = largest * std::sqrt(square);
+  if (!std::isfinite(mean) || !(column.scale >= kSmallestScale) || !std::isfinite(column.scale))
+    fail<DataError>(
+        "column '{}': its mean {} and deviation {} cannot be used to standardise it in double; "
+        "expected a deviation of at least {}: rescale the column",
+        column.name, mean, column.scale, kSmallestScale);
+}
+
+}  // namespace thalweg
