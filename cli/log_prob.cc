@@ -23,7 +23,7 @@ void log_prob(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run);
   const Table points = load_table(arguments.data);
-  const std::vector<double> values =
+  const auto [values, mean] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision), .draws = arguments.draws});
   TableWriter writer(arguments.out, {"log_prob"});

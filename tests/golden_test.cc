@@ -10,6 +10,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/sampling/column_map.h"
 #include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
@@ -33,10 +34,7 @@ TEST_P(Golden, KeepsItsLogDensities) {
   const std::string folder = THALWEG_GOLDEN "/" + GetParam();
   const LoadedRun run = load_run(folder);
   ModelRows points = rows_for_model(load_table(folder + "/points.csv"), run.options.model);
-  const std::vector<ColumnOptions>& columns = run.options.model.columns;
-  for (std::size_t i = 0; i < points.x.size() && !columns.empty(); ++i)
-    if (const ColumnOptions& column = columns[i % columns.size()]; column.integer)
-      points.x[i] += 0.5 * column.step;  // as log-prob does
+  centre_in_gaps(run.options.model.columns, points.x);  // as log-prob does
   ThreadPool pool(1);
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, run.options.importance_samples);
   const std::vector<double> values = evaluator.log_prob(points.x, points.context);

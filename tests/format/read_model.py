@@ -372,8 +372,7 @@ class Model:
 
     def one_hot(self, context):
         classes = np.array(self.config["base"]["classes"]).reshape(-1, context.shape[1])
-        near = np.abs(context[:, None] - classes) <= 1e-5 * np.abs(classes)
-        return near.all(axis=2).astype(float)
+        return (context[:, None] == classes).all(axis=2).astype(float)
 
     def by_class(self, kind, z, context, turns):
         if self.config["base"]["conditional"] not in ("proposal", "both"):

@@ -98,6 +98,18 @@ struct Builder {
     return {options.context_features, base.classes};
   }
 
+  /// The classes by the contexts that layers are given.
+  ClassTable standardised_classes() const {
+    const ClassTable table = classes();
+    if (table.empty() || options.context_columns.empty()) return table;
+    std::vector<double> values = options.base.classes;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const ColumnOptions& column = options.context_columns[i % options.context_columns.size()];
+      values[i] = column.standardised(values[i]);
+    }
+    return {options.context_features, std::move(values)};
+  }
+
   using Layers = std::map<std::int64_t, std::shared_ptr<const Transform>>;
 
   /// Stochastic layers by the number of the block that they follow, -1 for one that goes first.
@@ -200,19 +212,6 @@ struct Builder {
     return result;
   }
 
-  /// Networks see contexts in units of their spread; classes are told by the values as given.
-  void standardise_contexts(std::vector<std::shared_ptr<const Transform>>& transforms) {
-    std::vector<double> mean, scale;
-    for (const ColumnOptions& column : options.context_columns) {
-      mean.push_back(column.mean);
-      scale.push_back(column.scale);
-    }
-    if (mean.empty()) return;
-    for (auto& transform : transforms)
-      if (transform->context_features() > 0)
-        transform = std::make_shared<StandardisedContext>(transform, mean, scale);
-  }
-
   /// The data side: standardisation, then the maps for bounded columns.
   void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
     if (options.columns.empty()) return;
@@ -273,7 +272,7 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
        .random = builder.random,
        .features = options.features,
        .options = options.base,
-       .classes = classes_,
+       .classes = builder.standardised_classes(),
        .circular = builder.circular.empty() ? std::vector<bool>() : builder.circular.front()});
   resampled_ = std::dynamic_pointer_cast<const ResampledBase>(base);
   auto transforms = builder.transforms(base);

@@ -29,15 +29,18 @@ class Model {
                                      const std::shared_ptr<const Target>& target = {});
 
   const ModelOptions& options() const { return options_; }
+  /// Takes contexts in units of their columns' spread: see standardised_context.
   const Flow& flow() const { return *flow_; }
   /// How many of the flow's last transforms serve the columns alone: they lead from standardised
   /// columns without bounds to data.
   std::size_t column_maps() const { return column_maps_; }
+  /// How many of its first transforms are layers: all but the column maps.
+  std::size_t layers() const { return flow_->transforms().size() - column_maps_; }
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }
   /// The resampled base, or null.
   const ResampledBase* resampled() const { return resampled_.get(); }
-  /// The classes of a class-conditional base; empty for others.
+  /// The classes of a class-conditional base, in the units of the data; empty for others.
   const ClassTable& classes() const { return classes_; }
 
  private:

@@ -89,8 +89,8 @@ struct ModelOptions {
   BaseOptions base;
   StochasticFlowOptions stochastic;
   std::vector<ColumnOptions> columns;
-  std::vector<ColumnOptions>
-      context_columns;  ///< standardised for transforms; bounds and integer are not used
+  std::vector<ColumnOptions> context_columns;  ///< of which layers take (c - mean) / scale; bounds
+                                               ///< and integer are not used
 };
 
 /// Whether a model of these options moves by the energy of a target.

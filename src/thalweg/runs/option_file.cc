@@ -242,7 +242,7 @@ void set_option(RunOptions& options, const Setting& setting) {
   if (key == nullptr) unknown_key(option_keys(), setting.key, where);
   OptionValue value = setting.value;
   const std::string text = std::visit([](auto& given) { return value_text(&given); }, value);
-  assign_or_fail(*key, options, *parse("value = " + text, where).get("value"), where);
+  assign_or_fail(*key, options, *parse_toml("value = " + text, where).get("value"), where);
 }
 
 void set_option(RunOptions& options, std::string_view assignment) {

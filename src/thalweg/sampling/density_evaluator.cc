@@ -9,6 +9,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/flows/latent_overflow.h"
 #include "thalweg/sampling/column_map.h"
 
 namespace thalweg {
@@ -19,25 +20,6 @@ double log_sum_of_two(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return NAN;
   const double top = std::max(a, b);
   return std::isfinite(top) ? top + std::log1p(std::exp(std::min(a, b) - top)) : top;
-}
-
-// Beyond this, squares leave single precision, and differences of such numbers soon are NaN.
-constexpr double kOverflow = 1e18;
-
-/// Above 0 where a layer maps a point without NaN beyond kOverflow on the way from y to z.
-Value latent_overflow(const Flow& flow, std::size_t layers, Value y, Value context) {
-  Value value = y;
-  Value overflow = value.graph->constant(0.0);
-  const auto all_numbers = [](Value v) {
-    return 1.0 - step(sum(1.0 - less_equal(abs(v), v.graph->constant(INFINITY)), Axis::kFeatures));
-  };
-  for (std::size_t i = layers; i-- > 0;) {
-    const Value next = flow.inverse(value, context, i, i + 1).value;
-    const Value beyond = sum(less(next.graph->constant(kOverflow), abs(next)), Axis::kFeatures);
-    overflow = overflow + all_numbers(value) * beyond;
-    value = next;
-  }
-  return overflow;
 }
 
 std::int64_t checked_rows(const char* function, const Model& model, std::span<const double> x,
@@ -104,7 +86,7 @@ struct DensityEvaluator::Programs {
     if (kind == Kind::kDensity) {
       outputs = {flow.log_prob(main, context, layers)};
     } else if (kind == Kind::kOverflow) {
-      outputs = {latent_overflow(flow, layers, main, context)};
+      outputs = {latent_overflow(flow, main, context, layers)};
     } else {
       const Mapped mapped = kind == Kind::kLatent ? flow.inverse(main, context, 0, layers)
                                                   : flow.forward(main, context, 0, layers);
