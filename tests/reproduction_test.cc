@@ -65,7 +65,7 @@ TEST_F(ReproductionTest, GoesOnAfterAnInterruptionToTheSameMetrics) {
   fs::rename(folder.path("out"), folder.path("whole"));
   Reproduction cut = reproduction();
   int steps = 0;
-  callbacks.train = [&](const TrainingRequest& request) {
+  callbacks.train = [&](const RunPlan& request) {
     return run_training(request, pool, {.interrupted = [&] { return ++steps == 8; }});
   };
   EXPECT_FALSE(cut.train(pool, callbacks)) << "the second training was interrupted";
@@ -88,7 +88,7 @@ TEST_F(ReproductionTest, LeavesOutRunsThatDiverge) {
   Reproduction rings = reproduction({.seeds = 1});
   std::vector<std::string> failed;
   ReproductionCallbacks callbacks;
-  callbacks.train = [&](const TrainingRequest& request) {
+  callbacks.train = [&](const RunPlan& request) {
     if (request.options.training.iterations == 5)
       throw NumericalError("training: expected numbers");
     return run_training(request, pool);

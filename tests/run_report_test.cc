@@ -25,7 +25,7 @@ TEST(RunReport, HasTheNameThatTheRunHasInTheEnd) {
   const TemporaryFolder folder;
   ThreadPool pool(1);
   for (const bool force : {false, true}) {
-    TrainingRequest request;
+    RunPlan request;
     request.options = small_run();
     request.out = folder.path("rings");
     request.force = force;
