@@ -99,9 +99,9 @@ TEST(JsonFile, TellsOfManifestsInOurOwnWords) {
                 "run's folder again, or train anew");
   folder.file("manifest.json", R"({"format": 0})");
   EXPECT_EQ(message_of<DataError>([&] { read_manifest(run); }),
-            run.manifest() +
-                ": damaged: expected a format from 1 to 2, got 0; copy the run's "
-                "folder again, or train anew");
+            fmt::format("{}: damaged: expected a format from 1 to {}, got 0; copy the run's folder "
+                        "again, or train anew",
+                        run.manifest(), kRunFormat));
 }
 
 TEST(ChainStateFile, SaysWhatIsMissingOrOfAnotherType) {
