@@ -5,8 +5,15 @@ set(THALWEG_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/thalweg)
 
 target_compile_features(thalweg_library PUBLIC cxx_std_20)
 install(TARGETS thalweg_library EXPORT thalwegTargets DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# What programs include, thalweg/thalweg.h first of all; not what one folder keeps to itself.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/thalweg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h")
+        FILES_MATCHING PATTERN "*.h"
+        PATTERN "*-inl.h" EXCLUDE
+        PATTERN "compiled_program.h" EXCLUDE
+        PATTERN "option_table.h" EXCLUDE
+        PATTERN "option_text.h" EXCLUDE
+        PATTERN "evaluation_parts.h" EXCLUDE
+        PATTERN "chain_sampler.h" EXCLUDE)
 if(TARGET thalweg)
   install(TARGETS thalweg DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -1,10 +1,5 @@
 // Trains a flow with a resampled base on two rings, then draws samples and evaluates densities.
-#include <thalweg/flows/model.h>
-#include <thalweg/sampling/density_evaluator.h>
-#include <thalweg/sampling/flow_sampler.h>
-#include <thalweg/sampling/normaliser.h>
-#include <thalweg/targets/target.h>
-#include <thalweg/training/trainer.h>
+#include <thalweg/thalweg.h>
 
 #include <cstdio>
 

@@ -61,7 +61,12 @@ class Cli : public testing::Test {
   fs::path path(const std::string& name) const { return folder_ / name; }
 
   Outcome run(const std::vector<std::string>& arguments, const Circumstances& circumstances = {}) {
-    std::vector<std::string> words = {THALWEG_BINARY};
+    return run_program(THALWEG_BINARY, arguments, circumstances);
+  }
+
+  Outcome run_program(const std::string& program, const std::vector<std::string>& arguments,
+                      const Circumstances& circumstances = {}) {
+    std::vector<std::string> words = {program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
@@ -297,7 +302,7 @@ TEST_F(Cli, AReplacedRunIsReportedUnderItsOwnName) {
 
 TEST_F(Cli, SaysSoWhereTheDensityIsZero) {
   ASSERT_EQ(run(tiny({"rings-normal", "--out", "r", "--set", "flow.scale_map=tanh"})).code, 0);
-  write("far.csv", "x0,x1\n0,0\n1e25,1e25\n0.5,0.5\n");
+  write("far.csv", "x0,x1\n0,0\n1e200,1e200\n0.5,0.5\n");
   write("near.csv", "x0,x1\n0,0\n0.5,0.5\n");
   const Outcome outcome = run({"evaluate", "r", "--data", "far.csv"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
@@ -332,6 +337,27 @@ TEST_F(Cli, TheErrorOfALikelihoodHasThatOfZ) {
   EXPECT_GT(relative, 0.01);
   EXPECT_NEAR(rough.at("log_likelihood_error").get<double>(),
               std::hypot(exact.at("log_likelihood_error").get<double>(), relative), 1e-4);
+}
+
+TEST_F(Cli, AProgramDoesTheSameToTheBit) {
+  write_points("points.csv", 300);
+  ASSERT_EQ(
+      run({"train", "--data", "points.csv", "--out", "tool", "--quiet", "--set",
+           "training.iterations=30", "--set", "flow.blocks=2", "--set", "final_proposals=10000"})
+          .code,
+      0);
+  ASSERT_EQ(run({"sample", "tool", "--count", "1000", "--out", "tool.csv"}).code, 0);
+  const Outcome outcome = run_program(
+      THALWEG_LEARN_TABLE, {"points.csv", "program", "program.csv", "training.iterations=30",
+                            "flow.blocks=2", "final_proposals=10000"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("this model"), std::string::npos) << outcome.out;
+  for (const char* file : {"/model.safetensors", "/config.toml", "/metrics.csv"})
+    EXPECT_EQ(contents(path(std::string("program") + file)),
+              contents(path(std::string("tool") + file)))
+        << file;
+  EXPECT_EQ(contents(path("program.csv")), contents(path("tool.csv")));
+  EXPECT_TRUE(fs::exists(path("program/report.html")));
 }
 
 TEST_F(Cli, GroupsWhatItSays) {
@@ -462,7 +488,7 @@ TEST_F(Cli, RefusesBadData) {
       return row == 41 ? line.substr(0, line.find(',') + 1) + text : line;
     };
   };
-  for (const char* value : {"nan", "inf", "-inf", "", "1e35"}) {
+  for (const char* value : {"nan", "inf", "-inf", "", "1e160"}) {
     write_points("bad.csv", 100, replace(value));
     expect_failure(train("bad.csv"), 3, "row 42, column 'b': the value");
   }

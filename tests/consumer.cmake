@@ -16,5 +16,9 @@ add_test(NAME consumer.build_and_run
                  --build-options -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_BUILD_TYPE=Release
                  -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCMAKE_CXX_FLAGS=${flags}
                  --test-command train_and_sample)
+add_test(NAME consumer.no_internals
+         COMMAND sh -c "test -f \"$1/thalweg.h\" && test -z \"$(find \"$1\" -name '*-inl.h')\""
+                 no_internals ${prefix}/include/thalweg)
+set_tests_properties(consumer.no_internals PROPERTIES LABELS quick FIXTURES_REQUIRED installed)
 set_tests_properties(consumer.install PROPERTIES LABELS quick FIXTURES_SETUP installed)
 set_tests_properties(consumer.build_and_run PROPERTIES LABELS quick FIXTURES_REQUIRED installed)

@@ -179,7 +179,7 @@ TEST(CsvWriter, WritesWhatReadsBackToTheSameBits) {
       EXPECT_EQ(std::signbit(table.values[i]), std::signbit(rows[i % 10])) << i;
     }
   }
-  EXPECT_EQ(folder.names(), Names{"w.csv"});
+  EXPECT_EQ(folder.names(), (Names{"w.csv", "w.tsv"}));
 }
 
 TEST(CsvWriter, WritesShortNumbers) {

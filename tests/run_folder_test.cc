@@ -64,28 +64,6 @@ TEST_F(RunFolderTest, DamagedHeadersAreSaidInOurOwnWords) {
   }
 }
 
-TEST_F(RunFolderTest, DamagedManifestsAreSaidInOurOwnWords) {
-  const std::string whole = read_bytes(run_.manifest());
-  const auto with = [&](const std::string& from, const std::string& to) {
-    std::string text = whole;
-    text.replace(text.find(from), from.size(), to);
-    std::ofstream(run_.manifest(), std::ios::binary) << text;
-    return refusal(run_.manifest());
-  };
-  expect_parts(with("}", ""), {"damaged: expected a JSON object, got"});
-  EXPECT_EQ(with("\"seed\": 1", "\"sead\": 1"),
-            "damaged: expected an entry 'seed', found none; put back a copy");
-  EXPECT_EQ(with("\"steps\": 12", "\"steps\": \"a\\u0007\\n\""),
-            "damaged: expected a whole number of at least 0 for 'steps', got \"a\\u0007\\n\"; put "
-            "back a copy");
-  EXPECT_EQ(
-      with("\"format\": 2", "\"format\": 2.5"),
-      "damaged: expected a whole number of at least 0 for 'format', got 2.5; put back a copy");
-  EXPECT_EQ(with("\"status\": \"finished\"", "\"status\": null"),
-            "damaged: expected a text for 'status', got null; put back a copy");
-  expect_parts(with("\"format\": 2", "\"format\": 4294967298"), {"newer version"});
-}
-
 TEST_F(RunFolderTest, NothingIsDrawnForANewFormat) {
   // A run of format 2, written again as one of today: its seed has no say any more.
   ThreadPool pool(1);

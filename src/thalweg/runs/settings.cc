@@ -28,28 +28,26 @@ void set_all(RunOptions& options, const std::vector<Setting>& settings,
   }
 }
 
-/// Makes paths absolute, and settles whether a run with points has a target besides.
+/// Settles whether a run with points has a target besides, and makes paths absolute.
 void settle(RunOptions& options) {
   DataOptions& data = options.data;
   TargetOptions& target = options.target;
+  if (data.path.empty() && !(data.validation + data.test).empty())
+    fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
+  if (!data.path.empty() && !needs_target(options)) {
+    target.name.clear();
+    if (has_target(target))
+      fail<ConfigError>(
+          "energy: a run learns from points or from an energy, or by "
+          "training.objective=mixed or stochastic layers from both, got {} and '{}'",
+          data.path, target.energy + target.file());
+  }
   for (std::string* path :
        {&target.energy_library, &target.image, &data.path, &data.validation, &data.test})
     if (!path->empty()) {
       *path = fs::absolute(*path).lexically_normal().string();
       if (path->ends_with('/')) path->pop_back();  // or a folder has no name
     }
-  if (data.path.empty()) {
-    if (!(data.validation + data.test).empty())
-      fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
-    return;
-  }
-  if (needs_target(options)) return;
-  target.name.clear();
-  if (!(target.energy + target.file()).empty())
-    fail<ConfigError>(
-        "energy: a run learns from points or from an energy, or by "
-        "training.objective=mixed or stochastic layers from both, got {} and '{}'",
-        data.path, target.energy + target.file());
 }
 
 /// The name that a run gets if nobody gives one.

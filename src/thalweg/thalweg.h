@@ -1,0 +1,22 @@
+// All that programs need of Thalweg: runs from settings to report, models and targets on arrays.
+#pragma once
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/thread_pool.h"
+#include "thalweg/core/version.h"
+#include "thalweg/flows/model.h"
+#include "thalweg/io/table.h"
+#include "thalweg/metrics/model_check.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/runs/presets.h"
+#include "thalweg/runs/run_folder.h"
+#include "thalweg/runs/run_report.h"
+#include "thalweg/runs/samplers.h"
+#include "thalweg/runs/training_run.h"
+#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
+#include "thalweg/sampling/normaliser.h"
+#include "thalweg/targets/target.h"
+#include "thalweg/training/trainer.h"
