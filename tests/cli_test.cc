@@ -321,15 +321,17 @@ TEST_F(Cli, SaysSoWhereTheDensityIsZero) {
 // With 20 proposals Z is known to a tenth, which is a tenth of a nat of every log density.
 TEST_F(Cli, TheErrorOfALikelihoodHasThatOfZ) {
   write_points("points.csv", 400);
-  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--set", "base.kind=resampled", "--set",
-                      "base.hidden=8", "--set", "final_proposals=20"}))
-                .code,
-            0);
+  const auto train = [&](const std::string& name, const std::string& proposals) {
+    std::vector<std::string> words = tiny({"--data", "points.csv", "--out", name});
+    for (const std::string& setting :
+         {std::string("base.kind=resampled"), std::string("base.hidden=8"),
+          "final_proposals=" + proposals})
+      words.insert(words.end(), {"--set", setting});
+    return run(words);
+  };
+  ASSERT_EQ(train("r", "20").code, 0);
   // The likelihoods' own error is that of a run that knows Z.
-  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "exact", "--set", "base.kind=resampled",
-                      "--set", "base.hidden=8", "--set", "final_proposals=1000000"}))
-                .code,
-            0);
+  ASSERT_EQ(train("exact", "1000000").code, 0);
   const auto rough = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
   const auto exact = nlohmann::json::parse(run({"evaluate", "exact", "--json"}).out);
   const double relative =

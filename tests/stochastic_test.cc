@@ -579,7 +579,8 @@ TEST(StochasticLayers, SayWhatIsWrong) {
       EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
     }
   };
-  expect({.kind = "gibbs"}, "expected one of metropolis, langevin, inertial, mala, hmc, got 'gibbs'");
+  expect({.kind = "gibbs"},
+         "expected one of metropolis, langevin, inertial, mala, hmc, got 'gibbs'");
   expect({.steps = 0}, "stochastic.steps: expected at least 1, got 0");
   expect({.step_size = std::nan("")}, "stochastic.step_size: expected a positive number, got nan");
   expect({.last_step_size = -1.0}, "stochastic.last_step_size");
