@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/runs/kinds.h"
 #include "thalweg/runs/presets.h"
 #include "thalweg/targets/target.h"
 
@@ -18,8 +19,8 @@ void describe_preset(const Preset& preset) {
   fmt::print("{}: {}\n\n{}", preset.name, preset.summary, write_options(preset.options()));
 }
 
-void describe_target(const TargetEntry& entry) {
-  const std::unique_ptr<Target> target = make_target(entry.name);
+void describe_target(const TargetKind& entry) {
+  const std::unique_ptr<Target> target = entry.make();
   fmt::print("{}: {}\n  columns: {}\n  practically all mass within +-{:g} of 0\n", entry.name,
              entry.summary, target->features(), target->half_width());
   if (const auto log_normaliser = target->log_normaliser())
@@ -33,7 +34,7 @@ void describe(const std::string& name) {
     if (preset.name == name) return describe_preset(preset);
     known.push_back(preset.name);
   }
-  for (const TargetEntry& target : built_in_targets()) {
+  for (const TargetKind& target : target_kinds().rows()) {
     if (target.name == name) return describe_target(target);
     known.push_back(target.name);
   }
@@ -42,16 +43,28 @@ void describe(const std::string& name) {
     fmt::print("settings, for a config file or --set key=value:\n{}", settings);
     return;
   }
+  bool found = false;
+  for (const KindGroup& group : kind_groups())
+    for (const KindSummary& kind : group.kinds) {
+      known.push_back(kind.name);
+      if (kind.name != name) continue;
+      found = true;
+      fmt::print("{}: {}\n  one of the {}, chosen by {}\n", kind.name, kind.summary, group.title,
+                 group.chosen);
+      if (!kind.settings.empty()) fmt::print("  settings that it reads:\n");
+      for (const std::string& setting : kind.settings) fmt::print("{}", describe_options(setting));
+    }
   for (const OptionKey& key : option_keys()) {
     const std::size_t dot = key.path.find('.');
     for (const std::string& part : {key.path, key.path.substr(0, dot)})
       if (std::find(known.begin(), known.end(), part) == known.end()) known.push_back(part);
-    // A choice, as real_nvp, is described by the keys that offer it.
-    if (std::find(key.choices.begin(), key.choices.end(), name) != key.choices.end()) {
+    // A choice, as exp, is described by the keys that offer it.
+    if (!found && std::find(key.choices.begin(), key.choices.end(), name) != key.choices.end()) {
       fmt::print("'{}' is a choice for:\n{}", name, describe_options(key.path));
       return;
     }
   }
+  if (found) return;
   const std::string nearest = nearest_name(name, known);
   fail<ConfigError>("nothing is called '{}'; {}", name,
                     nearest.empty() ? "`thalweg list` and `thalweg describe config` show all names"

@@ -128,15 +128,9 @@ void sample(Arguments arguments) {
 /// What --sampler says of its choices.
 std::string samplers_text() {
   std::vector<std::string> parts;
-  for (const SamplerEntry& entry : samplers())
+  for (const SamplerKind& entry : sampler_kinds().rows())
     parts.push_back(fmt::format("{}: {}", entry.name, entry.summary));
   return fmt::format("{}", fmt::join(parts, "; "));
-}
-
-std::vector<std::string> sampler_names() {
-  std::vector<std::string> names;
-  for (const SamplerEntry& entry : samplers()) names.push_back(entry.name);
-  return names;
 }
 
 }  // namespace
@@ -161,7 +155,7 @@ void add_sample(CLI::App& app) {
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
 
   command->add_option("--sampler", request.sampler, samplers_text())
-      ->check(CLI::IsMember(sampler_names()));
+      ->check(CLI::IsMember(sampler_kinds().names()));
   CLI::Option* weights =
       command
           ->add_option("--weights", request.weights,
@@ -207,7 +201,7 @@ void add_sample(CLI::App& app) {
       "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");
   command->callback([arguments, of_chains, weights] {
-    const SamplerEntry& sampler = find_sampler(arguments->request.sampler);
+    const SamplerKind& sampler = sampler_kinds().find("--sampler", arguments->request.sampler);
     for (const CLI::Option* option : of_chains)
       if (!sampler.chains && option->count() > 0)
         fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",

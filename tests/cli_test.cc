@@ -362,6 +362,27 @@ TEST_F(Cli, AProgramDoesTheSameToTheBit) {
   EXPECT_TRUE(fs::exists(path("program/report.html")));
 }
 
+// A transform and an objective that the library does not know train, are saved and read, and invert
+// themselves; the tool, which lacks them, says so.
+TEST_F(Cli, AProgramHasPartsOfItsOwn) {
+  write_points("points.csv", 1000);
+  const Outcome outcome = run_program(THALWEG_OWN_PARTS, {"points.csv", "own"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  std::smatch found;
+  const std::string& out = outcome.out;
+  ASSERT_TRUE(std::regex_search(out, found, std::regex("this model +(-?[0-9.]+)"))) << out;
+  const double model = std::stod(found[1]);
+  ASSERT_TRUE(std::regex_search(out, found, std::regex("fitted Gaussian +(-?[0-9.]+)"))) << out;
+  EXPECT_GT(model, std::stod(found[1]) - 0.3) << out;
+  ASSERT_TRUE(std::regex_search(out, found, std::regex("round trip, double +([0-9.e+-]+)"))) << out;
+  EXPECT_LT(std::stod(found[1]), 1e-9);
+  ASSERT_TRUE(std::regex_search(out, found, std::regex("log-determinant +([0-9.e+-]+)"))) << out;
+  EXPECT_LT(std::stod(found[1]), 1e-9);
+  ASSERT_TRUE(std::regex_search(out, found, std::regex("integral +([0-9.]+),"))) << out;
+  EXPECT_NEAR(std::stod(found[1]), 1.0, 0.01);
+  expect_failure({"evaluate", "own"}, 2, "sinh_arcsinh");
+}
+
 TEST_F(Cli, GroupsWhatItSays) {
   const Outcome trained = run(tiny({"rings-normal", "--out", "r"}));
   ASSERT_EQ(trained.code, 0) << trained.error;
@@ -444,7 +465,7 @@ TEST_F(Cli, SuggestsWhatWasMeant) {
   expect_failure({"train", "rings-resample"}, 2, "did you mean 'rings-resampled'?");
   expect_failure({"train", "--target", "two_ring"}, 2, "did you mean 'two_rings'?");
   expect_failure({"describe", "traning"}, 2, "did you mean 'training'?");
-  expect_failure({"describe", "nope"}, 2, "`thalweg list`");
+  expect_failure({"describe", "xyzzy"}, 2, "`thalweg list`");
   expect_failure({"train"}, 2, "nothing to learn");
   expect_failure({}, 2, "--help");
   expect_failure({"sample", "nowhere", "--count", "3"}, 2, "--out");

@@ -480,7 +480,7 @@ inline const std::vector<Case<Base>>& base_cases() {
 inline const std::vector<Case<Target>>& target_cases() {
   static const std::vector<Case<Target>> cases = [] {
     std::vector<Case<Target>> list;
-    for (const TargetEntry& entry : built_in_targets())
+    for (const TargetKind& entry : target_kinds().rows())
       list.push_back({entry.name, [name = entry.name](ParameterStore&, RandomSequence&) {
                         return make_target(name);
                       }});

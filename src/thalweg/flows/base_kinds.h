@@ -27,7 +27,7 @@ struct BaseRequest {
 
 struct BaseKind {
   std::string name, summary;
-  std::vector<std::string> settings;  ///< keys of the settings that it reads
+  std::vector<std::string> settings = {};  ///< keys of the settings that it reads
   std::function<std::shared_ptr<const Base>(const BaseRequest&)> make;
   bool alone = true;      ///< base.kind may be this
   bool proposes = true;   ///< base.proposal may be this: draws are never rejected

@@ -28,7 +28,7 @@ struct TransformRequest {
 
 struct TransformKind {
   std::string name, summary;
-  std::vector<std::string> settings;  ///< keys of the settings that it reads
+  std::vector<std::string> settings = {};  ///< keys of the settings that it reads
   /// Makes one, or gives null where the kind stands for no transform.
   std::function<std::shared_ptr<const Transform>(const TransformRequest&)> make;
   /// Follows the block's name in names of parameters, which are part of saved models; empty: name.

@@ -1,9 +1,6 @@
 #include "thalweg/objectives/kinds.h"
 
-#include <algorithm>
-
 #include "thalweg/core/error.h"
-#include "thalweg/core/text.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/mixed.h"
 #include "thalweg/objectives/reverse_kl.h"
@@ -21,46 +18,48 @@ ReverseKl reverse_kl(const ObjectiveOptions& options, const std::shared_ptr<cons
 
 }  // namespace
 
-std::vector<ObjectiveKind>& objective_kinds() {
+KindTable<ObjectiveKind>& objective_kinds() {
   using TargetPointer = std::shared_ptr<const Target>;
-  static std::vector<ObjectiveKind> kinds = {
-      {"maximum_likelihood",
-       "of the training data",
-       {"training.rejection_weight"},
-       false,
-       [](const ObjectiveOptions& options, const TargetPointer&) {
-         return std::make_unique<MaximumLikelihood>(options.rejection_weight);
-       }},
-      {"reverse_kl",
-       "from a target's energy alone",
-       {"training.annealing_start", "training.annealing_steps", "training.rejection_weight"},
-       true,
-       [](const ObjectiveOptions& options, const TargetPointer& target) {
-         return std::make_unique<ReverseKl>(reverse_kl(options, target, 0));
-       }},
-      {"mixed",
-       "of both",
-       {"training.likelihood_weight", "training.likelihood_steps", "training.annealing_start",
-        "training.annealing_steps", "training.rejection_weight"},
-       true,
-       [](const ObjectiveOptions& options, const TargetPointer& target) {
-         return std::make_unique<MixedLikelihood>(
-             MaximumLikelihood(options.rejection_weight),
-             reverse_kl(options, target, options.likelihood_steps), options.likelihood_weight,
-             options.likelihood_steps);
-       }}};
+  static KindTable<ObjectiveKind> kinds({
+      {.name = "maximum_likelihood",
+       .summary = "the likelihood of points",
+       .settings = {"training.rejection_weight"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer&) {
+             return std::make_unique<MaximumLikelihood>(options.rejection_weight);
+           },
+       .loss = "negative log likelihood, nats"},
+      {.name = "reverse_kl",
+       .summary = "KL(model || target), from a target's energy alone",
+       .settings = {"training.annealing_start", "training.annealing_steps",
+                    "training.rejection_weight"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer& target) {
+             return std::make_unique<ReverseKl>(reverse_kl(options, target, 0));
+           },
+       .needs_rows = false,
+       .needs_target = true,
+       .loss = "KL(model || target) - log integral, nats"},
+      {.name = "mixed",
+       .summary = "a mean of the two, from points and an energy",
+       .settings = {"training.likelihood_weight", "training.likelihood_steps",
+                    "training.annealing_start", "training.annealing_steps",
+                    "training.rejection_weight"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer& target) {
+             return std::make_unique<MixedLikelihood>(
+                 MaximumLikelihood(options.rejection_weight),
+                 reverse_kl(options, target, options.likelihood_steps), options.likelihood_weight,
+                 options.likelihood_steps);
+           },
+       .needs_target = true},
+  });
   return kinds;
 }
 
 std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options,
                                           const std::shared_ptr<const Target>& target) {
-  std::vector<std::string> names;
-  for (const ObjectiveKind& kind : objective_kinds()) names.push_back(kind.name);
-  const auto found = std::ranges::find(names, options.kind);
-  if (found == names.end())
-    fail<ConfigError>("training.objective: expected an objective, got '{}'{}", options.kind,
-                      name_hint(options.kind, names));
-  const ObjectiveKind& kind = objective_kinds()[static_cast<std::size_t>(found - names.begin())];
+  const ObjectiveKind& kind = objective_kinds().find("training.objective", options.kind);
   if (kind.needs_target && !target)
     fail<DataError>("training: the objective {} needs a target with a density", kind.name);
   return kind.make(options, target);

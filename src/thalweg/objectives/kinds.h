@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/core/kind_table.h"
 #include "thalweg/objectives/objective.h"
 #include "thalweg/targets/target.h"
 
@@ -29,15 +30,17 @@ struct ObjectiveOptions {
 /// One kind of objective.
 struct ObjectiveKind {
   std::string name, summary;
-  std::vector<std::string> settings;  ///< keys of config files that it reads
-  bool needs_target = false;
+  std::vector<std::string> settings = {};  ///< keys of the settings that it reads
   std::function<std::unique_ptr<Objective>(const ObjectiveOptions&,
                                            const std::shared_ptr<const Target>&)>
       make;
+  bool needs_rows = true;           ///< learns from points, or from draws of a target
+  bool needs_target = false;        ///< takes the density of a target
+  std::string loss = "loss, nats";  ///< what the loss is, on its axis
 };
 
-/// All kinds; a program may add its own before it makes the first training.
-std::vector<ObjectiveKind>& objective_kinds();
+/// What setting training.objective chooses from, and what a program adds to it.
+KindTable<ObjectiveKind>& objective_kinds();
 
 /// The objective that the options name. Throws ConfigError for an unknown one, DataError for one
 /// that needs a target without one.

@@ -6,6 +6,7 @@
 #include "thalweg/flows/base_kinds.h"
 #include "thalweg/flows/transform_kinds.h"
 #include "thalweg/nn/network_kinds.h"
+#include "thalweg/objectives/kinds.h"
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/residual.h"
 
@@ -269,10 +270,7 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.time_budget; }, 0, 1e9},
       {"training.objective",
        "maximum_likelihood of points, reverse_kl: from the target's energy alone, or mixed of both",
-       [](R& r) -> P { return &r.training.objective; },
-       -kAny,
-       kAny,
-       {"maximum_likelihood", "reverse_kl", "mixed"}},
+       [](R& r) -> P { return &r.training.objective; }, 0, 0, objective_kinds().names()},
       {"training.likelihood_weight", "mixed: weight of the likelihood; the rest is reverse_kl's",
        [](R& r) -> P { return &r.training.likelihood_weight; }, 0, 1},
       {"training.likelihood_steps", "mixed: so many first steps by maximum likelihood alone",

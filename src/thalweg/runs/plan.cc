@@ -8,6 +8,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/objectives/kinds.h"
 
 namespace thalweg {
 
@@ -36,13 +37,18 @@ std::vector<double> context_classes(const PreparedData& data) {
   return classes;
 }
 
+const ObjectiveKind& objective_of(const RunOptions& options) {
+  return objective_kinds().find("training.objective", options.training.objective);
+}
+
 /// The target of a run that learns from points besides.
 std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
   if (!has_target(options.target))
     fail<ConfigError>(
         "{}: needs an energy besides the points: give --target NAME or --energy EXPRESSION",
-        options.training.objective == "mixed" ? "training.objective: 'mixed'"
-                                              : "stochastic.energy");
+        objective_of(options).needs_target
+            ? fmt::format("training.objective: '{}'", options.training.objective)
+            : "stochastic.energy");
   // An energy is of the columns by name, unless the points are a plain array.
   std::vector<std::string> names;
   for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);
@@ -58,7 +64,7 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
 
 /// Sets what a target alone decides of a model.
 void fit_model_to_target(RunOptions& options, const Target& target) {
-  if (!target.can_sample() && options.training.objective != "reverse_kl")
+  if (!target.can_sample() && objective_of(options).needs_rows)
     fail<ConfigError>(
         "training.objective: an energy cannot be sampled, so without --data it is learnt by "
         "reverse_kl, got {}",
@@ -125,7 +131,9 @@ RunPlan plan_run(const RunOptions& options, const std::string& out) {
 }
 
 bool needs_target(const RunOptions& options) {
-  return options.training.objective == "mixed" || moves_by_target(options.model.stochastic);
+  const ObjectiveKind& objective = objective_of(options);
+  return (objective.needs_rows && objective.needs_target) ||
+         moves_by_target(options.model.stochastic);
 }
 
 void fit_model_to_data(ModelOptions& model, const PreparedData& data) {

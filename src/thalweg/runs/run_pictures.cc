@@ -46,13 +46,6 @@ std::vector<double> reweighted_samples(const LoadedRun& run,
   return result;
 }
 
-/// How the loss of an objective is read, on its axis.
-std::string loss_label(const std::string& objective) {
-  if (objective == "maximum_likelihood") return "negative log likelihood, nats";
-  if (objective == "reverse_kl") return "KL(model || target) - log integral, nats";
-  return "loss, nats";
-}
-
 /// Draws the pictures of one set of runs.
 class Pictures {
  public:
@@ -129,9 +122,11 @@ class Pictures {
       const LoadedRun& run = *runs_[i].run;
       if (run.manifest.steps == 0) continue;
       const TrainingOptions& options = run.options.training;
-      const std::string label = loss_label(options.objective);
-      chart.y_label = chart.series.empty() || chart.y_label == label ? label : loss_label("");
-      annealed |= options.objective != "maximum_likelihood" && options.annealing_steps > 0;
+      const ObjectiveKind& objective =
+          objective_kinds().find("training.objective", options.objective);
+      const bool alike = chart.series.empty() || chart.y_label == objective.loss;
+      chart.y_label = alike ? objective.loss : "loss, nats";
+      annealed |= objective.needs_target && options.annealing_steps > 0;
       const Table metrics = load_table(run.folder.metrics());
       const auto column = [&](const char* name) {
         const auto found = std::find(metrics.names.begin(), metrics.names.end(), name);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "thalweg/core/error.h"
+#include "thalweg/objectives/kinds.h"
 #include "thalweg/report/progress.h"
 
 namespace thalweg {
@@ -62,13 +63,14 @@ std::string source_name(const RunOptions& options) {
 }
 
 std::string learnt_from(const RunOptions& options) {
-  const std::string& objective = options.training.objective;
+  const ObjectiveKind& objective =
+      objective_kinds().find("training.objective", options.training.objective);
   const std::string name = source_name(options);
-  if (objective == "reverse_kl")
+  if (!objective.needs_rows)
     return (options.target.energy.empty() ? "the energy of " : "the energy ") + name;
   const bool table = !options.data.path.empty();
   std::string text = (table ? "the points of " : "samples of ") + name;
-  if (objective == "mixed") text += table ? " and an energy" : " and its energy";
+  if (objective.needs_target) text += table ? " and an energy" : " and its energy";
   return text;
 }
 

@@ -144,43 +144,32 @@ std::unique_ptr<RunSampler> make(const LoadedRun& run, const SampleRequest& requ
 
 }  // namespace
 
-const std::vector<SamplerEntry>& samplers() {
-  static const std::vector<SamplerEntry> table = {
-      {"naive", "the flow's own draws", false, false, make<NaiveSampler>},
-      {"importance", "those, weighted by what the run was trained for", false, true,
-       make<ImportanceSampler>},
-      {"sails", "Markov chains, exact, of a sharper density than the flow's", true, false,
-       make_chain_sampler},
-      {"sails_published", "the same as published, which only comes near it", true, false,
-       make_chain_sampler},
-      {"mala", "Markov chains with Langevin steps in latent space", true, false,
-       make_chain_sampler},
-      {"hmc", "Markov chains with Hamiltonian steps there", true, false, make_chain_sampler},
-      {"independence", "Markov chains that propose draws of the flow", true, false,
-       make_chain_sampler},
-  };
-  return table;
-}
-
-const SamplerEntry& find_sampler(std::string_view name) {
-  std::vector<std::string> known;
-  for (const SamplerEntry& entry : samplers()) {
-    if (entry.name == name) return entry;
-    known.push_back(entry.name);
-  }
-  fail<ConfigError>("unknown sampler '{}'{}", name, name_hint(name, known));
+KindTable<SamplerKind>& sampler_kinds() {
+  static KindTable<SamplerKind> kinds({
+      {"naive", "the flow's own draws", make<NaiveSampler>},
+      {"importance", "those, weighted by what the run was trained for", make<ImportanceSampler>,
+       false, true},
+      {"sails", "Markov chains, exact, of a sharper density than the flow's", make_chain_sampler,
+       true},
+      {"sails_published", "the same as published, which only comes near it", make_chain_sampler,
+       true},
+      {"mala", "Markov chains with Langevin steps in latent space", make_chain_sampler, true},
+      {"hmc", "Markov chains with Hamiltonian steps there", make_chain_sampler, true},
+      {"independence", "Markov chains that propose draws of the flow", make_chain_sampler, true},
+  });
+  return kinds;
 }
 
 std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,
                                          ThreadPool& pool) {
-  const SamplerEntry& entry = find_sampler(request.sampler);
+  const SamplerKind& kind = sampler_kinds().find("sampler", request.sampler);
   if (request.count < 1)
     fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
   const std::int64_t width = run.options.model.context_features;
   const auto given = static_cast<std::int64_t>(request.condition.size());
   if (width == 0 ? given > 0 : given == 0 || given % width != 0)
     fail<ShapeError>("samples: expected a condition of {} columns, got {} numbers", width, given);
-  return entry.make(run, request, pool);
+  return kind.make(run, request, pool);
 }
 
 std::vector<double> load_condition(const LoadedRun& run, const std::string& file) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "thalweg/core/kind_table.h"
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/metrics/chain_diagnostics.h"
@@ -22,7 +23,7 @@ namespace thalweg {
 
 /// Which samples are wanted, and how they are to be drawn.
 struct SampleRequest {
-  std::string sampler = "naive";  ///< a name in samplers()
+  std::string sampler = "naive";  ///< a name of sampler_kinds()
   std::int64_t count = 0;         ///< samples; may exceed memory
   std::int64_t seed = 1;
   std::optional<Precision> precision = {};  ///< empty: the run's own
@@ -88,15 +89,15 @@ class RunSampler {
   virtual SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) = 0;
 };
 
-/// A row of the table of samplers.
-struct SamplerEntry {
+/// One kind of sampler.
+struct SamplerKind {
   std::string name, summary;
+  std::function<std::unique_ptr<RunSampler>(const LoadedRun&, const SampleRequest&, ThreadPool&)>
+      make;
   bool chains = false, weighted = false;  ///< whether options of chains, or of weights, are its
-  std::unique_ptr<RunSampler> (*make)(const LoadedRun&, const SampleRequest&, ThreadPool&);
 };
-const std::vector<SamplerEntry>& samplers();
-/// Throws ConfigError for an unknown name.
-const SamplerEntry& find_sampler(std::string_view name);
+/// What --sampler chooses from, and what a program adds to it.
+KindTable<SamplerKind>& sampler_kinds();
 
 /// A sampler of a run, which must outlive it as the pool must. The same request gives the same
 /// samples for any number of threads. Throws ConfigError for requests that the run cannot serve.

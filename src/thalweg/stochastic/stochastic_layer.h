@@ -36,7 +36,7 @@ struct StochasticOptions {
 
 struct StochasticKind {
   std::string name, summary;
-  std::vector<std::string> settings;  ///< keys of the settings that it reads
+  std::vector<std::string> settings = {};  ///< keys of the settings that it reads
   /// From checked options; its Mapped is that of make_stochastic_layer.
   std::function<std::shared_ptr<const Transform>(ParameterStore&, const std::string& name,
                                                  std::shared_ptr<const Energy>,

@@ -1,49 +1,38 @@
 #include "thalweg/targets/target.h"
 
-#include <functional>
+#include <utility>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/text.h"
 #include "thalweg/targets/many_well.h"
 #include "thalweg/targets/two_dimensional.h"
 
 namespace thalweg {
-namespace {
-
-struct BuiltIn {
-  TargetEntry entry;
-  std::function<std::unique_ptr<Target>()> make;
-};
-
-const std::vector<BuiltIn>& table() {
-  static const std::vector<BuiltIn> targets = [] {
-    std::vector<BuiltIn> list = {
-        {{"dual_moon", "two crescents that face each other, 2-D"}, make_dual_moon},
-        {{"circle_of_gaussians", "eight Gaussians on a circle of radius 2, 2-D"},
+KindTable<TargetKind>& target_kinds() {
+  static KindTable<TargetKind> kinds = [] {
+    KindTable<TargetKind> table({
+        {"dual_moon", "two crescents that face each other, 2-D", make_dual_moon},
+        {"circle_of_gaussians", "eight Gaussians on a circle of radius 2, 2-D",
          make_circle_of_gaussians},
-        {{"two_rings", "two rings of radius 1 and 2, 2-D"}, make_two_rings},
-        {{"two_moons", "two interleaved half circles, blurred, 2-D"}, make_two_moons},
-        {{"grid_of_gaussians", "five by five Gaussians, 2-D"},
+        {"two_rings", "two rings of radius 1 and 2, 2-D", make_two_rings},
+        {"two_moons", "two interleaved half circles, blurred, 2-D", make_two_moons},
+        {"grid_of_gaussians", "five by five Gaussians, 2-D",
          [] { return make_grid_of_gaussians("grid_of_gaussians", 5, 1.0, 0.1); }},
-        {{"double_well", "two wells with 16 and 84 % of the mass, 2-D"}, make_double_well},
-        {{"many_well", "sixteen double wells side by side, 2^16 modes, 32-D"},
+        {"double_well", "two wells with 16 and 84 % of the mass, 2-D", make_double_well},
+        {"many_well", "sixteen double wells side by side, 2^16 modes, 32-D",
          [] { return make_many_well(16); }},
-        {{"two_angles", "two angles, the second near twice the first, 2-D"}, make_two_angles},
-    };
+        {"two_angles", "two angles, the second near twice the first, 2-D", make_two_angles},
+    });
     // Deviations with which published scores of naive sampling from a ring are met.
     for (const auto& [count, deviation] : std::vector<std::pair<int, double>>{
              {2, 0.346}, {3, 0.349}, {4, 0.207}, {6, 0.170}, {9, 0.120}}) {
       const std::string name = fmt::format("ring_of_gaussians_{}", count);
-      list.push_back(
-          {{name, fmt::format("{} Gaussians on a ring, mean variance 1, 2-D", count)},
-           [name, n = count, d = deviation] { return make_ring_of_gaussians(name, n, d); }});
+      table.add({name, fmt::format("{} Gaussians on a ring, mean variance 1, 2-D", count),
+                 [name, n = count, d = deviation] { return make_ring_of_gaussians(name, n, d); }});
     }
-    return list;
+    return table;
   }();
-  return targets;
+  return kinds;
 }
-
-}  // namespace
 
 Value Target::log_density(Value x) const {
   if (!x.valid()) fail<ShapeError>("{}: the value is empty: pass a value of a graph", name_);
@@ -64,22 +53,8 @@ std::vector<double> UnsampledTarget::sample(RandomSequence&) const {
                     name());
 }
 
-const std::vector<TargetEntry>& built_in_targets() {
-  static const std::vector<TargetEntry> entries = [] {
-    std::vector<TargetEntry> list;
-    for (const BuiltIn& target : table()) list.push_back(target.entry);
-    return list;
-  }();
-  return entries;
-}
-
 std::unique_ptr<Target> make_target(std::string_view name) {
-  std::vector<std::string> names;
-  for (const BuiltIn& target : table()) {
-    if (target.entry.name == name) return target.make();
-    names.push_back(target.entry.name);
-  }
-  fail<ConfigError>("unknown target '{}'{}", name, name_hint(name, names));
+  return target_kinds().find("data.target", name).make();
 }
 
 }  // namespace thalweg

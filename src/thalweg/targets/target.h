@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "thalweg/core/kind_table.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/graph.h"
 
@@ -67,11 +69,13 @@ class UnsampledTarget : public Target {
   double half_width_;
 };
 
-/// Name and one line about each built-in target.
-struct TargetEntry {
+/// One built-in target.
+struct TargetKind {
   std::string name, summary;
+  std::function<std::unique_ptr<Target>()> make;
 };
-const std::vector<TargetEntry>& built_in_targets();
+/// What setting data.target chooses from, and what a program adds to it.
+KindTable<TargetKind>& target_kinds();
 
 /// A built-in target by name; throws ConfigError that names the nearest known one.
 std::unique_ptr<Target> make_target(std::string_view name);

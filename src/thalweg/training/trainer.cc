@@ -10,8 +10,8 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/program.h"
-#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/sampling/rejection_sampler.h"
+#include "thalweg/training/validator.h"
 
 namespace thalweg {
 namespace {
@@ -31,34 +31,6 @@ void check_circular(const Model& model, const Objective& objective) {
         "are periodic",
         objective.name(), target->name());
 }
-
-/// Mean negative log likelihood of fixed rows, by any parameters.
-class Validator {
- public:
-  Validator(const Model& model, const TrainingData& data, const TrainingOptions& options,
-            ThreadPool& pool)
-      : rows_(data.validation_rows.begin(), data.validation_rows.end()),
-        context_(data.validation_context.begin(), data.validation_context.end()) {
-    if (checked_rows("validation data", model.flow(), rows_, context_) == 0) return;
-    dequantise_validation(model, options.seed, rows_);
-    evaluator_.emplace(model, pool,
-                       options.precision == "float" ? Precision::kFloat : Precision::kDouble);
-  }
-
-  bool has_rows() const { return evaluator_.has_value(); }
-
-  double loss(std::span<const double> parameters) {
-    evaluator_->use_parameters(parameters);
-    double sum = 0.0;
-    const std::vector<double> values = evaluator_->log_prob(rows_, context_);
-    for (const double value : values) sum += value;
-    return -sum / static_cast<double>(values.size());
-  }
-
- private:
-  std::vector<double> rows_, context_;
-  std::optional<DensityEvaluator> evaluator_;
-};
 
 }  // namespace
 
