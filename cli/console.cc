@@ -51,6 +51,11 @@ double seconds_of(std::string_view text) {
   return total;
 }
 
+void add_ignore_hash(CLI::App& command, bool& ignore) {
+  command.add_flag("--ignore-hash", ignore,
+                   "read a model.safetensors that was changed after its run wrote it");
+}
+
 void add_precision(CLI::App& command, std::string& precision) {
   command.add_option("--precision", precision, "float or double; else that of the run's training")
       ->check(CLI::IsMember({"float", "double"}));

@@ -33,6 +33,9 @@ bool interrupted();
 /// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
 double seconds_of(std::string_view text);
 
+/// Adds --ignore-hash, with which a model is read that is not the one which its run wrote.
+void add_ignore_hash(CLI::App& command, bool& ignore);
+
 /// Adds --precision, which is the run's own unless given.
 void add_precision(CLI::App& command, std::string& precision);
 /// What was given there.

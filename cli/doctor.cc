@@ -15,11 +15,12 @@ struct Arguments {
   std::string run, precision;
   std::int64_t samples = 8192, seed = 1;
   int threads = 0;
+  bool ignore_hash = false;
 };
 
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run);
+  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const char* const words[] = {"good", "doubtful", "BROKEN"};
   bool broken = false;
   for (const Finding& finding :
@@ -53,6 +54,7 @@ void add_doctor(CLI::App& app) {
   command->add_option("--seed", arguments->seed, "of these samples")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   add_precision(*command, arguments->precision);
+  add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->footer("Examples:\n  thalweg doctor runs/points\nExit code 5 if something is broken.");

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/runs/evaluation.h"
 
@@ -18,11 +19,12 @@ struct Arguments {
   std::int64_t draws = 0;
   std::optional<std::int64_t> seed;
   int threads = 0;
+  bool ignore_hash = false;
 };
 
 void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
-  LoadedRun run = load_run(arguments.run);
+  LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
   const std::optional<PreparedData> data = run.data();
   // The split has been made: what is left are draws of the model and of its target.
@@ -60,6 +62,7 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--seed", arguments->seed, "of what is drawn to judge; else the run's")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   command->add_flag("--json", arguments->json, "print JSON");
+  add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->footer(

@@ -17,11 +17,12 @@ struct Arguments {
   std::int64_t draws = 0;
   int threads = 0;
   bool quiet = false;
+  bool ignore_hash = false;
 };
 
 void log_prob(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run);
+  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = load_table(arguments.data);
   const auto [values, mean] =
       log_densities(run, points, pool,
@@ -54,6 +55,7 @@ void add_log_prob(CLI::App& app) {
       ->add_option("--importance-samples", arguments->draws,
                    "draws a point, of a flow with random layers; else what the run says")
       ->check(CLI::Range(1, 1000000));
+  add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/runs/run_report.h"
 
@@ -15,6 +16,7 @@ struct Arguments {
   std::vector<std::string> runs;
   std::string out;
   int threads = 0;
+  bool ignore_hash = false;
 };
 
 void report(const Arguments& arguments) {
@@ -24,7 +26,7 @@ void report(const Arguments& arguments) {
   std::vector<std::vector<Metric>> metrics;
   std::optional<PreparedData> first_data;
   for (const std::string& path : arguments.runs) {
-    loaded.push_back(load_run(path));
+    loaded.push_back(load_run(path, {.verify = !arguments.ignore_hash}));
     const LoadedRun& run = loaded.back();
     std::optional<PreparedData> data = run.data();
     metrics.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
@@ -59,6 +61,7 @@ void add_report(CLI::App& app) {
       ->required();
   command->add_option("--out", arguments->out,
                       "folder for the page; default: that of the run, or `report` for several");
+  add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->footer(

@@ -20,6 +20,7 @@ struct Arguments {
   SampleRequest request;
   int threads = 0;
   bool quiet = false;
+  bool ignore_hash = false;
 };
 
 std::string mixing_text(const ChainSummary& chains) {
@@ -91,7 +92,7 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
 
 void sample(Arguments arguments) {
   ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run);
+  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   SampleRequest& request = arguments.request;
   request.condition = load_condition(run, arguments.condition);
   request.precision = precision_of(arguments.precision);
@@ -150,6 +151,7 @@ void add_sample(CLI::App& app) {
   command->add_option("--seed", request.seed, "the same seed gives the same samples")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   add_precision(*command, arguments->precision);
+  add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");

@@ -164,6 +164,18 @@ TEST(Columns, MapThereAndBackWithOppositeDeterminants) {
     EXPECT_NEAR(forward[row], -backward[row], 1e-7);
 }
 
+TEST(Columns, SayWhetherSinglePrecisionWillDo) {
+  EXPECT_TRUE(fits_single_precision({.mean = 12.0, .scale = 3.0}));
+  EXPECT_TRUE(fits_single_precision({.lower = 0.0, .mean = 2.0, .scale = 0.5}));
+  EXPECT_TRUE(fits_single_precision({.lower = -180.0, .upper = 180.0, .periodic = true}));
+  EXPECT_TRUE(fits_single_precision({.integer = true, .mean = 5e6, .scale = 1e5}));
+  EXPECT_FALSE(fits_single_precision({.mean = 1126259462.0, .scale = 0.02}));
+  EXPECT_FALSE(fits_single_precision({.mean = 3e-40, .scale = 1e-40}));
+  EXPECT_FALSE(fits_single_precision({.scale = 1e35}));
+  EXPECT_FALSE(fits_single_precision({.lower = 2460000.0, .mean = -2.0, .scale = 1.0}));
+  EXPECT_FALSE(fits_single_precision({.integer = true, .mean = 123456020.0, .scale = 1e6}));
+}
+
 TEST(Columns, LargeWholeNumbersKeepTheirOddValues) {
   ModelOptions options = small_model(1);
   options.flow.kind = "elementwise_spline";

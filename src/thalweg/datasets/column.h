@@ -26,6 +26,10 @@ struct ColumnOptions {
   double standardised(double value) const { return (value - mean) / scale; }
 };
 
+/// Whether single precision keeps the values of such a column to 1e-4 of their spread, and evenly
+/// spaced ones exactly.
+bool fits_single_precision(const ColumnOptions& column);
+
 /// x0, x1, ..., each an angle in [-pi, pi].
 std::vector<ColumnOptions> angle_columns(std::int64_t features);
 

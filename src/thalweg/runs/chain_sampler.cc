@@ -158,11 +158,7 @@ class ChainSampler : public RunSampler {
   }
 
   std::vector<std::string> columns() const override { return column_names(run_.options.model); }
-  FloatType float_type() const override {
-    return request_.precision.value_or(run_.precision()) == Precision::kDouble
-               ? FloatType::kFloat64
-               : FloatType::kFloat32;
-  }
+  FloatType float_type() const override { return sample_type(run_, request_.precision); }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     const auto size = static_cast<std::size_t>(kept_.chains * kept_.features);

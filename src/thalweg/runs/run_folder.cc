@@ -35,8 +35,8 @@ void verify_model(const LoadedRun& run) {
   if (got != expected)
     fail<DataError>(
         "{}: expected the file with the hash {} that manifest.json names, got one with {}: it was "
-        "changed or damaged after it was written; put back the original, or load the run without "
-        "verifying it",
+        "changed or damaged after it was written; put back the original, or read it all the same "
+        "with --ignore-hash",
         run.folder.model(), expected, got);
 }
 

@@ -31,9 +31,7 @@ class NaiveSampler : public RunSampler {
         sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), precision()) {}
 
   std::vector<std::string> columns() const override { return column_names(run_.options.model); }
-  FloatType float_type() const override {
-    return precision() == Precision::kDouble ? FloatType::kFloat64 : FloatType::kFloat32;
-  }
+  FloatType float_type() const override { return sample_type(run_, request_.precision); }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
@@ -84,9 +82,7 @@ class ImportanceSampler : public RunSampler {
     return names;
   }
   FloatType float_type() const override {
-    return request_.precision.value_or(run_.precision()) == Precision::kDouble || !resample_
-               ? FloatType::kFloat64
-               : FloatType::kFloat32;
+    return resample_ ? sample_type(run_, request_.precision) : FloatType::kFloat64;
   }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
@@ -158,6 +154,12 @@ KindTable<SamplerKind>& sampler_kinds() {
       {"independence", "Markov chains that propose draws of the flow", make_chain_sampler, true},
   });
   return kinds;
+}
+
+FloatType sample_type(const LoadedRun& run, std::optional<Precision> precision) {
+  const bool single = precision.value_or(run.precision()) == Precision::kFloat &&
+                      std::ranges::all_of(run.options.model.columns, fits_single_precision);
+  return single ? FloatType::kFloat32 : FloatType::kFloat64;
 }
 
 std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,

@@ -99,6 +99,9 @@ struct SamplerKind {
 /// What --sampler chooses from, and what a program adds to it.
 KindTable<SamplerKind>& sampler_kinds();
 
+/// What a file of a run's samples should keep: what `precision` has, unless some column needs more.
+FloatType sample_type(const LoadedRun& run, std::optional<Precision> precision);
+
 /// A sampler of a run, which must outlive it as the pool must. The same request gives the same
 /// samples for any number of threads. Throws ConfigError for requests that the run cannot serve.
 std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,
