@@ -59,7 +59,8 @@ void describe(const std::string& name) {
     for (const std::string& part : {key.path, key.path.substr(0, dot)})
       if (std::find(known.begin(), known.end(), part) == known.end()) known.push_back(part);
     // A choice, as exp, is described by the keys that offer it.
-    if (!found && std::find(key.choices.begin(), key.choices.end(), name) != key.choices.end()) {
+    const std::vector<std::string> choices = key.known();
+    if (!found && std::find(choices.begin(), choices.end(), name) != choices.end()) {
       fmt::print("'{}' is a choice for:\n{}", name, describe_options(key.path));
       return;
     }

@@ -10,6 +10,17 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/thalweg DESTINATION ${CMAKE_INSTALL_
         FILES_MATCHING PATTERN "*.h"
         PATTERN "*-inl.h" EXCLUDE
         PATTERN "compiled_program.h" EXCLUDE
+        PATTERN "passes.h" EXCLUDE
+        PATTERN "emitter.h" EXCLUDE
+        PATTERN "run_instructions.h" EXCLUDE
+        PATTERN "derivative_rules.h" EXCLUDE
+        PATTERN "operation_checks.h" EXCLUDE
+        PATTERN "plot_*.h" EXCLUDE
+        PATTERN "canvas.h" EXCLUDE
+        PATTERN "uci_recipes.h" EXCLUDE
+        PATTERN "uci_source.h" EXCLUDE
+        PATTERN "uci_steps.h" EXCLUDE
+        PATTERN "toml_text.h" EXCLUDE
         PATTERN "option_table.h" EXCLUDE
         PATTERN "option_text.h" EXCLUDE
         PATTERN "evaluation_parts.h" EXCLUDE

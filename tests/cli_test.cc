@@ -944,6 +944,12 @@ TEST_F(Cli, RandomMovesOfLargeEnergiesAreMadeInDouble) {
   double square = 0.0;
   for (const double value : thalweg::read_npy(path("s.npy")).values) square += value * value / 1e4;
   EXPECT_NEAR(square, 1.0, 0.15);
+  // So are their densities, whatever is asked for.
+  for (const std::string precision : {"float", "double"})
+    ASSERT_EQ(
+        run({"log-prob", "r", "s.npy", "--out", precision + ".npy", "--precision", precision}).code,
+        0);
+  EXPECT_EQ(contents(path("float.npy")), contents(path("double.npy")));
   const Outcome first = run({"evaluate", "r"});
   EXPECT_NE(first.out.find("-99999998.16"), std::string::npos) << first.out;
   EXPECT_NE(run({"evaluate", "r", "--seed", "9"}).out, first.out);

@@ -165,15 +165,18 @@ TEST(Columns, MapThereAndBackWithOppositeDeterminants) {
 }
 
 TEST(Columns, SayWhetherSinglePrecisionWillDo) {
-  EXPECT_TRUE(fits_single_precision({.mean = 12.0, .scale = 3.0}));
-  EXPECT_TRUE(fits_single_precision({.lower = 0.0, .mean = 2.0, .scale = 0.5}));
-  EXPECT_TRUE(fits_single_precision({.lower = -180.0, .upper = 180.0, .periodic = true}));
-  EXPECT_TRUE(fits_single_precision({.integer = true, .mean = 5e6, .scale = 1e5}));
-  EXPECT_FALSE(fits_single_precision({.mean = 1126259462.0, .scale = 0.02}));
-  EXPECT_FALSE(fits_single_precision({.mean = 3e-40, .scale = 1e-40}));
-  EXPECT_FALSE(fits_single_precision({.scale = 1e35}));
-  EXPECT_FALSE(fits_single_precision({.lower = 2460000.0, .mean = -2.0, .scale = 1.0}));
-  EXPECT_FALSE(fits_single_precision({.integer = true, .mean = 123456020.0, .scale = 1e6}));
+  EXPECT_TRUE(fits_single_precision({.name = "a", .mean = 12.0, .scale = 3.0}));
+  EXPECT_TRUE(fits_single_precision({.name = "a", .lower = 0.0, .mean = 2.0, .scale = 0.5}));
+  EXPECT_TRUE(
+      fits_single_precision({.name = "a", .lower = -180.0, .upper = 180.0, .periodic = true}));
+  EXPECT_TRUE(fits_single_precision({.name = "a", .integer = true, .mean = 5e6, .scale = 1e5}));
+  EXPECT_FALSE(fits_single_precision({.name = "a", .mean = 1126259462.0, .scale = 0.02}));
+  EXPECT_FALSE(fits_single_precision({.name = "a", .mean = 3e-40, .scale = 1e-40}));
+  EXPECT_FALSE(fits_single_precision({.name = "a", .scale = 1e35}));
+  EXPECT_FALSE(
+      fits_single_precision({.name = "a", .lower = 2460000.0, .mean = -2.0, .scale = 1.0}));
+  EXPECT_FALSE(
+      fits_single_precision({.name = "a", .integer = true, .mean = 123456020.0, .scale = 1e6}));
 }
 
 TEST(Columns, LargeWholeNumbersKeepTheirOddValues) {

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "temporary_folder.h"
+#include "thalweg/runs/run_maps.h"
 #include "thalweg/runs/run_tables.h"
 #include "thalweg/runs/training_run.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 namespace {
@@ -34,6 +36,45 @@ TEST(RunReport, HasTheNameThatTheRunHasInTheEnd) {
     expect_parts(page, {"<h1>Thalweg: rings</h1>", "2 columns, learnt from samples of two rings"});
     EXPECT_EQ(page.find("rings.new"), std::string::npos) << "named by where it was made";
   }
+}
+
+TEST(RunReport, DrawsInThePrecisionOfTheRun) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  RunPlan plan;
+  plan.options = small_run("precision = 'double'\n");
+  plan.out = folder.path("rings");
+  plan.report = false;
+  run_training(plan, pool);
+  const LoadedRun run = load_run(plan.out);
+  const ScatterPlot plot = sample_maps({{"rings", &run}}, pool);
+  const std::vector<double> x = FlowSampler(*run.model, pool, 1, Precision::kDouble).next(2);
+  ASSERT_EQ(plot.panels.size(), 2U);
+  EXPECT_EQ(plot.panels[1].x[1], x[2]);
+  EXPECT_EQ(plot.panels[1].y[1], x[3]);
+}
+
+TEST(RunReport, SetsRunsOfOneTargetSideBySide) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  for (const auto& [name, more] :
+       {std::pair{"a", ""}, {"b", "seed = 2\n"}, {"c", "data.target = 'dual_moon'\n"}}) {
+    RunPlan plan;
+    plan.options = small_run();
+    read_options(plan.options, more, "test");
+    plan.out = folder.path(name);
+    plan.report = false;
+    run_training(plan, pool);
+  }
+  const std::string page =
+      report_runs({folder.path("a"), folder.path("b")}, folder.path("both"), pool);
+  EXPECT_EQ(page, folder.path("both/report.html"));
+  expect_parts(read_bytes(page), {"Thalweg: a, b"});
+  expect_parts(message_of<ConfigError>([&] {
+                 report_runs({folder.path("a"), folder.path("c")}, folder.path("no"), pool);
+               }),
+               {"different targets"});
+  EXPECT_FALSE(std::filesystem::exists(folder.path("no")));
 }
 
 TEST(RunReport, SaysWhatWasLearnt) {

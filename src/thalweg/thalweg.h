@@ -24,4 +24,5 @@
 #include "thalweg/sampling/markov_chains.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/targets/target.h"
+#include "thalweg/training/checkpoint.h"
 #include "thalweg/training/trainer.h"

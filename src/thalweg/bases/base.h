@@ -25,9 +25,10 @@ class Base {
   /// Share of draws that are accepted, 1 x 1, batched if it depends on the context; empty if every
   /// draw is a sample. In a training graph it is the value that log_prob uses, with its gradient.
   Value acceptance_rate(Graph& graph, Value context = {}) const;
-  /// The draw of this number (counted from 1) is accepted in any case; 0 if there is no rejection
-  /// step.
+  /// The draw of this number (counted from 1) is accepted in any case; 0: none is.
   virtual std::int64_t truncation() const { return 0; }
+  /// Whether draw() gives proposals, of which acceptance() decides.
+  virtual bool rejects() const { return false; }
   /// What draw() draws from: this base, unless it has a rejection step.
   virtual const Base& proposal() const { return *this; }
   /// Whether draw() gives exact samples whose derivatives flow to the parameters.

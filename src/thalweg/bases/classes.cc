@@ -64,7 +64,7 @@ ClassAffine::ClassAffine(ParameterStore& parameters, const std::string& name, Cl
       classes_(std::move(classes)),
       inner_(std::move(inner)) {
   if (classes_.empty()) fail<ConfigError>("{}: expected at least one class, got none", name);
-  if (inner_->context_features() != 0 || inner_->truncation() != 0)
+  if (inner_->context_features() != 0 || inner_->rejects())
     fail<ConfigError>("{}: the inner base must have neither a context nor a rejection step", name);
   means_ = parameters.add(name + ".means", features(), classes_.count(), 0.0);
   log_scales_ = parameters.add(name + ".log_scales", features(), classes_.count(), 0.0);

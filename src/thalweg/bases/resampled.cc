@@ -40,7 +40,7 @@ ResampledBase::ResampledBase(ParameterStore& parameters, const std::string& name
         "acceptance with {}",
         name, known.count(), known.context_features(), proposal_->context_features(),
         acceptance_->context_features());
-  if (proposal_->truncation() != 0)
+  if (proposal_->rejects())
     fail<ConfigError>("{}: a proposal must be sampled without rejection", name);
   if (options_.truncation < 0)
     fail<ConfigError>("{}: expected a truncation of at least 0, got {}", name, options_.truncation);

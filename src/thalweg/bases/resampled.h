@@ -46,6 +46,7 @@ class ResampledBase : public Base {
                 const ResampledBaseOptions& options = {});
 
   std::int64_t truncation() const override { return options_.truncation; }
+  bool rejects() const override { return true; }
   bool reparameterised() const override { return false; }
   const Base& proposal() const override { return *proposal_; }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 
 namespace thalweg {
@@ -56,7 +57,8 @@ class RandomSequence {
  public:
   RandomSequence(std::uint64_t seed, Stream stream, std::uint64_t sample = 0)
       : seed_(seed), stream_(static_cast<std::uint32_t>(stream)), sample_(sample) {}
-  /// For what is read where it could be drawn: uniform() is 1/2 and normal() 0, always.
+  /// For what is read where it could be drawn: uniform() and normal() are NaN, below() is 0, so
+  /// that what nobody reads shows.
   static RandomSequence none() {
     RandomSequence sequence(0, Stream::kInitialisation);
     sequence.draws_ = false;
@@ -65,19 +67,20 @@ class RandomSequence {
 
   /// Uniform in (0, 1).
   double uniform() {
-    if (!draws_) return 0.5;
+    if (!draws_) return std::numeric_limits<double>::quiet_NaN();
     const auto words = random_words(seed_, stream_, sample_, index_++);
     return uniform_from_words(words[0], words[1]);
   }
 
   /// Standard normal.
   double normal() {
-    if (!draws_) return 0.0;
+    if (!draws_) return std::numeric_limits<double>::quiet_NaN();
     return normals_from_words(random_words(seed_, stream_, sample_, index_++))[0];
   }
 
   /// Uniform integer in [0, bound); bound must be at least 1. Bias below bound * 2^-53.
   std::uint64_t below(std::uint64_t bound) {
+    if (!draws_) return 0;
     const auto value = static_cast<std::uint64_t>(uniform() * static_cast<double>(bound));
     return value < bound ? value : bound - 1;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/engine/compiled_program.h"
 #include "thalweg/engine/program.h"
 
 namespace thalweg {
@@ -43,12 +44,28 @@ struct RowMap::TypedWork final : RowMap::Work {
     for (std::size_t k = 0; k < results.size(); ++k)
       results[k].resize(static_cast<std::size_t>(call.rows * program.output_size(k)));
     if (call.rows == 0) return results;
+    check(call);
     const auto own = store.flat();
     const T* values = typed(call.parameters.empty() ? own : call.parameters, parameters);
     inputs.resize(call.inputs.size());
     for (std::int64_t begin = 0; begin < call.rows; begin += kBlock)
       run_block(call, values, begin, std::min(kBlock, call.rows - begin), results);
     return results;
+  }
+
+  void check(const Call& call) const {
+    const auto& sizes = executor.program().compiled().input_sizes;
+    for (std::size_t slot = 0; slot < call.inputs.size(); ++slot) {
+      const std::size_t size = call.inputs[slot].size();
+      const std::int64_t expected =
+          slot < sizes.size() ? sizes[slot] * call.rows : static_cast<std::int64_t>(size);
+      if (size != 0 && static_cast<std::int64_t>(size) != expected)
+        fail<ShapeError>("row map: input {}: expected {} values for {} rows, got {}", slot,
+                         expected, call.rows, size);
+    }
+    if (!call.parameters.empty() && call.parameters.size() != store.flat().size())
+      fail<ShapeError>("row map: expected {} parameters, got {}", store.flat().size(),
+                       call.parameters.size());
   }
 
   void run_block(const Call& call, const T* values, std::int64_t begin, std::int64_t count,
@@ -58,6 +75,10 @@ struct RowMap::TypedWork final : RowMap::Work {
     for (std::size_t slot = 0; slot < call.inputs.size(); ++slot) {
       const std::span<const double> all = call.inputs[slot];
       const std::size_t width = all.size() / static_cast<std::size_t>(call.rows);
+      if (all.empty()) {  // A slot that no output uses; the program refuses others.
+        given.push_back({});
+        continue;
+      }
       given.push_back({typed(all.subspan(static_cast<std::size_t>(begin) * width,
                                          static_cast<std::size_t>(count) * width),
                              inputs[slot])});

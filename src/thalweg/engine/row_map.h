@@ -39,7 +39,7 @@ class RowMap {
   };
 
   /// Output k of each row, rows x size row-major; outputs that are the same for all rows are
-  /// repeated.
+  /// repeated. Throws ShapeError for inputs or parameters of other sizes.
   std::vector<std::vector<double>> run(const Call& call);
   /// The same for a program with one output.
   std::vector<double> operator()(const Call& call);

@@ -17,7 +17,7 @@ std::int64_t features_of(const std::string& name, const std::shared_ptr<const Fl
 
 FlowBase::FlowBase(std::string name, std::shared_ptr<const Flow> flow)
     : Base(name, features_of(name, flow), flow->context_features()), flow_(std::move(flow)) {
-  if (flow_->base().truncation() != 0)
+  if (flow_->base().rejects())
     fail<ConfigError>("{}: the flow's base must be sampled without rejection", name);
 }
 

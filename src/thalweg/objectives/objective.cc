@@ -20,6 +20,8 @@ Value StepBuilder::input(std::int64_t features, StepInput described) {
 
 const StepBuilder::Rows& StepBuilder::rows() {
   if (has_rows_) return rows_;
+  if (has_draws_)
+    fail<ConfigError>("objective: ask for rows before draws, which otherwise take their domain");
   has_rows_ = true;
   rows_.y = input(flow_.features(), {.source = StepSource::kRows});
   if (flow_.context_features() > 0)
@@ -28,12 +30,16 @@ const StepBuilder::Rows& StepBuilder::rows() {
   return rows_;
 }
 
-Domain StepBuilder::draws() { return has_rows_ ? graph_.add_domain(samples_) : 0; }
+Domain StepBuilder::draws() {
+  if (has_rows_) return graph_.add_domain(samples_);
+  has_draws_ = true;
+  return 0;
+}
 
 Value StepBuilder::latent(Domain domain) {
   const Base& base = flow_.base();
   const Value z = base.draw(graph_, domain);
-  if (!base.acceptance(z).valid()) return z;
+  if (!base.rejects()) return z;
   return input(flow_.features(), {.source = StepSource::kLatent, .domain = domain});
 }
 

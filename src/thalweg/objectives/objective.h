@@ -45,7 +45,8 @@ class StepBuilder {
   /// Size of a batch of draws.
   std::int64_t samples() const { return samples_; }
 
-  /// A batch of training data, in domain 0.
+  /// A batch of training data, in domain 0: to be asked for before draws(). Throws ConfigError
+  /// else.
   struct Rows {
     Value y;        ///< features x 1
     Value context;  ///< context features x 1; empty for a flow without a context
@@ -68,7 +69,7 @@ class StepBuilder {
   const Flow& flow_;
   std::int64_t samples_;
   std::size_t layers_;
-  bool mapped_, has_rows_ = false;
+  bool mapped_, has_rows_ = false, has_draws_ = false;
   Rows rows_;
   std::vector<StepInput> inputs_;
 };

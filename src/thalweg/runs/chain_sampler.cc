@@ -37,7 +37,7 @@ ChainTarget chain_target(const SampleRequest& request, const LoadedRun& run) {
   }
   if (!request.density.empty() && request.density != "model" && request.density != "target")
     fail<ConfigError>("--density: expected model or target, got '{}'", request.density);
-  const bool known = has_target(run.options.target);
+  const bool known = run.target() != nullptr;
   if (request.density == "target" && !known)
     fail<ConfigError>(
         "--density target: this run was trained on data, of which no density is known; use model");

@@ -134,7 +134,7 @@ Plots draw_histograms(const Reproduction& reproduction, const ExperimentPicture&
   HistogramRequest request = *reproduction.experiment().histogram;
   request.bins *= 2;
   return plot_each_row(reproduction, picture, [&](const RowRuns& row) {
-    const std::shared_ptr<const Target> target = make_target(row.loaded.front().options.target);
+    const std::shared_ptr<const Target> target = row.loaded.front().target();
     HeatMapPlot plot = square_plot("", "x0", "x1", target->half_width());
     plot.panels.push_back(histogram_panel("exact samples", true_histogram(*target, request, 1)));
     const std::vector<double>& exact = plot.panels.front().values;
@@ -157,8 +157,8 @@ Plots draw_samplers(const Reproduction& reproduction, const ExperimentPicture& p
       if (sampler.empty()) continue;
       const LoadedRun& run = row.loaded[i];
       if (plot.panels.empty())
-        plot.panels.push_back(plane_cloud(
-            "true samples", true_samples(*make_target(run.options.target), request, 1), kPoints));
+        plot.panels.push_back(
+            plane_cloud("true samples", true_samples(*run.target(), request, 1), kPoints));
       const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
       plot.panels.push_back(plane_cloud(row.columns[i]->name,
                                         run_sampler(run, sampler, request, seed, pool).x, kPoints));
@@ -187,7 +187,7 @@ Plots draw_profiles(const Reproduction& reproduction, const ExperimentPicture& p
                     ThreadPool& pool) {
   const ProfileRequest& request = *reproduction.experiment().profile;
   return plot_each_run(reproduction, picture, "profile", [&](const LoadedRun& run) {
-    const std::shared_ptr<const Target> target = make_target(run.options.target);
+    const std::shared_ptr<const Target> target = run.target();
     return profile_chart(profile_samples(run, target, request, pool), target, request, pool);
   });
 }

@@ -57,7 +57,8 @@ bool assign(const Key& key, const OptionPlace& place, const toml::node& node) {
     const toml::node& node;
     const decltype(in_range)& inside;
     bool chosen(const std::string& name) const {
-      return key.choices.empty() || std::ranges::find(key.choices, name) != key.choices.end();
+      const std::vector<std::string> names = key.known();
+      return names.empty() || std::ranges::find(names, name) != names.end();
     }
     bool operator()(bool* value) const {
       const auto got = node.value_exact<bool>();

@@ -19,7 +19,7 @@ std::string expectation(double lowest, double highest, const std::vector<std::st
                         const OptionPlace& place);
 template <typename Key>
 std::string expectation(const Key& key, const OptionPlace& place) {
-  return expectation(key.lowest, key.highest, key.choices, place);
+  return expectation(key.lowest, key.highest, key.known(), place);
 }
 
 }  // namespace thalweg

@@ -124,12 +124,6 @@ RunPlan plan_run(const RunRequest& request) {
   return plan;
 }
 
-RunPlan plan_run(const RunOptions& options, const std::string& out) {
-  RunPlan plan{.options = options, .out = out};
-  load_and_fit(plan, [](RunPlan&) {});
-  return plan;
-}
-
 bool needs_target(const RunOptions& options) {
   const ObjectiveKind& objective = objective_of(options);
   return (objective.needs_rows && objective.needs_target) ||

@@ -29,9 +29,6 @@ struct RunPlan {
 /// together, and DataError for data and files that cannot be used.
 RunPlan plan_run(const RunRequest& request);
 
-/// The same for settings that are complete but for what data and target decide of the model.
-RunPlan plan_run(const RunOptions& options, const std::string& out);
-
 /// Whether a run that learns from points takes a target besides.
 bool needs_target(const RunOptions& options);
 

@@ -164,7 +164,7 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
     result.metrics =
         evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
-  const std::shared_ptr<const Target> target = make_target(run.options.target);
+  const std::shared_ptr<const Target> target = run.target();
   if (experiment_.profile)
     add_metrics(result, profile_metrics(profile_samples(run, target, *experiment_.profile, pool),
                                         target, *experiment_.profile, pool));

@@ -1,7 +1,7 @@
 #include "thalweg/runs/row_function.h"
 
 #include "thalweg/core/random.h"
-#include "thalweg/engine/program.h"
+#include "thalweg/engine/row_map.h"
 
 namespace thalweg {
 
@@ -9,20 +9,9 @@ RowFunction row_function(const ParameterStore& parameters, std::int64_t features
                          const std::function<Value(Value)>& build, ThreadPool& pool) {
   Graph graph(parameters);
   const Value x = graph.input({features, 1});
-  auto executor = std::make_shared<Executor<double>>(
-      std::make_shared<Program<double>>(graph, std::vector<Value>{build(x)}), pool);
-  return [=, &parameters](std::span<const double> rows) {
-    const auto count = static_cast<std::int64_t>(rows.size()) / features;
-    std::vector<double> result(static_cast<std::size_t>(count));
-    const BatchInput<double> input{rows.data(), nullptr};
-    double* const output = result.data();
-    RunArguments<double> arguments;
-    arguments.parameters = parameters.flat().data();
-    arguments.inputs = {&input, 1};
-    arguments.counts = {&count, 1};
-    arguments.outputs = {&output, 1};
-    executor->run(arguments);
-    return result;
+  auto map = std::make_shared<RowMap>(graph, std::vector<Value>{build(x)}, pool);
+  return [=](std::span<const double> rows) {
+    return (*map)({.rows = static_cast<std::int64_t>(rows.size()) / features, .inputs = {rows}});
   };
 }
 

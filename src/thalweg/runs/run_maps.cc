@@ -116,12 +116,10 @@ void add_model_densities(HeatMapPlot& plot, const std::vector<NamedRun>& runs, T
   for (const NamedRun& each : runs) add_grid(plot, each.name, model_density(*each.run, pool));
 }
 
-double target_half_width(const LoadedRun& run) {
-  return make_target(run.options.target)->half_width();
-}
+double target_half_width(const LoadedRun& run) { return run.target()->half_width(); }
 
 HeatMapPlot density_maps(const std::vector<NamedRun>& runs, double half_width, ThreadPool& pool) {
-  const std::shared_ptr<const Target> target = make_target(runs.front().run->options.target);
+  const std::shared_ptr<const Target> target = runs.front().run->target();
   HeatMapPlot plot = square_plot("Densities", "x0", "x1", half_width);
   std::string title = target->name();
   std::replace(title.begin(), title.end(), '_', ' ');
@@ -131,13 +129,13 @@ HeatMapPlot density_maps(const std::vector<NamedRun>& runs, double half_width, T
 }
 
 ScatterPlot sample_maps(const std::vector<NamedRun>& runs, ThreadPool& pool) {
-  const std::shared_ptr<const Target> target = make_target(runs.front().run->options.target);
+  const std::shared_ptr<const Target> target = runs.front().run->target();
   ScatterPlot plot{.title = "Samples", .x_label = "x0", .y_label = "x1"};
   plot.panels.push_back(
       plane_cloud("true samples", target_samples(*target, 1, Stream::kEvaluation, 0, kSamples)));
   for (const NamedRun& each : runs)
-    plot.panels.push_back(
-        plane_cloud(each.name, FlowSampler(*each.run->model, pool, 1).next(kSamples)));
+    plot.panels.push_back(plane_cloud(
+        each.name, FlowSampler(*each.run->model, pool, 1, each.run->precision()).next(kSamples)));
   return plot;
 }
 

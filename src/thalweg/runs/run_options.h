@@ -40,6 +40,10 @@ struct BasicOptionKey {
   OptionPlace (*place)(Options&);
   double lowest = -1e300, highest = 1e300;  ///< of numbers, ends included; of each in a list
   std::vector<std::string> choices = {};    ///< of texts, alone or in a list; empty: any
+  /// Choices that are asked for anew each time, since programs add kinds of their own.
+  std::vector<std::string> (*kinds)() = nullptr;
+
+  std::vector<std::string> known() const { return kinds != nullptr ? kinds() : choices; }
 };
 using OptionKey = BasicOptionKey<RunOptions>;
 

@@ -29,17 +29,15 @@ std::vector<double> reweighted_samples(const LoadedRun& run,
                                        const std::shared_ptr<const Target>& target,
                                        ThreadPool& pool) {
   const WeightedSamples samples = weighted_samples(run, target, kSamples, 1, pool);
-  std::vector<double> cumulative = samples.log_weights();
-  const double largest = *std::max_element(cumulative.begin(), cumulative.end());
-  double sum = 0.0;
-  for (double& value : cumulative) value = sum += std::exp(value - largest);
+  std::vector<double> log_weights = samples.log_weights();
+  for (double& value : log_weights)
+    if (!(value < INFINITY)) value = -INFINITY;  // What has no weight is not drawn.
+  // Without any weight there is nothing but what the flow draws.
+  if (std::ranges::all_of(log_weights, [](double value) { return value == -INFINITY; }))
+    return samples.x;
   const auto features = static_cast<std::ptrdiff_t>(target->features());
   std::vector<double> result;
-  for (std::int64_t i = 0; i < kSamples; ++i) {
-    const double place = sum * (static_cast<double>(i) + 0.5) / kSamples;
-    const auto row = std::min<std::ptrdiff_t>(
-        std::lower_bound(cumulative.begin(), cumulative.end(), place) - cumulative.begin(),
-        kSamples - 1);
+  for (const std::int64_t row : resampled_rows(log_weights, 0.5)) {
     const auto from = samples.x.begin() + row * features;
     result.insert(result.end(), from, from + features);
   }
@@ -59,7 +57,8 @@ class Pictures {
     gather_points(first);
     const std::int64_t count = static_cast<std::int64_t>(points_.size()) / features_;
     for (const NamedRun& each : runs)
-      samples_.push_back(FlowSampler(*each.run->model, pool, 1).next(count, context_));
+      samples_.push_back(
+          FlowSampler(*each.run->model, pool, 1, each.run->precision()).next(count, context_));
   }
 
   std::vector<RunPicture> draw() {
@@ -84,7 +83,7 @@ class Pictures {
       points_name_ = "data";
       return;
     }
-    const std::shared_ptr<const Target> target = make_target(first.options.target);
+    const std::shared_ptr<const Target> target = first.target();
     if (target->can_sample()) {
       points_ = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
       points_name_ = "exact samples";
@@ -194,7 +193,7 @@ class Pictures {
                           .y_range = plot_range(1)};
     if (!data_) {
       const RunOptions& options = runs_.front().run->options;
-      add_target_density(densities, source_name(options), make_target(options.target), pool_);
+      add_target_density(densities, source_name(options), runs_.front().run->target(), pool_);
     }
     add_model_densities(densities, runs_, pool_);
     std::string caption = "The same colours mean the same density.";

@@ -3,10 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/html.h"
+#include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_pictures.h"
 #include "thalweg/runs/run_tables.h"
 
@@ -76,6 +78,35 @@ void write_run_report(const std::vector<NamedRun>& runs,
   page.section("Settings");
   page.table(settings_table(runs));
   page.write(fs::path(folder) / "report.html");
+}
+
+std::string report_runs(const std::vector<std::string>& folders, std::string out, ThreadPool& pool,
+                        const LoadOptions& options) {
+  std::vector<LoadedRun> loaded;
+  for (const std::string& folder : folders) loaded.push_back(load_run(folder, options));
+  // Pictures and metrics of one target would stand beside models of another.
+  const auto aim = [](const LoadedRun& run) {
+    const TargetOptions& target = run.options.target;
+    return std::array{target.name, target.image, target.energy, target.energy_library};
+  };
+  std::vector<NamedRun> runs;
+  std::vector<std::vector<Metric>> metrics;
+  std::optional<PreparedData> first_data;
+  for (const LoadedRun& run : loaded) {
+    if (aim(run) != aim(loaded.front()))
+      fail<ConfigError>("{} and {} were trained for different targets: give each a report",
+                        folders.front(), run.folder.path);
+    std::optional<PreparedData> data = run.data();
+    metrics.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    if (runs.empty()) first_data = std::move(data);
+    runs.push_back({run_name(run.folder.path), &run});
+  }
+  if (out.empty()) out = folders.size() == 1 ? folders.front() : "report";
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) fail<DataError>("{}: cannot make the folder: {}", out, error.message());
+  write_run_report(runs, metrics, first_data, out, pool);
+  return out + "/report.html";
 }
 
 }  // namespace thalweg

@@ -20,4 +20,10 @@ void write_run_report(const std::vector<NamedRun>& runs,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool);
 
+/// Loads and evaluates the runs in these folders and writes their page to `out`; if that is empty,
+/// to the folder of a single run, and to "report" for several. Gives the path of the page. Throws
+/// ConfigError for runs of different targets too, and what loading and evaluating them throws.
+std::string report_runs(const std::vector<std::string>& folders, std::string out, ThreadPool& pool,
+                        const LoadOptions& options = {});
+
 }  // namespace thalweg

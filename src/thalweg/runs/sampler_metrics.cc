@@ -36,9 +36,9 @@ SamplerResult run_sampler(const LoadedRun& run, const std::string& sampler,
     return result;
   }
   const bool sails = sampler == "sails" || sampler == "sails_published";
-  const ChainTarget target = sails                            ? ChainTarget::kSharpened
-                             : has_target(run.options.target) ? ChainTarget::kEnergy
-                                                              : ChainTarget::kModel;
+  const ChainTarget target = sails          ? ChainTarget::kSharpened
+                             : run.target() ? ChainTarget::kEnergy
+                                            : ChainTarget::kModel;
   ChainOptions options;
   options.chains = std::min(request.chains, request.samples);
   options.burn_in = request.burn_in;

@@ -68,7 +68,7 @@ class ImportanceSampler : public RunSampler {
         resample_(request.weights == "resample"),
         // Log weights may be large numbers with small differences.
         sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), Precision::kDouble) {
-    if (!has_target(run.options.target))
+    if (!run.target())
       fail<ConfigError>(
           "--sampler importance: this run was trained on data, of which no density is known to "
           "weight samples by; use naive, or sails");

@@ -86,8 +86,8 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
     const bool same = std::visit(
         [&](auto* value) { return *value == *std::get<decltype(value)>(after); }, before);
     const bool free = key.path == "final_proposals" ||
-                      (key.path.starts_with("training.") && key.path != "training.seed" &&
-                       key.path != "training.precision" && key.path != "training.optimizer");
+                      (key.path.starts_with("training.") && key.path != "training.objective" &&
+                       key.path != "training.optimizer");
     if (!same && !free)
       fail<ConfigError>(
           "{}: {} cannot change while a run is resumed; train anew with another --out", out,

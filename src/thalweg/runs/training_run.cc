@@ -253,7 +253,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // Someone who pressed Ctrl-C does not want to wait.
   const std::int64_t proposals =
       stopped ? std::min<std::int64_t>(options.final_proposals, 1 << 18) : options.final_proposals;
-  estimate_normaliser(*run.model, proposals, seed, pool);
+  estimate_normaliser(*run.model, proposals, seed, pool, run.precision());
   save_parameters(folder.model(), run.model->parameters());
   manifest.model_hash = content_hash(read_file(folder.model()));
   write_metrics(folder.metrics(), trainer.history());

@@ -93,8 +93,8 @@ struct FlowSampler::State {
 FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t seed,
                          Precision precision)
     : state_(new State{model, pool, seed, precision_of_moves(model, precision), {model, pool}}) {
-  if (model.resampled() == nullptr) return;
-  state_->rejection.emplace(*model.resampled(), model.parameters(), pool, state_->precision);
+  if (!model.flow().base().rejects()) return;
+  state_->rejection.emplace(model.flow().base(), model.parameters(), pool, state_->precision);
   const ClassTable& classes = model.classes();
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(1, classes.count()));
   for (std::size_t number = 0; number < count; ++number)

@@ -11,7 +11,8 @@
 namespace thalweg {
 
 std::vector<NormaliserEstimate> estimate_normaliser(Model& model, std::int64_t samples,
-                                                    std::uint64_t seed, ThreadPool& pool) {
+                                                    std::uint64_t seed, ThreadPool& pool,
+                                                    Precision precision) {
   constexpr std::int64_t kBlock = 16384;  // proposals at a time
   const ResampledBase* base = model.resampled();
   if (base == nullptr) return {};
@@ -19,8 +20,7 @@ std::vector<NormaliserEstimate> estimate_normaliser(Model& model, std::int64_t s
   Graph graph(model.parameters());
   const ClassTable& classes = model.classes();
   const Value given = classes.empty() ? Value{} : graph.input({classes.context_features(), 1});
-  RowMap acceptance(graph, {base->acceptance_of_proposal(graph, 0, given)}, pool,
-                    Precision::kFloat);
+  RowMap acceptance(graph, {base->acceptance_of_proposal(graph, 0, given)}, pool, precision);
   const std::span<double> values = model.parameters().values(base->normaliser());
   const std::span<double> errors = model.parameters().values(base->normaliser_error());
   std::vector<NormaliserEstimate> estimates;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
 
 namespace thalweg {
@@ -20,6 +21,7 @@ struct NormaliserEstimate {
 /// resampled base is left as it is and gives none. Throws ConfigError for samples < 2,
 /// NumericalError for a Z that is no number in (0, 1].
 std::vector<NormaliserEstimate> estimate_normaliser(Model& model, std::int64_t samples,
-                                                    std::uint64_t seed, ThreadPool& pool);
+                                                    std::uint64_t seed, ThreadPool& pool,
+                                                    Precision precision = Precision::kFloat);
 
 }  // namespace thalweg

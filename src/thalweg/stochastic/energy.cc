@@ -45,7 +45,7 @@ class BaseEnergy final : public Energy {
  public:
   explicit BaseEnergy(std::shared_ptr<const Base> base)
       : Energy(base->features()), base_(std::move(base)) {
-    if (base_->context_features() > 0 || base_->truncation() > 0)
+    if (base_->context_features() > 0 || base_->rejects())
       fail<ConfigError>(
           "energy of the base '{}': expected one without a condition or a rejection step: use "
           "base.kind normal, trainable_normal or mixture, or another stochastic.energy",

@@ -185,10 +185,12 @@ class TypedWork final : public Trainer::Work {
 
     /// Of data and draws, those for Z of a base not counted.
     std::int64_t samples() const {
+      std::vector<bool> counted(counts.size(), false);
+      counted[0] = true;
+      for (const StepInput& input : inputs) counted[static_cast<std::size_t>(input.domain)] = true;
       std::int64_t sum = 0;
-      for (const StepInput& input : inputs)
-        if (input.source == StepSource::kRows || input.source == StepSource::kNumber)
-          sum += counts[static_cast<std::size_t>(input.domain)];
+      for (std::size_t domain = 0; domain < counts.size(); ++domain)
+        if (counted[domain]) sum += counts[domain];
       return sum;
     }
   };
@@ -207,7 +209,7 @@ class TypedWork final : public Trainer::Work {
     };
     if (wants(StepSource::kRows) && !source_) source_.emplace(model, data, options, pool_);
     if (wants(StepSource::kLatent) && !rejection_)
-      rejection_.emplace(*model.resampled(), model.parameters(), pool_, kPrecision);
+      rejection_.emplace(model.flow().base(), model.parameters(), pool_, kPrecision);
     std::vector<Value> outputs{step.loss, step.non_finite};
     outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
     for (const BufferUpdate& update : graph.buffer_updates()) {
@@ -269,9 +271,11 @@ class TypedWork final : public Trainer::Work {
     ProposalQueue queue;
     queue.seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
     // The average of Z says about how many proposals it takes.
-    const auto average =
-        static_cast<std::size_t>(model.parameters().info(model.resampled()->z_average()).offset);
-    queue.expected_rate = std::clamp(static_cast<double>(parameters_[average]), 0.02, 1.0);
+    if (const ResampledBase* base = model.resampled()) {
+      const std::int64_t average = model.parameters().info(base->z_average()).offset;
+      queue.expected_rate = std::clamp(
+          static_cast<double>(parameters_[static_cast<std::size_t>(average)]), 0.02, 1.0);
+    }
     return rejection_->next(queue, count, doubles());
   }
 
