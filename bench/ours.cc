@@ -18,6 +18,7 @@
 #include "thalweg/sampling/markov_chains.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/trainer.h"
+#include "workloads.h"
 
 namespace {
 
@@ -82,56 +83,48 @@ double matrix_product_gflops(int threads, int repeat) {
   return 2.0 * kSize * kSize * kSize / (times.front() * 1e6);
 }
 
-thalweg::ModelOptions model_options(const std::string& workload) {
+thalweg::ModelOptions model_options(const std::string& workload, const nlohmann::json& all) {
+  const nlohmann::json& sizes = all.at(workload);
   thalweg::ModelOptions options;
+  options.features = sizes.at("features");
   options.flow.kind = "real_nvp";
-  options.flow.blocks = 16;
+  options.flow.blocks = sizes.value("layers", 1);
+  const std::int64_t hidden = sizes.value("hidden", 1);
+  options.flow.hidden = {hidden, hidden};
+  options.flow.permutation = "swap";
   options.flow.act_norm = true;
+  if (workload == "W0" || workload == "W4" || workload == "W6") {
+    const nlohmann::json& base = all.at("base");
+    options.base.kind = "resampled";
+    options.base.hidden = {base.at("hidden"), base.at("hidden")};
+    options.base.truncation = base.at("truncation");
+    options.base.average_rate = base.at("average_rate");
+    options.base.proposals = base.at("proposals");
+  }
   if (workload == "W2") {
-    options.features = 60;
-    options.flow.hidden = {64, 64};
     options.flow.permutation = "lu";
-  } else if (workload == "W0" || workload == "W1") {
-    options.features = 2;
-    options.flow.hidden = {32, 32};
-    options.flow.permutation = "swap";
-    if (workload == "W0") options.base.kind = "resampled";
   } else if (workload == "W3") {
-    options.features = 6;
     options.flow.kind = "spline";
-    options.flow.blocks = 10;
-    options.flow.bins = 8;
+    options.flow.bins = sizes.at("bins");
     options.flow.network = "residual";
-    options.flow.hidden = {256};
+    options.flow.network_blocks = sizes.at("blocks");
+    options.flow.hidden = {hidden};
     options.flow.permutation = "lu";
-    options.flow.act_norm = false;
-  } else if (workload == "W4" || workload == "W7") {
-    options.flow.blocks = 8;
-    options.flow.hidden = {32, 32};
-    if (workload == "W4") options.base.kind = "resampled";
-  } else if (workload == "W8") {
-    options.flow.blocks = 6;
-    options.flow.hidden = {64, 64};
-    options.stochastic.kinds = {"metropolis"};
-    options.stochastic.every = 2;
-    options.stochastic.moves.steps = 20;
-    options.stochastic.moves.step_size = 0.25;
-  } else if (workload == "W9") {
-    options.flow.blocks = 8;
-    options.flow.hidden = {16, 16};
-    options.flow.activation = "tanh";
     options.flow.act_norm = false;
   } else if (workload == "W5") {
     options.flow.kind = "residual";
-    options.flow.hidden = {32, 32};
+    options.flow.lipschitz = sizes.at("lipschitz");
   } else if (workload == "W6") {
-    // The base alone: one coupling is next to nothing beside it.
-    options.flow.blocks = 1;
-    options.flow.hidden = {1};
+    options.flow.act_norm = false;  // The base alone: one coupling is next to nothing beside it.
+  } else if (workload == "W8") {
+    options.stochastic.kinds = {"metropolis"};
+    options.stochastic.every =
+        sizes.at("layers").get<std::int64_t>() / sizes.at("stages").get<std::int64_t>();
+    options.stochastic.moves.steps = sizes.at("moves");
+    options.stochastic.moves.step_size = sizes.at("deviation");
+  } else if (workload == "W9") {
+    options.flow.activation = "tanh";
     options.flow.act_norm = false;
-    options.base.kind = "resampled";
-  } else {
-    fail<thalweg::ConfigError>("unknown workload '{}'", workload);
   }
   return options;
 }
@@ -156,14 +149,39 @@ void set_last_acceptance_bias(thalweg::Model& model) {
   model.parameters().values(model.parameters().find("base.acceptance.2.bias"))[0] = 0.0;
 }
 
-/// W9: 20 steps of 1000 chains by SAILS, half of them by its local kernel.
-std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool, int repeat) {
-  // Away from the identity, where the network would have nothing to do.
+/// Away from the identity, where the networks would have nothing to do.
+void disturb(thalweg::Model& model) {
   thalweg::RandomSequence random(5, thalweg::Stream::kInitialisation);
   for (double& value : model.parameters().flat()) value += 0.05 * random.normal();
+}
+
+/// What bench/peer_check.py compares: the number of parameters and, for W1, all parameters with
+/// some points and the mean of their -log p.
+nlohmann::json to_check(const std::string& workload, thalweg::Model& model,
+                        thalweg::ThreadPool& pool) {
+  nlohmann::json result = {{"parameters", model.parameters().trainable_count()}};
+  if (workload != "W1") return result;
+  disturb(model);
+  for (const thalweg::ParameterInfo& info : model.parameters().infos())
+    result["tensors"][info.name] =
+        std::span<const double>(model.parameters().flat())
+            .subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
+  const std::vector<double> x = normal_rows(1024, model.flow().features());
+  double sum = 0.0;
+  for (const double value : thalweg::DensityEvaluator(model, pool).log_prob(x)) sum += value;
+  result["x"] = x;
+  result["loss"] = -sum / 1024.0;
+  return result;
+}
+
+/// W9: steps of chains by SAILS, half of them by its local kernel.
+std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool,
+                                const nlohmann::json& all, int repeat) {
+  disturb(model);
   thalweg::ChainOptions options;
+  options.chains = all.at("chains");
   options.burn_in = 0;
-  options.step_size = 0.3;
+  options.step_size = all.at("W9").at("step_size");
   std::vector<thalweg::WeightedKernel> kernels(2);
   kernels[0].kernel = thalweg::make_chain_kernel("sails");
   kernels[1].kernel = thalweg::make_chain_kernel("independence");
@@ -171,7 +189,7 @@ std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool
                                model.parameters(), std::move(kernels), options, pool);
   chains.start();
   const auto steps = [&] {
-    for (int step = 0; step < 20; ++step) chains.step();
+    for (int step = all.at("W9").at("steps"); step > 0; --step) chains.step();
   };
   milliseconds(5, steps);
   return milliseconds(repeat, steps);
@@ -185,20 +203,24 @@ int run(const Arguments& arguments) {
     return 0;
   }
   thalweg::ThreadPool pool(arguments.threads);
+  const nlohmann::json all = workload_sizes();
+  if (!all.contains(arguments.workload))
+    fail<thalweg::ConfigError>("unknown workload '{}'", arguments.workload);
   const bool paths = arguments.workload == "W8";
   const std::shared_ptr<const thalweg::Target> well = thalweg::make_target("double_well");
-  thalweg::Model model(model_options(arguments.workload), 1, paths ? well : nullptr);
+  thalweg::Model model(model_options(arguments.workload, all), 1, paths ? well : nullptr);
   const std::int64_t features = model.flow().features();
+  if (arguments.task == "check") {
+    std::puts(to_check(arguments.workload, model, pool).dump().c_str());
+    return 0;
+  }
   if (arguments.task == "chains") {
-    print(arguments, chain_times(model, pool, arguments.repeat));
+    print(arguments, chain_times(model, pool, all, arguments.repeat));
     return 0;
   }
   if (arguments.task == "step") {
     const bool reverse = arguments.workload == "W4" || arguments.workload == "W7";
-    const std::int64_t batch = paths ? 128
-                               : arguments.workload == "W2" || arguments.workload == "W3" || reverse
-                                   ? 512
-                                   : 1024;
+    const std::int64_t batch = all.at(arguments.workload).at("batch");
     std::vector<double> x = normal_rows(batch, features);
     if (paths)  // points of the right well
       for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.3 * x[i] + (i % 2 == 0 ? 1.7 : 0.0);
@@ -224,8 +246,8 @@ int run(const Arguments& arguments) {
     print(arguments, milliseconds(arguments.repeat, [&] { trainer.step(); }));
     return 0;
   }
-  constexpr std::int64_t kPoints = 100'000;
-  const std::vector<double> x = normal_rows(kPoints, features);
+  const std::int64_t points = all.at("points");
+  const std::vector<double> x = normal_rows(points, features);
   thalweg::initialise_from_data(model.flow(), model.parameters(),
                                 std::span(x).first(static_cast<std::size_t>(4096 * features)));
   if (model.resampled() != nullptr) {
@@ -238,8 +260,8 @@ int run(const Arguments& arguments) {
     print(arguments, milliseconds(arguments.repeat, [&] { density.log_prob(x); }));
   } else if (arguments.task == "sample" || arguments.task == "sample_lockstep") {
     thalweg::FlowSampler sampler(model, pool, 11);
-    sampler.next(kPoints);
-    print(arguments, milliseconds(arguments.repeat, [&] { sampler.next(kPoints); }));
+    sampler.next(points);
+    print(arguments, milliseconds(arguments.repeat, [&] { sampler.next(points); }));
   } else {
     fail<thalweg::ConfigError>("unknown task '{}'", arguments.task);
   }

@@ -13,14 +13,17 @@
 #include <utility>
 #include <vector>
 
+#include "workloads.h"
+
 namespace peer {
 
 using torch::Tensor;
 using torch::indexing::Slice;
 
-constexpr std::int64_t kProposals = 1024;
-constexpr int kTruncation = 100;
-constexpr double kZDecay = 0.95;
+inline const nlohmann::json kSizes = workload_sizes();
+inline const std::int64_t kProposals = kSizes.at("base").at("proposals");
+inline const int kTruncation = kSizes.at("base").at("truncation");
+inline const double kAverageRate = kSizes.at("base").at("average_rate");
 
 // Three dense layers with relu between them.
 struct MlpImpl : torch::nn::Module {
@@ -156,7 +159,7 @@ class ResampledBase : public torch::nn::Module {
  public:
   explicit ResampledBase(std::int64_t features)
       : features_(features),
-        net_(register_module("net", Mlp(features, 256, 1))),
+        net_(register_module("net", Mlp(features, kSizes.at("base").at("hidden"), 1))),
         z_average_(register_buffer("z_average", torch::full({}, 0.5))) {
     // A mean acceptance of one half, so that sampling means the same work on both sides.
     const torch::NoGradGuard guard;
@@ -173,7 +176,7 @@ class ResampledBase : public torch::nn::Module {
     const Tensor all = acceptance(torch::cat({z, torch::randn({kProposals, features_})}));
     const Tensor z_batch = all.index({Slice(z.size(0))}).mean();
     const Tensor detached = z_batch.detach();
-    z_average_.mul_(kZDecay).add_(detached, 1.0 - kZDecay);
+    z_average_.mul_(1.0 - kAverageRate).add_(detached, kAverageRate);
     return combine(z, all.index({Slice(0, z.size(0))}), z_batch - detached + z_average_);
   }
 
@@ -224,12 +227,12 @@ class ResampledBase : public torch::nn::Module {
   Tensor z_average_;
 };
 
-// Dense layer, two blocks of x + dense(relu(dense(relu(x)))), dense layer.
+// Dense layer, blocks of x + dense(relu(dense(relu(x)))), dense layer.
 struct ResidualNetImpl : torch::nn::Module {
-  ResidualNetImpl(std::int64_t inputs, std::int64_t hidden, std::int64_t outputs)
+  ResidualNetImpl(std::int64_t inputs, std::int64_t hidden, std::int64_t outputs, int blocks)
       : input(register_module("input", torch::nn::Linear(inputs, hidden))),
         output(register_module("output", torch::nn::Linear(hidden, outputs))) {
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 2 * blocks; ++i)
       inner.push_back(
           register_module("inner" + std::to_string(i), torch::nn::Linear(hidden, hidden)));
   }
@@ -246,15 +249,18 @@ struct ResidualNetImpl : torch::nn::Module {
 };
 TORCH_MODULE(ResidualNet);
 
-// W3: 10 x [LU linear, rational-quadratic spline coupling], six features, towards the latent space.
+// W3: several x [LU linear, rational-quadratic spline coupling], towards the latent space.
 class SplineFlow : public torch::nn::Module {
  public:
   SplineFlow() {
-    for (std::int64_t i = 0; i < 10; ++i) {
+    const std::int64_t layers = kSizes.at("W3").at("layers");
+    for (std::int64_t i = 0; i < layers; ++i) {
       const std::string index = std::to_string(i);
-      linears_.push_back(register_module("linear" + index, LuLinear(kFeatures)));
+      linears_.push_back(register_module("linear" + index, LuLinear(features_)));
       conditioners_.push_back(
-          register_module("conditioner" + index, ResidualNet(kHalf, 256, kHalf * (3 * kBins - 1))));
+          register_module("conditioner" + index,
+                          ResidualNet(half_, kSizes.at("W3").at("hidden"), half_ * (3 * bins_ - 1),
+                                      kSizes.at("W3").at("blocks"))));
       const torch::NoGradGuard guard;
       conditioners_.back()->output->weight.mul_(0.1);
     }
@@ -265,7 +271,7 @@ class SplineFlow : public torch::nn::Module {
     for (std::size_t i = 0; i < conditioners_.size(); ++i) {
       x = torch::mm(x, linears_[i]->weight().t());
       const std::vector<Tensor> halves = x.chunk(2, 1);
-      const Tensor raw = conditioners_[i]->forward(halves[0]).reshape({-1, kHalf, 3 * kBins - 1});
+      const Tensor raw = conditioners_[i]->forward(halves[0]).reshape({-1, half_, 3 * bins_ - 1});
       const auto [moved, slopes] = spline(halves[1], raw);
       x = torch::cat({halves[0], moved}, 1);
       log_det = log_det + slopes.sum(1, true) + linears_[i]->diagonal.abs().log().sum();
@@ -273,29 +279,28 @@ class SplineFlow : public torch::nn::Module {
     return {x, log_det};
   }
 
-  static constexpr std::int64_t kFeatures = 6;
+  std::int64_t features() const { return features_; }
 
  private:
-  static constexpr std::int64_t kHalf = 3, kBins = 8;
   static constexpr double kBound = 5.0, kSmallest = 1e-3;
 
   // Left knots and extents of the bins, [batch, features, bins].
-  static std::pair<Tensor, Tensor> knots(const Tensor& raw) {
+  std::pair<Tensor, Tensor> knots(const Tensor& raw) const {
     const Tensor extents =
         2.0 * kBound *
-        (torch::softmax(raw, -1) * (1.0 - kSmallest * static_cast<double>(kBins)) + kSmallest);
+        (torch::softmax(raw, -1) * (1.0 - kSmallest * static_cast<double>(bins_)) + kSmallest);
     return {torch::cumsum(extents, -1) - extents - kBound, extents};
   }
 
-  static std::pair<Tensor, Tensor> spline(const Tensor& x, const Tensor& raw) {
-    const auto [left_x, width] = knots(raw.narrow(2, 0, kBins));
-    const auto [left_y, height] = knots(raw.narrow(2, kBins, kBins));
+  std::pair<Tensor, Tensor> spline(const Tensor& x, const Tensor& raw) const {
+    const auto [left_x, width] = knots(raw.narrow(2, 0, bins_));
+    const auto [left_y, height] = knots(raw.narrow(2, bins_, bins_));
     const double shift = std::log(std::expm1(1.0 - kSmallest));
-    const Tensor slope = torch::softplus(raw.narrow(2, 2 * kBins, kBins - 1) + shift) + kSmallest;
+    const Tensor slope = torch::softplus(raw.narrow(2, 2 * bins_, bins_ - 1) + shift) + kSmallest;
     const Tensor padded = torch::constant_pad_nd(slope, {1, 1}, 1.0);
     const Tensor inside = x.abs() <= kBound;
     const Tensor limited = x.clamp(-kBound, kBound);
-    const Tensor bin = (limited.unsqueeze(2) >= left_x).sum(2, true).sub_(1).clamp_(0, kBins - 1);
+    const Tensor bin = (limited.unsqueeze(2) >= left_x).sum(2, true).sub_(1).clamp_(0, bins_ - 1);
     const auto pick = [&](const Tensor& values) { return values.gather(2, bin).squeeze(2); };
     const Tensor w = pick(width), h = pick(height), d0 = pick(padded), steep = h / w;
     const Tensor d1 = padded.gather(2, bin + 1).squeeze(2);
@@ -307,12 +312,14 @@ class SplineFlow : public torch::nn::Module {
     return {torch::where(inside, y, x), torch::where(inside, log_slope, torch::zeros({1}))};
   }
 
+  const std::int64_t features_ = kSizes.at("W3").at("features"), half_ = features_ / 2,
+                     bins_ = kSizes.at("W3").at("bins");
   std::vector<LuLinear> linears_;
   std::vector<ResidualNet> conditioners_;
 };
 
-// W5: 16 residual layers z = x + g(x) towards the latent space, each followed by ActNorm, two
-// features. g has Lipschitz constant 0.9 by power iteration; log-determinants are exact.
+// W5: residual layers z = x + g(x) towards the latent space, each followed by ActNorm, two
+// features. g's Lipschitz constant is bounded by power iteration; log-determinants are exact.
 class ResidualFlow : public torch::nn::Module {
  public:
   ResidualFlow(std::int64_t layers, std::int64_t hidden, std::int64_t depth) {
@@ -367,14 +374,14 @@ class ResidualFlow : public torch::nn::Module {
   struct Dense {
     Tensor weight, bias, direction, beta;
   };
-  static constexpr double kLipschitz = 0.9;
-  static constexpr int kPowerIterations = 5;
 
   static Tensor bounded_weight(Dense& layer) {
+    static const int iterations = kSizes.at("W5").at("power_iterations");
+    static const double lipschitz = kSizes.at("W5").at("lipschitz");
     Tensor left;
     {
       const torch::NoGradGuard guard;
-      for (int i = 0; i < kPowerIterations; ++i) {
+      for (int i = 0; i < iterations; ++i) {
         left =
             torch::nn::functional::normalize(torch::mv(layer.weight, layer.direction),
                                              torch::nn::functional::NormalizeFuncOptions().dim(0));
@@ -384,7 +391,7 @@ class ResidualFlow : public torch::nn::Module {
       }
     }
     const Tensor sigma = torch::dot(left, torch::mv(layer.weight, layer.direction));
-    return layer.weight / torch::clamp_min(sigma / kLipschitz, 1.0);
+    return layer.weight / torch::clamp_min(sigma / lipschitz, 1.0);
   }
 
   std::vector<std::vector<Dense>> layers_;

@@ -24,19 +24,21 @@
 namespace {
 
 using peer::Flow;
+using peer::kSizes;
 using peer::log_standard_normal;
 using peer::ResampledBase;
 using torch::Tensor;
 
-constexpr std::int64_t kPoints = 100000;
+const std::int64_t kPoints = kSizes.at("points");
 
 // A workload: the flow, its base and the sizes of a training step and of a chunk of points.
 struct Model {
   explicit Model(const std::string& name)
-      : flow(16, name == "W2" ? 60 : 2, name == "W2" ? 64 : 32, name == "W2"),
+      : sizes(kSizes.at(name)),
+        flow(sizes.at("layers"), sizes.at("features"), sizes.at("hidden"), name == "W2"),
         base(flow.features()),
-        resampled(name == "W0"),
-        batch(name == "W2" ? 512 : 1024) {}
+        resampled(name == "W0" || name == "W4"),
+        batch(sizes.at("batch")) {}
 
   std::vector<Tensor> parameters() {
     std::vector<Tensor> all = flow.parameters();
@@ -46,11 +48,16 @@ struct Model {
     return all;
   }
 
+  const nlohmann::json& sizes;
   Flow flow;
   ResampledBase base;
   bool resampled;
   std::int64_t batch;
 };
+
+peer::ResidualFlow residual_flow() {
+  return peer::ResidualFlow(kSizes.at("W5").at("layers"), kSizes.at("W5").at("hidden"), 2);
+}
 
 // A fixed batch on a bent surface, so that the model has something to learn.
 Tensor synthetic_data(std::int64_t count, std::int64_t features) {
@@ -60,7 +67,7 @@ Tensor synthetic_data(std::int64_t count, std::int64_t features) {
 
 // Milliseconds of each of `repeats` runs, sorted, after a few runs to warm up.
 std::vector<double> measure(int repeats, const std::function<void()>& run) {
-  for (int i = 0; i < std::min(repeats, 5); ++i) run();
+  for (int i = 0; i < std::max(1, repeats / 8); ++i) run();
   std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -105,15 +112,15 @@ std::vector<double> step_times(int repeats, std::vector<Tensor> parameters, cons
 std::vector<double> likelihood_steps(const std::string& workload, int repeats) {
   if (workload == "W3") {
     peer::SplineFlow flow;
-    const Tensor data = torch::randn({512, peer::SplineFlow::kFeatures});
+    const Tensor data = torch::randn({kSizes.at("W3").at("batch"), flow.features()});
     return step_times(repeats, flow.parameters(), [&] {
       const auto [z, log_det] = flow.to_latent(data);
       return -(log_standard_normal(z) + log_det).mean();
     });
   }
   if (workload == "W5") {
-    peer::ResidualFlow flow(16, 32, 2);
-    const Tensor data = synthetic_data(1024, 2);
+    peer::ResidualFlow flow = residual_flow();
+    const Tensor data = synthetic_data(kSizes.at("W5").at("batch"), peer::ResidualFlow::kFeatures);
     return step_times(repeats, flow.parameters(), [&] {
       const auto [z, log_det] = flow.to_latent(data);
       return -(log_standard_normal(z) + log_det).mean();
@@ -133,31 +140,26 @@ std::vector<double> likelihood_steps(const std::string& workload, int repeats) {
 
 // W4 and W7: the reverse KL of two rings from a resampled base, with the covariance estimator, and
 // from a normal one.
-std::vector<double> reverse_kl_steps(bool resampled, int repeats) {
-  constexpr std::int64_t kBatch = 512;
+std::vector<double> reverse_kl_steps(const std::string& workload, int repeats) {
   torch::set_default_dtype(caffe2::TypeMeta::Make<double>());
-  Flow flow(8, 2, 32, false);
-  ResampledBase base(2);
-  std::vector<Tensor> parameters = flow.parameters();
-  if (resampled)
-    for (const Tensor& parameter : base.parameters()) parameters.push_back(parameter);
-  return step_times(repeats, parameters, [&] {
-    Tensor z = torch::randn({kBatch, 2});
-    if (resampled) {
+  Model model(workload);
+  return step_times(repeats, model.parameters(), [&] {
+    Tensor z = torch::randn({model.batch, model.flow.features()});
+    if (model.resampled) {
       const torch::NoGradGuard guard;
-      z = base.sample(kBatch, kBatch);
+      z = model.base.sample(model.batch, model.batch);
     }
     Tensor log_det;
-    const Tensor x = flow.to_data(z, {}, &log_det);
+    const Tensor x = model.flow.to_data(z, {}, &log_det);
     const Tensor radius = x.square().sum(1, true).sqrt();
     const Tensor near = -0.5 * ((radius - 1.0) / 0.1).square();
     const Tensor far = -0.5 * ((radius - 2.0) / 0.1).square();
     const Tensor rest = -(log_det + torch::logsumexp(torch::cat({near, far}, 1), 1, true));
-    if (!resampled) return (log_standard_normal(z) + rest).mean();
-    const Tensor log_base = base.training_log_prob(z);
+    if (!model.resampled) return (log_standard_normal(z) + rest).mean();
+    const Tensor log_base = model.base.training_log_prob(z);
     const Tensor integrand = (log_base + rest).detach();
     const Tensor score = (integrand - integrand.mean()) * log_base;
-    return rest.mean() + score.sum() / static_cast<double>(kBatch - 1);
+    return rest.mean() + score.sum() / static_cast<double>(model.batch - 1);
   });
 }
 
@@ -166,9 +168,11 @@ Tensor double_well(const Tensor& x) {
   return -0.5 * first - 6.0 * squared + squared.square() + 0.5 * x.narrow(1, 1, 1).square();
 }
 
-// 20 Metropolis moves of deviation 0.25 by the energy between that of a normal and the double
+// Metropolis moves by the energy between that of a normal and the double
 // well's. Which moves are accepted has no derivative, so the chain keeps no graph.
 std::pair<Tensor, Tensor> metropolis(const Tensor& start, double lambda) {
+  static const int moves = kSizes.at("W8").at("moves");
+  static const double deviation = kSizes.at("W8").at("deviation");
   const auto energy = [&](const Tensor& y) {
     if (lambda == 0.0) return 0.5 * y.square().sum(1, true);
     if (lambda == 1.0) return double_well(y);
@@ -178,8 +182,8 @@ std::pair<Tensor, Tensor> metropolis(const Tensor& start, double lambda) {
   {
     const torch::NoGradGuard guard;
     Tensor y = start, current = energy(y);
-    for (int step = 0; step < 20; ++step) {
-      const Tensor next = y + 0.25 * torch::randn_like(y);
+    for (int step = 0; step < moves; ++step) {
+      const Tensor next = y + deviation * torch::randn_like(y);
       const Tensor proposed = energy(next);
       const Tensor accept = torch::rand_like(current).log_() < current - proposed;
       y = torch::where(accept, next, y);
@@ -192,28 +196,38 @@ std::pair<Tensor, Tensor> metropolis(const Tensor& start, double lambda) {
 }
 
 // W8: half the path likelihood of data, half the path divergence from the double well.
-std::vector<double> path_steps(int repeats) {
-  constexpr std::int64_t kBatch = 128;
-  std::vector<Flow> blocks;
-  std::vector<Tensor> parameters;
-  for (int i = 0; i < 3; ++i) {
-    blocks.emplace_back(2, 2, 64, false);
-    for (const Tensor& parameter : blocks.back().parameters()) parameters.push_back(parameter);
+struct PathFlow {
+  PathFlow() {
+    const nlohmann::json& sizes = kSizes.at("W8");
+    const std::int64_t stages = sizes.at("stages"), layers = sizes.at("layers");
+    for (std::int64_t i = 0; i < stages; ++i) {
+      blocks.emplace_back(layers / stages, 2, sizes.at("hidden"), false);
+      for (const Tensor& parameter : blocks.back().parameters()) parameters.push_back(parameter);
+      lambdas.push_back(static_cast<double>(i) / static_cast<double>(stages - 1));
+    }
   }
-  const double lambdas[] = {0.0, 0.5, 1.0};
-  Tensor data = 0.3 * torch::randn({kBatch, 2});
+
+  std::vector<Flow> blocks;
+  std::vector<double> lambdas;
+  std::vector<Tensor> parameters;
+};
+
+std::vector<double> path_steps(int repeats) {
+  const std::int64_t batch = kSizes.at("W8").at("batch");
+  auto [blocks, lambdas, parameters] = PathFlow();
+  Tensor data = 0.3 * torch::randn({batch, 2});
   data.narrow(1, 0, 1).add_(1.7);
   return step_times(repeats, parameters, [&] {
-    Tensor x = data, log_weight = torch::zeros({kBatch, 1});
-    for (std::size_t i = 3; i-- > 0;) {
+    Tensor x = data, log_weight = torch::zeros({batch, 1});
+    for (std::size_t i = blocks.size(); i-- > 0;) {
       const auto [moved, log_ratio] = metropolis(x, lambdas[i]);
       const auto [mapped, log_det] = blocks[i].to_latent(moved);
       x = mapped;
       log_weight = log_weight + log_ratio + log_det;
     }
     const Tensor likelihood = (log_standard_normal(x) + log_weight).mean();
-    Tensor z = torch::randn({kBatch, 2}), path = log_standard_normal(z);
-    for (std::size_t i = 0; i < 3; ++i) {
+    Tensor z = torch::randn({batch, 2}), path = log_standard_normal(z);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
       Tensor log_det;
       const auto [moved, log_ratio] = metropolis(blocks[i].to_data(z, {}, &log_det), lambdas[i]);
       z = moved;
@@ -223,13 +237,14 @@ std::vector<double> path_steps(int repeats) {
   });
 }
 
-// W9: the real NVP of SAILS' table, 8 couplings with tanh networks, from z to x.
+// W9: the real NVP of SAILS' table, couplings with tanh networks, from z to x.
 struct TanhFlow {
   TanhFlow() {
-    for (int i = 0; i < 8; ++i) {
-      conditioners.push_back(torch::nn::Sequential(torch::nn::Linear(1, 16), torch::nn::Tanh(),
-                                                   torch::nn::Linear(16, 16), torch::nn::Tanh(),
-                                                   torch::nn::Linear(16, 2)));
+    const std::int64_t layers = kSizes.at("W9").at("layers"), hidden = kSizes.at("W9").at("hidden");
+    for (std::int64_t i = 0; i < layers; ++i) {
+      conditioners.push_back(torch::nn::Sequential(
+          torch::nn::Linear(1, hidden), torch::nn::Tanh(), torch::nn::Linear(hidden, hidden),
+          torch::nn::Tanh(), torch::nn::Linear(hidden, 2)));
       for (Tensor& parameter : conditioners.back()->parameters()) parameter.requires_grad_(false);
     }
   }
@@ -295,29 +310,30 @@ struct Place {
   }
 };
 
-// 20 steps of 1000 chains, half of them by the local kernel, which is exact.
+// Steps of many chains, half of them by the local kernel, which is exact.
 std::vector<double> chain_times(int repeats) {
-  constexpr std::int64_t kChains = 1000;
-  constexpr double kStepSize = 0.3;
+  const std::int64_t chains = kSizes.at("chains");
+  const int steps = kSizes.at("W9").at("steps");
+  const double step_size = kSizes.at("W9").at("step_size");
   torch::set_default_dtype(caffe2::TypeMeta::Make<double>());
   TanhFlow flow;
-  Place place(flow, torch::randn({kChains, 2}));
+  Place place(flow, torch::randn({chains, 2}));
   const std::vector<double> times = measure(repeats, [&] {
-    for (int step = 0; step < 20; ++step) {
-      const Tensor noise = torch::randn({kChains, 2});
+    for (int step = 0; step < steps; ++step) {
+      const Tensor noise = torch::randn({chains, 2});
       const Tensor move =
-          place.pull_back(0.5 * kStepSize * kStepSize * place.score + kStepSize * noise);
-      const Tensor local = torch::rand({kChains, 1}) < 0.5;
-      const Place other(flow, torch::where(local, place.z + move, torch::randn({kChains, 2})));
+          place.pull_back(0.5 * step_size * step_size * place.score + step_size * noise);
+      const Tensor local = torch::rand({chains, 1}) < 0.5;
+      const Place other(flow, torch::where(local, place.z + move, torch::randn({chains, 2})));
       const Tensor back =
-          other.push_forward(place.z - other.z) / kStepSize - 0.5 * kStepSize * other.score;
+          other.push_forward(place.z - other.z) / step_size - 0.5 * step_size * other.score;
       const Tensor ratio =
           torch::where(local,
                        other.log_det - place.log_det +
                            0.5 * (noise.square().sum(1, true) - back.square().sum(1, true)),
                        log_standard_normal(place.z) - log_standard_normal(other.z));
       const Tensor odds = ratio + other.log_density - place.log_density;
-      place.take(torch::rand({kChains, 1}).log() < odds, other);
+      place.take(torch::rand({chains, 1}).log() < odds, other);
     }
   });
   if (!torch::isfinite(place.z).all().item<bool>())
@@ -369,6 +385,27 @@ void use_threads(int threads) {
   if (auto* set_threads = openblas<void(int)>("openblas_set_num_threads")) set_threads(threads);
 }
 
+std::int64_t parameter_count(const std::string& workload) {
+  std::vector<Tensor> parameters;
+  if (workload == "W3") {
+    parameters = peer::SplineFlow().parameters();
+  } else if (workload == "W5") {
+    parameters = residual_flow().parameters();
+  } else if (workload == "W6") {
+    parameters = ResampledBase(kSizes.at("W6").at("features")).parameters();
+  } else if (workload == "W8") {
+    parameters = PathFlow().parameters;
+  } else if (workload == "W9") {
+    for (auto& conditioner : TanhFlow().conditioners)
+      for (const Tensor& parameter : conditioner->parameters()) parameters.push_back(parameter);
+  } else {
+    parameters = Model(workload).parameters();
+  }
+  std::int64_t count = 0;
+  for (const Tensor& parameter : parameters) count += parameter.numel();
+  return count;
+}
+
 int run(int argc, char** argv) {
   std::string workload = "W1";
   std::string task = "step";
@@ -379,7 +416,8 @@ int run(int argc, char** argv) {
   app.add_option("--workload", workload)
       ->check(CLI::IsMember({"W0", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"}));
   app.add_option("--task", task)
-      ->check(CLI::IsMember({"step", "log_prob", "sample", "sample_lockstep", "chains", "matmul"}));
+      ->check(CLI::IsMember(
+          {"step", "log_prob", "sample", "sample_lockstep", "chains", "matmul", "check"}));
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
   app.add_option("--repeat", repeats)->check(CLI::PositiveNumber);
   app.add_option("--chunk", chunk, "Points at a time in log_prob and sample (0: the best found)");
@@ -390,6 +428,10 @@ int run(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
   use_threads(threads);
   torch::manual_seed(1);
+  if (task == "check") {
+    fmt::print("{{\"parameters\":{}}}\n", parameter_count(workload));
+    return 0;
+  }
   if (chunk <= 0) chunk = threads > 1 ? 16384 : workload == "W2" ? 1024 : 4096;
 
   std::vector<double> times;
@@ -410,11 +452,11 @@ int run(int argc, char** argv) {
     times = chain_times(repeats);
   } else if (task == "step") {
     times = workload == "W8"                       ? path_steps(repeats)
-            : workload == "W4" || workload == "W7" ? reverse_kl_steps(workload == "W4", repeats)
+            : workload == "W4" || workload == "W7" ? reverse_kl_steps(workload, repeats)
                                                    : likelihood_steps(workload, repeats);
   } else if (workload == "W6") {
     const c10::InferenceMode guard;
-    ResampledBase base(2);
+    ResampledBase base(kSizes.at("W6").at("features"));
     Tensor values;
     times = measure(repeats, [&] {
       values =
