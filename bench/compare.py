@@ -1,187 +1,165 @@
-"""Alternates bench_ours and bench_peer over all workloads, tasks and thread counts and prints a
-Markdown table; every figure also goes to results.json. Started by bench/run."""
+"""Measures Thalweg beside the same work in other libraries, in turns, and prints a Markdown table;
+every figure also goes to results.json. With --against it compares two builds of Thalweg instead.
+Started by bench/run."""
 
 import argparse
 import json
 import os
-import re
 import statistics
-import subprocess
 import sys
 import time
 
-REPEATS = {"step": 40, "log_prob": 5, "sample": 5, "sample_lockstep": 3, "chains": 20}  # Within a round.
-# What each ratio should be at least.
-TARGETS = {
-    ("W0", "step"): 4.0, ("W0", "log_prob"): 5.0, ("W0", "sample"): 5.0,
-    ("W1", "step"): 10.0, ("W1", "log_prob"): 5.0, ("W1", "sample"): 5.0,
-    ("W2", "step"): 5.0, ("W2", "log_prob"): 5.0, ("W2", "sample"): 5.0,
-    ("W3", "step"): 2.5,
-    ("W4", "step"): 8.0,
-    ("W5", "step"): 5.0,
-    ("W6", "sample"): 8.0, ("W6", "sample_lockstep"): 8.0,
-    ("W7", "step"): 8.0,
-    ("W8", "step"): 8.0,
-    ("W9", "chains"): 8.0,
-}
+import report
+from cases import CASES, REPEATS
+from sides import Side, Unmeasured, compiled_peers, libtorch_environment, our_environment
+
 THREADS = (1, 2)
-START_LIMIT_MS = 50.0
-
-# Multiply-adds of one sample through the flow, and of one point through W0's acceptance net.
-FLOW_2D = 16 * (1 * 32 + 32 * 32 + 32 * 2)
-FLOW_60D = 16 * (60 * 60 + 30 * 64 + 64 * 64 + 64 * 60)
-SPLINE_6D = 10 * (6 * 6 + 3 * 256 + 4 * 256 * 256 + 256 * 3 * 23)
-ACCEPTANCE = 2 * 256 + 256 * 256 + 256
-# A step: 2 flops a multiply-add, once forward and twice backward.
-STEP_FLOPS = {
-    "W0": 6 * (1024 * FLOW_2D + 2048 * ACCEPTANCE),
-    "W1": 6 * 1024 * FLOW_2D,
-    "W2": 6 * 512 * FLOW_60D,
-    "W3": 6 * 512 * SPLINE_6D,
-}
 
 
-def peer_environment():
-    """The peer gets OpenBLAS's right core type, which Debian's version misjudges, and sleeping
-    OpenMP workers, which are faster for it than spinning ones."""
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive")
-    with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
-        flags = set(re.findall(r"\w+", file.read()))
-    if "avx512f" in flags:
-        environment["OPENBLAS_CORETYPE"] = "SKYLAKEX"
-    elif "avx2" in flags:
-        environment["OPENBLAS_CORETYPE"] = "HASWELL"
-    return environment
+def in_turns(sides, cases, rounds, repeat_factor=1):
+    """times[case][side][threads]: the medians of the rounds, in ms; seconds of first runs; and what
+    went wrong, by side and case. All peers of a case compile before its first round."""
+    times, first_runs, failures = {}, {}, {}
+    for case in cases:
+        running = {(name, threads): side.start(*case, threads, REPEATS[case[1]] * repeat_factor)
+                   for threads in THREADS for name, side in sides.items()}
+
+        def attempt(key, function):
+            if (key[0], case) not in failures:
+                try:
+                    return function()
+                except Unmeasured as error:
+                    failures[key[0], case] = str(error)
+            return None
+
+        for (name, threads), process in running.items():
+            seconds = attempt((name, threads), process.ready)
+            if seconds is not None:
+                first_runs.setdefault(name, {})[f"{' '.join(case)} {threads}"] = seconds
+        for number in range(rounds):
+            print(f"bench: {' '.join(case)}: round {number + 1} of {rounds}", file=sys.stderr)
+            # Every other round goes the other way, so that none always comes first.
+            for key in sorted(running, reverse=number % 2 == 1):
+                result = attempt(key, running[key].measure)
+                if result:
+                    times.setdefault(case, {}).setdefault(key[0], {}).setdefault(
+                        key[1], []).append(result["median_ms"])
+        for process in running.values():
+            process.close()
+    for name, case in failures:
+        times[case].pop(name, None)
+    return times, first_runs, failures
 
 
-def our_environment():
-    return {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+def medians(times):
+    return {case: {name: {threads: statistics.median(values) for threads, values in each.items()}
+                   for name, each in sides.items()}
+            for case, sides in times.items()}
 
 
-def run(side, workload, task, threads, repeats):
-    program, environment = side
-    command = [program, "--task", task, "--threads", str(threads), "--repeat", str(repeats)]
-    if workload:
-        command += ["--workload", workload]
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if result.returncode != 0:
-        sys.exit(f"bench: failed with status {result.returncode}: {' '.join(command)}")
-    return json.loads(result.stdout)
+def product_rates(sides, rounds):
+    """Gflop/s of large matrix products, by side and threads: the best of all repeats."""
+    rates = {}
+    for name, side in sides.items():
+        for threads in THREADS:
+            process = side.start(None, "matmul", threads, 20)
+            try:
+                process.ready()
+                rates.setdefault(name, {})[threads] = max(
+                    process.measure()["gflops"] for _ in range(rounds))
+            except Unmeasured as error:
+                print(f"bench: {name}: no matrix products: {error}", file=sys.stderr)
+            process.close()
+    return rates
 
 
-def compare(sides, cases, rounds):
-    """results[workload, task][side][threads]: the median over rounds of the medians in ms."""
-    times = {}
-    for number in range(rounds):
-        for workload, task in cases:
-            print(f"bench: round {number + 1} of {rounds}: {workload} {task}", file=sys.stderr)
-            for threads in THREADS:
-                for name, side in sides.items():
-                    result = run(side, workload, task, threads, REPEATS[task])
-                    times.setdefault((workload, task, name, threads), []).append(
-                        result["median_ms"])
-    return {
-        case: {
-            name: {threads: statistics.median(times[(*case, name, threads)]) for threads in THREADS}
-            for name in sides
-        }
-        for case in cases
-    }
-
-
-def matmul_peaks(sides, rounds):
-    return {
-        name: {
-            threads: max(run(side, None, "matmul", threads, 20)["gflops"] for _ in range(rounds))
-            for threads in THREADS
-        }
-        for name, side in sides.items()
-    }
-
-
-def start_up_ms(script):
+def start_up_ms(tool):
     """The median of 20 starts of `thalweg list`."""
+    starts = Side([tool, "list"], our_environment())
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        subprocess.run([script, "list"], stdout=subprocess.DEVNULL, check=True)
+        starts.call()
         times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
 
 
-def verdict(met):
-    return "yes" if met else "**no**"
+def compare_builds(arguments, cases, rounds):
+    """Two builds of bench_ours: the ratio new / old of each round, its median and its spread."""
+    sides = {"new": Side([arguments.ours], our_environment()),
+             "old": Side([arguments.against], our_environment())}
+    times, _, failures = in_turns(sides, cases, rounds, repeat_factor=5)
+    if failures:
+        sys.exit(f"bench: {next(iter(failures.values()))}")
+    print("\n".join(report.build_table(times)))
+    return {"rounds": rounds, "rounds_ms": {" ".join(case): each for case, each in times.items()}}
 
 
-def print_table(results, peaks, start_up):
-    print("| workload | task | ours, ms (threads) | peer, ms (threads) | ratio | target | met |"
-          " ours, Gflop/s |")
-    print("|---|---|---|---|---|---|---|---|")
-    for (workload, task), sides in results.items():
-        best = {name: min(sides[name].items(), key=lambda item: item[1]) for name in sides}
-        cells = [f"{ms:.2f} ({threads})" for threads, ms in best.values()]
-        target = TARGETS[workload, task]
-        if "ours" in best:
-            ratio = best["peer"][1] / best["ours"][1]
-            threads, ms = best["ours"]
-            rate = f"{1e-6 * STEP_FLOPS[workload] / ms:.0f}" if task == "step" and workload in STEP_FLOPS else ""
-            cells += [f"{ratio:.2f}", f"{target:g}", verdict(ratio >= target), rate]
-        else:
-            cells = ["", *cells, "", f"{target:g}", "", ""]
-        print(f"| {workload} | {task} | {' | '.join(cells)} |")
-    print()
-    for name, rates in peaks.items():
-        text = ", ".join(f"{rate:.0f} Gflop/s on {threads}" for threads, rate in rates.items())
-        print(f"Matrix-product peak, {name}: {text} thread(s).")
-    for workload, goal in (("W2", 0.5), ("W3", 0.6)):
-        if "ours" not in results.get((workload, "step"), {}):
-            continue
-        shares = [1e-6 * STEP_FLOPS[workload] / ms / peaks["ours"][threads]
-                  for threads, ms in results[workload, "step"]["ours"].items()]
-        text = ", ".join(f"{100 * share:.0f} % on {threads}"
-                         for threads, share in zip(THREADS, shares))
-        print(f"{workload}'s step against that peak: {text} thread(s); "
-              f"target {100 * goal:.0f} %: {verdict(max(shares) >= goal)}.")
-    if start_up is not None:
-        print(f"Start-up of `thalweg list`: {start_up:.1f} ms; target below {START_LIMIT_MS:.0f}: "
-              f"{verdict(start_up < START_LIMIT_MS)}.")
-    print("Flops of a step: 6 x batch x the weights of all dense layers (multiply and add, once "
-          "forward, twice backward), W0's acceptance net with 2 x 1024 points; the rest counts "
-          "for nothing. Threads: each side's best of 1 and 2.")
+def compare_peers(arguments, cases, rounds):
+    """Ours and all peers; prints the table and, with --update, writes it into the documents."""
+    sides = {"ours": Side([arguments.ours], our_environment()),
+             "libtorch": Side([os.path.join(arguments.bin, "bench_peer")], libtorch_environment())}
+    if not os.path.exists(arguments.ours):
+        print("bench: no bench_ours was built: measuring the peers alone", file=sys.stderr)
+        del sides["ours"]
+    versions = {}
+    notes = ["Compiled peers (JAX jit, torch.compile): not measured; `--peers` adds them."]
+    if arguments.peers:
+        peers, versions, notes = compiled_peers(arguments.python, arguments.cache)
+        sides.update(peers)
+    start = time.perf_counter()
+    rates = product_rates(sides, rounds)
+    times, first_runs, failures = in_turns(sides, cases, rounds)
+    notes += [f"{name}: {' '.join(case)} failed, not measured." for name, case in failures]
+    measured = report.Measured(
+        medians(times), rates, first_runs, versions, notes,
+        start_up_ms(arguments.tool) if os.path.isfile(arguments.tool) else None,
+        time.perf_counter() - start)
+    print("\n".join(report.peer_table(measured) + [""] + report.remarks(measured)))
+    if arguments.update:
+        report.update_documents(measured)
+    return {"rounds": rounds, **measured.as_json(),
+            "rounds_ms": {" ".join(case): each for case, each in times.items()}}
+
+
+def check(arguments):
+    """Runs bench/peer_check.py in the peers' environment."""
+    python = Side([arguments.python, os.path.join(os.path.dirname(__file__), "peer_check.py"),
+                   "--bin", arguments.bin], our_environment())
+    sys.exit(python.call(check=False))
 
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="2 rounds in place of 5")
-    parser.add_argument("--workloads", nargs="+", choices=sorted({case[0] for case in TARGETS}),
+    parser.add_argument("--rounds", type=int, help="so many rounds")
+    parser.add_argument("--workloads", nargs="+", choices=sorted({case[0] for case in CASES}),
                         help="only these")
-    parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--out", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--tool", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--peers", action="store_true",
+                        help="JAX and torch.compile too, in a virtual environment of their own")
+    parser.add_argument("--check", action="store_true",
+                        help="measure nothing: do all sides compute the same? (needs --peers)")
+    parser.add_argument("--update", action="store_true",
+                        help="write the table into README.md and docs/benchmarks.md")
+    parser.add_argument("--against", metavar="BENCH_OURS",
+                        help="compare with another build of bench_ours in place of the peers")
+    parser.add_argument("--ours", metavar="BENCH_OURS", help="in place of the one just built")
+    for hidden in ("--bin", "--out", "--tool", "--python", "--cache"):
+        parser.add_argument(hidden, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    rounds = 2 if arguments.quick else 5
-
-    sides = {
-        "ours": (os.path.join(arguments.bin, "bench_ours"), our_environment()),
-        "peer": (os.path.join(arguments.bin, "bench_peer"), peer_environment()),
-    }
-    if not os.path.exists(sides["ours"][0]):
-        print("bench: no bench_ours was built: measuring the peer alone", file=sys.stderr)
-        del sides["ours"]
-    peaks = matmul_peaks(sides, rounds)
-    cases = [case for case in TARGETS if not arguments.workloads or case[0] in arguments.workloads]
-    results = compare(sides, cases, rounds)
-    start_up = start_up_ms(arguments.tool) if os.path.isfile(arguments.tool) else None
-
-    print_table(results, peaks, start_up)
+    if arguments.check and not arguments.peers:
+        parser.error("--check needs --peers")
+    if arguments.update and (arguments.workloads or arguments.against):
+        parser.error("--update needs all workloads, and no --against")
+    if arguments.check:
+        check(arguments)
+    arguments.ours = arguments.ours or os.path.join(arguments.bin, "bench_ours")
+    rounds = arguments.rounds or (2 if arguments.quick else 5)
+    cases = [case for case in CASES if not arguments.workloads or case[0] in arguments.workloads]
+    compare = compare_builds if arguments.against else compare_peers
+    results = compare(arguments, cases, rounds)
     with open(arguments.out, "w", encoding="utf-8") as file:
-        json.dump(
-            {
-                "rounds": rounds,
-                "median_ms": {f"{w} {t}": sides for (w, t), sides in results.items()},
-                "matmul_gflops": peaks,
-                "start_up_ms": start_up,
-            }, file, indent=2)
+        json.dump(results, file, indent=2)
         file.write("\n")
 
 

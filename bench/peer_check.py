@@ -1,0 +1,147 @@
+"""Checks that all sides of the benchmark compute the same: numbers of parameters of all four,
+losses and gradients of JAX and PyTorch at equal parameters and draws, and W1's loss beside
+Thalweg's. Started by bench/run --peers --check."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+import peer_common as common
+import peer_jax_flows
+import peer_torch_flows
+from cases import SIZES
+
+WORKLOADS = [name for name in SIZES if name[0] == "W"]
+
+
+def program(folder, name, workload):
+    result = subprocess.run([os.path.join(folder, name), "--task", "check", "--workload", workload],
+                            stdout=subprocess.PIPE, check=True)
+    return json.loads(result.stdout)
+
+
+def known_surplus(workload):
+    """Parameters that ours and the peers each have more than the other: ours a coupling around W6's
+    base and a shift in each LU map, the peers whole matrices of which a triangle each is used."""
+    if workload == "W6":
+        return 2 + 2 + 4, 0
+    if workload in ("W2", "W3"):
+        layers, features = SIZES[workload]["layers"], SIZES[workload]["features"]
+        return layers * features, layers * (features**2 + features)
+    return 0, 0
+
+
+def moved(tree, random):
+    """Parameters off their first values, most of which are zero in ActNorm."""
+    return jax.tree.map(lambda values: values + 0.01 * random.standard_normal(values.shape), tree)
+
+
+def draws(workload, random):
+    """As random_numbers of the peers."""
+    sizes = SIZES[workload]
+    shape = (sizes["batch"], sizes["features"])
+    if workload == "W8":
+        moves = (2 * sizes["stages"], sizes["moves"])
+        return [random.standard_normal((*moves, *shape)), random.random((*moves, shape[0])),
+                random.standard_normal(shape)]
+    rows = common.BASE["proposals"] if workload in common.RESAMPLED else shape[0]
+    return random.standard_normal((rows, shape[1]))
+
+
+def both_losses(workload):
+    """Loss and all gradients, one after another, of JAX and PyTorch."""
+    random = np.random.default_rng(4)
+    tree = moved(common.parameters(workload), random)
+    state, numbers = common.first_state(workload), draws(workload, random)
+    x = common.data(workload, SIZES[workload]["batch"])
+
+    def jax_loss(tree):
+        rest = jax.tree.map(jnp.asarray, (state, x, numbers))
+        return peer_jax_flows.loss(workload, tree, *rest)[0]
+
+    value, gradient = jax.jit(jax.value_and_grad(jax_loss))(jax.tree.map(jnp.asarray, tree))
+    # Sorted by name, as JAX has them.
+    tensors = [torch.tensor(leaf, requires_grad=True) for leaf in jax.tree.leaves(tree)]
+    torch_tree = jax.tree.unflatten(jax.tree.structure(tree), tensors)
+    other, _ = peer_torch_flows.loss(workload, torch_tree,
+                                     *map(peer_torch_flows.tensors, (state, x, numbers)))
+    other.backward()
+    return (np.concatenate([[value], *map(np.ravel, jax.tree.leaves(gradient))]),
+            np.concatenate([[other.item()], *(tensor.grad.numpy().ravel() for tensor in tensors)]))
+
+
+def both_chains():
+    """A place of W9's chains after a step."""
+    random = np.random.default_rng(4)
+    flow, shape = common.parameters("W9")["flow"], (SIZES["chains"], SIZES["W9"]["features"])
+    arrays = [random.standard_normal(shape) for _ in range(3)] + [random.random((2, shape[0]))]
+    ends = []
+    for flows, convert in ((peer_jax_flows, lambda tree: jax.tree.map(jnp.asarray, tree)),
+                           (peer_torch_flows, peer_torch_flows.tensors)):
+        own, (start, *numbers) = convert(flow), convert(arrays)
+        place = flows.chain_step(own, flows.place_of(own, start), *numbers)
+        ends.append(np.concatenate([np.ravel(place[name]) for name in sorted(place)]))
+    return ends
+
+
+def losses_of_w1(ours):
+    """-log p of Thalweg's points by JAX, whose couplings, taken backwards, are Thalweg's own."""
+    def tensor(name, *shape):
+        return jnp.asarray(ours["tensors"][name]).reshape(shape)
+
+    hidden, flow = SIZES["W1"]["hidden"], []
+    for i in range(SIZES["W1"]["layers"]):
+        net = []
+        for number, (inputs, outputs) in enumerate(((1, hidden), (hidden, hidden), (hidden, 2))):
+            name = f"flow.{i}.coupling.conditioner.{number}"
+            net.append({"weight": tensor(f"{name}.weights", outputs, inputs),
+                        "bias": tensor(f"{name}.bias", outputs)})
+        # Ours has the shift first.
+        net[-1] = {name: values[::-1] for name, values in net[-1].items()}
+        flow.append({"net": net, "log_scale": tensor(f"flow.{i}.act_norm.log_scale", 2),
+                     "shift": tensor(f"flow.{i}.act_norm.mean", 2)})
+    z, log_det = peer_jax_flows.coupling_to_data(flow, jnp.asarray(ours["x"]).reshape(-1, 2))
+    return float(-jnp.mean(peer_jax_flows.log_normal(z) + log_det))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True)
+    folder = parser.parse_args().bin
+    jax.config.update("jax_enable_x64", True)
+    torch.set_default_dtype(torch.float64)
+    wrong = 0
+
+    def say(good, text):
+        nonlocal wrong
+        wrong += not good
+        print(f"{'same' if good else 'DIFFERENT'}: {text}")
+
+    for workload in WORKLOADS:
+        ours = program(folder, "bench_ours", workload)
+        own_surplus, their_surplus = known_surplus(workload)
+        counts = [ours["parameters"] - own_surplus,
+                  program(folder, "bench_peer", workload)["parameters"] - their_surplus,
+                  common.count(common.parameters(workload)) - their_surplus]
+        say(len(set(counts)) == 1, f"{workload}: parameters of ours, libtorch, JAX and PyTorch: "
+                                   f"{counts[0]}, {counts[1]}, {counts[2]}")
+        if workload == "W1":
+            loss = losses_of_w1(ours)
+            say(abs(loss - ours["loss"]) < 1e-4 * abs(loss),
+                f"W1: loss at equal parameters: ours {ours['loss']:.6f}, JAX {loss:.6f}")
+        if workload != "W6":
+            first, second = both_chains() if workload == "W9" else both_losses(workload)
+            error = np.max(np.abs(first - second)) / np.max(np.abs(first))
+            say(error < 1e-8, f"{workload}: JAX and PyTorch in double, {len(first)} numbers: "
+                              f"relative difference {error:.1e}, the first {first[0]:.6f}")
+    sys.exit(1 if wrong else 0)
+
+
+main()
