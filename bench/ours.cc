@@ -186,7 +186,7 @@ std::vector<double> chain_times(thalweg::Model& model, thalweg::ThreadPool& pool
   kernels[0].kernel = thalweg::make_chain_kernel("sails");
   kernels[1].kernel = thalweg::make_chain_kernel("independence");
   thalweg::MarkovChains chains(thalweg::LatentDensity(model, thalweg::ChainTarget::kSharpened),
-                               model.parameters(), std::move(kernels), options, pool);
+                               std::move(kernels), options, pool);
   chains.start();
   const auto steps = [&] {
     for (int step = all.at("W9").at("steps"); step > 0; --step) chains.step();
