@@ -1,4 +1,5 @@
 // thalweg log-prob: the log density of points under a trained model.
+#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -21,6 +22,10 @@ struct Arguments {
 };
 
 void log_prob(const Arguments& arguments) {
+  std::error_code error;
+  if (std::filesystem::equivalent(arguments.data, arguments.out, error))
+    fail<ConfigError>("--out: is the file of the points, '{}'; give it another name",
+                      arguments.out);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = load_table(arguments.data);

@@ -362,6 +362,14 @@ TEST_F(Cli, AProgramDoesTheSameToTheBit) {
   EXPECT_TRUE(fs::exists(path("program/report.html")));
 }
 
+TEST_F(Cli, DensitiesDoNotReplaceTheirPoints) {
+  write_points("points.csv", 200);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const std::string before = contents(path("points.csv"));
+  expect_failure({"log-prob", "r", "points.csv", "--out", "./points.csv"}, 2, "--out");
+  EXPECT_EQ(contents(path("points.csv")), before);
+}
+
 // A transform and an objective that the library does not know train, are saved and read, and invert
 // themselves; the tool, which lacks them, says so.
 TEST_F(Cli, AProgramHasPartsOfItsOwn) {

@@ -40,7 +40,7 @@ const std::vector<OptionKey>& option_keys() {
       {"seed", "of every random number of the run", [](R& r) -> P { return &r.training.seed; }, 0,
        kMany},
       {"precision",
-       "of training and evaluation",
+       "of training, and of sample, log-prob and doctor unless they are told otherwise",
        [](R& r) -> P { return &r.training.precision; },
        0,
        0,
