@@ -1,7 +1,6 @@
 #include "thalweg/training/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 #include <type_traits>
@@ -11,6 +10,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/sampling/rejection_sampler.h"
+#include "thalweg/training/speedometer.h"
 #include "thalweg/training/validator.h"
 
 namespace thalweg {
@@ -383,34 +383,6 @@ class TypedWork final : public Trainer::Work {
   std::vector<std::span<const T>> gradients_;
   std::vector<T> parameters_;
   std::vector<double> doubles_, average_, best_;
-};
-
-/// Steps per second over about the last second.
-class Speedometer {
- public:
-  using Clock = std::chrono::steady_clock;
-
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-
-  double rate(std::int64_t step, double now) {
-    if (mark_step_ < 0) mark_step_ = step - 1;
-    const double elapsed = now - mark_time_;
-    if (rate_ == 0.0 || elapsed >= 1.0) {
-      const double fresh = static_cast<double>(step - mark_step_) / std::max(elapsed, 1e-9);
-      if (elapsed >= 1.0) {
-        rate_ = fresh;
-        mark_step_ = step;
-        mark_time_ = now;
-      }
-      return fresh;
-    }
-    return rate_;
-  }
-
- private:
-  Clock::time_point start_ = Clock::now();
-  double mark_time_ = 0.0, rate_ = 0.0;
-  std::int64_t mark_step_ = -1;
 };
 
 }  // namespace
