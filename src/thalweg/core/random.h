@@ -24,6 +24,7 @@ enum class Stream : std::uint32_t {
   kAcceptance = 7,
   kEvaluation = 8,
   kChains = 9,
+  kExploration = 10,
   kGraph = 1024,  ///< Random nodes of a graph use kGraph + node stream.
 };
 
