@@ -18,7 +18,7 @@ namespace thalweg {
 /// What an exploration may cost, and how finely it looks.
 struct ExplorationOptions {
   std::int64_t particles = 1000;  ///< of each island; at least 100, and never below 10 a feature
-  std::int64_t islands = 4;       ///< independent populations, whose spread gives errors; at least 2
+  std::int64_t islands = 4;  ///< independent populations, whose spread gives errors; at least 2
   std::int64_t evaluations = 5000000;  ///< of energy and gradient, about; at least 10000
   double seconds = 0.0;                ///< stops refining after so long; 0: no limit
   std::int64_t samples = 20000;        ///< wanted of the target; at least 100
@@ -37,13 +37,13 @@ struct Exploration {
   /// Equally weighted samples of the target, rows x features row-major, in its units; rows may
   /// repeat.
   std::vector<double> x;
-  std::vector<double> log_target;  ///< unnormalised log density of each row
-  double log_integral = 0.0;       ///< log of the integral of exp(-energy)
-  double log_integral_error = 0.0;  ///< one standard error
-  std::string method;               ///< what the integral rests on, in words
-  double effective_share = 0.0;     ///< of importance weights of the fitted mixture
-  double pareto_k = 0.0;            ///< of these weights
-  std::vector<ExploredMode> modes;  ///< the heaviest first; at least one
+  std::vector<double> log_target;     ///< unnormalised log density of each row
+  double log_integral = 0.0;          ///< log of the integral of exp(-energy)
+  double log_integral_error = 0.0;    ///< one standard error
+  std::string method;                 ///< what the integral rests on, in words
+  double effective_share = 0.0;       ///< of importance weights of the fitted mixture
+  double pareto_k = 0.0;              ///< of these weights
+  std::vector<ExploredMode> modes;    ///< the heaviest first; at least one
   std::vector<std::string> warnings;  ///< why not to trust it, a sentence each; empty if sound
   std::int64_t evaluations = 0;       ///< of the energy that were made
   double seconds = 0.0;
@@ -61,8 +61,8 @@ struct ExplorationCallbacks {
 /// Equal seeds give equal results, whatever the number of threads. None if it was interrupted.
 /// Throws NumericalError where the energy is finite nowhere, ConfigError for options out of range.
 std::optional<Exploration> explore(const std::shared_ptr<const Target>& target,
-                    std::span<const ColumnOptions> columns, const ExplorationOptions& options,
-                    std::uint64_t seed, ThreadPool& pool,
-                    const ExplorationCallbacks& callbacks = {});
+                                   std::span<const ColumnOptions> columns,
+                                   const ExplorationOptions& options, std::uint64_t seed,
+                                   ThreadPool& pool, const ExplorationCallbacks& callbacks = {});
 
 }  // namespace thalweg

@@ -9,9 +9,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/flows/base_kinds.h"
+#include "thalweg/flows/column_transforms.h"
 #include "thalweg/flows/transform_kinds.h"
-#include "thalweg/transforms/affine_constant.h"
-#include "thalweg/transforms/bounded.h"
 #include "thalweg/transforms/permutation.h"
 
 namespace thalweg {
@@ -216,25 +215,8 @@ struct Builder {
   void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
     if (options.columns.empty()) return;
     check_columns();
-    AffineConstantOptions standard;
-    standard.trainable = false;
-    std::vector<ColumnBounds> bounds;
-    bool bounded = false;
-    for (const ColumnOptions& column : options.columns) {
-      if (column.periodic) {
-        standard.mean.push_back(0.5 * (column.lower + column.upper));
-        standard.scale.push_back((column.upper - column.lower) / (2.0 * std::numbers::pi));
-        bounds.push_back({});
-        continue;
-      }
-      standard.mean.push_back(column.mean);
-      standard.scale.push_back(column.scale);
-      bounds.push_back({column.lower, column.upper});
-      bounded = bounded || std::isfinite(column.lower) || std::isfinite(column.upper);
-    }
-    result.push_back(std::make_shared<AffineConstant>(parameters, "columns.standard", random,
-                                                      options.features, standard));
-    if (bounded) result.push_back(std::make_shared<BoundedColumns>("columns.bounds", bounds));
+    const auto columns = column_transforms(parameters, random, options.columns);
+    result.insert(result.end(), columns.begin(), columns.end());
   }
 };
 

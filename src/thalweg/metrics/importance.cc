@@ -119,23 +119,26 @@ double pareto_shape(std::span<const double> log_weights) {
   return (fitted * generalised_pareto_shape(excess) + 10.0 * 0.5) / (fitted + 10.0);
 }
 
-std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, double offset) {
+std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, double offset,
+                                         std::int64_t count) {
   if (!(offset > 0.0 && offset < 1.0))
     fail<ConfigError>("resampled_rows: expected an offset in (0, 1), got {}", offset);
+  if (count < 0) fail<ConfigError>("resampled_rows: expected a count of at least 0, got {}", count);
   const double largest = checked_maximum(log_weights);
   double total = 0.0;
   for (const double value : log_weights) total += std::exp(value - largest);
-  const auto count = static_cast<double>(log_weights.size());
+  const std::size_t wanted = count == 0 ? log_weights.size() : static_cast<std::size_t>(count);
   std::vector<std::int64_t> rows;
   double reached = 0.0;
   for (std::size_t row = 0; row < log_weights.size(); ++row) {
     reached += std::exp(log_weights[row] - largest);
-    while (static_cast<double>(rows.size()) + offset < reached / total * count &&
-           rows.size() < log_weights.size())
+    while (static_cast<double>(rows.size()) + offset <
+               reached / total * static_cast<double>(wanted) &&
+           rows.size() < wanted)
       rows.push_back(static_cast<std::int64_t>(row));
   }
   // The last sums may be short of 1 by rounding.
-  while (rows.size() < log_weights.size()) rows.push_back(rows.back());
+  while (rows.size() < wanted) rows.push_back(rows.back());
   return rows;
 }
 

@@ -38,11 +38,12 @@ WeightedMean weighted_mean(std::span<const double> log_weights, std::span<const 
 /// exceed the rest. Throws as importance_estimate, and ShapeError for less than 25 weights.
 double pareto_shape(std::span<const double> log_weights);
 
-/// Rows that stand for as many draws from p as there are weights: systematic resampling, each row
-/// as often as its share of the weights says, rounded up or down, in their order. In the mean over
-/// `offset`, uniform in (0, 1), that share exactly. Throws as importance_estimate, ConfigError for
-/// an offset outside (0, 1).
-std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, double offset);
+/// Rows that stand for `count` draws from p (0: as many as there are weights): systematic
+/// resampling, each row as often as its share of the weights says, rounded up or down, in their
+/// order. In the mean over `offset`, uniform in (0, 1), that share exactly. Throws as
+/// importance_estimate, ConfigError for an offset outside (0, 1) or a negative count.
+std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, double offset,
+                                         std::int64_t count = 0);
 
 /// Share of p's mass where the model's density is less than a twentieth of p's: the weighted share
 /// of samples with log q < log p - log_integral - log(20). `log_weights` are those of the samples,

@@ -1,0 +1,21 @@
+// The maps between the columns of data and what layers see of them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "thalweg/core/random.h"
+#include "thalweg/datasets/column.h"
+#include "thalweg/engine/parameters.h"
+#include "thalweg/transforms/transform.h"
+
+namespace thalweg {
+
+/// In order from the layers to the data: standardisation, whose constants are kept in `parameters`,
+/// then, where a column has bounds, their log or logit maps. A periodic column becomes an angle in
+/// [-pi, pi].
+std::vector<std::shared_ptr<const Transform>> column_transforms(
+    ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns);
+
+}  // namespace thalweg
