@@ -10,6 +10,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/exploration_start.h"
 
 namespace thalweg::cli {
 
@@ -77,14 +78,18 @@ double now() {
 ProgressDisplay::ProgressDisplay(bool quiet)
     : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), unicode_(environment_is_utf8()) {}
 
-ProgressDisplay::~ProgressDisplay() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
-}
+ProgressDisplay::~ProgressDisplay() { clear(); }
 
 bool ProgressDisplay::wanted(double fraction) {
   if (quiet_) return false;
   if (!terminal_) return fraction >= next_fraction_;
   return now() - last_time_ >= 0.1;
+}
+
+void ProgressDisplay::clear() {
+  if (drawn_) fmt::print(stderr, "\r\033[K");
+  drawn_ = false;
+  next_fraction_ = 0.0;
 }
 
 void ProgressDisplay::show(double fraction, const std::string& text) {
@@ -133,10 +138,23 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
           static_cast<double>(progress.step) / static_cast<double>(progress.iterations);
       if (display.wanted(done)) display.show(done, progress_text(progress));
     };
+    callbacks.exploring = [&](double share, const std::string& phase) {
+      if (display.wanted(share)) display.show(share, "exploring: " + phase);
+    };
+    callbacks.explored = [&](const Exploration& exploration) {
+      display.clear();
+      if (quiet) return;
+      fmt::print("{}", exploration_text(exploration));
+      std::fflush(stdout);
+    };
     callbacks.interrupted = interrupted;
     outcome = run_training(plan, pool, callbacks);
   }
   if (outcome.reason != StopReason::kCallback) return outcome;
+  if (outcome.folder.empty()) {
+    fmt::print(stderr, "thalweg: interrupted while the energy was explored; nothing was written\n");
+    throw ExitCode{kInterrupted};
+  }
   if (outcome.folder != plan.out)
     fmt::print(stderr,
                "thalweg: interrupted after {} steps; {} is as it was, the new run is saved; resume "

@@ -54,6 +54,8 @@ class ProgressDisplay {
   /// Whether a call of show() now would be seen: the text need not be made else.
   bool wanted(double fraction);
   void show(double fraction, const std::string& text);
+  /// Takes the bar away, for lines of another kind or a bar that begins anew.
+  void clear();
 
  private:
   bool quiet_, terminal_, unicode_, drawn_ = false;

@@ -37,9 +37,14 @@ struct Exploration {
   /// Equally weighted samples of the target, rows x features row-major, in its units; rows may
   /// repeat.
   std::vector<double> x;
-  std::vector<double> log_target;     ///< unnormalised log density of each row
-  double log_integral = 0.0;          ///< log of the integral of exp(-energy)
-  double log_integral_error = 0.0;    ///< one standard error
+  std::vector<double> log_target;  ///< unnormalised log density of each row
+  /// Of each row, which normal of the mixture that was fitted to them it is nearest to.
+  std::vector<std::int64_t> component;
+  double log_integral = 0.0;        ///< log of the integral of exp(-energy)
+  double log_integral_error = 0.0;  ///< one standard error
+  /// Whether a mixture fitted to the first particles was right by its own weights. Where it was
+  /// not, thin parts of the density fill up from below, and the error is at least 0.05.
+  bool confirmed = false;
   std::string method;                 ///< what the integral rests on, in words
   double effective_share = 0.0;       ///< of importance weights of the fitted mixture
   double pareto_k = 0.0;              ///< of these weights

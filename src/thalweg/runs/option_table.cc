@@ -109,6 +109,16 @@ const std::vector<OptionKey>& option_keys() {
       {"data.test_fraction", "share of rows kept for `thalweg evaluate`",
        [](R& r) -> P { return &r.data.test_fraction; }, 0, 0.9},
 
+      {"exploration.evaluations",
+       "of an energy, about, to find its modes before anything is learnt; 0: none is made",
+       [](R& r) -> P { return &r.exploration.evaluations; }, 0, kMany},
+      {"exploration.particles", "of each population",
+       [](R& r) -> P { return &r.exploration.particles; }, 100, 1e7},
+      {"exploration.islands", "populations apart from each other, whose spread gives errors",
+       [](R& r) -> P { return &r.exploration.islands; }, 2, 1000},
+      {"exploration.samples", "of the energy's density to learn from and to judge by",
+       [](R& r) -> P { return &r.exploration.samples; }, 100, 1e7},
+
       {"model.features", "columns of a point; set by the data",
        [](R& r) -> P { return &r.model.features; }, 1, 4096},
       {"model.context_features", "columns of the condition; set by the data",

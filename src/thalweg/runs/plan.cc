@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/objectives/kinds.h"
+#include "thalweg/runs/exploration_start.h"
 
 namespace thalweg {
 
@@ -64,10 +65,10 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
 
 /// Sets what a target alone decides of a model.
 void fit_model_to_target(RunOptions& options, const Target& target) {
-  if (!target.can_sample() && objective_of(options).needs_rows)
+  if (!target.can_sample() && objective_of(options).needs_rows && !explores(options))
     fail<ConfigError>(
-        "training.objective: an energy cannot be sampled, so without --data it is learnt by "
-        "reverse_kl, got {}",
+        "training.objective: an energy cannot be sampled, so without --data and without an "
+        "exploration (exploration.evaluations) it is learnt by reverse_kl, got {}",
         options.training.objective);
   ModelOptions& model = options.model;
   model.features = target.features();
@@ -116,9 +117,17 @@ RunPlan plan_run(const RunRequest& request) {
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
       choose_for_energy(suggested, loaded.target->features());
       loaded.options = layered(layers, suggested);
-      // Annealing takes half of a training, however long, unless somebody says otherwise.
-      if (!layers.keys.contains("training.annealing_steps"))
-        loaded.options.training.annealing_steps = loaded.options.training.iterations / 2;
+      TrainingOptions& training = loaded.options.training;
+      const bool explored = explores(loaded.options);
+      loaded.choose_base = explored && !layers.keys.contains("base.kind");
+      if (!explored && !layers.keys.contains("training.objective"))
+        training.objective = "reverse_kl";
+      // Without an exploration, annealing takes half of a training, however long, unless somebody
+      // says otherwise.
+      if (!explored && !layers.keys.contains("training.annealing_steps"))
+        training.annealing_steps = training.iterations / 2;
+      if (explored && !layers.keys.contains("training.likelihood_steps"))
+        training.likelihood_steps = training.iterations / 4;
     }
   });
   return plan;
@@ -253,7 +262,8 @@ void choose_for_energy(RunOptions& options, std::int64_t features) {
     base.kind = "resampled";
     base.hidden = {64, 64};
   }
-  training.objective = "reverse_kl";
+  options.exploration.evaluations = 5000000;
+  training.objective = "mixed";
   training.precision = "double";
   training.iterations = 6000;
   training.batch_size = 512;

@@ -41,6 +41,7 @@ struct RunFolder {
   std::string manifest() const { return path + "/manifest.json"; }
   std::string model() const { return path + "/model.safetensors"; }
   std::string checkpoint() const { return path + "/optimizer.safetensors"; }
+  std::string exploration() const { return path + "/exploration.safetensors"; }
   std::string metrics() const { return path + "/metrics.csv"; }
   std::string report() const { return path + "/report.html"; }
   std::string plots() const { return path + "/plots"; }

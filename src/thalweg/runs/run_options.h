@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "thalweg/datasets/prepare_data.h"
+#include "thalweg/exploration/exploration.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/runs/target_options.h"
 #include "thalweg/training/trainer.h"
@@ -23,6 +24,7 @@ struct RunOptions {
   std::int64_t importance_samples = 20;
   TargetOptions target;
   DataOptions data;
+  ExplorationOptions exploration{.evaluations = 0};  ///< of the energy; without evaluations: none
   ModelOptions model;
   TrainingOptions training;  ///< its seed is the run's
 };

@@ -9,9 +9,11 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/version.h"
+#include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/checkpoint.h"
@@ -125,8 +127,8 @@ class OutputFolder {
 };
 
 TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Target>& target,
-                           std::vector<double>& x, std::vector<double>& context,
-                           std::vector<double>& validation,
+                           const std::optional<Exploration>& exploration, std::vector<double>& x,
+                           std::vector<double>& context, std::vector<double>& validation,
                            std::vector<double>& validation_context) {
   TrainingData result;
   result.target = target;
@@ -143,6 +145,14 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
     return result;
   }
   const auto seed = static_cast<std::uint64_t>(plan.options.training.seed);
+  if (exploration) {
+    ExplorationRows rows = rows_of(*exploration);
+    x = std::move(rows.train);
+    validation = std::move(rows.validation);
+    result.rows = x;
+    result.validation_rows = validation;
+    return result;
+  }
   if (!target->can_sample()) return result;
   const auto samples = static_cast<std::uint64_t>(plan.options.target.samples);
   result.generator = [target, seed, samples](std::uint64_t first, std::int64_t count, double* out) {
@@ -197,6 +207,23 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // All that can be refused is refused before anything is written.
   std::shared_ptr<const Target> target = plan.target;
   if (!target && has_target(options.target)) target = make_target(options.target);
+  std::optional<Exploration> exploration;
+  if (explores(options)) {
+    if (resumes) {
+      exploration = read_exploration(RunFolder{plan.out}.exploration());
+    } else {
+      exploration =
+          explore(target, options.model.columns, options.exploration, seed, pool,
+                  {.progress = callbacks.exploring, .interrupted = callbacks.interrupted});
+      if (!exploration) {
+        TrainingOutcome nothing;
+        nothing.reason = StopReason::kCallback;
+        return nothing;
+      }
+      fit_model_to_exploration(options, *exploration, plan.choose_base);
+      if (callbacks.explored) callbacks.explored(*exploration);
+    }
+  }
   LoadedRun run(target);
   run.options = options;
   const std::shared_ptr<const Target> moved =
@@ -204,7 +231,9 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   run.model = resumes ? load_checkpoint_model(checkpoint, options.model, moved, seed)
                       : std::make_unique<Model>(options.model, seed, moved);
   std::vector<double> x, context, validation, validation_context;
-  const TrainingData data = training_data(plan, target, x, context, validation, validation_context);
+  if (exploration && !resumes) start_base(*run.model, *exploration, pool);
+  const TrainingData data =
+      training_data(plan, target, exploration, x, context, validation, validation_context);
   Trainer trainer(*run.model, data, options.training, pool);
   const std::string hash = hash_of(plan);
 
@@ -235,6 +264,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     write_manifest(folder, manifest);
   };
   write_file_atomically(folder.config(), write_options(options));
+  if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
   write_manifest(folder, manifest);
 
   StopReason reason{};

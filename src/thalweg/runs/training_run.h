@@ -15,6 +15,9 @@ namespace thalweg {
 /// How a run tells of its progress and asks whether to go on; both may be empty.
 struct RunCallbacks {
   std::function<void(const TrainingProgress&)> progress = {};  ///< after every step
+  /// In an exploration of the energy: a guess of the share done, and what is being done.
+  std::function<void(double, const std::string&)> exploring = {};
+  std::function<void(const Exploration&)> explored = {};  ///< once, before training
   std::function<bool()> interrupted = {};  ///< true ends the training, with all saved
 };
 
