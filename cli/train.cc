@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/training_run.h"
@@ -14,23 +15,19 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string source, data, target, image, energy, out, time_budget;
-  std::vector<std::string> columns, condition, bounds, periodic, integers, set;
+  std::string source, data, target, image, energy, constants_file, out, time_budget;
+  std::vector<std::string> columns, condition, bounds, periodic, integers, constants, set;
   bool drop_duplicates = false, drop_constant = false;
   bool resume = false, force = false, quiet = false;
   std::optional<std::int64_t> seed;
   int threads = 0;
 };
 
-/// Splits "a,b" and keeps the order.
 std::vector<std::string> names_of(const std::vector<std::string>& given) {
   std::vector<std::string> result;
   for (const std::string& text : given)
-    for (std::size_t begin = 0; begin <= text.size();) {
-      const std::size_t comma = std::min(text.find(',', begin), text.size());
-      if (comma > begin) result.push_back(text.substr(begin, comma - begin));
-      begin = comma + 1;
-    }
+    for (std::string& part : split_list(text))
+      if (!part.empty()) result.push_back(std::move(part));
   return result;
 }
 
@@ -45,13 +42,15 @@ RunRequest request_of(const Arguments& arguments) {
   for (const auto& [key, text] : {std::pair{"data.path", &arguments.data},
                                   {"data.image", &arguments.image},
                                   {"data.target", &arguments.target},
-                                  {"energy", &arguments.energy}})
+                                  {"energy", &arguments.energy},
+                                  {"constants_file", &arguments.constants_file}})
     if (!text->empty()) set(key, *text);
   for (const auto& [key, list] : {std::pair{"data.columns", &arguments.columns},
                                   {"data.condition", &arguments.condition},
                                   {"data.bounds", &arguments.bounds},
                                   {"data.periodic", &arguments.periodic},
-                                  {"data.integers", &arguments.integers}})
+                                  {"data.integers", &arguments.integers},
+                                  {"constants", &arguments.constants}})
     if (!list->empty()) set(key, names_of(*list));
   if (arguments.drop_duplicates) set("data.drop_duplicates", true);
   if (arguments.drop_constant) set("data.drop_constant", true);
@@ -112,6 +111,10 @@ void add_train(CLI::App& app) {
                       "PNG or JPEG picture to learn as a density in the plane");
   command->add_option("--energy", arguments->energy,
                       "energy in kT to learn from, as \"0.5*x^2 + cos(3*y)\"");
+  command->add_option("--constants", arguments->constants,
+                      "named numbers of the energy, as \"a=2.5,y=[1, 2, 3]\"");
+  command->add_option("--constants-file", arguments->constants_file,
+                      "file of them: .toml with numbers, lists and matrices, or a table");
   command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
   command->add_option("--condition", arguments->condition, "columns that are given, as d,e");
   command->add_option("--bounds", arguments->bounds,
@@ -148,6 +151,7 @@ void add_train(CLI::App& app) {
       "  thalweg train my.toml --seed 2 --time-budget 10m\n"
       "  thalweg train --image photo.jpg --set flow.kind=spline\n"
       "  thalweg train --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --out runs/wells\n"
+      "  thalweg train --energy \"sum(i, 0, 9, (x[i] - m)^2)/2\" --constants m=3\n"
       "  thalweg train --resume --out runs/rings\n"
       "Ctrl-C saves the run and says how to go on; a second one quits at once.");
   command->callback([arguments] { train(*arguments); });

@@ -1225,7 +1225,7 @@ TEST_F(Cli, UsesAModelWithoutParametersAsItIs) {
 
 TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"--energy", "x^2 +"}, "energy: column 6: expected a number"},
+      {{"--energy", "x^2 +"}, "energy: character 6, after 'x^2 +': expected a number"},
       {{"--energy", "x^2", "--target", "two_rings"}, "exclude each other"},
       {{"--energy", "x^2", "--set", "training.objective=maximum_likelihood"},
        "an energy cannot be sampled"},

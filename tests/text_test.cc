@@ -10,6 +10,15 @@ namespace {
 const std::vector<std::string> kKnown = {"training.batch_size", "training.iterations",
                                          "flow.blocks", "base.kind"};
 
+TEST(SplitList, KeepsWhatIsInBrackets) {
+  using Parts = std::vector<std::string>;
+  EXPECT_EQ(split_list("a, b=[1, 2],c"), (Parts{"a", "b=[1, 2]", "c"}));
+  EXPECT_EQ(split_list("A=[[1, 2], [3, 4]]"), (Parts{"A=[[1, 2], [3, 4]]"}));
+  EXPECT_EQ(split_list("a,"), (Parts{"a", ""}));
+  EXPECT_EQ(split_list("a=[1, 2"), (Parts{"a=[1, 2"}));
+  EXPECT_EQ(split_list(""), Parts{});
+}
+
 TEST(NearestName, FindsTyposAbbreviationsAndSwaps) {
   EXPECT_EQ(nearest_name("trainng.batch", kKnown), "training.batch_size");
   EXPECT_EQ(nearest_name("training.iter", kKnown), "training.iterations");

@@ -34,6 +34,24 @@ int distance(std::string_view name, std::string_view known) {
 
 }  // namespace
 
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  int depth = 0;
+  for (std::size_t i = 0; i <= text.size() && !text.empty(); ++i) {
+    const char c = i < text.size() ? text[i] : ',';
+    if (c == '[') ++depth;
+    if (c == ']') --depth;
+    if (c != ',' || (depth > 0 && i < text.size())) continue;
+    std::string_view part = text.substr(begin, i - begin);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    parts.emplace_back(part);
+    begin = i + 1;
+  }
+  return parts;
+}
+
 std::string nearest_name(std::string_view name, std::span<const std::string> known) {
   std::string best;
   // Beyond half the letters wrong, a suggestion misleads.

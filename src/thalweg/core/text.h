@@ -1,11 +1,16 @@
-// Suggestions for misspelt names in settings and messages.
+// Lists in settings, and suggestions for misspelt names.
 #pragma once
 
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace thalweg {
+
+/// The parts of "a, b=[1, 2]" between commas that no bracket encloses, without blanks around them;
+/// none of an empty text.
+std::vector<std::string> split_list(std::string_view text);
 
 /// The known name with the fewest insertions, deletions, replacements and swaps of neighbours from
 /// `name`, where what completes an abbreviation counts a quarter; empty if none is near.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,6 @@ struct Access {
 namespace operation {
 
 using primitive::BinaryFunction;
-using primitive::Call;
 using primitive::CumulativeSum;  ///< along the outer axis
 using primitive::Inverse;
 using primitive::Normal;
@@ -58,6 +58,10 @@ struct Store {
   std::size_t output;
 };
 // Sums over the samples, each to an accumulator of its pass.
+struct Call {
+  std::shared_ptr<const OutsideFunction> function;
+  bool slopes;  ///< whether anyone reads them
+};
 struct AddLanePartials {
   std::size_t accumulator;
 };

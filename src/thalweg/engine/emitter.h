@@ -22,6 +22,7 @@ class Emitter {
   Emitter(const Graph& graph, SharedMemory& shared, std::int64_t lanes, LoweredSweep& sweep,
           Fusion fusion, std::map<NodeId, PartPlace> parts);
 
+  const Graph& graph() const { return graph_; }
   const Node& node(NodeId id) const { return graph_.node(id); }
   bool batched() const { return sweep_ != nullptr; }
   LoweredSweep& sweep() { return *sweep_; }

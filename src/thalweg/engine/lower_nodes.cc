@@ -1,4 +1,6 @@
 // Elementwise nodes, reductions, arrangements, leaves and calls to instructions.
+#include <algorithm>
+
 #include "thalweg/engine/emitter.h"
 
 namespace thalweg::detail {
@@ -144,7 +146,13 @@ void lower_leaf(Emitter& emitter, NodeId id, Operation operation) {
 
 void lower_call(Emitter& emitter, NodeId id, const primitive::Call& call) {
   const NodeId point = emitter.node(id).inputs[0];
-  Instruction instruction{call};
+  bool slopes = false;
+  for (NodeId user = id + 1; user < emitter.graph().size(); ++user) {
+    const Node& node = emitter.node(user);
+    slopes = slopes || (!node.is<primitive::CallValue>() &&
+                        std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end());
+  }
+  Instruction instruction{operation::Call{call.function, slopes}};
   instruction.extent = {emitter.node(point).shape.features, 1, emitter.lanes()};
   instruction.a = access(emitter.where(point));
   instruction.out = access(emitter.place(id));

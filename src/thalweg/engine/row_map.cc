@@ -11,7 +11,9 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kBlock = 16384;  // rows worked on at a time, so that memory stays small
+/// Rows worked on at a time: few, so that memory stays small, where they change their precision.
+template <typename T>
+constexpr std::int64_t kBlock = std::is_same_v<T, double> ? 1 << 20 : 1 << 14;
 
 /// Copies `count` numbers to another precision with all threads.
 template <typename From, typename To>
@@ -48,8 +50,8 @@ struct RowMap::TypedWork final : RowMap::Work {
     const auto own = store.flat();
     const T* values = typed(call.parameters.empty() ? own : call.parameters, parameters);
     inputs.resize(call.inputs.size());
-    for (std::int64_t begin = 0; begin < call.rows; begin += kBlock)
-      run_block(call, values, begin, std::min(kBlock, call.rows - begin), results);
+    for (std::int64_t begin = 0; begin < call.rows; begin += kBlock<T>)
+      run_block(call, values, begin, std::min(kBlock<T>, call.rows - begin), results);
     return results;
   }
 
@@ -85,9 +87,7 @@ struct RowMap::TypedWork final : RowMap::Work {
     }
     std::vector<T*> places;
     for (std::size_t k = 0; k < blocks.size(); ++k) {
-      if (program.output_batched(k))
-        blocks[k].resize(static_cast<std::size_t>(count * program.output_size(k)));
-      places.push_back(blocks[k].data());
+      places.push_back(place(k, results[k], begin, count));
     }
     const std::uint64_t first = call.first_sample + static_cast<std::uint64_t>(begin);
     executor.run({.parameters = values,
@@ -100,12 +100,24 @@ struct RowMap::TypedWork final : RowMap::Work {
       const std::int64_t size = program.output_size(k);
       double* to = results[k].data() + begin * size;
       if (program.output_batched(k)) {
-        convert(pool, blocks[k].data(), count * size, to);
+        if constexpr (!std::is_same_v<T, double>) convert(pool, blocks[k].data(), count * size, to);
         continue;
       }
       const auto shared = executor.shared_output(k);
       for (std::int64_t row = 0; row < count; ++row)
         to = std::copy(shared.begin(), shared.end(), to);
+    }
+  }
+
+  /// Where a program writes its output of a block: to the result, or to what is converted.
+  T* place(std::size_t k, std::vector<double>& result, std::int64_t begin, std::int64_t count) {
+    const std::int64_t size = executor.program().output_size(k);
+    if (!executor.program().output_batched(k)) return nullptr;
+    if constexpr (std::is_same_v<T, double>) {
+      return result.data() + begin * size;
+    } else {
+      blocks[k].resize(static_cast<std::size_t>(count * size));
+      return blocks[k].data();
     }
   }
 

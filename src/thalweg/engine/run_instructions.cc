@@ -3,8 +3,12 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <utility>
+#include <vector>
 
+#include "thalweg/core/finite.h"
 #include "thalweg/core/random.h"
 
 namespace thalweg::detail {
@@ -40,39 +44,60 @@ void store(const Instruction& instruction, std::size_t index, const Frame<T>& fr
     }
 }
 
+/// What a thread keeps for calls of outside functions.
+struct CallBuffers {
+  std::vector<double> points, values, gradients;
+  std::vector<std::int64_t> lanes;  // of the points, if some are left out
+};
+
 /// Only finite points of the batch are handed over; elsewhere value and gradient are NaN.
 template <typename T>
-void call(const Instruction& instruction, const OutsideFunction& function, const Frame<T>& frame) {
+void call(const Instruction& instruction, const operation::Call& operation, const Frame<T>& frame) {
+  thread_local CallBuffers kept;
+  CallBuffers buffers = std::exchange(kept, {});  // The function may call programs of its own.
+  auto& [points, values, gradients, lanes] = buffers;
   const std::int64_t features = instruction.extent.outer;
   const kernels::Strided<const T> a = frame.in(instruction.a);
   const kernels::Strided<T> out = frame.out(instruction.out);
-  std::vector<double> points;
-  std::vector<std::int64_t> lanes;
-  for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
-    bool finite = true;
-    for (std::int64_t f = 0; f < features; ++f) {
-      points.push_back(static_cast<double>(a.data[f * a.outer + lane * a.inner]));
-      finite = finite && std::isfinite(points.back());
-    }
-    if (finite)
+  points.resize(static_cast<std::size_t>(frame.valid * features));
+  for (std::int64_t f = 0; f < features; ++f)
+    for (std::int64_t lane = 0; lane < frame.valid; ++lane)
+      points[static_cast<std::size_t>(lane * features + f)] =
+          static_cast<double>(a.data[f * a.outer + lane * a.inner]);
+  const bool whole = all_finite(points);
+  std::int64_t count = frame.valid;
+  if (!whole) {
+    lanes.clear();
+    for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
+      const double* point = points.data() + lane * features;
+      if (!std::all_of(point, point + features, [](double x) { return std::isfinite(x); }))
+        continue;
+      std::copy(point, point + features,
+                points.data() + static_cast<std::int64_t>(lanes.size()) * features);
       lanes.push_back(lane);
-    else
-      points.resize(points.size() - static_cast<std::size_t>(features));
+    }
+    count = static_cast<std::int64_t>(lanes.size());
   }
-  std::vector<double> values(lanes.size()), gradients(points.size());
-  if (!lanes.empty())
-    function.evaluate(points.data(), static_cast<std::int64_t>(lanes.size()), features,
-                      values.data(), gradients.data());
-  for (std::int64_t f = 0; f <= features; ++f) {
+  values.resize(static_cast<std::size_t>(count));
+  gradients.resize(static_cast<std::size_t>(count * features));
+  if (count > 0)
+    operation.function->evaluate(points.data(), count, features, values.data(), gradients.data());
+  for (std::int64_t f = 0; f <= (operation.slopes ? features : 0); ++f) {
     T* row = out.data + f * out.outer;
-    std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
-    for (std::size_t i = 0; i < lanes.size(); ++i)
-      row[lanes[i]] = static_cast<T>(f == 0 ? values[i]
-                                            : gradients[i * static_cast<std::size_t>(features) +
-                                                        static_cast<std::size_t>(f) - 1]);
+    const double* from = f == 0 ? values.data() : gradients.data() + f - 1;
+    const std::int64_t stride = f == 0 ? 1 : features;
+    if (whole) {
+      for (std::int64_t lane = 0; lane < count; ++lane)
+        row[lane] = static_cast<T>(from[lane * stride]);
+    } else {
+      std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
+      for (std::int64_t i = 0; i < count; ++i)
+        row[lanes[static_cast<std::size_t>(i)]] = static_cast<T>(from[i * stride]);
+    }
     // Lanes beyond the batch repeat its last sample.
     std::fill(row + frame.valid, row + frame.program->lanes, row[frame.valid - 1]);
   }
+  kept = std::move(buffers);
 }
 
 template <typename T>
@@ -236,7 +261,7 @@ struct Runner {
     kernels::cumulative_sum_outer<T>(i.extent, frame.in(i.a), frame.out(i.out), o.reverse,
                                      o.exclusive);
   }
-  void operator()(const operation::Call& o) const { call(i, *o.function, frame); }
+  void operator()(const operation::Call& o) const { call(i, o, frame); }
   void operator()(const operation::Zero&) const {
     std::fill_n(frame.base(i.out), i.extent.inner, T(0));
   }

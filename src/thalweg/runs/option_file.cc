@@ -219,11 +219,7 @@ Setting parse_setting(std::string_view assignment) {
     if (first != '[') text = fmt::format("[{}]", value);
   } else if (std::holds_alternative<std::vector<std::string>*>(place) && first != '[') {
     std::vector<std::string> parts;
-    for (std::size_t begin = 0; begin <= value.size() && !value.empty();) {
-      const std::size_t comma = std::min(value.find(',', begin), value.size());
-      parts.push_back(quoted(trim(std::string_view(value).substr(begin, comma - begin))));
-      begin = comma + 1;
-    }
+    for (const std::string& part : split_list(value)) parts.push_back(quoted(part));
     text = fmt::format("[{}]", fmt::join(parts, ", "));
   }
   toml::table table;

@@ -59,6 +59,10 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.target.energy_features; }, 0, 1000000},
       {"variables", "names of the energy's columns, in order; empty: x, y, z or x0, x1, ...",
        [](R& r) -> P { return &r.target.variables; }},
+      {"constants", "named numbers of the energy, each as \"a=2.5\" or \"y=[1, 2, 3]\"",
+       [](R& r) -> P { return &r.target.constants; }},
+      {"constants_file", "or a file of them: .toml with numbers, lists and matrices, or a table",
+       [](R& r) -> P { return &r.target.constants_file; }},
       {"half_width", "of a box around 0 that holds the energy's mass, for pictures; 0: not known",
        [](R& r) -> P { return &r.target.half_width; }, 0, 1e9},
 

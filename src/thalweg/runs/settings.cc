@@ -42,8 +42,8 @@ void settle(RunOptions& options) {
           "training.objective=mixed or stochastic layers from both, got {} and '{}'",
           data.path, target.energy + target.file());
   }
-  for (std::string* path :
-       {&target.energy_library, &target.image, &data.path, &data.validation, &data.test})
+  for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
+                            &data.path, &data.validation, &data.test})
     if (!path->empty()) {
       *path = fs::absolute(*path).lexically_normal().string();
       if (path->ends_with('/')) path->pop_back();  // or a folder has no name

@@ -5,6 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/image_file.h"
+#include "thalweg/runs/energy_constants.h"
 #include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
 
@@ -25,11 +26,14 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
       if (&first < &second && !first.second->empty() && !second.second->empty())
         fail<ConfigError>("{} and {} exclude each other: got '{}' and '{}'", first.first,
                           second.first, *first.second, *second.second);
+  if (options.energy.empty() && !(options.constants.empty() && options.constants_file.empty()))
+    fail<ConfigError>("constants: are of an energy that is an expression: give --energy");
   if (!options.energy_library.empty())
     return load_energy_library(options.energy_library, options.energy_features, options.variables,
                                options.half_width);
   if (!options.energy.empty())
-    return make_expression_target(options.energy, options.variables, options.half_width);
+    return make_expression_target(options.energy, options.variables, options.half_width,
+                                  read_constants(options.constants, options.constants_file));
   if (!options.image.empty())
     return make_image_target(read_image(options.image), options.image_density,
                              std::filesystem::path(options.image).filename().string());

@@ -19,12 +19,16 @@ struct TargetOptions {
   std::string energy_library;          ///< or a C function, see load_energy_library
   std::int64_t energy_features = 0;    ///< numbers of a point of energy_library; 0: it says so
   std::vector<std::string> variables;  ///< columns of the energy; empty: x, y, z or x0, x1, ...
+  std::vector<std::string> constants;  ///< of an expression, see read_constants
+  std::string constants_file;          ///< more of them
   double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
   std::string image;        ///< or a picture, see make_image_target
   ImageOptions image_density;
 
-  /// The file that the target is made from: library or picture; empty for others.
-  const std::string& file() const { return energy_library.empty() ? image : energy_library; }
+  /// The file that the target is made from: library, picture or constants; empty for others.
+  const std::string& file() const {
+    return !energy_library.empty() ? energy_library : !image.empty() ? image : constants_file;
+  }
 };
 
 /// Whether the options name a target, of any kind.

@@ -175,7 +175,8 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
 /// Of the files that a run learns from.
 std::string hash_of(const RunPlan& plan) {
   std::string hash = plan.data ? points_hash(*plan.data) : "";
-  for (const std::string& file : {plan.options.target.energy_library, plan.options.target.image})
+  const TargetOptions& target = plan.options.target;
+  for (const std::string& file : {target.energy_library, target.constants_file, target.image})
     if (!file.empty()) hash += content_hash(read_file(file));
   return hash;
 }

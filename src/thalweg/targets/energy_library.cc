@@ -11,6 +11,7 @@
 #include <span>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/finite.h"
 #include "thalweg/targets/energy_function.h"
 
 namespace thalweg {
@@ -71,6 +72,16 @@ class EnergyLibrary : public OutsideFunction {
     if (code != 0)
       fail<NumericalError>("{}: thalweg_energy returned {}: {}", path_, code,
                            message.front() == '\0' ? "it left no message" : message.data());
+    const auto size = static_cast<std::size_t>(count);
+    if (!all_finite({values, size}) ||
+        !all_finite({gradients, size * static_cast<std::size_t>(features)}))
+      judge(points, count, features, values, gradients);
+  }
+
+ private:
+  /// Throws for the first energy or slope that may not be what it is.
+  void judge(const double* points, std::int64_t count, std::int64_t features, const double* values,
+             const double* gradients) const {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::span<const double> point(points + i * features,
                                           static_cast<std::size_t>(features));
@@ -89,7 +100,6 @@ class EnergyLibrary : public OutsideFunction {
     }
   }
 
- private:
   std::string path_;
   void* handle_ = nullptr;
   decltype(&thalweg_energy) energy_ = nullptr;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,9 @@ class Target {
   /// Whether the features are angles: the density then repeats every 2 pi in each, samples lie in
   /// [-pi, pi], and the normaliser is that of one turn of each.
   virtual bool circular() const { return false; }
+  /// Where in its definition the energy becomes NaN at a point of features() numbers, in words;
+  /// empty if it does not, or if the target cannot tell.
+  virtual std::string undefined_part(std::span<const double>) const { return ""; }
   /// Names of the columns; empty: x0, x1, ...
   virtual const std::vector<std::string>& columns() const;
   std::int64_t features() const { return features_; }

@@ -1,0 +1,3 @@
+/* rugged.c with a slope that is halved. */
+#define HALVED 2
+#include "rugged.c"
