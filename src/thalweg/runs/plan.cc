@@ -115,19 +115,18 @@ RunPlan plan_run(const RunRequest& request) {
       choose_for_data(suggested, *loaded.data);
       loaded.options = layered(layers, suggested);
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
-      choose_for_energy(suggested, loaded.target->features());
+      const bool explored = !layers.keys.contains("exploration.evaluations") ||
+                            layers.asked.exploration.evaluations > 0;
+      choose_for_energy(suggested, loaded.target->features(), explored);
       loaded.options = layered(layers, suggested);
       TrainingOptions& training = loaded.options.training;
-      const bool explored = explores(loaded.options);
       loaded.choose_base = explored && !layers.keys.contains("base.kind");
-      if (!explored && !layers.keys.contains("training.objective"))
-        training.objective = "reverse_kl";
       // Without an exploration, annealing takes half of a training, however long, unless somebody
       // says otherwise.
       if (!explored && !layers.keys.contains("training.annealing_steps"))
         training.annealing_steps = training.iterations / 2;
       if (explored && !layers.keys.contains("training.likelihood_steps"))
-        training.likelihood_steps = training.iterations / 4;
+        training.likelihood_steps = std::min<std::int64_t>(500, training.iterations / 4);
     }
   });
   return plan;
@@ -244,7 +243,7 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   training.patience = 12;
 }
 
-void choose_for_energy(RunOptions& options, std::int64_t features) {
+void choose_for_energy(RunOptions& options, std::int64_t features, bool explored) {
   FlowOptions& flow = options.model.flow;
   BaseOptions& base = options.model.base;
   TrainingOptions& training = options.training;
@@ -258,14 +257,22 @@ void choose_for_energy(RunOptions& options, std::int64_t features) {
     flow.permutation = "swap";
     flow.act_norm = false;
   }
-  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
-    base.kind = "resampled";
-    base.hidden = {64, 64};
+  if (explored) {
+    // Columns are standardised and the base starts at the modes: ActNorm has nothing to add.
+    flow.act_norm = false;
+    options.exploration.evaluations = 5000000;
+    training.objective = "mixed";
+    training.iterations = 2000;
+    training.likelihood_steps = 500;
+  } else {
+    if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
+      base.kind = "resampled";
+      base.hidden = {64, 64};
+    }
+    training.objective = "reverse_kl";
+    training.iterations = 6000;
   }
-  options.exploration.evaluations = 5000000;
-  training.objective = "mixed";
   training.precision = "double";
-  training.iterations = 6000;
   training.batch_size = 512;
   training.schedule = "cosine";
   training.warm_up = 200;

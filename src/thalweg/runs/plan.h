@@ -61,9 +61,10 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
 /// layers that the options have stay.
 void choose_for_data(RunOptions& options, const PreparedData& data);
 
-/// Sets what serves a target of `features` columns whose energy alone is known: reverse KL in
-/// double from a resampled base. Annealing, from nearly flat to the energy itself so that modes are
+/// Sets what serves a target of `features` columns whose energy alone is known, in double: with an
+/// exploration, likelihood of its samples and then a mean of that and reverse KL; without, reverse
+/// KL from a resampled base. Annealing, from nearly flat to the energy itself so that modes are
 /// found before they are deep, is plan_run()'s to set with the number of steps.
-void choose_for_energy(RunOptions& options, std::int64_t features);
+void choose_for_energy(RunOptions& options, std::int64_t features, bool explored = true);
 
 }  // namespace thalweg
