@@ -1056,6 +1056,17 @@ TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
   EXPECT_EQ(outcome.code, 0) << outcome.error;
 }
 
+TEST_F(Cli, SaysWhereAnEnergyIsUndefined) {
+  // Without bounds, half of the points have a negative x.
+  const Outcome outcome = run({"train", "--energy", "x^2 + y^2 - log(x)", "--out", "a", "--quiet",
+                               "--set", "base.kind=normal", "--set", "training.iterations=100"});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.error.find("; energy: NaN at (x = -"), std::string::npos) << outcome.error;
+  EXPECT_NE(outcome.error.find("by character 13, after 'x^2 + y^2 - ': log of -"),
+            std::string::npos)
+      << outcome.error;
+}
+
 TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
   fs::copy_file(THALWEG_WELLS, path("wells.so"));
   write("wells.toml", "energy_library = \"./wells.so\"\n[flow]\nblocks = 2\nhidden = [16]\n");

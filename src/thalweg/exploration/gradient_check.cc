@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/finite.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
@@ -204,9 +205,10 @@ std::string find_undefined_energy(const std::shared_ptr<const Target>& target,
   RowMap map(graph, {target->log_density(x)}, pool);
   const std::vector<double> values =
       map({.rows = static_cast<std::int64_t>(points.size() / width), .inputs = {points}});
-  for (std::size_t row = 0; row < values.size(); ++row)
-    if (std::isnan(values[row]))
-      return undefined_energy_text(*target, points.subspan(row * width, width));
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const std::span<const double> point = points.subspan(row * width, width);
+    if (std::isnan(values[row]) && all_finite(point)) return undefined_energy_text(*target, point);
+  }
   return "";
 }
 
