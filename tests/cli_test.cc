@@ -1056,6 +1056,17 @@ TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
   EXPECT_EQ(outcome.code, 0) << outcome.error;
 }
 
+TEST_F(Cli, SaysWhereAnEnergyIsUndefined) {
+  // Without bounds, half of the points have a negative x.
+  const Outcome outcome = run({"train", "--energy", "x^2 + y^2 - log(x)", "--out", "a", "--quiet",
+                               "--set", "base.kind=normal", "--set", "training.iterations=100"});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.error.find("; energy: NaN at (x = -"), std::string::npos) << outcome.error;
+  EXPECT_NE(outcome.error.find("by character 13, after 'x^2 + y^2 - ': log of -"),
+            std::string::npos)
+      << outcome.error;
+}
+
 TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
   fs::copy_file(THALWEG_WELLS, path("wells.so"));
   write("wells.toml", "energy_library = \"./wells.so\"\n[flow]\nblocks = 2\nhidden = [16]\n");
@@ -1075,6 +1086,42 @@ TEST_F(Cli, LearnsFromAnEnergyInASharedLibrary) {
   const Outcome gone = run({"evaluate", "runs/wells"});
   EXPECT_EQ(gone.code, 3);
   EXPECT_NE(gone.error.find("wells.so: there is no such library"), std::string::npos) << gone.error;
+}
+
+TEST_F(Cli, TakesConstantsOfAnEnergyFromAFile) {
+  write("data.toml", "y = [1.0, 3.0]\nA = [[2.0, 0.0], [0.5, 1.0]]\n");
+  const std::vector<std::string> words = {"train",
+                                          "--energy",
+                                          "sum(k, 0, 1, (sum(j, 0, 1, A[k,j]*x[j]) - m*y[k])^2)/2",
+                                          "--constants",
+                                          "m=2",
+                                          "--constants-file",
+                                          "data.toml",
+                                          "--out",
+                                          "r",
+                                          "--quiet",
+                                          "--set",
+                                          "flow.blocks=2",
+                                          "--set",
+                                          "flow.hidden=8",
+                                          "--set",
+                                          "base.kind=normal",
+                                          "--set",
+                                          "training.iterations=400",
+                                          "--set",
+                                          "training.learning_rate=0.01"};
+  const Outcome trained = run(words);
+  ASSERT_EQ(trained.code, 0) << trained.error;
+  // A Gaussian of the mean A^-1 2 y = (1, 5.5), whose log integral is log(2 pi / |A|).
+  const auto figures = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
+  EXPECT_NEAR(figures["log_integral"], std::log(M_PI),
+              5.0 * figures["log_integral_error"].get<double>() + 0.01);
+  EXPECT_NEAR(figures["mean_x1"], 5.5, 0.1);
+  // The run is of these constants.
+  write("data.toml", "y = [1.0, 3.5]\nA = [[2.0, 0.0], [0.5, 1.0]]\n");
+  expect_failure({"train", "--resume", "--out", "r", "--set", "training.iterations=410"}, 3,
+                 "data.toml: the energy has changed since this run began");
+  EXPECT_EQ(run({"sample", "r", "--count", "10", "--out", "s.csv"}).code, 0);
 }
 
 TEST_F(Cli, LearnsFromAPicture) {
@@ -1142,7 +1189,7 @@ TEST_F(Cli, LearnsFromPointsAndFromAnEnergy) {
               contents(path("whole/model.safetensors")));
   }
   expect_failure(mixed("none", {}), 2, "give --target NAME or --energy EXPRESSION");
-  expect_failure(mixed("none", {"--energy", "x^2"}), 2, "unknown variable 'x': there are a, b");
+  expect_failure(mixed("none", {"--energy", "x^2"}), 2, "unknown name 'x': there are a, b");
   expect_failure({"train", "--energy", "x^2 + y^2", "--set", "training.objective=mixed"}, 2,
                  "without --data it is learnt by reverse_kl, got mixed");
   expect_failure(tiny({"--data", "points.csv", "--energy", energy}), 2,
@@ -1227,6 +1274,8 @@ TEST_F(Cli, SaysWhatIsWrongWithAnEnergy) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--energy", "x^2 +"}, "energy: character 6, after 'x^2 +': expected a number"},
       {{"--energy", "x^2", "--target", "two_rings"}, "exclude each other"},
+      {{"--energy", "a*x^2", "--constants", "a=1,a=2"}, "constants: 'a' has a value already"},
+      {{"--target", "two_rings", "--constants", "a=1"}, "give --energy"},
       {{"--energy", "x^2", "--set", "training.objective=maximum_likelihood"},
        "an energy cannot be sampled"},
       {{"--energy", "x^2", "--set", "energy_library=a.so"}, "exclude each other"},

@@ -49,6 +49,7 @@ TEST(Expression, HasTheValuesAndSlopesOfTheCLibrary) {
       {"x**-2 * y**5", [](double x, double y) { return std::pow(x, -2) * std::pow(y, 5); }},
       {"(x*x+1)^y", [](double x, double y) { return std::pow(x * x + 1, y); }},
       {"(y*y+1)^1.7 + x^0", [](double, double y) { return std::pow(y * y + 1, 1.7) + 1; }},
+      {"x^101 - y^100", [](double x, double y) { return std::pow(x, 101) - std::pow(y, 100); }},
       {"- - +x*-y", [](double x, double y) { return x * -y; }},
       {".5e1*x+1E-1*y", [](double x, double y) { return 5 * x + 0.1 * y; }},
       {"pi*x + y\n", [pi](double x, double y) { return pi * x + y; }},

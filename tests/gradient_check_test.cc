@@ -93,6 +93,12 @@ TEST(GradientCheck, SaysWhereAnEnergyIsUndefined) {
   const std::vector<double> point = {1.0, -2.0, 3.0};
   EXPECT_EQ(undefined_energy_text(*target, point),
             "energy: NaN at (x = 1, y = -2, z = 3), by character 7, after 'x^2 + ': log of -2");
+  ThreadPool pool(1);
+  const std::shared_ptr<const Target> shared = make_expression_target("x*log(y)");
+  EXPECT_EQ(
+      find_undefined_energy(shared, std::vector<double>{1.0, 2.0, 0.5, -1.0, 1.0, -3.0}, pool),
+      "energy: NaN at (x = 0.5, y = -1), by character 3, after 'x*': log of -1");
+  EXPECT_EQ(find_undefined_energy(shared, std::vector<double>{1.0, 2.0}, pool), "");
   const auto library = load_energy_library(THALWEG_MOODY, 2);
   EXPECT_EQ(undefined_energy_text(*library, std::span(point).first(2)),
             "energy: NaN at (x0 = 1, x1 = -2)");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/finite.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
@@ -47,13 +48,17 @@ std::vector<std::string> names_of(const Target& target) {
   return target.columns().empty() ? default_names(target.features()) : target.columns();
 }
 
+const ParameterStore& no_parameters() {
+  static const ParameterStore none;
+  return none;
+}
+
 class GradientCheck {
  public:
   GradientCheck(const std::shared_ptr<const Target>& target, std::span<const double> scales,
                 std::span<const ColumnOptions> columns, ThreadPool& pool)
       : target_(*target), features_(target->features()), scales_(scales), columns_(columns) {
-    static const ParameterStore none;
-    Graph graph(none);
+    Graph graph(no_parameters());
     const Value x = graph.input({features_, 1});
     const Value energy = -target->log_density(x);
     const Value slopes = broadcast(vjp({energy}, {}, {x})[0], {features_, 1});
@@ -187,6 +192,24 @@ std::string undefined_energy_text(const Target& target, std::span<const double> 
   const std::string part = target.undefined_part(point);
   return fmt::format("{}: NaN at ({}){}", target.name(), point_text(target, point),
                      part.empty() ? "" : ", by " + part);
+}
+
+std::string find_undefined_energy(const std::shared_ptr<const Target>& target,
+                                  std::span<const double> points, ThreadPool& pool) {
+  const auto width = static_cast<std::size_t>(target->features());
+  if (points.size() % width != 0)
+    fail<ShapeError>("find_undefined_energy: expected rows of {} numbers, got {} numbers", width,
+                     points.size());
+  Graph graph(no_parameters());
+  const Value x = graph.input({target->features(), 1});
+  RowMap map(graph, {target->log_density(x)}, pool);
+  const std::vector<double> values =
+      map({.rows = static_cast<std::int64_t>(points.size() / width), .inputs = {points}});
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const std::span<const double> point = points.subspan(row * width, width);
+    if (std::isnan(values[row]) && all_finite(point)) return undefined_energy_text(*target, point);
+  }
+  return "";
 }
 
 void check_gradients(const std::shared_ptr<const Target>& target, std::span<const double> points,

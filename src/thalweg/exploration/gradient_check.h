@@ -32,4 +32,9 @@ std::string point_text(const Target& target, std::span<const double> point);
 /// its definition.
 std::string undefined_energy_text(const Target& target, std::span<const double> point);
 
+/// That of the first of `points` (rows x features) that is finite and has an energy of NaN; empty
+/// if there is none. An energy that is a C function tells by itself, by a NumericalError.
+std::string find_undefined_energy(const std::shared_ptr<const Target>& target,
+                                  std::span<const double> points, ThreadPool& pool);
+
 }  // namespace thalweg

@@ -89,6 +89,29 @@ class Keys {
     return result;
   }
 
+  /// A table of numbers, or pairs of a number and its error.
+  std::vector<KnownValue> known(const std::string& key) {
+    std::vector<KnownValue> result;
+    const toml::node* node = find(key, false);
+    if (node == nullptr) return result;
+    const toml::table* values = node->as_table();
+    if (values == nullptr) fail<ConfigError>("{}: {}: expected a table", where_, key);
+    for (const auto& [name, entry] : *values) {
+      const toml::array* pair = entry.as_array();
+      const bool fits = pair == nullptr ? entry.is_number()
+                                        : pair->size() == 2 && pair->get(0)->is_number() &&
+                                              pair->get(1)->is_number();
+      if (!fits)
+        fail<ConfigError>("{}: {}: {}: expected a number or [value, error]", where_, key,
+                          name.str());
+      KnownValue value{std::string(name.str()), 0.0, 0.0};
+      value.value = *(pair == nullptr ? entry.value<double>() : pair->get(0)->value<double>());
+      if (pair != nullptr) value.error = *pair->get(1)->value<double>();
+      result.push_back(std::move(value));
+    }
+    return result;
+  }
+
   bool flag(const std::string& key) {
     const toml::node* node = find(key, false);
     if (node == nullptr) return false;
@@ -164,6 +187,7 @@ ExperimentPart read_part(Keys& keys) {
   part.data = keys.text("data");
   part.published = keys.published("published");
   part.published_metrics = keys.published_lists("published_metrics");
+  part.known = keys.known("truth");
   part.sampler = keys.text("sampler");
   part.run = keys.text("run");
   part.published_only = keys.flag("published_only");
@@ -326,6 +350,7 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     part.read("bins", histogram.bins);
   });
   keys.read("seeds", result.seeds);
+  result.defaults = keys.flag("defaults");
   result.notes = keys.texts("notes");
   result.settings = keys.settings("settings");
   keys.tables("rows", [&](Keys& part) { result.rows.push_back(read_part(part)); });
@@ -375,13 +400,27 @@ Experiment find_experiment(const std::string& name) {
   return runs;
 }
 
-RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,
-                              const ExperimentPart& column, std::int64_t seed, double scale) {
+namespace {
+
+RunOptions read_settings(const Experiment& experiment, const ExperimentPart& row,
+                         const ExperimentPart& column, std::set<std::string>* keys) {
   RunOptions options;
-  read_options(options, experiment.settings, experiment.name + ": settings");
-  read_options(options, row.settings, experiment.name + ": row " + row.key);
-  read_options(options, column.settings, experiment.name + ": column " + column.key);
-  TrainingOptions& training = options.training;
+  read_options(options, experiment.settings, experiment.name + ": settings", keys);
+  read_options(options, row.settings, experiment.name + ": row " + row.key, keys);
+  read_options(options, column.settings, experiment.name + ": column " + column.key, keys);
+  return options;
+}
+
+}  // namespace
+
+std::set<std::string> experiment_keys(const Experiment& experiment, const ExperimentPart& row,
+                                      const ExperimentPart& column) {
+  std::set<std::string> keys;
+  read_settings(experiment, row, column, &keys);
+  return keys;
+}
+
+void scale_training(TrainingOptions& training, double scale) {
   const auto shorten = [&](std::int64_t& steps) {
     if (steps > 0)
       steps = std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(steps)));
@@ -392,7 +431,13 @@ RunOptions experiment_options(const Experiment& experiment, const ExperimentPart
   shorten(training.annealing_steps);
   shorten(training.likelihood_steps);
   for (std::int64_t& milestone : training.milestones) shorten(milestone);
-  training.seed = seed;
+}
+
+RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,
+                              const ExperimentPart& column, std::int64_t seed, double scale) {
+  RunOptions options = read_settings(experiment, row, column, nullptr);
+  scale_training(options.training, scale);
+  options.training.seed = seed;
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,12 @@ struct Published {
   double value = 0.0, error = 0.0;
 };
 
+/// What is known of a metric, and how well.
+struct KnownValue {
+  std::string metric;
+  double value = 0.0, error = 0.0;
+};
+
 /// One line or one column of a table: settings on top of the experiment's own.
 struct ExperimentPart {
   std::string key;       ///< folder name: "dual-moon"
@@ -36,6 +43,7 @@ struct ExperimentPart {
   std::vector<Published> published;
   /// Rows: for each column one value a metric of the first table.
   std::vector<std::vector<Published>> published_metrics;
+  std::vector<KnownValue> known;  ///< rows: truths of metrics, which runs are held against
   /// Columns: the sampler that is judged; empty: the run itself is.
   std::string sampler;
   std::string run;              ///< columns: folder of the runs, which columns may share
@@ -83,6 +91,7 @@ struct Experiment {
   std::string
       truth;  ///< label of lines of exact samples; empty: none; needs one of the three above
   std::int64_t seeds = 3;
+  bool defaults = false;  ///< what is not set is chosen as `train` chooses it
   std::vector<std::string> notes;
   std::string settings;  ///< TOML, of every run
   std::vector<ExperimentPart> rows, columns;
@@ -102,6 +111,13 @@ Experiment find_experiment(const std::string& name);
 /// between them; all without keys. Throws ConfigError with the nearest key for an unknown one.
 void keep_rows(Experiment& experiment, const std::vector<std::string>& keys);
 void keep_columns(Experiment& experiment, const std::vector<std::string>& keys);
+
+/// The paths of the settings that an experiment makes for one run.
+std::set<std::string> experiment_keys(const Experiment& experiment, const ExperimentPart& row,
+                                      const ExperimentPart& column);
+
+/// Multiplies steps, and whatever counts steps, by `scale`.
+void scale_training(TrainingOptions& training, double scale);
 
 /// The settings of one run. Steps, and whatever counts steps, are multiplied by `scale`.
 RunOptions experiment_options(const Experiment& experiment, const ExperimentPart& row,

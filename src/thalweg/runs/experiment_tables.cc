@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/truth_table.h"
 
 namespace thalweg {
 
@@ -181,6 +182,9 @@ std::vector<TextTable> experiment_tables(const Reproduction& reproduction) {
   std::vector<TextTable> tables;
   for (const ExperimentTable& wanted : experiment.tables)
     tables.push_back(own_table(experiment, results, wanted));
+  if (tables.empty() && std::any_of(experiment.rows.begin(), experiment.rows.end(),
+                                    [](const ExperimentPart& row) { return !row.known.empty(); }))
+    tables = truth_tables(experiment, results);
   if (tables.empty()) tables.push_back(plain_metric_table(experiment, results));
   if (experiment.comparisons.empty()) return tables;
   const auto add = [&](const std::string& metric, const std::string& label) {

@@ -9,6 +9,9 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/json_file.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/option_table.h"
+#include "thalweg/runs/plan.h"
 
 namespace thalweg {
 
@@ -46,6 +49,23 @@ void save_result(const std::string& folder, const RunResult& result) {
                                {"error", metric.error}});
   fs::create_directories(folder);
   write_file_atomically(metrics_file(folder), json.dump(2) + "\n");
+}
+
+/// The settings of `options` that have these paths.
+std::vector<Setting> settings_of(RunOptions options, const std::set<std::string>& keys) {
+  std::vector<Setting> settings;
+  for (const OptionKey& key : option_keys())
+    if (keys.contains(key.path))
+      settings.push_back({key.path, std::visit([](auto* kept) -> OptionValue { return *kept; },
+                                               key.place(options))});
+  return settings;
+}
+
+/// Lines of what is warned of.
+Metric warnings_metric(const std::vector<Metric>& metrics) {
+  const std::string text = warning_of(metrics);
+  return {"warnings", "warnings", static_cast<double>(std::count(text.begin(), text.end(), '\n')),
+          0.0, 0};
 }
 
 /// What the experiment asks for stands in place of what every evaluation says.
@@ -104,8 +124,9 @@ std::string Reproduction::truth_folder(std::size_t row, std::int64_t seed) const
 
 RunOptions Reproduction::options(const Cell& cell) const {
   const ExperimentPart& row = experiment_.rows[cell.row];
+  // Defaults are scaled with the rest, once they are chosen.
   RunOptions result = experiment_options(experiment_, row, experiment_.columns[cell.column],
-                                         cell.seed, request_.scale);
+                                         cell.seed, experiment_.defaults ? 1.0 : request_.scale);
   if (row.data.empty()) return result;
   if (request_.data.empty())
     fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
@@ -163,6 +184,8 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   if (sampler.empty() || sampler == "naive")
     result.metrics =
         evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
+  if (!experiment_.rows[cell.row].known.empty() && result.find("warnings") == nullptr)
+    result.metrics.push_back(warnings_metric(result.metrics));
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
   const std::shared_ptr<const Target> target = run.target();
   if (experiment_.profile)
@@ -182,15 +205,26 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
 
 RunPlan Reproduction::training_request(const Cell& cell) {
   RunPlan training;
-  training.options = options(cell);
-  RunOptions& settings = training.options;
-  if (!settings.data.path.empty()) {
-    training.data =
-        load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
-    fit_model_to_data(settings.model, *training.data);
+  if (experiment_.defaults) {
+    const ExperimentPart& row = experiment_.rows[cell.row];
+    std::set<std::string> keys =
+        experiment_keys(experiment_, row, experiment_.columns[cell.column]);
+    keys.insert("seed");
+    if (!row.data.empty()) keys.merge(std::set<std::string>{"data.path", "data.image"});
+    training = plan_run({.settings = settings_of(options(cell), keys), .out = run_folder(cell)});
+    scale_training(training.options.training, request_.scale);
   } else {
-    settings.model.features = make_target(settings.target)->features();
+    training.options = options(cell);
+    RunOptions& settings = training.options;
+    if (!settings.data.path.empty()) {
+      training.data =
+          load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
+      fit_model_to_data(settings.model, *training.data);
+    } else {
+      settings.model.features = make_target(settings.target)->features();
+    }
   }
+  const RunOptions& settings = training.options;
   training.out = run_folder(cell);
   training.report = false;
   const RunFolder run{training.out};

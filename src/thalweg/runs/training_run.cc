@@ -10,11 +10,13 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/version.h"
 #include "thalweg/exploration/exploration_file.h"
+#include "thalweg/exploration/gradient_check.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/run_report.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/checkpoint.h"
 
@@ -181,6 +183,15 @@ std::string hash_of(const RunPlan& plan) {
   return hash;
 }
 
+/// Where the energy is NaN among draws of the model; empty if nowhere.
+std::string undefined_energy(const Model& model, const std::shared_ptr<const Target>& target,
+                             std::uint64_t seed, ThreadPool& pool) {
+  constexpr std::int64_t kDraws = 1000;
+  if (!target || model.flow().context_features() > 0) return "";
+  return find_undefined_energy(
+      target, FlowSampler(model, pool, seed, Precision::kDouble).next(kDraws), pool);
+}
+
 const char* status_of(StopReason reason) {
   switch (reason) {
     case StopReason::kCallback:
@@ -276,7 +287,13 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
       return !(callbacks.interrupted && callbacks.interrupted());
     };
     training.checkpoint = save_state;
-    reason = trainer.run(training);
+    try {
+      reason = trainer.run(training);
+    } catch (const NumericalError& error) {
+      const std::string where = undefined_energy(*run.model, target, seed, pool);
+      if (where.empty()) throw;
+      fail<NumericalError>("{}; {}", error.what(), where);
+    }
   }
   save_state();
   manifest.status = status_of(reason);

@@ -10,9 +10,9 @@
 namespace thalweg::detail {
 namespace {
 
-constexpr double kLargestWholePower = 64.0;
-constexpr std::size_t kMostTaken = 64;   // columns in any order that are taken one by one
-constexpr std::size_t kMostPowers = 64;  // different whole exponents of one power
+constexpr double kLargestWholePower = 1048576.0;  // of 20 squares
+constexpr std::size_t kMostTaken = 64;            // columns in any order that are taken one by one
+constexpr std::size_t kMostPowers = 64;           // different whole exponents of one power
 
 /// A graph's value for each combination of the indices in `loops`, as a vector; 1 x 1 without any.
 struct Factor {
