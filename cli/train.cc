@@ -85,13 +85,13 @@ void train(const Arguments& arguments) {
       train_with_progress(plan, pool, quiet, fmt::format("thalweg train --resume --out {}", out));
   if (quiet) return;
   fmt::print(
-      "{}: {} steps in {}{}\n{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
+      "{}: {} steps in {}{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
       outcome.reason == StopReason::kPatience && outcome.steps < plan.options.training.iterations
           ? " (no better validation any more)"
       : outcome.reason == StopReason::kTimeBudget ? " (time is up)"
                                                   : "",
-      outcome.metrics_title, metrics_text(outcome.metrics));
-  fmt::print(stderr, "{}", warning_of(outcome.metrics));
+      evaluation_text(outcome.evaluation));
+  fmt::print(stderr, "{}", warnings_text(outcome.evaluation));
   fmt::print(
       "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
       "  thalweg doctor {}\n",

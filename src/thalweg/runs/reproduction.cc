@@ -162,7 +162,8 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   // The density of a run is the same whatever its sampler.
   if (sampler.empty() || sampler == "naive")
     result.metrics =
-        evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
+        evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true})
+            .metrics;
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
   const std::shared_ptr<const Target> target = run.target();
   if (experiment_.profile)

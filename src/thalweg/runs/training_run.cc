@@ -267,9 +267,9 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
   if (!stopped && plan.report) {
     const HeldOut points = held_out_points(run, "", plan.data);
-    outcome.metrics = evaluate_run(run, points, plan.data, pool);
-    outcome.metrics_title = metrics_title(points);
-    write_run_report({{run_name(plan.out), &run}}, {outcome.metrics}, plan.data, folder.path, pool);
+    outcome.evaluation = evaluate_run(run, points, plan.data, pool);
+    write_run_report({{run_name(plan.out), &run}}, {outcome.evaluation}, plan.data, folder.path,
+                     pool);
   }
   output.keep();
   outcome.folder = folder.path;

@@ -26,8 +26,7 @@ struct TrainingOutcome {
   /// Where the run is: RunPlan::out, or beside it after an interruption of one that was to
   /// replace another.
   std::string folder;
-  std::vector<Metric> metrics;  ///< with RunPlan::report, of a training that ended
-  std::string metrics_title;
+  Evaluation evaluation;  ///< with RunPlan::report, of a training that ended
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced
