@@ -21,6 +21,7 @@ struct RunCallbacks {
 /// What came of a training.
 struct TrainingOutcome {
   StopReason reason = StopReason::kIterations;
+  bool shortened = false;  ///< whether schedule and annealing were shortened to a time budget
   std::int64_t steps = 0;
   double seconds = 0.0;  ///< of training, over all calls
   /// Where the run is: RunPlan::out, or beside it after an interruption of one that was to
