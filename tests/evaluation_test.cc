@@ -21,18 +21,18 @@ namespace {
 constexpr std::uint64_t kRows = 4000;
 const double kLog2Pi = std::log(2.0 * std::numbers::pi);
 
-/// An untrained flow, which is a unit Gaussian about 0, of an energy with unit Gaussians at x = 0
-/// and, with `two`, at x = 20.
-LoadedRun gaussian_run(const std::string& out, bool two, ThreadPool& pool) {
-  RunPlan plan =
-      plan_run({.settings = {{"energy", std::string(two ? "0.5*(abs(x-10)-10)^2 + 0.5*y^2"
-                                                        : "0.5*x^2 + 0.5*y^2")},
-                             {"flow.kind", std::string("real_nvp")},
-                             {"flow.blocks", std::int64_t{1}},
-                             {"flow.act_norm", false},
-                             {"base.kind", std::string("normal")},
-                             {"training.iterations", std::int64_t{0}}},
-                .out = out});
+const std::string kOneMode = "0.5*x^2 + 0.5*y^2";
+const std::string kTwoModes = "0.5*(abs(x-10)-10)^2 + 0.5*y^2";  // at x = 0 and x = 20
+
+/// An untrained flow, which is a unit Gaussian about 0, of an energy.
+LoadedRun gaussian_run(const std::string& out, const std::string& energy, ThreadPool& pool) {
+  RunPlan plan = plan_run({.settings = {{"energy", energy},
+                                        {"flow.kind", std::string("real_nvp")},
+                                        {"flow.blocks", std::int64_t{1}},
+                                        {"flow.act_norm", false},
+                                        {"base.kind", std::string("normal")},
+                                        {"training.iterations", std::int64_t{0}}},
+                           .out = out});
   plan.report = false;
   run_training(plan, pool);
   return load_run(out);
@@ -66,7 +66,7 @@ const Metric& metric(const Evaluation& evaluation, const std::string& name) {
 TEST(Evaluation, ALostModeIsNamedEverywhere) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
-  const LoadedRun run = gaussian_run(folder.path("run"), true, pool);
+  const LoadedRun run = gaussian_run(folder.path("run"), kTwoModes, pool);
   write_exploration(run.folder.exploration(), explored(true));
   const HeldOut none = held_out_points(run, "", {});
   const Evaluation evaluation = evaluate_run(run, none, {}, pool);
@@ -101,7 +101,7 @@ TEST(Evaluation, ALostModeIsNamedEverywhere) {
 TEST(Evaluation, AFlowThatIsRightAgrees) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
-  const LoadedRun run = gaussian_run(folder.path("run"), false, pool);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
   write_exploration(run.folder.exploration(), explored(false));
   const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
   ASSERT_TRUE(evaluation.verdict);
@@ -114,7 +114,7 @@ TEST(Evaluation, AFlowThatIsRightAgrees) {
 TEST(Evaluation, WhatWasNotExploredIsNotCertified) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
-  const LoadedRun run = gaussian_run(folder.path("run"), false, pool);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
   const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
   ASSERT_TRUE(evaluation.verdict);
   EXPECT_FALSE(evaluation.verdict->agrees());
@@ -125,10 +125,36 @@ TEST(Evaluation, WhatWasNotExploredIsNotCertified) {
   EXPECT_NE(metric(other, "mean_x").value, metric(evaluation, "mean_x").value);
 }
 
+TEST(Evaluation, LocalMovesBetweenFarModesAreWarnedOf) {
+  // Modes at x = +-1.5 with a deviation of 0.2, the base of deviation 1 meets both.
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), "12.5*(abs(x)-1.5)^2 + 0.5*y^2", pool);
+  for (const double local : {1.0, 0.2}) {
+    SampleRequest request;
+    request.sampler = "mala";
+    request.count = 8000;
+    request.chains = 200;
+    request.burn_in = 100;
+    request.thinning = 20;
+    request.local_probability = local;
+    const auto result = make_sampler(run, request, pool)->draw([](std::span<const double>) {}, {});
+    ASSERT_TRUE(result.chains && result.chains->starts);
+    if (local == 1.0) {
+      EXPECT_EQ(result.chains->starts->left, 0.0);
+      ASSERT_EQ(result.chains->warnings.size(), 1U);
+      expect_parts(result.chains->warnings[0], {"keep to where they began", "--local-probability"});
+    } else {
+      EXPECT_GT(result.chains->starts->left, 0.9);
+      EXPECT_TRUE(result.chains->warnings.empty()) << result.chains->warnings[0];
+    }
+  }
+}
+
 TEST(Evaluation, ChainsNameTheModeThatTheyNeverSee) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
-  const LoadedRun run = gaussian_run(folder.path("run"), true, pool);
+  const LoadedRun run = gaussian_run(folder.path("run"), kTwoModes, pool);
   write_exploration(run.folder.exploration(), explored(true));
   for (const double local : {1.0, 0.5}) {
     SampleRequest request;
