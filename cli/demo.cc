@@ -72,7 +72,7 @@ void demo(const Arguments& arguments) {
   const bool go_on =
       std::find(earlier.begin(), earlier.end(), Progress::kInterrupted) != earlier.end();
   std::vector<LoadedRun> runs;
-  std::vector<std::vector<Metric>> metrics;
+  std::vector<Evaluation> evaluations;
   for (std::size_t i = 0; i < plans.size(); ++i) {
     RunPlan& plan = plans[i];
     const std::string& out = plan.out;
@@ -84,16 +84,17 @@ void demo(const Arguments& arguments) {
                           fmt::format("thalweg demo --out {} --iterations {}", arguments.out,
                                       arguments.iterations));
     runs.push_back(load_run(out));
-    metrics.push_back(evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
+    evaluations.push_back(
+        evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
   }
-  write_run_report({{kRuns[0].preset, &runs[0]}, {kRuns[1].preset, &runs[1]}}, metrics, {},
+  write_run_report({{kRuns[0].preset, &runs[0]}, {kRuns[1].preset, &runs[1]}}, evaluations, {},
                    arguments.out, pool);
 
   TextTable table;
   table.header = {"two rings", "KL, nats", "integral"};
   for (std::size_t i = 0; i < runs.size(); ++i)
-    table.rows.push_back(
-        {kRuns[i].label, metric_text(metrics[i], "kl_nats"), metric_text(metrics[i], "integral")});
+    table.rows.push_back({kRuns[i].label, metric_text(evaluations[i].metrics, "kl_nats"),
+                          metric_text(evaluations[i].metrics, "integral")});
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(

@@ -5,6 +5,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/model_check.h"
+#include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_folder.h"
 
 namespace thalweg::cli {
@@ -18,21 +19,48 @@ struct Arguments {
   bool ignore_hash = false;
 };
 
-void examine(const Arguments& arguments) {
-  ThreadPool pool(arguments.threads);
-  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
+/// Whether one of them is broken.
+bool print_findings(const std::vector<Finding>& findings) {
   const char* const words[] = {"good", "doubtful", "BROKEN"};
   bool broken = false;
-  for (const Finding& finding :
-       check_model(*run.model, run.usual_context(), arguments.samples,
-                   static_cast<std::uint64_t>(arguments.seed), pool,
-                   precision_of(arguments.precision).value_or(run.precision()))) {
+  for (const Finding& finding : findings) {
     fmt::print("{:<9} {:<22} {}\n          {}\n", words[static_cast<int>(finding.verdict)],
                finding.name, finding.text, finding.meaning);
     broken = broken || finding.verdict == Verdict::kBroken;
   }
-  if (!broken) {
+  return broken;
+}
+
+/// Of a model that computes soundly: whether it has what its energy has.
+void print_verdict(const RunVerdict& verdict) {
+  std::string text = "\n";
+  for (const std::vector<std::string>& sentences : {verdict.disagreements, verdict.cautions})
+    for (const std::string& sentence : sentences) text += fmt::format("warning: {}\n", sentence);
+  text += verdict.lost()
+              ? "The model is not what its energy says: train it again, longer or with another "
+                "flow or base, and compare."
+          : verdict.explored && verdict.disagreements.empty() && verdict.cautions.empty()
+              ? "The model is sound: " + verdict.text()
+              : "The model computes soundly; " + verdict.text();
+  fmt::print("{}; {}.\n", text, kUnseenModes);
+}
+
+void examine(const Arguments& arguments) {
+  ThreadPool pool(arguments.threads);
+  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
+  bool broken =
+      print_findings(check_model(*run.model, run.usual_context(), arguments.samples,
+                                 static_cast<std::uint64_t>(arguments.seed), pool,
+                                 precision_of(arguments.precision).value_or(run.precision())));
+  const std::optional<RunVerdict> verdict = verdict_of(run, pool, {.seed = arguments.seed});
+  if (verdict) print_findings(verdict->findings);
+  if (!broken && !verdict) {
     fmt::print("\nThe model is sound.\n");
+    return;
+  }
+  if (!broken) {
+    print_verdict(*verdict);
+    if (verdict->lost()) throw ExitCode{kCheckFailed};
     return;
   }
   fmt::print(
@@ -57,7 +85,9 @@ void add_doctor(CLI::App& app) {
   add_ignore_hash(*command, arguments->ignore_hash);
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
-  command->footer("Examples:\n  thalweg doctor runs/points\nExit code 5 if something is broken.");
+  command->footer(
+      "Examples:\n  thalweg doctor runs/points\nExit code 5 if something is broken, or the "
+      "exploration of an energy found what the model lacks.");
   command->callback([arguments] { examine(*arguments); });
 }
 

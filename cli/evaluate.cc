@@ -1,5 +1,5 @@
-// thalweg evaluate: held-out log likelihood beside plain models, and divergences where the truth is
-// known.
+// thalweg evaluate: log likelihood beside plain models, divergences where the truth is known, and
+// of an energy what it integrates to, its columns, and the verdict of its exploration.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -22,35 +22,61 @@ struct Arguments {
   bool ignore_hash = false;
 };
 
+void add_columns(nlohmann::ordered_json& json, const TargetSummary& summary) {
+  const std::size_t width = summary.columns.size();
+  for (std::size_t i = 0; i < width; ++i) {
+    const ColumnStatistics& column = summary.columns[i];
+    if (column.circular) {
+      json["directions"][column.name] = {{"mean", column.direction.direction},
+                                         {"concentration", column.direction.concentration}};
+      continue;
+    }
+    auto& quantiles = json["quantiles"][column.name];
+    for (std::size_t q = 0; q < kQuantiles.size(); ++q)
+      quantiles[fmt::format("{:g}", 100.0 * kQuantiles[q])] = column.quantiles[q];
+    auto& correlations = json["correlations"][column.name];
+    for (std::size_t j = 0; j < width; ++j)
+      if (!summary.columns[j].circular)
+        correlations[summary.columns[j].name] = summary.correlations[i * width + j];
+  }
+}
+
 void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
-  LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  if (arguments.draws > 0) run.options.importance_samples = arguments.draws;
+  const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const std::optional<PreparedData> data = run.data();
-  // The split has been made: what is left are draws of the model and of its target.
-  if (arguments.seed) run.options.training.seed = *arguments.seed;
-  const HeldOut points = held_out_points(run, arguments.data, data);
-  const std::vector<Metric> metrics = evaluate_run(run, points, data, pool);
+  const EvaluationOptions options{.seed = arguments.seed, .draws = arguments.draws};
+  const HeldOut points = held_out_points(run, arguments.data, data, options);
+  const Evaluation evaluation = evaluate_run(run, points, data, pool, options);
   if (arguments.json) {
     nlohmann::ordered_json json;
     json["run"] = arguments.run;
     json["points"] = points.source;
     json["rows"] = points.rows;
-    for (const Metric& metric : metrics) {
+    for (const Metric& metric : evaluation.metrics) {
       json[metric.name] = metric.value;
-      if (metric.error > 0.0) json[metric.name + "_error"] = metric.error;
+      // One that is not valid is null.
+      if (metric.error != 0.0) json[metric.name + "_error"] = metric.error;
     }
+    if (evaluation.columns) add_columns(json, *evaluation.columns);
+    if (evaluation.verdict) {
+      json["verdict"] = evaluation.verdict->text();
+      json["explored"] = evaluation.verdict->explored;
+      if (evaluation.verdict->explored) json["exploration_method"] = evaluation.verdict->method;
+    }
+    json["warnings"] = evaluation.warnings;
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("{}: {}\n{}", arguments.run, metrics_title(points), metrics_text(metrics));
-  fmt::print(stderr, "{}", warning_of(metrics));
+  fmt::print("{}: {}", arguments.run, evaluation_text(evaluation));
+  fmt::print(stderr, "{}", warnings_text(evaluation));
 }
 
 }  // namespace
 
 void add_evaluate(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("evaluate", "Held-out log likelihood and divergences");
+  CLI::App* command =
+      app.add_subcommand("evaluate", "How good a model is, and what it says of an energy");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("RUN", arguments->run, "folder of a run")->required();
   command->add_option("--data", arguments->data,

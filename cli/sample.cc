@@ -23,6 +23,14 @@ struct Arguments {
   bool ignore_hash = false;
 };
 
+std::string starts_text(const ChainSummary& chains) {
+  if (!chains.starts) return "";
+  return fmt::format(
+      "  R-hat between {} groups of first draws {:.4f}; {:.3g} % of the chains left "
+      "theirs\n",
+      chains.starts->groups, chains.starts->r_hat, 100.0 * chains.starts->left);
+}
+
 std::string mixing_text(const ChainSummary& chains) {
   constexpr double kMixed = 1.05;  // largest R-hat of chains that have forgotten their starts
   if (!chains.worst)
@@ -31,16 +39,19 @@ std::string mixing_text(const ChainSummary& chains) {
   if (std::isnan(worst.r_hat)) return "  R-hat is not defined: some column never changes\n";
   const double share = static_cast<double>(chains.diagnosed) / static_cast<double>(chains.draws);
   return fmt::format(
-      "  R-hat at most {:.4f}{}; at least {} effective samples{}, {} a second after burn-in\n",
-      worst.r_hat,
-      worst.r_hat > kMixed ? " (above 1.05: draws still show where their chains began; raise "
-                             "--thinning)"
-                           : "",
-      number_text(worst.effective_samples, 0),
-      chains.diagnosed < chains.draws
-          ? fmt::format(" in the first {} draws of each chain", chains.diagnosed)
-          : "",
-      number_text(worst.effective_samples / (share * chains.seconds), 0));
+             "  R-hat at most {:.4f}{}; at least {} effective samples{}, {} a second after "
+             "burn-in\n",
+             worst.r_hat,
+             worst.r_hat > kMixed
+                 ? " (above 1.05: draws still show where their chains began; raise "
+                   "--thinning)"
+                 : "",
+             number_text(worst.effective_samples, 0),
+             chains.diagnosed < chains.draws
+                 ? fmt::format(" in the first {} draws of each chain", chains.diagnosed)
+                 : "",
+             number_text(worst.effective_samples / (share * chains.seconds), 0)) +
+         starts_text(chains);
 }
 
 std::string chains_text(const Arguments& arguments, const ChainSummary& chains) {
@@ -60,20 +71,22 @@ std::string chains_text(const Arguments& arguments, const ChainSummary& chains) 
 
 std::string importance_text(const Arguments& arguments, const ImportanceSummary& importance) {
   const ImportanceEstimate& estimate = importance.estimate;
+  const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(
       ": draws of the flow, {}\n"
       "  of the density that the run was trained for, not the flow's own\n"
-      "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f} +- {:.5f}{}\n",
+      "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
       arguments.request.weights == "resample"
           ? "resampled by their weights (some rows repeat)"
           : "with the logarithm of their weights as column log_weight",
-      estimate.effective_share, estimate.log_integral, estimate.log_integral_error,
-      !importance.pareto_k
-          ? ""
-          : fmt::format("\n  Pareto k {:.3f}{}", *importance.pareto_k,
-                        *importance.pareto_k < 0.7
-                            ? ""
-                            : ": above 0.7 what the weights give is not reliable"));
+      estimate.effective_share, estimate.log_integral,
+      reliable ? fmt::format(" +- {:.5f}", estimate.log_integral_error) : ", not reliable",
+      importance.pareto_k
+          ? fmt::format("  Pareto k {:.3f}{}\n", *importance.pareto_k,
+                        reliable ? ""
+                                 : ": the weights have a tail too heavy for what they give, and no "
+                                   "error of it is valid")
+          : "  too few draws to tell from their weights whether what they give is reliable\n");
 }
 
 [[noreturn]] void end_interrupted(const Arguments& arguments, const SampleResult& result) {
@@ -116,6 +129,9 @@ void sample(Arguments arguments) {
                : result.proposals_a_sample > 0.0
                    ? fmt::format(" ({:.2f} proposals a sample)\n", result.proposals_a_sample)
                    : "\n");
+  if (result.chains)
+    for (const std::string& warning : result.chains->warnings)
+      fmt::print(stderr, "warning: {}\n", warning);
   if (result.chains)
     for (const KernelStatistics& kernel : result.chains->kernels)
       if (kernel.non_finite > 0)

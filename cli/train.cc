@@ -84,13 +84,14 @@ void train(const Arguments& arguments) {
       train_with_progress(plan, pool, quiet, fmt::format("thalweg train --resume --out {}", out));
   if (quiet) return;
   fmt::print(
-      "{}: {} steps in {}{}\n{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
+      "{}: {} steps in {}{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
       outcome.reason == StopReason::kPatience && outcome.steps < plan.options.training.iterations
           ? " (no better validation any more)"
+      : outcome.shortened ? " (schedule and annealing were shortened to the time budget)"
       : outcome.reason == StopReason::kTimeBudget ? " (time is up)"
                                                   : "",
-      outcome.metrics_title, metrics_text(outcome.metrics));
-  fmt::print(stderr, "{}", warning_of(outcome.metrics));
+      evaluation_text(outcome.evaluation));
+  fmt::print(stderr, "{}", warnings_text(outcome.evaluation));
   fmt::print(
       "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
       "  thalweg doctor {}\n",
@@ -136,9 +137,10 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
-  command->add_option("--time-budget", arguments->time_budget,
-                      "stop after 90s, 10m or 1h30m; a falling schedule is not shortened to it, so "
-                      "think of --set training.schedule=constant");
+  command->add_option(
+      "--time-budget", arguments->time_budget,
+      "what all may take, as 90s, 10m or 1h30m: schedule and annealing are shortened "
+      "to it, and some of it is left for the evaluation");
   command->add_flag("--resume", arguments->resume,
                     "go on with the run in --out, with its own settings");
   command->add_flag("--force", arguments->force, "replace the run in --out");

@@ -20,8 +20,7 @@ int main(int count, char** words) {
 
     thalweg::ThreadPool pool;
     const thalweg::TrainingOutcome outcome = thalweg::run_training(plan, pool);
-    std::printf("%s\n%s", outcome.metrics_title.c_str(),
-                thalweg::metrics_text(outcome.metrics).c_str());
+    std::printf("%s", thalweg::evaluation_text(outcome.evaluation).c_str());
     std::printf("look at %s/report.html\n", outcome.folder.c_str());
 
     const thalweg::LoadedRun run = thalweg::load_run(outcome.folder);

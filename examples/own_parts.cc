@@ -89,8 +89,7 @@ int main(int count, char** words) {
       request.settings.push_back(thalweg::parse_setting(setting));
     thalweg::ThreadPool pool;
     const auto outcome = thalweg::run_training(thalweg::plan_run(request), pool);
-    std::printf("%s\n%s", outcome.metrics_title.c_str(),
-                thalweg::metrics_text(outcome.metrics).c_str());
+    std::printf("%s", thalweg::evaluation_text(outcome.evaluation).c_str());
     const thalweg::LoadedRun run = thalweg::load_run(outcome.folder);
     for (const auto& finding : thalweg::check_model(*run.model, {}, 4096, 1, pool))
       std::printf("%-22s %s\n", finding.name.c_str(), finding.text.c_str());

@@ -814,7 +814,7 @@ TEST_F(Cli, StopsWhenTimeIsUp) {
                    {"--set", "training.iterations=1000000", "--time-budget", "1s"});
   const Outcome outcome = run(arguments);
   EXPECT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_NE(outcome.out.find("time is up"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("shortened to the time budget"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {

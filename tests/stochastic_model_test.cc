@@ -103,13 +103,13 @@ TEST(StochasticModel, WeightsAreExactBehindColumnMaps) {
     }
     // sqrt(2 pi) times 1/2, and the means 3 and 1/2. Five standard errors: each of the fixed seeds
     // fails by chance once in a million.
-    const ImportanceEstimate estimate = importance_estimate(log_weights);
+    const ImportanceEstimate estimate = importance_estimate(smoothed_weights(log_weights));
     EXPECT_GT(estimate.effective_share, 0.05) << kind;
     EXPECT_NEAR(estimate.log_integral, std::log(std::sqrt(2.0 * M_PI) / 2.0),
                 5.0 * estimate.log_integral_error)
         << kind;
-    const WeightedMean mean_x = weighted_mean(log_weights, x_values);
-    const WeightedMean mean_y = weighted_mean(log_weights, y_values);
+    const WeightedMean mean_x = weighted_mean(smoothed_weights(log_weights), x_values);
+    const WeightedMean mean_y = weighted_mean(smoothed_weights(log_weights), y_values);
     EXPECT_NEAR(mean_x.value, 3.0, 5.0 * mean_x.error) << kind;
     EXPECT_NEAR(mean_y.value, 0.5, 5.0 * mean_y.error) << kind;
   }

@@ -77,8 +77,8 @@ Estimate reweighted(const Flow& flow, const Target& target, const ParameterStore
   const Value log_weight =
       target.log_density(mapped.value) - flow.base().log_prob(z) + mapped.log_det;
   const auto values = run_graph(graph, {log_weight, slice(mapped.value, 0, 1)}, {}, {count}, seed);
-  const ImportanceEstimate integral = importance_estimate(values[0]);
-  const WeightedMean mean = weighted_mean(values[0], values[1]);
+  const ImportanceEstimate integral = importance_estimate(smoothed_weights(values[0]));
+  const WeightedMean mean = weighted_mean(smoothed_weights(values[0]), values[1]);
   return {integral.log_integral,    integral.log_integral_error, mean.value, mean.error,
           integral.effective_share, pareto_shape(values[0])};
 }

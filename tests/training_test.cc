@@ -576,6 +576,62 @@ TEST(Trainer, StopsWhenTheTimeIsUp) {
   EXPECT_GT(trainer.counters().step, 0);
 }
 
+TEST(Trainer, ScheduleAndAnnealingEndWithTheTime) {
+  // A clock by which a step takes 0.1 s: 100 of the 1000 steps are possible.
+  const std::vector<double> x = normal_rows(64, 2);
+  for (const bool in_options : {true, false}) {
+    Model model(small_model(2), 1);
+    ThreadPool pool(1);
+    TrainingOptions options = short_training(1000, 64);
+    options.schedule = "cosine";
+    options.final_factor = 0.0;
+    if (in_options) options.time_budget = 10.0;
+    Trainer trainer(model, {.rows = x}, options, pool);
+    std::vector<TrainingProgress> steps;
+    TrainingCallbacks callbacks;
+    callbacks.progress = [&](const TrainingProgress& progress) {
+      steps.push_back(progress);
+      return true;
+    };
+    callbacks.clock = [&] { return 0.1 * static_cast<double>(trainer.counters().step); };
+    if (!in_options) callbacks.time_budget = 10.0;
+    EXPECT_EQ(trainer.run(callbacks), StopReason::kTimeBudget);
+    EXPECT_TRUE(trainer.shortened());
+    ASSERT_EQ(steps.size(), 100U);
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+      EXPECT_GE(steps[i].place, steps[i - 1].place);
+      // From a twentieth of the time on, a step is worth ten.
+      if (i >= 5) {
+        EXPECT_NEAR(static_cast<double>(steps[i].place), 10.0 * static_cast<double>(i), 1.0);
+      }
+    }
+    // What anneals over half of the steps has done so for half of the time.
+    EXPECT_GE(steps[50].place, 499);
+    const double pi = std::numbers::pi;
+    EXPECT_NEAR(steps.back().learning_rate,
+                options.learning_rate * 0.5 * (1.0 + std::cos(pi * 0.99)), 1e-3 * 1e-3);
+  }
+}
+
+TEST(Trainer, TimeThatSufficesChangesNothing) {
+  const std::vector<double> x = normal_rows(256, 2);
+  std::vector<std::vector<double>> results;
+  for (const double budget : {0.0, 3.0}) {
+    Model model(small_model(2), 1);
+    ThreadPool pool(1);
+    TrainingOptions options = short_training(20, 64);
+    options.schedule = "cosine";
+    options.time_budget = budget;
+    Trainer trainer(model, {.rows = x}, options, pool);
+    TrainingCallbacks callbacks;
+    callbacks.clock = [&] { return 0.1 * static_cast<double>(trainer.counters().step); };
+    EXPECT_EQ(trainer.run(callbacks), StopReason::kIterations);
+    EXPECT_FALSE(trainer.shortened());
+    results.emplace_back(model.parameters().flat().begin(), model.parameters().flat().end());
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
 TEST(Trainer, RefusesWhatDoesNotFit) {
   ThreadPool pool(1);
   const std::vector<double> x = normal_rows(8, 2);

@@ -58,11 +58,15 @@ void summarise(WeightedDraws& draws) {
   if (!(draws.log_weights.maxCoeff() > draws.log_integral)) return;
   const std::span<const double> weights(draws.log_weights.data(),
                                         static_cast<std::size_t>(draws.log_weights.size()));
-  const ImportanceEstimate estimate = importance_estimate(weights);
+  const SmoothedWeights smoothed = smoothed_weights(weights);
+  const ImportanceEstimate estimate = importance_estimate(smoothed);
   draws.log_integral = estimate.log_integral;
-  draws.error = estimate.log_integral_error;
   draws.share = estimate.effective_share;
-  draws.shape = pareto_shape(weights);
+  draws.shape = smoothed.pareto_k;
+  // Where the weights are not reliable, what follows looks at share and shape.
+  draws.error = std::isnan(estimate.log_integral_error)
+                    ? std::sqrt((1.0 / draws.share - 1.0) / static_cast<double>(weights.size()))
+                    : estimate.log_integral_error;
 }
 
 }  // namespace

@@ -24,8 +24,6 @@ namespace {
 
 constexpr std::int64_t kWeighedDraws = 20000;
 constexpr int kMostStages = 5;
-/// Error of what a first look did not show whole.
-constexpr double kUnconfirmedError = 0.05;
 /// Below this share importance weights say nothing.
 constexpr double kUselessShare = 0.003;
 
@@ -356,42 +354,43 @@ class Explorer {
     return true;
   }
 
-  std::vector<std::string> warnings(const std::vector<std::int64_t>& mode_of_component) {
-    std::vector<std::string> result;
+  /// What may be wrong with the estimate, and what is wrong with the samples.
+  void judge(const std::vector<std::int64_t>& mode_of_component, Exploration& result) const {
+    std::vector<std::string>&doubts = result.doubts, &warnings = result.warnings;
     const bool by_tempering = method_ == Method::kTempering;
     if (by_tempering && tempered_.deviation > 0.4)
-      result.push_back(
+      doubts.push_back(
           fmt::format("independent populations disagree: their log integrals spread by {:.2f}",
                       tempered_.deviation));
     if (!by_tempering &&
         tempered_.log_integral - estimate_ > 3.0 * std::hypot(tempered_.error, error_) + 0.1)
-      result.push_back(fmt::format(
+      doubts.push_back(fmt::format(
           "tempering found more mass than the fitted mixture: log integrals {:.2f} and {:.2f}",
           tempered_.log_integral, estimate_));
     if (!settled_)
-      result.push_back(fmt::format("the log integral did not settle: its stages gave {:.2f}",
+      doubts.push_back(fmt::format("the log integral did not settle: its stages gave {:.2f}",
                                    fmt::join(history_, ", ")));
     if (by_tempering && bridge_ &&
         std::abs(bridge_->log_integral - tempered_.log_integral) >
             3.0 * std::hypot(tempered_.error, bridge_->error) + 0.1)
-      result.push_back(fmt::format("two estimates of the log integral disagree: {:.2f} and {:.2f}",
+      doubts.push_back(fmt::format("two estimates of the log integral disagree: {:.2f} and {:.2f}",
                                    bridge_->log_integral, tempered_.log_integral));
     if (by_tempering && weights_.share < kUselessShare)
-      result.emplace_back(
+      doubts.emplace_back(
           "the log integral rests on tempering alone: no mixture fits the particles well enough to "
           "confirm it");
     if (weights_.shape > 0.7 && weights_.share >= kUselessShare)
-      result.push_back(
+      warnings.push_back(
           fmt::format("weights are heavy (Pareto k {:.2f}): thin parts of the density, as a "
                       "funnel's neck, may be cut off",
                       weights_.shape));
     if (const double off = stein_discrepancy(islands_); off > 0.1)
-      result.push_back(fmt::format(
+      warnings.push_back(fmt::format(
           "the particles fail an identity of the density's slopes by {:.2f} (Stein's; it should be "
           "0): part of its edge is missing",
           off));
     if (shares_differ(islands_, proposal_, mode_of_component))
-      result.emplace_back("independent populations disagree about the masses of the modes");
+      warnings.emplace_back("independent populations disagree about the masses of the modes");
     double slowest = 0.0;
     bool capped = false;
     for (const TemperedParticles& island : islands_) {
@@ -399,20 +398,19 @@ class Explorer {
       capped = capped || island.capped;
     }
     if (slowest > 0.9)
-      result.push_back(fmt::format(
+      doubts.push_back(fmt::format(
           "particles move slowly at the end: correlation {:.2f} with where they were", slowest));
     if (capped && !weights_.clean())
-      result.emplace_back("the evaluations or the time allowed were used up before it was done");
+      doubts.emplace_back("the evaluations or the time allowed were used up before it was done");
     if (died_ > 0)
-      result.push_back(
+      warnings.push_back(
           fmt::format("{} of {} populations met no finite energy", died_, options_.islands));
     const std::int64_t refused = refused_evaluations();
     // Some are to be expected far away, where the start is.
     if (100 * refused > evaluations())
-      result.push_back(
+      warnings.push_back(
           fmt::format("{} of {} energies were no numbers and count as densities of 0{}", refused,
                       evaluations(), first_refusal()));
-    return result;
   }
 
   std::int64_t refused_evaluations() const {
@@ -433,7 +431,7 @@ class Explorer {
     const std::vector<std::int64_t> mode_of_component = modes_of_components(energy_, proposal_);
     Exploration result;
     result.features = energy_.features();
-    result.warnings = warnings(mode_of_component);
+    judge(mode_of_component, result);
     const WeightedDraws draws =
         method_ == Method::kImportance
             ? enough_draws(energy_, HeavyMixture(proposal_), weights_, options_.samples, random_)

@@ -45,14 +45,19 @@ struct Exploration {
   /// Whether a mixture fitted to the first particles was right by its own weights. Where it was
   /// not, thin parts of the density fill up from below, and the error is at least 0.05.
   bool confirmed = false;
-  std::string method;                 ///< what the integral rests on, in words
-  double effective_share = 0.0;       ///< of importance weights of the fitted mixture
-  double pareto_k = 0.0;              ///< of these weights
-  std::vector<ExploredMode> modes;    ///< the heaviest first; at least one
+  std::string method;               ///< what the integral rests on, in words
+  double effective_share = 0.0;     ///< of importance weights of the fitted mixture
+  double pareto_k = 0.0;            ///< of these weights
+  std::vector<ExploredMode> modes;  ///< the heaviest first; at least one
+  /// Why the log integral may be wrong, a sentence each, until a flow's weights confirm it.
+  std::vector<std::string> doubts;
   std::vector<std::string> warnings;  ///< why not to trust it, a sentence each; empty if sound
   std::int64_t evaluations = 0;       ///< of the energy that were made
   double seconds = 0.0;
 };
+
+/// The least error of a log integral whose exploration is not `confirmed`.
+inline constexpr double kUnconfirmedError = 0.05;
 
 /// How an exploration tells of its progress and asks whether to go on; both may be empty. They are
 /// called by the caller's thread.

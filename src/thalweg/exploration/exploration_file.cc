@@ -21,7 +21,9 @@ Tensor numbers(std::vector<std::int64_t> shape, std::vector<double> values) {
   return tensor;
 }
 
-std::string warning_name(std::size_t number) { return fmt::format("warning.{}", number); }
+std::string numbered(const char* kind, std::size_t number) {
+  return fmt::format("{}.{}", kind, number);
+}
 
 /// The parts of a file, each with an error that names it.
 class Reader {
@@ -44,7 +46,12 @@ class Reader {
     return found->second;
   }
 
-  bool has_text(const std::string& name) const { return file_.metadata.contains(name); }
+  std::vector<std::string> sentences(const char* kind) const {
+    std::vector<std::string> result;
+    while (file_.metadata.contains(numbered(kind, result.size())))
+      result.push_back(text(numbered(kind, result.size())));
+    return result;
+  }
 
   const Tensor& tensor(const std::string& name, const std::string& dtype = "F64") const {
     const auto found = file_.tensors.find(name);
@@ -112,8 +119,11 @@ void write_exploration(const std::string& path, const Exploration& exploration) 
   }
   TensorFile file;
   file.metadata = {{"kind", kKind}, {"format_version", kVersion}, {"method", exploration.method}};
-  for (std::size_t i = 0; i < exploration.warnings.size(); ++i)
-    file.metadata[warning_name(i)] = exploration.warnings[i];
+  const auto sentences = [&](const char* kind, const std::vector<std::string>& texts) {
+    for (std::size_t i = 0; i < texts.size(); ++i) file.metadata[numbered(kind, i)] = texts[i];
+  };
+  sentences("doubt", exploration.doubts);
+  sentences("warning", exploration.warnings);
   file.tensors["x"] = numbers({rows, features}, exploration.x);
   file.tensors["log_target"] = numbers({rows}, exploration.log_target);
   file.tensors["log_integral"] =
@@ -177,8 +187,8 @@ Exploration read_exploration(const std::string& path) {
     result.modes.push_back({mass[number], mass_error[number], row(mean), row(deviation)});
   }
   result.method = reader.text("method");
-  for (std::size_t i = 0; reader.has_text(warning_name(i)); ++i)
-    result.warnings.push_back(reader.text(warning_name(i)));
+  result.doubts = reader.sentences("doubt");
+  result.warnings = reader.sentences("warning");
   return result;
 }
 

@@ -72,23 +72,6 @@ double normal_quantile(double p) {
   return x;
 }
 
-/// The quantile that belongs to the rank of each value, equal ones having their mean rank.
-std::vector<double> normal_scores(const std::vector<double>& values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t i, std::size_t j) { return values[i] < values[j]; });
-  std::vector<double> scores(values.size());
-  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
-    const double rank = 0.5 * static_cast<double>(begin + end + 1);
-    const double score =
-        normal_quantile((rank - 0.375) / (static_cast<double>(values.size()) + 0.25));
-    for (std::size_t i = begin; i < end; ++i) scores[order[i]] = score;
-  }
-  return scores;
-}
-
 struct Variances {
   double within = 0.0, total = 0.0;
 };
@@ -126,6 +109,22 @@ double r_hat(HalfChains halves) {
 }
 
 }  // namespace
+
+std::vector<double> normal_scores(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t i, std::size_t j) { return values[i] < values[j]; });
+  std::vector<double> scores(values.size());
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    const double rank = 0.5 * static_cast<double>(begin + end + 1);
+    const double score =
+        normal_quantile((rank - 0.375) / (static_cast<double>(values.size()) + 0.25));
+    for (std::size_t i = begin; i < end; ++i) scores[order[i]] = score;
+  }
+  return scores;
+}
 
 ChainDiagnostics chain_diagnostics(std::span<const double> values, std::int64_t chains) {
   if (chains < 1 || static_cast<std::int64_t>(values.size()) % chains != 0)

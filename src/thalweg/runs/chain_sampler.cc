@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 
 #include "thalweg/core/error.h"
+#include "thalweg/exploration/nearest_mode.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_chains.h"
@@ -21,6 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kChains = 1000;            // unless given
+constexpr double kForgotten = 1.05;               // largest R-hat of chains without their starts
 constexpr std::int64_t kMostDiagnosed = 1 << 23;  // values, which are kept in memory
 
 double seconds_since(Clock::time_point begin) {
@@ -244,9 +247,50 @@ class ChainSampler : public RunSampler {
     summary.draws = std::max<std::int64_t>(0, summary.steps - options_.burn_in) / options_.thinning;
     summary.diagnosed = kept_.draws();
     summary.seconds = seconds_;
-    if (kept_.draws() >= 4 && !result_.interrupted)
-      summary.worst = worst_diagnostics(kept_.values, kept_.chains, kept_.features);
+    if (kept_.draws() < 4 || result_.interrupted) return summary;
+    summary.worst = worst_diagnostics(kept_.values, kept_.chains, kept_.features);
+    add_modes(summary);
     return summary;
+  }
+
+  /// What chains say of modes by where they began, and by what the exploration found.
+  void add_modes(ChainSummary& summary) const {
+    std::optional<Exploration> exploration;
+    if (target_ == ChainTarget::kEnergy) exploration = run_.exploration();
+    const bool several = exploration && exploration->modes.size() > 1;
+    if (!several) {
+      summary.starts = start_diagnostics(kept_.values, kept_.chains, kept_.features);
+    } else {
+      const NearestMode nearest(exploration->modes, run_.options.model.columns);
+      summary.starts =
+          start_diagnostics(kept_.values, kept_.chains, kept_.features, std::cref(nearest));
+      add_unseen(summary, *exploration, nearest.of(kept_.values));
+    }
+    if (summary.starts && summary.starts->r_hat > kForgotten)
+      summary.warnings.push_back(fmt::format(
+          "chains keep to where they began (R-hat {:.3f} between {} groups of first draws, {:.3g} "
+          "% "
+          "of the chains ever left theirs), so that the masses of modes are those of their starts: "
+          "take moves that change modes (a smaller --local-probability, or --sampler independence) "
+          "or weighted draws (--sampler importance)",
+          summary.starts->r_hat, summary.starts->groups, 100.0 * summary.starts->left));
+  }
+
+  /// Modes of the exploration that next to no draw lies in.
+  void add_unseen(ChainSummary& summary, const Exploration& exploration,
+                  const std::vector<std::size_t>& nearest) const {
+    constexpr double kFewTimes = 20.0, kLeastMass = 0.005;
+    const std::vector<std::string> names = columns();
+    for (std::size_t mode = 0; mode < exploration.modes.size(); ++mode) {
+      const ExploredMode& found = exploration.modes[mode];
+      const double share = static_cast<double>(std::ranges::count(nearest, mode)) /
+                           static_cast<double>(nearest.size());
+      if (found.mass - 3.0 * found.mass_error > kLeastMass && share * kFewTimes < found.mass)
+        summary.warnings.push_back(fmt::format(
+            "{:.3g} % of the draws lie in the mode at {}, which holds {:.3g} % of the mass by "
+            "exploration: chains start where the flow is, which has lost it; train it again",
+            100.0 * share, place_of(found, names), 100.0 * found.mass));
+    }
   }
 
   const LoadedRun& run_;

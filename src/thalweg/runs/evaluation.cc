@@ -1,12 +1,16 @@
 #include "thalweg/runs/evaluation.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
+#include "thalweg/runs/log_densities.h"
 #include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
@@ -15,12 +19,98 @@ namespace {
 
 constexpr const char* kNoHeldOut = "no rows";
 
+std::uint64_t seed_of(const LoadedRun& run, const EvaluationOptions& options) {
+  return static_cast<std::uint64_t>(options.seed.value_or(run.options.training.seed));
+}
+
+/// An energy is what can be weighted by but not sampled: what its flow has lost, no sample tells.
+bool wants_verdict(const Target* target) { return target != nullptr && !target->can_sample(); }
+
+RunVerdict verdict_of_flow(const LoadedRun& run, const WeightedFlow& flow,
+                           const std::optional<Exploration>& exploration,
+                           DensityEvaluator& evaluator) {
+  if (!exploration) return unexplored_verdict();
+  std::vector<double> log_model;
+  if (!run.model->flow().stochastic()) log_model = evaluator.log_prob(exploration->x);
+  return compare_with_exploration({.x = flow.samples.x,
+                                   .weights = flow.weights,
+                                   .normaliser_error = normaliser_error(*run.model, {}),
+                                   .log_model = log_model},
+                                  *exploration, run.options.model);
+}
+
+/// The columns under an energy, by what stands for it.
+std::optional<TargetSummary> columns_of(const LoadedRun& run, const WeightedFlow& flow,
+                                        const std::optional<Exploration>& exploration,
+                                        const RunVerdict& verdict) {
+  const ModelOptions& model = run.options.model;
+  if (exploration && !verdict.flow_stands)
+    return summarise_target("samples of the exploration", exploration->x,
+                            std::vector<double>(exploration->log_target.size(), 1.0), model);
+  if (!flow.weights) return std::nullopt;
+  std::vector<double> weights;
+  const double largest = *std::ranges::max_element(flow.weights->log_weights);
+  for (const double value : flow.weights->log_weights) weights.push_back(std::exp(value - largest));
+  return summarise_target("weighted draws of the flow", flow.samples.x, weights, model);
+}
+
+std::string title_of(const LoadedRun& run, const HeldOut& points) {
+  if (points.rows > 0)
+    return fmt::format("mean log likelihood in nats over {} {}, and more:", points.rows,
+                       points.source);
+  if (points.source == kNoHeldOut)
+    return "no rows were held out, so there is no log likelihood (`evaluate` takes rows with "
+           "--data FILE); what there is:";
+  return fmt::format("learnt from an energy, of {} column{}:", run.options.model.features,
+                     run.options.model.features == 1 ? "" : "s");
+}
+
+/// Sentences about what the metrics show.
+std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, bool explored) {
+  std::vector<std::string> warnings, shaky;
+  double pareto_k = 0.0;
+  for (const Metric& metric : metrics) {
+    if (metric.name == "log_likelihood_zero_rows")
+      warnings.push_back(fmt::format(
+          "the model has density 0, log density -inf, at {:.0f} of the rows, so that its mean log "
+          "likelihood is -inf; the mean over the other rows stands beside it",
+          metric.value));
+    if (metric.name == "log_likelihood_undefined_rows")
+      warnings.push_back(fmt::format(
+          "{:.0f} of the rows have no density (NaN or infinite) and are not in the mean; `thalweg "
+          "doctor` says more",
+          metric.value));
+    if (metric.name == "missed_share" && metric.value > 0.05 && !explored)
+      warnings.push_back(fmt::format(
+          "the model has next to no density on about {:.0f} % of the target's mass: modes seem to "
+          "be lost; try more training.annealing_steps, base.kind=resampled or mixture, or another "
+          "seed",
+          100.0 * metric.value));
+    if (metric.name == "pareto_k") pareto_k = metric.value;
+    if (metric.name == "log_integral" && std::isnan(metric.error))
+      warnings.push_back(fmt::format(
+          "the weights have a tail too heavy for the log integral and the reweighted means "
+          "(Pareto k {:.2f}): no error of theirs is valid; train longer, or choose another flow or "
+          "base",
+          pareto_k));
+    else if (std::isnan(metric.error) &&
+             (metric.name.starts_with("mean_") || metric.name.starts_with("variance_")))
+      shaky.push_back(metric.label.substr(0, metric.label.find(',')));
+  }
+  if (!shaky.empty() && warnings.empty())
+    warnings.push_back(fmt::format(
+        "no error is valid of the {}: few draws decide it, as of a target so heavy in its tails "
+        "that it has none",
+        fmt::join(shaky, ", the ")));
+  return warnings;
+}
+
 }  // namespace
 
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
-                        const std::optional<PreparedData>& data) {
+                        const std::optional<PreparedData>& data, const EvaluationOptions& options) {
   HeldOut points;
-  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
+  const std::uint64_t seed = seed_of(run, options);
   if (!file.empty()) {
     ModelRows rows = rows_for_model(load_table(file), run.options.model);
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context)};
@@ -43,63 +133,56 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
   return points;
 }
 
-std::vector<Metric> evaluate_run(const LoadedRun& run, const HeldOut& points,
-                                 const std::optional<PreparedData>& data, ThreadPool& pool,
-                                 const EvaluationOptions& options) {
-  std::vector<Metric> metrics;
+Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
+                        const std::optional<PreparedData>& data, ThreadPool& pool,
+                        const EvaluationOptions& options) {
+  Evaluation result;
+  result.title = title_of(run, points);
   const auto add = [&](const char* group, std::vector<Metric> part) {
     for (Metric& metric : part) {
       metric.group = group;
-      metrics.push_back(std::move(metric));
+      result.metrics.push_back(std::move(metric));
     }
   };
-  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, run.options.importance_samples);
-  add("fit", fit_metrics(run, points, data, evaluator, pool));
+  const std::uint64_t seed = seed_of(run, options);
+  const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
+  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
+  add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool));
   const std::shared_ptr<const Target> target = run.target();
-  if (!target) return metrics;
-  add("weights", weight_metrics(run, evaluator, pool));
-  if (target->can_sample()) add("samples", sample_check_metrics(run, pool));
-  if (run.model->flow().features() == 2)
-    add("grid", grid_metrics(run, options.as_published, evaluator, pool));
-  return metrics;
-}
-
-std::string warning_of(const std::vector<Metric>& metrics) {
-  std::string text;
-  for (const Metric& metric : metrics) {
-    if (metric.name == "log_likelihood_zero_rows")
-      text += fmt::format(
-          "warning: the model has density 0, log density -inf, at {:.0f} of the rows, so that its "
-          "mean log likelihood is -inf; the mean over the other rows stands beside it\n",
-          metric.value);
-    if (metric.name == "log_likelihood_undefined_rows")
-      text += fmt::format(
-          "warning: {:.0f} of the rows have no density (NaN or infinite) and are not in the mean; "
-          "`thalweg doctor` says more\n",
-          metric.value);
-    if (metric.name == "missed_share" && metric.value > 0.05)
-      text += fmt::format(
-          "warning: the model has next to no density on about {:.0f} % of the target's mass: modes "
-          "seem to be lost; try more training.annealing_steps, base.kind=resampled or mixture, or "
-          "another seed\n",
-          100.0 * metric.value);
-    if (metric.name == "pareto_k" && !(metric.value < 0.7))
-      text += fmt::format(
-          "warning: Pareto k of the weights is {:.2f}: above 0.7 the log integral and the "
-          "reweighted means are not reliable; train longer, or choose another flow or base\n",
-          metric.value);
+  if (target) {
+    const WeightedFlow flow = weighted_flow(run, target, seed, pool);
+    std::optional<Exploration> exploration;
+    if (wants_verdict(target.get())) {
+      exploration = run.exploration();
+      result.verdict = verdict_of_flow(run, flow, exploration, evaluator);
+      result.columns = columns_of(run, flow, exploration, *result.verdict);
+    }
+    add("weights", weight_metrics(run, flow, exploration, result.verdict, evaluator, seed, pool));
+    if (result.verdict) add("exploration", result.verdict->metrics);
+    if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
+    if (run.model->flow().features() == 2)
+      add("grid", grid_metrics(run, options.as_published, seed, evaluator, pool));
   }
-  return text;
+  if (result.verdict) {
+    result.warnings = result.verdict->disagreements;
+    const auto& cautions = result.verdict->cautions;
+    result.warnings.insert(result.warnings.end(), cautions.begin(), cautions.end());
+  }
+  for (std::string& warning :
+       metric_warnings(result.metrics, result.verdict && result.verdict->explored))
+    result.warnings.push_back(std::move(warning));
+  return result;
 }
 
-std::string metrics_title(const HeldOut& points) {
-  if (points.rows > 0)
-    return fmt::format("mean log likelihood in nats over {} {}, and more:", points.rows,
-                       points.source);
-  return points.source == kNoHeldOut
-             ? "no rows were held out, so there is no log likelihood (`evaluate` takes rows with "
-               "--data FILE); what there is:"
-             : "an energy cannot be sampled, so there is no log likelihood; what there is:";
+std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
+                                     const EvaluationOptions& options) {
+  const std::shared_ptr<const Target> target = run.target();
+  if (!wants_verdict(target.get())) return std::nullopt;
+  const std::optional<Exploration> exploration = run.exploration();
+  if (!exploration) return unexplored_verdict();
+  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble);
+  return verdict_of_flow(run, weighted_flow(run, target, seed_of(run, options), pool), exploration,
+                         evaluator);
 }
 
 std::string metrics_text(const std::vector<Metric>& metrics) {
@@ -109,14 +192,32 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
     if (metric.group != group)
       for (const auto& [name, heading] :
            {std::pair{"weights", "samples of the model, weighted to the target:"},
+            std::pair{"exploration", "beside an independent exploration of the energy:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
             std::pair{"grid", "on a grid:"}})
         if (metric.group == name) text += fmt::format("{}\n", heading);
     group = metric.group;
     text +=
         fmt::format("  {:<34} {:>12}{}\n", metric.label, number_text(metric.value, metric.decimals),
-                    metric.error > 0.0 ? " +- " + number_text(metric.error, 5) : "");
+                    std::isnan(metric.error) ? " not reliable"
+                    : metric.error > 0.0     ? " +- " + number_text(metric.error, 5)
+                                             : "");
   }
+  return text;
+}
+
+std::string evaluation_text(const Evaluation& evaluation) {
+  std::string text = evaluation.title + "\n" + metrics_text(evaluation.metrics);
+  if (evaluation.columns)
+    for (const TextTable& table : summary_tables(*evaluation.columns)) text += plain_table(table);
+  if (evaluation.verdict) text += fmt::format("{}; {}\n", evaluation.verdict->text(), kUnseenModes);
+  return text;
+}
+
+std::string warnings_text(const Evaluation& evaluation) {
+  std::string text;
+  for (const std::string& warning : evaluation.warnings)
+    text += fmt::format("warning: {}\n", warning);
   return text;
 }
 

@@ -17,22 +17,37 @@ inline constexpr std::int64_t kTargetSamples = 20000;  // of an evaluation
 void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
               const std::vector<double>& values, double common_error = 0.0);
 
-/// Log likelihoods of held-out points by the model, by its target and by plain models, and Z of the
-/// base.
+/// Log likelihoods of points that were not learnt from by the model, by its target and by plain
+/// models, and Z of the base.
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
-                                const std::optional<PreparedData>& data,
-                                DensityEvaluator& evaluator, ThreadPool& pool);
+                                const std::optional<PreparedData>& data, std::int64_t draws,
+                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool);
+
+/// Samples of a run's flow with what their weights say; none of the latter where a weight is not
+/// finite.
+struct WeightedFlow {
+  WeightedSamples samples;
+  std::optional<SmoothedWeights> weights;
+};
+WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
+                           std::uint64_t seed, ThreadPool& pool);
 
 /// What weighted samples say of the target's integral and moments, and of what the model misses.
-std::vector<Metric> weight_metrics(const LoadedRun& run, DensityEvaluator& evaluator,
+/// With an exploration its verdict has the integral and what is missed, and its samples stand for
+/// the target where the flow's do not.
+std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flow,
+                                   const std::optional<Exploration>& exploration,
+                                   const std::optional<RunVerdict>& verdict,
+                                   DensityEvaluator& evaluator, std::uint64_t seed,
                                    ThreadPool& pool);
 
 /// What some samples of the model say beside as many exact ones, whose own metrics are the floor.
-std::vector<Metric> sample_check_metrics(const LoadedRun& run, ThreadPool& pool);
+std::vector<Metric> sample_check_metrics(const LoadedRun& run, std::uint64_t seed,
+                                         ThreadPool& pool);
 
 /// Of a model in the plane on a grid: its divergence from the target and the integral of its
 /// density.
-std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published,
+std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::uint64_t seed,
                                  DensityEvaluator& evaluator, ThreadPool& pool);
 
 }  // namespace thalweg

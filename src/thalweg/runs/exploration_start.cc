@@ -99,6 +99,7 @@ std::string exploration_text(const Exploration& exploration) {
       exploration.modes.size(), exploration.modes.size() == 1 ? "" : "s", fmt::join(masses, ", "),
       exploration.log_integral, exploration.log_integral_error, exploration.method,
       format_count(exploration.evaluations), format_duration(exploration.seconds));
+  for (const std::string& doubt : exploration.doubts) text += fmt::format("in doubt: {}\n", doubt);
   for (const std::string& warning : exploration.warnings)
     text += fmt::format("warning: {}\n", warning);
   return text;

@@ -28,10 +28,10 @@ std::vector<double> joined(const std::vector<double>& context, std::int64_t cont
 }
 
 /// Plain models fitted to the training rows.
-std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::int64_t seed) {
+std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::uint64_t seed) {
   const std::int64_t features = data.features(), given = data.context_features();
   std::vector<double> train = take_rows(data.x, features, data.train);
-  dequantise(train, data.columns, static_cast<std::uint64_t>(seed));
+  dequantise(train, data.columns, seed);
   const std::vector<double> joint_train =
       joined(take_rows(data.context, given, data.train), given, train, features);
   const std::vector<double> joint_test = joined(points.context, given, points.x, features);
@@ -44,8 +44,8 @@ std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, s
                              options.maximum_rows, static_cast<std::int64_t>(data.train.size()))) *
                          static_cast<double>((features + given) * (features + given));
     options.iterations = static_cast<std::int64_t>(std::clamp(8e9 / sweep, 20.0, 200.0));
-    const FittedGaussianMixture fit = fit_gaussian_mixture(joint_train, features + given, options,
-                                                           static_cast<std::uint64_t>(seed));
+    const FittedGaussianMixture fit =
+        fit_gaussian_mixture(joint_train, features + given, options, seed);
     std::vector<double> values = fit.log_prob(joint_test);
     if (given > 0) {
       const std::vector<double> marginal = fit.leading(given).log_prob(points.context);
@@ -101,11 +101,10 @@ void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::
 }
 
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
-                                const std::optional<PreparedData>& data,
-                                DensityEvaluator& evaluator, ThreadPool& pool) {
+                                const std::optional<PreparedData>& data, std::int64_t draws,
+                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool) {
   std::vector<Metric> metrics;
   if (points.rows > 0) {
-    const std::int64_t draws = run.options.importance_samples;
     const bool estimated = run.model->flow().stochastic();
     const double of_normaliser = normaliser_error(*run.model, points.context);
     add_mean(metrics, "log_likelihood",
@@ -123,8 +122,7 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
       add_mean(metrics, "target_log_likelihood", "the target itself", log_target);
     }
     if (data)
-      for (Metric& metric : baselines(*data, points, run.options.training.seed))
-        metrics.push_back(std::move(metric));
+      for (Metric& metric : baselines(*data, points, seed)) metrics.push_back(std::move(metric));
   }
   add_normalisers(metrics, *run.model);
   return metrics;

@@ -17,7 +17,7 @@ bool published_grid(const std::string& target) {
 
 }  // namespace
 
-std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published,
+std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::uint64_t seed,
                                  DensityEvaluator& evaluator, ThreadPool& pool) {
   std::vector<Metric> metrics;
   const std::shared_ptr<const Target> target = run.target();
@@ -49,12 +49,9 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published,
           ? grid_integral([&](std::span<const double> x) { return plain.log_prob(x); },
                           turns ? target->half_width() : 8.0,
                           run.model->flow().stochastic() ? 200 : 800)
-          : density_integral(
-                *run.model,
-                FlowSampler(*run.model, pool, static_cast<std::uint64_t>(run.options.training.seed),
-                            Precision::kDouble)
-                    .next(10000),
-                {}, pool);
+          : density_integral(*run.model,
+                             FlowSampler(*run.model, pool, seed, Precision::kDouble).next(10000),
+                             {}, pool);
   metrics.push_back({"integral", "integral of the density", integral.value});
   metrics.push_back({"integral_not_finite", "  grid points where it is not finite",
                      static_cast<double>(integral.non_finite), 0.0, 0});

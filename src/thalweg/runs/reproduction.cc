@@ -61,13 +61,6 @@ std::vector<Setting> settings_of(RunOptions options, const std::set<std::string>
   return settings;
 }
 
-/// Lines of what is warned of.
-Metric warnings_metric(const std::vector<Metric>& metrics) {
-  const std::string text = warning_of(metrics);
-  return {"warnings", "warnings", static_cast<double>(std::count(text.begin(), text.end(), '\n')),
-          0.0, 0};
-}
-
 /// What the experiment asks for stands in place of what every evaluation says.
 void add_metrics(RunResult& result, std::vector<Metric> metrics) {
   for (Metric& metric : metrics) {
@@ -181,11 +174,14 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   const auto seed = static_cast<std::uint64_t>(cell.seed);
   const std::string& sampler = experiment_.columns[cell.column].sampler;
   // The density of a run is the same whatever its sampler.
-  if (sampler.empty() || sampler == "naive")
-    result.metrics =
+  if (sampler.empty() || sampler == "naive") {
+    Evaluation evaluation =
         evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
-  if (!experiment_.rows[cell.row].known.empty() && result.find("warnings") == nullptr)
-    result.metrics.push_back(warnings_metric(result.metrics));
+    result.metrics = std::move(evaluation.metrics);
+    if (!experiment_.rows[cell.row].known.empty())
+      result.metrics.push_back(
+          {"warnings", "warnings", static_cast<double>(evaluation.warnings.size()), 0.0, 0});
+  }
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
   const std::shared_ptr<const Target> target = run.target();
   if (experiment_.profile)

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
+#include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/json_file.h"
@@ -70,6 +71,18 @@ std::shared_ptr<const Target> LoadedRun::target() const {
     if (has_target(options.target)) target_->target = make_target(options.target);
   });
   return target_->target;
+}
+
+std::optional<Exploration> LoadedRun::exploration() const {
+  const std::string path = folder.exploration();
+  if (folder.path.empty() || !std::filesystem::exists(path)) return std::nullopt;
+  Exploration exploration = read_exploration(path);
+  if (exploration.features != options.model.features)
+    fail<DataError>(
+        "{}: expected {} columns, as the run's model has, got {}: it is of another run; copy the "
+        "run's folder again, or train anew",
+        path, options.model.features, exploration.features);
+  return exploration;
 }
 
 Precision LoadedRun::precision() const {

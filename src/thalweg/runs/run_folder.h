@@ -10,6 +10,7 @@
 
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/engine/row_map.h"
+#include "thalweg/exploration/exploration.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/runs/run_options.h"
 #include "thalweg/targets/target.h"
@@ -76,6 +77,10 @@ class LoadedRun {
   /// call, so that a model whose energy or picture is gone can still be drawn from. Throws as
   /// make_target.
   std::shared_ptr<const Target> target() const;
+
+  /// What was found of the run's energy before it was learnt, from its folder; none if it was not
+  /// explored. Throws DataError for a damaged file, and one of other columns.
+  std::optional<Exploration> exploration() const;
 
   /// That of the run's training, with which its densities and samples are made unless somebody
   /// wants another one.

@@ -88,9 +88,14 @@ class Pictures {
       points_ = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
       points_name_ = "exact samples";
     } else {
-      points_ = reweighted_samples(first, target, pool_);
-      points_name_ = "reweighted samples";
-      reweighted_ = true;
+      if (std::optional<Exploration> exploration = first.exploration()) {
+        points_ = std::move(exploration->x);
+        points_name_ = "samples of the exploration";
+      } else {
+        points_ = reweighted_samples(first, target, pool_);
+        points_name_ = "reweighted samples";
+        reweighted_ = true;
+      }
       if (target->half_width() > 0.0) half_width_ = target->half_width();
     }
   }

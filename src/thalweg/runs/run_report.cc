@@ -39,6 +39,16 @@ std::string subtitle_of(const std::vector<NamedRun>& runs) {
                      fmt::join(sources, ", or from "));
 }
 
+/// The verdict and the warnings of one run, which has a name where there are several.
+void add_verdict(HtmlReport& page, const std::vector<std::string>& names,
+                 const Evaluation& evaluation, std::size_t number) {
+  const std::string prefix = names.size() == 1 ? "" : names[number] + ": ";
+  if (evaluation.verdict)
+    page.paragraph(fmt::format("{}{}; {}.", prefix, evaluation.verdict->text(), kUnseenModes));
+  for (const std::string& warning : evaluation.warnings)
+    page.paragraph(fmt::format("{}Warning: {}.", prefix, warning));
+}
+
 }  // namespace
 
 std::string run_name(const std::string& folder) {
@@ -47,16 +57,23 @@ std::string run_name(const std::string& folder) {
   return path.filename().string();
 }
 
-void write_run_report(const std::vector<NamedRun>& runs,
-                      const std::vector<std::vector<Metric>>& metrics,
+void write_run_report(const std::vector<NamedRun>& runs, const std::vector<Evaluation>& evaluations,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool) {
   check_columns(runs);
   std::vector<std::string> names;
+  std::vector<std::vector<Metric>> metrics;
   for (const NamedRun& each : runs) names.push_back(each.name);
+  for (const Evaluation& evaluation : evaluations) metrics.push_back(evaluation.metrics);
   HtmlReport page(fmt::format("Thalweg: {}", fmt::join(names, ", ")), subtitle_of(runs));
   page.section("Metrics");
+  for (std::size_t i = 0; i < evaluations.size(); ++i) add_verdict(page, names, evaluations[i], i);
   for (const TextTable& table : metrics_tables(names, metrics)) page.table(table);
+  for (std::size_t i = 0; i < evaluations.size(); ++i) {
+    if (!evaluations[i].columns) continue;
+    page.section(names.size() == 1 ? "Columns" : "Columns by " + names[i]);
+    for (const TextTable& table : summary_tables(*evaluations[i].columns)) page.table(table);
+  }
   if (plotting_available()) {
     const fs::path plots = fs::path(folder) / "plots";
     std::error_code error;
@@ -92,14 +109,14 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
                       target.constants_file, fmt::format("{}", fmt::join(target.constants, ","))};
   };
   std::vector<NamedRun> runs;
-  std::vector<std::vector<Metric>> metrics;
+  std::vector<Evaluation> evaluations;
   std::optional<PreparedData> first_data;
   for (const LoadedRun& run : loaded) {
     if (aim(run) != aim(loaded.front()))
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         folders.front(), run.folder.path);
     std::optional<PreparedData> data = run.data();
-    metrics.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    evaluations.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
     if (runs.empty()) first_data = std::move(data);
     runs.push_back({run_name(run.folder.path), &run});
   }
@@ -107,7 +124,7 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
   std::error_code error;
   std::filesystem::create_directories(out, error);
   if (error) fail<DataError>("{}: cannot make the folder: {}", out, error.message());
-  write_run_report(runs, metrics, first_data, out, pool);
+  write_run_report(runs, evaluations, first_data, out, pool);
   return out + "/report.html";
 }
 

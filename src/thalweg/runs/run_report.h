@@ -15,8 +15,7 @@ std::string run_name(const std::string& folder);
 /// Writes report.html, which stands alone, and plots/ beside it into `folder`. `metrics` has an
 /// entry a run; `data` are the first run's points if it learnt a table. Throws ConfigError for runs
 /// of different columns or conditions, DataError for what cannot be written.
-void write_run_report(const std::vector<NamedRun>& runs,
-                      const std::vector<std::vector<Metric>>& metrics,
+void write_run_report(const std::vector<NamedRun>& runs, const std::vector<Evaluation>& evaluations,
                       const std::optional<PreparedData>& data, const std::string& folder,
                       ThreadPool& pool);
 

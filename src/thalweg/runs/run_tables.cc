@@ -1,6 +1,7 @@
 #include "thalweg/runs/run_tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "thalweg/core/error.h"
@@ -17,8 +18,9 @@ struct GroupCaption {
   const char* caption;
 };
 constexpr GroupCaption kGroups[] = {
-    {"fit", "Fit; log likelihoods are means over held-out points, in nats."},
+    {"fit", "The model; log likelihoods are means over points that were not learnt from, in nats."},
     {"weights", "Samples of the model, weighted to the target."},
+    {"exploration", "Beside an independent exploration of the energy."},
     {"samples", "Samples of the model beside exact ones."},
     {"grid", "The density on a grid."},
     {"", ""},
@@ -32,6 +34,7 @@ const Metric* find_metric(const std::vector<Metric>& metrics, const std::string&
 
 std::string metric_cell(const Metric* metric) {
   if (metric == nullptr) return "-";
+  if (std::isnan(metric->error)) return fmt::format("{:.4f} (not reliable)", metric->value);
   if (metric->error > 0.0) return fmt::format("{:.4f} \u00b1 {:.4f}", metric->value, metric->error);
   return fmt::format("{:.{}f}", metric->value, std::min(metric->decimals, 4));
 }
@@ -81,7 +84,11 @@ std::vector<TextTable> metrics_tables(const std::vector<std::string>& names,
   const std::vector<const Metric*> all = distinct_metrics(metrics);
   std::vector<TextTable> tables;
   for (const auto& [group, caption] : kGroups) {
-    TextTable table{.caption = caption, .header = {"metric"}};
+    // An energy has no points to be judged by.
+    const bool judged = std::ranges::any_of(
+        all, [](const Metric* metric) { return metric->name == "log_likelihood"; });
+    const bool plain = group == std::string_view("fit") && !judged;
+    TextTable table{.caption = plain ? "The model." : caption, .header = {"metric"}};
     table.header.insert(table.header.end(), names.begin(), names.end());
     for (const Metric* metric : all) {
       if (metric->group != group) continue;

@@ -8,10 +8,10 @@
 
 namespace thalweg {
 
-std::vector<Metric> sample_check_metrics(const LoadedRun& run, ThreadPool& pool) {
+std::vector<Metric> sample_check_metrics(const LoadedRun& run, std::uint64_t seed,
+                                         ThreadPool& pool) {
   const std::shared_ptr<const Target> target = run.target();
   const SamplerRequest request{.samples = 2000};  // half a second's work
-  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
   const std::vector<double> x =
       FlowSampler(*run.model, pool, seed, Precision::kDouble).next(request.samples);
   if (!std::all_of(x.begin(), x.end(), [](double value) { return std::isfinite(value); }))

@@ -1,6 +1,7 @@
 #include "thalweg/runs/samplers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "thalweg/core/error.h"
@@ -111,7 +112,8 @@ class ImportanceSampler : public RunSampler {
       result.count += block;
       if ((result.interrupted = wants_stop(callbacks))) return result;
     }
-    ImportanceEstimate estimate = importance_estimate(log_weights);
+    const SmoothedWeights smoothed = smoothed_weights(log_weights);
+    ImportanceEstimate estimate = importance_estimate(smoothed);
     if (resample_)
       for (const std::int64_t row : resampled_rows(
                log_weights,
@@ -120,7 +122,7 @@ class ImportanceSampler : public RunSampler {
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
     result.importance = {estimate, std::nullopt};
-    if (log_weights.size() >= 25) result.importance->pareto_k = pareto_shape(log_weights);
+    if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
     return result;
   }
 

@@ -54,7 +54,8 @@ struct SampleCallbacks {
 
 /// What the weights of samples say.
 struct ImportanceSummary {
-  ImportanceEstimate estimate;     ///< its error is that of the weights and of a base's Z
+  /// Its error is that of the weights and of a base's Z; NaN where the weights are not reliable.
+  ImportanceEstimate estimate;
   std::optional<double> pareto_k;  ///< none for less than 25 samples
 };
 
@@ -65,7 +66,11 @@ struct ChainSummary {
   std::vector<KernelStatistics> kernels;
   std::int64_t draws = 0, diagnosed = 0;  ///< of each chain; the first ones are diagnosed
   std::optional<ChainDiagnostics> worst;  ///< of all columns; none for less than 4 draws a chain
-  double seconds = 0.0;                   ///< of the steps after burn-in
+  /// Of groups by the chains' first draws: by the modes that the exploration found where what is
+  /// sampled is its energy and has several, else by their distances.
+  std::optional<StartDiagnostics> starts;
+  std::vector<std::string> warnings;  ///< on modes that chains do not leave, or never see
+  double seconds = 0.0;               ///< of the steps after burn-in
 };
 
 struct SampleResult {

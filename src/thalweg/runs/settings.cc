@@ -28,19 +28,21 @@ void set_all(RunOptions& options, const std::vector<Setting>& settings,
   }
 }
 
-/// Settles whether a run with points has a target besides, and makes paths absolute.
-void settle(RunOptions& options) {
+/// Settles whether a run with points has a target besides, and makes paths absolute. `keys` are
+/// those that somebody asked for: points take the place of a preset's target, but of no other.
+void settle(RunOptions& options, const std::set<std::string>& keys) {
   DataOptions& data = options.data;
   TargetOptions& target = options.target;
   if (data.path.empty() && !(data.validation + data.test).empty())
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
   if (!data.path.empty() && !needs_target(options)) {
-    target.name.clear();
+    if (!keys.contains("data.target")) target.name.clear();
     if (has_target(target))
       fail<ConfigError>(
-          "energy: a run learns from points or from an energy, or by "
+          "{}: a run learns from points or from an energy, or by "
           "training.objective=mixed or stochastic layers from both, got {} and '{}'",
-          data.path, target.energy + target.file());
+          target.name.empty() ? "energy" : "data.target", data.path,
+          target.name + target.energy + target.file());
   }
   for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
                             &data.path, &data.validation, &data.test})
@@ -105,7 +107,7 @@ SettingsLayers resumed_layers(const RunRequest& request) {
   layers.out = resumed_run(request);
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
-  settle(layers.asked);
+  settle(layers.asked, layers.keys);
   check_changes(layers.out, layers.start, layers.asked);
   return layers;
 }
@@ -139,7 +141,7 @@ SettingsLayers new_layers(const RunRequest& request) {
   if (!config.empty()) read_options(layers.asked, config, request.source, &layers.keys);
   if (!request.config.empty()) read_options(layers.asked, request.config, "config", &layers.keys);
   set_all(layers.asked, request.settings, &layers.keys);
-  settle(layers.asked);
+  settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
   return layers;
 }

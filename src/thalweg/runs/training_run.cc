@@ -203,6 +203,28 @@ const char* status_of(StopReason reason) {
   }
 }
 
+/// Of a time budget, what Z, the evaluation and the page are to take: on small runs they take some
+/// seconds, on large ones less than a tenth of the whole.
+double seconds_to_finish(double budget, bool report) {
+  constexpr double kShare = 0.35, kMost = 30.0;
+  return report ? std::min(kShare * budget, kMost) : 0.1 * std::min(kShare * budget, kMost);
+}
+
+/// Estimates Z of a resampled base by `most` proposals, or as many as `seconds` allow; 0: no limit.
+void estimate_within(double seconds, std::int64_t most, Model& model, std::uint64_t seed,
+                     ThreadPool& pool, Precision precision) {
+  std::int64_t proposals = most;
+  if (constexpr std::int64_t kFew = 1 << 17; seconds > 0.0 && most > kFew) {
+    const auto begin = std::chrono::steady_clock::now();
+    estimate_normaliser(model, kFew, seed, pool, precision);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    const double allowed = static_cast<double>(kFew) * seconds / std::max(taken.count(), 1e-9);
+    if (allowed <= static_cast<double>(kFew)) return;
+    proposals = static_cast<std::int64_t>(std::min(allowed, static_cast<double>(most)));
+  }
+  estimate_normaliser(model, proposals, seed, pool, precision);
+}
+
 }  // namespace
 
 TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCallbacks& callbacks) {
@@ -219,13 +241,17 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // All that can be refused is refused before anything is written.
   std::shared_ptr<const Target> target = plan.target;
   if (!target && has_target(options.target)) target = make_target(options.target);
+  OutputFolder output(plan.out, plan.resume, plan.force);
+  const RunFolder& folder = output.folder();
   std::optional<Exploration> exploration;
   if (explores(options)) {
     if (resumes) {
-      exploration = read_exploration(RunFolder{plan.out}.exploration());
+      exploration = read_exploration(folder.exploration());
     } else {
+      ExplorationOptions wanted = options.exploration;
+      if (options.training.time_budget > 0.0) wanted.seconds = 0.3 * options.training.time_budget;
       exploration =
-          explore(target, options.model.columns, options.exploration, seed, pool,
+          explore(target, options.model.columns, wanted, seed, pool,
                   {.progress = callbacks.exploring, .interrupted = callbacks.interrupted});
       if (!exploration) {
         TrainingOutcome nothing;
@@ -249,8 +275,6 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   Trainer trainer(*run.model, data, options.training, pool);
   const std::string hash = hash_of(plan);
 
-  OutputFolder output(plan.out, plan.resume, plan.force);
-  const RunFolder& folder = output.folder();
   RunManifest& manifest = run.manifest;
   manifest.seed = options.training.seed;
   if (plan.resume) {
@@ -280,8 +304,12 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   write_manifest(folder, manifest);
 
   StopReason reason{};
+  const double budget = options.training.time_budget;
+  const double finish = budget > 0.0 ? seconds_to_finish(budget, plan.report) : 0.0;
   {
     TrainingCallbacks training;
+    // What came before is part of the budget as well; 0 would be no limit.
+    if (budget > 0.0) training.time_budget = std::max(budget - finish - seconds(), 1e-3);
     training.progress = [&](const TrainingProgress& progress) {
       if (callbacks.progress) callbacks.progress(progress);
       return !(callbacks.interrupted && callbacks.interrupted());
@@ -301,7 +329,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // Someone who pressed Ctrl-C does not want to wait.
   const std::int64_t proposals =
       stopped ? std::min<std::int64_t>(options.final_proposals, 1 << 18) : options.final_proposals;
-  estimate_normaliser(*run.model, proposals, seed, pool, run.precision());
+  estimate_within(0.2 * finish, proposals, *run.model, seed, pool, run.precision());
   save_parameters(folder.model(), run.model->parameters());
   manifest.model_hash = content_hash(read_file(folder.model()));
   write_metrics(folder.metrics(), trainer.history());
@@ -309,15 +337,16 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   run.folder = folder;
   TrainingOutcome outcome;
   outcome.reason = reason;
+  outcome.shortened = trainer.shortened();
   outcome.steps = trainer.counters().step;
   outcome.seconds = manifest.seconds;
   outcome.folder = folder.path;
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
   if (!stopped && plan.report) {
     const HeldOut points = held_out_points(run, "", plan.data);
-    outcome.metrics = evaluate_run(run, points, plan.data, pool);
-    outcome.metrics_title = metrics_title(points);
-    write_run_report({{run_name(plan.out), &run}}, {outcome.metrics}, plan.data, folder.path, pool);
+    outcome.evaluation = evaluate_run(run, points, plan.data, pool);
+    write_run_report({{run_name(plan.out), &run}}, {outcome.evaluation}, plan.data, folder.path,
+                     pool);
   }
   output.keep();
   outcome.folder = folder.path;

@@ -24,13 +24,13 @@ struct RunCallbacks {
 /// What came of a training.
 struct TrainingOutcome {
   StopReason reason = StopReason::kIterations;
+  bool shortened = false;  ///< whether schedule and annealing were shortened to a time budget
   std::int64_t steps = 0;
   double seconds = 0.0;  ///< of training, over all calls
   /// Where the run is: RunPlan::out, or beside it after an interruption of one that was to
   /// replace another.
   std::string folder;
-  std::vector<Metric> metrics;  ///< with RunPlan::report, of a training that ended
-  std::string metrics_title;
+  Evaluation evaluation;  ///< with RunPlan::report, of a training that ended
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced

@@ -90,7 +90,7 @@ std::optional<Metric> missed_metric(const WeightedSamples& samples, const Target
       log_weights.push_back(log_target[row] - mixture);
     }
     constexpr double kFewest = 200.0;  // effective samples
-    const ImportanceEstimate estimate = importance_estimate(log_weights);
+    const ImportanceEstimate estimate = importance_estimate(smoothed_weights(log_weights));
     if (estimate.effective_share * static_cast<double>(log_weights.size()) < kFewest)
       return std::nullopt;
     log_integral = estimate.log_integral;
@@ -99,30 +99,68 @@ std::optional<Metric> missed_metric(const WeightedSamples& samples, const Target
                 missed_share(log_weights, log_target, log_model, log_integral), 0.0, 4};
 }
 
-/// Mean and variance of the target's columns, from weighted samples of the model; of the first
-/// columns where there are many.
-std::vector<Metric> moment_metrics(const WeightedSamples& samples, const ModelOptions& model) {
-  constexpr std::int64_t kColumns = 8;
-  const std::vector<std::string> names = column_names(model);
-  const std::vector<double> log_weights = samples.log_weights();
-  std::vector<Metric> metrics;
-  for (std::int64_t column = 0; column < std::min(kColumns, model.features); ++column) {
-    const auto number = static_cast<std::size_t>(column);
-    if (!model.columns.empty() && model.columns[number].periodic) continue;
-    std::vector<double> values;
-    for (std::size_t i = number; i < samples.x.size();
-         i += static_cast<std::size_t>(model.features))
-      values.push_back(samples.x[i]);
-    const WeightedMean mean = weighted_mean(log_weights, values);
-    for (double& value : values) value = (value - mean.value) * (value - mean.value);
-    const WeightedMean variance = weighted_mean(log_weights, values);
-    const std::string& name = names[number];
-    metrics.push_back({"mean_" + name, "mean of " + name + ", reweighted", mean.value, mean.error});
-    metrics.push_back({"variance_" + name, "variance of " + name + ", reweighted", variance.value,
-                       variance.error});
+/// Mean and variance of the target's columns, of the first ones where there are many.
+class Moments {
+ public:
+  explicit Moments(const ModelOptions& model) : model_(model), names_(column_names(model)) {}
+
+  /// By weighted samples of the flow, `x`; `other`, if not empty, are equally weighted samples that
+  /// stand in for them, with an error of at least half of the difference.
+  std::vector<Metric> metrics(const std::vector<double>& x, const SmoothedWeights* weights,
+                              const std::vector<double>& other) const {
+    std::vector<Metric> result;
+    const SmoothedWeights equal{.log_weights = std::vector<double>(
+                                    other.size() / static_cast<std::size_t>(model_.features), 0.0),
+                                .pareto_k = -INFINITY,
+                                .tail_error = 0.0,
+                                .reliable = true};
+    const std::string how = other.empty() ? ", reweighted" : ", by exploration";
+    for (std::int64_t column = 0; column < std::min(kColumns, model_.features); ++column) {
+      const auto number = static_cast<std::size_t>(column);
+      if (!model_.columns.empty() && model_.columns[number].periodic) continue;
+      Pair found;
+      if (weights != nullptr) found = moments(x, number, *weights);
+      if (!other.empty()) {
+        Pair explored = moments(other, number, equal);
+        if (weights != nullptr) {
+          widen(explored.mean, found.mean);
+          widen(explored.variance, found.variance);
+        }
+        found = explored;
+      }
+      const std::string& name = names_[number];
+      result.push_back(
+          {"mean_" + name, "mean of " + name + how, found.mean.value, found.mean.error});
+      result.push_back({"variance_" + name, "variance of " + name + how, found.variance.value,
+                        found.variance.error});
+    }
+    return result;
   }
-  return metrics;
-}
+
+ private:
+  static constexpr std::int64_t kColumns = 8;
+
+  struct Pair {
+    WeightedMean mean, variance;
+  };
+
+  Pair moments(const std::vector<double>& x, std::size_t column,
+               const SmoothedWeights& weights) const {
+    std::vector<double> values;
+    for (std::size_t i = column; i < x.size(); i += static_cast<std::size_t>(model_.features))
+      values.push_back(x[i]);
+    const WeightedMean mean = weighted_mean(weights, values);
+    for (double& value : values) value = (value - mean.value) * (value - mean.value);
+    return {mean, weighted_mean(weights, values)};
+  }
+
+  static void widen(WeightedMean& mean, const WeightedMean& other) {
+    mean.error = std::max(mean.error, 0.5 * std::abs(mean.value - other.value));
+  }
+
+  const ModelOptions& model_;
+  std::vector<std::string> names_;
+};
 
 }  // namespace
 
@@ -144,43 +182,64 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
   return std::hypot(estimate.log_integral_error, normaliser_error(model, {}));
 }
 
-std::vector<Metric> weight_metrics(const LoadedRun& run, DensityEvaluator& evaluator,
+WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
+                           std::uint64_t seed, ThreadPool& pool) {
+  WeightedFlow flow;
+  flow.samples = weighted_samples(run, target, kTargetSamples, seed, pool);
+  const std::vector<double> log_weights = flow.samples.log_weights();
+  const bool finite = std::ranges::all_of(log_weights, [](double w) { return w < INFINITY; });
+  if (finite && *std::ranges::max_element(log_weights) > -INFINITY)
+    flow.weights = smoothed_weights(log_weights);
+  return flow;
+}
+
+std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flow,
+                                   const std::optional<Exploration>& exploration,
+                                   const std::optional<RunVerdict>& verdict,
+                                   DensityEvaluator& evaluator, std::uint64_t seed,
                                    ThreadPool& pool) {
   const std::shared_ptr<const Target> target = run.target();
-  const auto seed = static_cast<std::uint64_t>(run.options.training.seed);
-  const WeightedSamples samples = weighted_samples(run, target, kTargetSamples, seed, pool);
   std::vector<Metric> metrics;
-  const std::vector<double> log_weights = samples.log_weights();
-  if (!std::all_of(log_weights.begin(), log_weights.end(),
-                   [](double value) { return value < INFINITY; })) {
+  const Moments moments(run.options.model);
+  const bool stands = !exploration || verdict->flow_stands;
+  const std::vector<double> stand_in = stands ? std::vector<double>() : exploration->x;
+  const auto add_moments = [&] {
+    for (Metric& metric :
+         moments.metrics(flow.samples.x, flow.weights ? &*flow.weights : nullptr, stand_in))
+      metrics.push_back(std::move(metric));
+  };
+  if (!flow.weights) {
     metrics.push_back({"effective_share", "effective share of samples", 0.0});
+    if (exploration) add_moments();
     return metrics;
   }
-  const ImportanceEstimate estimate = importance_estimate(log_weights);
+  const ImportanceEstimate estimate = importance_estimate(*flow.weights);
   metrics.push_back({"effective_share", "effective share of samples", estimate.effective_share});
-  metrics.push_back({"pareto_k", "Pareto k of the weights", pareto_shape(log_weights), 0.0, 3});
-  metrics.push_back({"log_integral", "log integral of exp(-energy)", estimate.log_integral,
-                     log_integral_error(estimate, *run.model)});
+  metrics.push_back({"pareto_k", "Pareto k of the weights", flow.weights->pareto_k, 0.0, 3});
+  metrics.push_back({exploration ? "flow_log_integral" : "log_integral",
+                     exploration ? "log integral by these weights" : "log integral of exp(-energy)",
+                     estimate.log_integral, log_integral_error(estimate, *run.model)});
   const bool stochastic = run.model->flow().stochastic();
   const MeanWithError difference_of_logs =
-      mean_with_error(difference(samples.log_model, samples.log_target));
+      mean_with_error(difference(flow.samples.log_model, flow.samples.log_target));
   Metric reverse{"reverse_kl_nats",
                  stochastic ? "KL(model || target) of paths, nats" : "KL(model || target), nats",
                  difference_of_logs.mean, difference_of_logs.error};
-  reverse.value += target->log_normaliser().value_or(estimate.log_integral);
+  const double known = exploration ? verdict->log_integral : estimate.log_integral;
+  reverse.value += target->log_normaliser().value_or(known);
   metrics.push_back(reverse);
+  add_moments();
+  // A density that is an estimate says too little where it is small; an exploration says more than
+  // a wide proposal.
+  if (stochastic || exploration) return metrics;
   const auto& columns = run.options.model.columns;
-  for (Metric& metric : moment_metrics(samples, run.options.model))
-    metrics.push_back(std::move(metric));
-  // A density that is an estimate says too little where it is small.
-  if (stochastic) return metrics;
   // A wide proposal leaves bounds, where the model has no density, and meets a circle many times.
   if (std::any_of(columns.begin(), columns.end(), [](const ColumnOptions& column) {
         return std::isfinite(column.lower) || std::isfinite(column.upper);
       }))
     return metrics;
   const RowFunction truth = target_log_density(target, pool);
-  if (const auto missed = missed_metric(samples, *target, truth, evaluator, seed))
+  if (const auto missed = missed_metric(flow.samples, *target, truth, evaluator, seed))
     metrics.push_back(*missed);
   return metrics;
 }

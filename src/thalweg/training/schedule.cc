@@ -23,6 +23,18 @@ double cosine_between(double start, double end, double progress) {
 
 }  // namespace
 
+std::int64_t Pace::place(std::int64_t step, double seconds) {
+  constexpr double kSlowStart = 0.05;  // share of the time
+  const double share = budget_ > 0.0 ? seconds / budget_ : 0.0;
+  if (share >= kSlowStart) {
+    const auto steps = static_cast<double>(iterations_ - first_);
+    const auto due = first_ + static_cast<std::int64_t>(std::min(share, 1.0) * steps);
+    reached_ = std::max(reached_, std::min(due, iterations_ - 1));
+  }
+  if (reached_ > step) shortened_ = true;
+  return std::max(step, reached_);
+}
+
 Schedule::Schedule(const ScheduleOptions& options, std::int64_t iterations)
     : options_(options), iterations_(iterations) {
   const auto* kind = std::find(kKinds.begin(), kKinds.end(), options.kind);

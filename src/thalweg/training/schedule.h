@@ -20,6 +20,27 @@ struct ScheduleOptions {
   double final_factor = 0.0;                  ///< cosine, one_cycle: in [0, 1]
 };
 
+/// How far on schedule and annealing are where time is short: so far that they end when it does.
+class Pace {
+ public:
+  /// Of steps from `first` to `iterations` within `budget` seconds; 0: no limit.
+  Pace(double budget, std::int64_t first, std::int64_t iterations)
+      : budget_(budget), first_(first), iterations_(iterations) {}
+
+  /// The step, counted from 0, that schedule and annealing take for step number `step`, `seconds`
+  /// after the first: itself where time suffices. Never falls from call to call, and stays below
+  /// `iterations`. Until a twentieth of the time is over nothing is shortened: first steps are
+  /// slow.
+  std::int64_t place(std::int64_t step, double seconds);
+  /// Whether a place has been beyond its step.
+  bool shortened() const { return shortened_; }
+
+ private:
+  double budget_;
+  std::int64_t first_, iterations_, reached_ = 0;
+  bool shortened_ = false;
+};
+
 /// Factor on the learning rate. Thread safe.
 class Schedule {
  public:

@@ -38,7 +38,8 @@ void check_circular(const Model& model, const Objective& objective) {
 class Trainer::Work {
  public:
   virtual ~Work() = default;
-  virtual double step() = 0;
+  /// Schedule and annealing are at `place`, the number of the step unless time is short.
+  virtual double step(std::int64_t place) = 0;
   virtual double validation_loss() = 0;
   virtual bool validates() const = 0;
   virtual void take_best() = 0;
@@ -85,16 +86,16 @@ class TypedWork final : public Trainer::Work {
     if (options.weight_average > 0.0) average_.assign(flat.begin(), flat.end());
   }
 
-  double step() override {
+  double step(std::int64_t place) override {
     if (stages_.empty()) fail<ConfigError>("training: the model has no trainable parameters");
     if (counters.step == 0 && options.initialise_from_data && source_) initialise();
-    Stage& stage = counters.step < objective_->first_steps() ? stages_.front() : stages_.back();
+    Stage& stage = place < objective_->first_steps() ? stages_.front() : stages_.back();
     for (std::size_t domain = 0; domain < stage.counts.size(); ++domain)
       stage.first_samples[domain] = static_cast<std::uint64_t>(counters.step) *
                                     static_cast<std::uint64_t>(stage.counts[domain]);
     Executor<T>& executor = *stage.executor;
     executor.run({.parameters = parameters_.data(),
-                  .inputs = inputs(stage),
+                  .inputs = inputs(stage, place),
                   .counts = stage.counts,
                   .first_samples = stage.first_samples,
                   .seed = static_cast<std::uint64_t>(options.seed),
@@ -105,7 +106,7 @@ class TypedWork final : public Trainer::Work {
       gradients_[index] = executor.shared_output(2 + index);
     const double norm = optimizer_->gradient_norm(gradients_, pool_);
     const bool good = std::isfinite(loss) && std::isfinite(norm);
-    const double rate = options.learning_rate * schedule.factor(counters.step);
+    const double rate = options.learning_rate * schedule.factor(place);
     if (good) {
       const double scale =
           options.clip_norm > 0.0 && norm > options.clip_norm ? options.clip_norm / norm : 1.0;
@@ -228,7 +229,7 @@ class TypedWork final : public Trainer::Work {
   }
 
   /// What the step's graph takes.
-  std::span<const BatchInput<T>> inputs(const Stage& stage) {
+  std::span<const BatchInput<T>> inputs(const Stage& stage, std::int64_t place) {
     inputs_.clear();
     numbers_.resize(stage.inputs.size());
     typename BatchSource<T>::Batch batch;
@@ -253,8 +254,7 @@ class TypedWork final : public Trainer::Work {
           break;
         }
         case StepSource::kNumber:
-          numbers.assign(static_cast<std::size_t>(count),
-                         static_cast<T>(input.number(counters.step)));
+          numbers.assign(static_cast<std::size_t>(count), static_cast<T>(input.number(place)));
           break;
       }
       inputs_.push_back({numbers.data()});
@@ -400,7 +400,7 @@ Trainer::Trainer(Model& model, const TrainingData& data, const TrainingOptions& 
 
 Trainer::~Trainer() = default;
 
-double Trainer::step() { return work_->step(); }
+double Trainer::step() { return work_->step(work_->counters.step); }
 
 double Trainer::validation_loss() { return work_->validation_loss(); }
 
@@ -431,13 +431,18 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
   TrainerCounters& counters = work_->counters;
   auto& validations = work_->history.validations;
   Speedometer speedometer;
+  const auto clock = [&] { return callbacks.clock ? callbacks.clock() : speedometer.seconds(); };
+  const double budget = callbacks.time_budget.value_or(options.time_budget);
+  Pace pace(budget, counters.step, options.iterations);
   const auto out_of_patience = [&] {
     return options.patience > 0 && counters.validations_since_best >= options.patience;
   };
   while (counters.step < options.iterations) {
     if (out_of_patience()) return StopReason::kPatience;
-    const double rate = options.learning_rate * work_->schedule.factor(counters.step);
-    work_->step();
+    const std::int64_t place = budget > 0.0 ? pace.place(counters.step, clock()) : counters.step;
+    shortened_ = pace.shortened();
+    const double rate = options.learning_rate * work_->schedule.factor(place);
+    work_->step(place);
     if (work_->validates() &&
         (counters.step % options.validation_interval == 0 || counters.step == options.iterations)) {
       const double loss = work_->validation_loss();
@@ -453,11 +458,12 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
     if (callbacks.checkpoint && options.checkpoint_interval > 0 &&
         counters.step % options.checkpoint_interval == 0)
       callbacks.checkpoint();
-    const double seconds = speedometer.seconds();
+    const double seconds = clock();
     if (callbacks.progress) {
       TrainingProgress progress;
       progress.step = counters.step;
       progress.iterations = options.iterations;
+      progress.place = place;
       progress.loss = counters.smoothed_loss;
       progress.steps_per_second = speedometer.rate(counters.step, seconds);
       progress.learning_rate = rate;
@@ -466,8 +472,7 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
       progress.bad_steps = counters.bad_steps;
       if (!callbacks.progress(progress)) return StopReason::kCallback;
     }
-    if (options.time_budget > 0.0 && seconds >= options.time_budget &&
-        counters.step < options.iterations)
+    if (budget > 0.0 && seconds >= budget && counters.step < options.iterations)
       return StopReason::kTimeBudget;
   }
   return out_of_patience() ? StopReason::kPatience : StopReason::kIterations;

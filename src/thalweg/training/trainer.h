@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ namespace thalweg {
 /// What run() tells after each step.
 struct TrainingProgress {
   std::int64_t step = 0, iterations = 0;
+  std::int64_t place = 0;  ///< of the step in schedule and annealing, from 0: beyond it, see Pace
   double loss = 0.0;  ///< exponential average in nats over some 50 steps; NaN before a good step
   double steps_per_second = 0.0;  ///< over the last second or so
   double learning_rate = 0.0;
@@ -32,12 +34,16 @@ struct TrainingProgress {
 
 enum class StopReason : std::uint8_t { kIterations, kPatience, kTimeBudget, kCallback };
 
-/// Called by run() between steps; both may be empty.
+/// Called by run() between steps; all may be empty.
 struct TrainingCallbacks {
   /// After every step; false stops. Should be cheap.
   std::function<bool(const TrainingProgress&)> progress = {};
   /// Every checkpoint_interval steps: save Trainer::state().
   std::function<void()> checkpoint = {};
+  /// Seconds that this call may take, in place of the options'; 0: no limit.
+  std::optional<double> time_budget = {};
+  /// Seconds since this call began; empty: the steady clock's.
+  std::function<double()> clock = {};
 };
 
 /// Trains a model. The same seed gives the same bits for any number of
@@ -60,7 +66,9 @@ class Trainer {
   /// row. Before the first step, ActNorm is initialised from data (see TrainingOptions).
   double step();
   /// Steps until the iterations are done, patience or time run out, or the callback stops it, with
-  /// validation in between (and after the last iteration). At the end, also by an exception,
+  /// validation in between (and after the last iteration). Where time will not do for the
+  /// iterations, schedule and annealing go faster and end with it (see Pace); steps then depend on
+  /// the machine's speed. At the end, also by an exception,
   /// the model has the resulting parameters.
   StopReason run(const TrainingCallbacks& callbacks = {});
   /// Mean negative log likelihood over the validation rows in nats, with the average weights if
@@ -70,6 +78,8 @@ class Trainer {
   void update_model();
 
   const TrainerCounters& counters() const;
+  /// Whether the last run() shortened schedule and annealing to its time budget.
+  bool shortened() const { return shortened_; }
   const History& history() const;
   TrainerState state() const;
   /// Throws DataError if the state is of another model or of options with or without an average.
@@ -81,6 +91,7 @@ class Trainer {
  private:
   StopReason train(const TrainingCallbacks& callbacks);
   std::unique_ptr<Work> work_;
+  bool shortened_ = false;
 };
 
 }  // namespace thalweg

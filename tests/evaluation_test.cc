@@ -1,0 +1,176 @@
+// What is said of a run of an energy: with an exploration that its flow lacks a mode of, with one
+// it agrees with, and without one.
+#include "thalweg/runs/evaluation.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "temporary_folder.h"
+#include "thalweg/core/random.h"
+#include "thalweg/exploration/exploration_file.h"
+#include "thalweg/runs/run_report.h"
+#include "thalweg/runs/samplers.h"
+#include "thalweg/runs/training_run.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::uint64_t kRows = 4000;
+const double kLog2Pi = std::log(2.0 * std::numbers::pi);
+
+const std::string kOneMode = "0.5*x^2 + 0.5*y^2";
+const std::string kTwoModes = "0.5*(abs(x-10)-10)^2 + 0.5*y^2";  // at x = 0 and x = 20
+
+/// An untrained flow, which is a unit Gaussian about 0, of an energy.
+LoadedRun gaussian_run(const std::string& out, const std::string& energy, ThreadPool& pool) {
+  RunPlan plan = plan_run({.settings = {{"energy", energy},
+                                        {"flow.kind", std::string("real_nvp")},
+                                        {"flow.blocks", std::int64_t{1}},
+                                        {"flow.act_norm", false},
+                                        {"base.kind", std::string("normal")},
+                                        {"training.iterations", std::int64_t{0}}},
+                           .out = out});
+  plan.report = false;
+  run_training(plan, pool);
+  return load_run(out);
+}
+
+Exploration explored(bool two) {
+  Exploration result;
+  result.features = 2;
+  for (std::uint64_t row = 0; row < kRows; ++row) {
+    RandomSequence random(5, Stream::kExploration, row);
+    const double x = random.normal(), y = random.normal();
+    result.x.push_back(x + (two && row % 2 == 0 ? 20.0 : 0.0));
+    result.x.push_back(y);
+    result.log_target.push_back(-0.5 * (x * x + y * y));
+  }
+  result.log_integral = kLog2Pi + (two ? std::log(2.0) : 0.0);
+  result.log_integral_error = 0.01;
+  result.method = "exact samples";
+  result.modes = {{two ? 0.5 : 1.0, 0.01, {0.0, 0.0}, {1.0, 1.0}}};
+  if (two) result.modes.push_back({0.5, 0.01, {20.0, 0.0}, {1.0, 1.0}});
+  result.evaluations = 123456;
+  return result;
+}
+
+const Metric& metric(const Evaluation& evaluation, const std::string& name) {
+  const auto found = std::ranges::find(evaluation.metrics, name, &Metric::name);
+  if (found == evaluation.metrics.end()) throw std::runtime_error("no metric " + name);
+  return *found;
+}
+
+TEST(Evaluation, ALostModeIsNamedEverywhere) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kTwoModes, pool);
+  write_exploration(run.folder.exploration(), explored(true));
+  const HeldOut none = held_out_points(run, "", {});
+  const Evaluation evaluation = evaluate_run(run, none, {}, pool);
+  ASSERT_TRUE(evaluation.verdict);
+  EXPECT_TRUE(evaluation.verdict->lost());
+  expect_parts(warnings_text(evaluation), {"warning: the flow has lost the mode at (x 20, y 0)",
+                                           "next to no density at 50 %"});
+  expect_parts(evaluation_text(evaluation),
+               {"learnt from an energy", "flow and exploration disagree", "may remain unseen",
+                "2.5 %", "Correlations"});
+  EXPECT_EQ(evaluation_text(evaluation).find("held"), std::string::npos);
+  // Integral, means and quantiles are those of the exploration, with errors that say so.
+  const Metric& integral = metric(evaluation, "log_integral");
+  EXPECT_NEAR(integral.value, kLog2Pi + std::log(2.0), 1e-9);
+  EXPECT_NEAR(integral.error, 0.5 * std::log(2.0), 0.02);
+  EXPECT_NEAR(metric(evaluation, "flow_log_integral").value, kLog2Pi, 0.02);
+  EXPECT_NEAR(metric(evaluation, "mean_x").value, 10.0, 0.2);
+  EXPECT_NEAR(metric(evaluation, "mean_x").error, 5.0, 0.2);
+  ASSERT_TRUE(evaluation.columns);
+  EXPECT_GT(evaluation.columns->columns[0].quantiles[4], 20.0);
+
+  const auto verdict = verdict_of(run, pool);
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->disagreements, evaluation.verdict->disagreements);
+  report_runs({run.folder.path}, "", pool);
+  expect_parts(read_bytes(run.folder.report()),
+               {"flow and exploration disagree", "Warning: the flow has lost the mode",
+                "Beside an independent exploration", "Quantiles under the target"});
+  EXPECT_EQ(read_bytes(run.folder.report()).find("held"), std::string::npos);
+}
+
+TEST(Evaluation, AFlowThatIsRightAgrees) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
+  write_exploration(run.folder.exploration(), explored(false));
+  const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
+  ASSERT_TRUE(evaluation.verdict);
+  EXPECT_TRUE(evaluation.verdict->agrees()) << warnings_text(evaluation);
+  EXPECT_TRUE(evaluation.warnings.empty()) << warnings_text(evaluation);
+  EXPECT_NEAR(metric(evaluation, "log_integral").value, kLog2Pi, 1e-6);
+  expect_parts(evaluation_text(evaluation), {"flow and exploration agree; a mode much narrower"});
+}
+
+TEST(Evaluation, WhatWasNotExploredIsNotCertified) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
+  const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
+  ASSERT_TRUE(evaluation.verdict);
+  EXPECT_FALSE(evaluation.verdict->agrees());
+  expect_parts(warnings_text(evaluation),
+               {"nothing was checked against an independent exploration of the energy"});
+  // Other draws by another seed, without any change to the run.
+  const Evaluation other = evaluate_run(run, held_out_points(run, "", {}), {}, pool, {.seed = 77});
+  EXPECT_NE(metric(other, "mean_x").value, metric(evaluation, "mean_x").value);
+}
+
+TEST(Evaluation, LocalMovesBetweenFarModesAreWarnedOf) {
+  // Modes at x = +-1.5 with a deviation of 0.2, the base of deviation 1 meets both.
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), "12.5*(abs(x)-1.5)^2 + 0.5*y^2", pool);
+  for (const double local : {1.0, 0.2}) {
+    SampleRequest request;
+    request.sampler = "mala";
+    request.count = 8000;
+    request.chains = 200;
+    request.burn_in = 100;
+    request.thinning = 20;
+    request.local_probability = local;
+    const auto result = make_sampler(run, request, pool)->draw([](std::span<const double>) {}, {});
+    ASSERT_TRUE(result.chains && result.chains->starts);
+    if (local == 1.0) {
+      EXPECT_EQ(result.chains->starts->left, 0.0);
+      ASSERT_EQ(result.chains->warnings.size(), 1U);
+      expect_parts(result.chains->warnings[0], {"keep to where they began", "--local-probability"});
+    } else {
+      EXPECT_GT(result.chains->starts->left, 0.9);
+      EXPECT_TRUE(result.chains->warnings.empty()) << result.chains->warnings[0];
+    }
+  }
+}
+
+TEST(Evaluation, ChainsNameTheModeThatTheyNeverSee) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kTwoModes, pool);
+  write_exploration(run.folder.exploration(), explored(true));
+  for (const double local : {1.0, 0.5}) {
+    SampleRequest request;
+    request.sampler = "mala";
+    request.count = 4000;
+    request.chains = 100;
+    request.burn_in = 100;
+    request.thinning = 2;
+    request.local_probability = local;
+    const auto result = make_sampler(run, request, pool)->draw([](std::span<const double>) {}, {});
+    ASSERT_TRUE(result.chains);
+    ASSERT_EQ(result.chains->warnings.size(), 1U);
+    expect_parts(result.chains->warnings[0],
+                 {"0 % of the draws lie in the mode at (x 20, y 0), which holds 50 %"});
+  }
+}
+
+}  // namespace
+}  // namespace thalweg
