@@ -1,7 +1,5 @@
 #include "thalweg/exploration/exploration.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -11,6 +9,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/exploration/estimates.h"
+#include "thalweg/exploration/evidence.h"
+#include "thalweg/exploration/gradient_check.h"
 #include "thalweg/exploration/mixture.h"
 #include "thalweg/exploration/modes.h"
 #include "thalweg/exploration/reference_density.h"
@@ -24,8 +24,6 @@ namespace {
 
 constexpr std::int64_t kWeighedDraws = 20000;
 constexpr int kMostStages = 5;
-/// Below this share importance weights say nothing.
-constexpr double kUselessShare = 0.003;
 
 void check_options(const ExplorationOptions& options) {
   const auto check = [](const char* name, std::int64_t value, std::int64_t least) {
@@ -47,7 +45,8 @@ class Explorer {
   Explorer(const std::shared_ptr<const Target>& target, std::span<const ColumnOptions> columns,
            const ExplorationOptions& options, std::uint64_t seed, ThreadPool& pool,
            const ExplorationCallbacks& callbacks)
-      : columns_(columns),
+      : target_(target),
+        columns_(columns),
         options_(options),
         seed_(seed),
         pool_(pool),
@@ -65,6 +64,7 @@ class Explorer {
   std::optional<Exploration> run() {
     tell(0.0, "looking for low points");
     const Scouted scouted = scout(energy_, random_);
+    check_slopes(scouted);
     if (!first_stage(scouted)) return std::nullopt;
     add_minima(scouted);
     weigh();
@@ -160,6 +160,20 @@ class Explorer {
     for (const TemperedParticles& island : islands_) log_integrals.push_back(island.log_integral);
     tempered_ = combined(log_integrals);
     return true;
+  }
+
+  /// A user's slopes are compared with differences around the lowest point.
+  void check_slopes(const Scouted& scouted) {
+    constexpr std::int64_t kPoints = 24;
+    const Eigen::VectorXd step = 0.25 * scouted.half_width;
+    Points y = step.asDiagonal() * normal_points(energy_.features(), kPoints, random_);
+    y.colwise() += scouted.minima.col(0);
+    const Points x = energy_.to_data(y), end = energy_.to_data(scouted.minima.col(0) + step);
+    const Points scale = (end - energy_.to_data(scouted.minima.col(0))).cwiseAbs().cwiseMax(1e-300);
+    const auto numbers = [](const Points& points) {
+      return std::span<const double>(points.data(), static_cast<std::size_t>(points.size()));
+    };
+    check_gradients(target_, numbers(x), numbers(scale), columns_, pool_);
   }
 
   bool first_stage(const Scouted& scouted) {
@@ -354,76 +368,27 @@ class Explorer {
     return true;
   }
 
-  /// What may be wrong with the estimate, and what is wrong with the samples.
-  void judge(const std::vector<std::int64_t>& mode_of_component, Exploration& result) const {
-    std::vector<std::string>&doubts = result.doubts, &warnings = result.warnings;
-    const bool by_tempering = method_ == Method::kTempering;
-    if (by_tempering && tempered_.deviation > 0.4)
-      doubts.push_back(
-          fmt::format("independent populations disagree: their log integrals spread by {:.2f}",
-                      tempered_.deviation));
-    if (!by_tempering &&
-        tempered_.log_integral - estimate_ > 3.0 * std::hypot(tempered_.error, error_) + 0.1)
-      doubts.push_back(fmt::format(
-          "tempering found more mass than the fitted mixture: log integrals {:.2f} and {:.2f}",
-          tempered_.log_integral, estimate_));
-    if (!settled_)
-      doubts.push_back(fmt::format("the log integral did not settle: its stages gave {:.2f}",
-                                   fmt::join(history_, ", ")));
-    if (by_tempering && bridge_ &&
-        std::abs(bridge_->log_integral - tempered_.log_integral) >
-            3.0 * std::hypot(tempered_.error, bridge_->error) + 0.1)
-      doubts.push_back(fmt::format("two estimates of the log integral disagree: {:.2f} and {:.2f}",
-                                   bridge_->log_integral, tempered_.log_integral));
-    if (by_tempering && weights_.share < kUselessShare)
-      doubts.emplace_back(
-          "the log integral rests on tempering alone: no mixture fits the particles well enough to "
-          "confirm it");
-    if (weights_.shape > 0.7 && weights_.share >= kUselessShare)
-      warnings.push_back(
-          fmt::format("weights are heavy (Pareto k {:.2f}): thin parts of the density, as a "
-                      "funnel's neck, may be cut off",
-                      weights_.shape));
-    if (const double off = stein_discrepancy(islands_); off > 0.1)
-      warnings.push_back(fmt::format(
-          "the particles fail an identity of the density's slopes by {:.2f} (Stein's; it should be "
-          "0): part of its edge is missing",
-          off));
-    if (shares_differ(islands_, proposal_, mode_of_component))
-      warnings.emplace_back("independent populations disagree about the masses of the modes");
-    double slowest = 0.0;
-    bool capped = false;
-    for (const TemperedParticles& island : islands_) {
-      slowest = std::max(slowest, island.correlation);
-      capped = capped || island.capped;
+  Evidence evidence() const {
+    Evidence evidence{.islands = islands_,
+                      .mixture = proposal_,
+                      .tempered = tempered_,
+                      .weights = weights_,
+                      .bridge = bridge_,
+                      .history = history_,
+                      .log_integral = estimate_,
+                      .error = error_,
+                      .by_tempering = method_ == Method::kTempering,
+                      .settled = settled_,
+                      .populations = options_.islands,
+                      .died = died_,
+                      .evaluations = evaluations(),
+                      .refused = energy_.refused(),
+                      .refusal = energy_.refusal()};
+    for (const auto& energy : island_energies_) {
+      evidence.refused += energy->refused();
+      if (evidence.refusal.empty()) evidence.refusal = energy->refusal();
     }
-    if (slowest > 0.9)
-      doubts.push_back(fmt::format(
-          "particles move slowly at the end: correlation {:.2f} with where they were", slowest));
-    if (capped && !weights_.clean())
-      doubts.emplace_back("the evaluations or the time allowed were used up before it was done");
-    if (died_ > 0)
-      warnings.push_back(
-          fmt::format("{} of {} populations met no finite energy", died_, options_.islands));
-    const std::int64_t refused = refused_evaluations();
-    // Some are to be expected far away, where the start is.
-    if (100 * refused > evaluations())
-      warnings.push_back(
-          fmt::format("{} of {} energies were no numbers and count as densities of 0{}", refused,
-                      evaluations(), first_refusal()));
-  }
-
-  std::int64_t refused_evaluations() const {
-    std::int64_t sum = energy_.refused();
-    for (const auto& energy : island_energies_) sum += energy->refused();
-    return sum;
-  }
-
-  std::string first_refusal() const {
-    if (!energy_.refusal().empty()) return ": " + energy_.refusal();
-    for (const auto& energy : island_energies_)
-      if (!energy->refusal().empty()) return ": " + energy->refusal();
-    return "";
+    return evidence;
   }
 
   Exploration result() {
@@ -431,7 +396,7 @@ class Explorer {
     const std::vector<std::int64_t> mode_of_component = modes_of_components(energy_, proposal_);
     Exploration result;
     result.features = energy_.features();
-    judge(mode_of_component, result);
+    judge(evidence(), mode_of_component, result);
     const WeightedDraws draws =
         method_ == Method::kImportance
             ? enough_draws(energy_, HeavyMixture(proposal_), weights_, options_.samples, random_)
@@ -461,6 +426,7 @@ class Explorer {
     return result;
   }
 
+  std::shared_ptr<const Target> target_;
   std::span<const ColumnOptions> columns_;
   const ExplorationOptions& options_;
   std::uint64_t seed_;
