@@ -282,6 +282,7 @@ class Builder {
     }
     if (part.name == "logsumexp") {
       std::vector<Value> values;
+      values.reserve(factors.size());
       for (const Factor& f : factors) values.push_back(filled(f, loops));
       return {log_sum_exp(concat(values, Axis::kItems), Axis::kItems), loops};
     }

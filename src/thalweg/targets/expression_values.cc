@@ -105,6 +105,7 @@ LoopValues applied(const Part& part, const std::vector<LoopValues>& children,
   Loops loops = range ? Loops{1} << part.depth : 0;
   for (const LoopValues& child : children) loops |= child.loops;
   std::vector<LoopValues> all;
+  all.reserve(children.size());
   for (const LoopValues& child : children) all.push_back(expanded(child, loops, extents));
   LoopValues result;
   std::vector<double> arguments;
