@@ -421,6 +421,7 @@ class Explorer {
                                                    : "tempering";
     result.effective_share = weights_.share;
     result.pareto_k = weights_.shape;
+    result.infinite_share = (weights_.log_weights.array() < -1e300).cast<double>().mean();
     result.evaluations = evaluations();
     result.seconds = seconds();
     return result;

@@ -45,8 +45,10 @@ struct Exploration {
   /// Whether a mixture fitted to the first particles was right by its own weights. Where it was
   /// not, thin parts of the density fill up from below, and the error is at least 0.05.
   bool confirmed = false;
-  std::string method;               ///< what the integral rests on, in words
-  double effective_share = 0.0;     ///< of importance weights of the fitted mixture
+  std::string method;            ///< what the integral rests on, in words
+  double effective_share = 0.0;  ///< of importance weights of the fitted mixture
+  /// Share of that mixture's draws that have an infinite energy: more than a few tell of walls.
+  double infinite_share = 0.0;
   double pareto_k = 0.0;            ///< of these weights
   std::vector<ExploredMode> modes;  ///< the heaviest first; at least one
   /// Why the log integral may be wrong, a sentence each, until a flow's weights confirm it.

@@ -128,7 +128,8 @@ void write_exploration(const std::string& path, const Exploration& exploration) 
   file.tensors["log_target"] = numbers({rows}, exploration.log_target);
   file.tensors["log_integral"] =
       numbers({2}, {exploration.log_integral, exploration.log_integral_error});
-  file.tensors["weights"] = numbers({2}, {exploration.effective_share, exploration.pareto_k});
+  file.tensors["weights"] =
+      numbers({3}, {exploration.effective_share, exploration.pareto_k, exploration.infinite_share});
   file.tensors["seconds"] = numbers({1}, {exploration.seconds});
   file.tensors["modes.mass"] = numbers({modes}, std::move(mass));
   file.tensors["modes.mass_error"] = numbers({modes}, std::move(mass_error));
@@ -161,11 +162,12 @@ Exploration read_exploration(const std::string& path) {
   result.log_integral_error = log_integral[1];
   // A Pareto k may be infinite.
   const std::vector<double>& weights = reader.tensor("weights").values;
-  if (weights.size() != 2)
-    fail<DataError>("{}: damaged: 'weights': expected 2 numbers, got {}; {}", path, weights.size(),
+  if (weights.size() != 3)
+    fail<DataError>("{}: damaged: 'weights': expected 3 numbers, got {}; {}", path, weights.size(),
                     kAdvice);
   result.effective_share = weights[0];
   result.pareto_k = weights[1];
+  result.infinite_share = weights[2];
   result.seconds = reader.numbers("seconds", {1})[0];
   result.evaluations = reader.integers("evaluations", 1)[0];
   result.confirmed = reader.integers("confirmed", 1)[0] != 0;

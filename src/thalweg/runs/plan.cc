@@ -121,6 +121,7 @@ RunPlan plan_run(const RunRequest& request) {
       loaded.options = layered(layers, suggested);
       TrainingOptions& training = loaded.options.training;
       loaded.choose_base = explored && !layers.keys.contains("base.kind");
+      loaded.choose_objective = explored && !layers.keys.contains("training.objective");
       // Without an exploration, annealing takes half of a training, however long, unless somebody
       // says otherwise.
       if (!explored && !layers.keys.contains("training.annealing_steps"))

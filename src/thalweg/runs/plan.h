@@ -21,8 +21,9 @@ struct RunPlan {
   std::shared_ptr<const Target> target = {};  ///< null for data alone
   std::string out = {};
   bool resume = false, force = false;
-  bool choose_base = false;  ///< an exploration says which base suits
-  bool report = true;        ///< evaluate and write the page
+  /// An exploration says which base and which objective suit.
+  bool choose_base = false, choose_objective = false;
+  bool report = true;  ///< evaluate and write the page
 };
 
 /// Layers the settings of a run, once (see layered()), loads what it learns from, and completes the

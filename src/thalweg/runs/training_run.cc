@@ -259,6 +259,10 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
         return nothing;
       }
       fit_model_to_exploration(options, *exploration, plan.choose_base);
+      // The reverse divergence of a flow that reaches beyond a wall is infinite.
+      constexpr double kWall = 1e-4;
+      if (plan.choose_objective && exploration->infinite_share > kWall)
+        options.training.objective = "maximum_likelihood";
       if (callbacks.explored) callbacks.explored(*exploration);
     }
   }

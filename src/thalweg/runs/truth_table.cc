@@ -84,7 +84,7 @@ std::vector<std::string> line_of(const Experiment& experiment, const ExperimentP
           judged == 0 ? "-" : fmt::format("{} of {}", within, judged),
           runs.empty() ? "-" : fmt::format("{} of {}", warned, runs.size()),
           others ? number(largest, "{:.1f}") : "-",
-          number(mean_of(runs, "energy_evaluations") / 1e6, "{:.2f}"),
+          number(mean_of(runs, "exploration_evaluations") / 1e6, "{:.2f}"),
           runs.empty() ? "-" : format_duration(seconds)};
 }
 

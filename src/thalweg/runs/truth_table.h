@@ -25,7 +25,7 @@ TruthVerdict judge_by_truth(const Experiment& experiment, const ExperimentPart& 
 
 /// A line a row and column: the truth of the experiment's metric, ours, how many runs were within
 /// three errors and how many warned, the largest deviation of the others, evaluations and time; and
-/// a table that counts over all runs. Metrics: `warnings` (0: none), `energy_evaluations`.
+/// a table that counts over all runs. Metrics: `warnings` (0: none), `exploration_evaluations`.
 std::vector<TextTable> truth_tables(const Experiment& experiment, const ExperimentResults& results);
 
 }  // namespace thalweg
