@@ -214,8 +214,11 @@ class Comparison {
     }
     verdict_.log_integral = integral.value;
     add_metric(integral);
-    add_metric({"exploration_log_integral", "  by exploration", exploration_.log_integral,
-                exploration_.log_integral_error});
+    add_metric({"exploration_log_integral",
+                exploration_.method.empty()
+                    ? "  by exploration"
+                    : fmt::format("  by exploration ({})", exploration_.method),
+                exploration_.log_integral, exploration_.log_integral_error});
     add_metric({"exploration_evaluations", "evaluations of the energy for it",
                 static_cast<double>(exploration_.evaluations), 0.0, 0});
     if (missed_)
