@@ -51,6 +51,7 @@ std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments
   try {
     run.target();
   } catch (const Error& error) {
+    if (!run.options.target.image.empty()) return std::nullopt;
     RunVerdict verdict = unexplored_verdict();
     verdict.cautions = {fmt::format("the energy cannot be asked: {}", error.what())};
     return verdict;
