@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -117,7 +118,9 @@ std::string progress_text(const TrainingProgress& progress) {
   if (std::isfinite(progress.validation_loss))
     text += "  validation " + number_text(progress.validation_loss, 4);
   text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
-  if (progress.step < progress.iterations) text += fmt::format("  {} left", format_duration(left));
+  // Where time is short, the steps left will not be made.
+  if (progress.step < progress.iterations && progress.place <= progress.step)
+    text += fmt::format("  {} left", format_duration(left));
   if (progress.bad_steps > 0)
     text +=
         fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
@@ -134,8 +137,8 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
     ProgressDisplay display(quiet);
     RunCallbacks callbacks;
     callbacks.progress = [&](const TrainingProgress& progress) {
-      const double done =
-          static_cast<double>(progress.step) / static_cast<double>(progress.iterations);
+      const double done = static_cast<double>(std::max(progress.step, progress.place)) /
+                          static_cast<double>(progress.iterations);
       if (display.wanted(done)) display.show(done, progress_text(progress));
     };
     callbacks.exploring = [&](double share, const std::string& phase) {

@@ -45,6 +45,20 @@ void print_verdict(const RunVerdict& verdict) {
   fmt::print("{}; {}.\n", text, kUnseenModes);
 }
 
+/// A model can be examined without its energy, whose file may be gone.
+std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments& arguments,
+                                           ThreadPool& pool) {
+  try {
+    run.target();
+  } catch (const Error& error) {
+    if (!run.options.target.image.empty()) return std::nullopt;
+    RunVerdict verdict = unexplored_verdict();
+    verdict.cautions = {fmt::format("the energy cannot be asked: {}", error.what())};
+    return verdict;
+  }
+  return verdict_of(run, pool, {.seed = arguments.seed});
+}
+
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
@@ -52,7 +66,7 @@ void examine(const Arguments& arguments) {
       print_findings(check_model(*run.model, run.usual_context(), arguments.samples,
                                  static_cast<std::uint64_t>(arguments.seed), pool,
                                  precision_of(arguments.precision).value_or(run.precision())));
-  const std::optional<RunVerdict> verdict = verdict_of(run, pool, {.seed = arguments.seed});
+  const std::optional<RunVerdict> verdict = verdict_if_there(run, arguments, pool);
   if (verdict) print_findings(verdict->findings);
   if (!broken && !verdict) {
     fmt::print("\nThe model is sound.\n");

@@ -22,7 +22,10 @@
 #include <vector>
 
 #include "corner_picture.h"
+#include "thalweg/core/random.h"
+#include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/runs/run_folder.h"
 
 namespace {
 
@@ -1003,8 +1006,65 @@ TEST_F(Cli, LearnsFromAnEnergyOfTheUsersOwn) {
   EXPECT_GT(std::stod(error[1]),
             figures["normaliser_error"].get<double>() / figures["normaliser"].get<double>() - 1e-5);
   EXPECT_FALSE(thalweg::read_npy(path("w.npy")).single_precision);
+  // Weighted and resampled files say the same: the variance of y is 1/4, known to 1 % by 20 000
+  // draws of so good a flow, and five of that fail by chance less than once in a million.
+  ASSERT_EQ(run({"sample", "runs/my", "--count", "20000", "--out", "r.npy", "--sampler",
+                 "importance", "--weights", "resample"})
+                .code,
+            0);
+  const thalweg::Array weights = thalweg::read_npy(path("w.npy"));
+  const thalweg::Array resampled = thalweg::read_npy(path("r.npy"));
+  ASSERT_EQ(resampled.shape, (std::vector<std::int64_t>{20000, 2}));
+  double sum = 0.0, of_weighted = 0.0, of_resampled = 0.0;
+  for (std::size_t row = 0; row < 20000; ++row) {
+    const double weight = std::exp(weights.values[3 * row + 2] - std::log(M_PI));
+    sum += weight;
+    of_weighted += weight * std::pow(weights.values[3 * row + 1] - 1.0, 2);
+    of_resampled += std::pow(resampled.values[2 * row + 1] - 1.0, 2) / 20000.0;
+  }
+  EXPECT_NEAR(of_weighted / sum, 0.25, 0.0125);
+  EXPECT_NEAR(of_resampled, 0.25, 0.0125);
   EXPECT_EQ(run({"doctor", "runs/my"}).code, 0);
   EXPECT_EQ(run({"report", "runs/my"}).code, 0);
+}
+
+TEST_F(Cli, DoesNotCallALostModeSound) {
+  // An untrained flow, a unit Gaussian, of an energy with a second mode at x = 20.
+  ASSERT_EQ(run({"train", "--energy", "0.5*(abs(x-10)-10)^2 + 0.5*y^2", "--set", "flow.blocks=1",
+                 "--set", "flow.act_norm=false", "--set", "base.kind=normal", "--set",
+                 "training.iterations=0", "--out", "r", "--quiet"})
+                .code,
+            0);
+  const std::string file = thalweg::RunFolder{path("r")}.exploration();
+  fs::remove(file);
+  Outcome outcome = run({"doctor", "r"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out.find("The model is sound"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("nothing was checked"), std::string::npos) << outcome.out;
+
+  thalweg::Exploration exploration;
+  exploration.features = 2;
+  for (std::uint64_t row = 0; row < 2000; ++row) {
+    thalweg::RandomSequence random(1, thalweg::Stream::kExploration, row);
+    const double x = random.normal(), y = random.normal();
+    exploration.x.insert(exploration.x.end(), {x + (row % 2 == 0 ? 0.0 : 20.0), y});
+    exploration.log_target.push_back(-0.5 * (x * x + y * y));
+  }
+  exploration.log_integral = std::log(4.0 * M_PI);
+  exploration.log_integral_error = 0.01;
+  exploration.modes = {{0.5, 0.01, {0.0, 0.0}, {1.0, 1.0}}, {0.5, 0.01, {20.0, 0.0}, {1.0, 1.0}}};
+  thalweg::write_exploration(file, exploration);
+  outcome = run({"doctor", "r"});
+  EXPECT_EQ(outcome.code, 5);
+  for (const char* part : {"BROKEN    masses of the modes", "has lost the mode at (x 20, y 0)",
+                           "not what its energy says", "may remain unseen"})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " in " << outcome.out;
+  outcome = run({"evaluate", "r", "--json"});
+  const auto figures = nlohmann::json::parse(outcome.out);
+  EXPECT_TRUE(figures["explored"].get<bool>());
+  EXPECT_GE(figures["warnings"].size(), 2U);
+  EXPECT_NEAR(figures["quantiles"]["x"]["97.5"], 21.6, 0.3);
+  EXPECT_NEAR(figures["log_integral"], std::log(4.0 * M_PI), 1e-6);
 }
 
 TEST_F(Cli, AnEnergysVariablesAreTheColumnsOfThatName) {

@@ -85,7 +85,7 @@ TEST(StochasticModel, WeightsAreExactBehindColumnMaps) {
   const std::shared_ptr<const Target> target = make_expression_target("0.5*(x - 3)^2 + 2*y");
   ModelOptions options = small_model();
   options.columns = {{.name = "x", .mean = 2.5, .scale = 1.5},
-                     {.name = "y", .lower = 0.0, .mean = -1.0, .scale = 1.2}};
+                     {.name = "y", .lower = 0.0, .mean = -1.5, .scale = 1.8}};
   for (const char* kind : {"metropolis", "langevin", "inertial", "mala", "hmc"}) {
     options.stochastic.kinds = {kind};
     options.stochastic.moves.step_size = std::string(kind) == "langevin" ? 0.02 : 0.2;

@@ -46,7 +46,8 @@ void add_verdict(HtmlReport& page, const std::vector<std::string>& names,
   if (evaluation.verdict)
     page.paragraph(fmt::format("{}{}; {}.", prefix, evaluation.verdict->text(), kUnseenModes));
   for (const std::string& warning : evaluation.warnings)
-    page.paragraph(fmt::format("{}Warning: {}.", prefix, warning));
+    page.paragraph(
+        fmt::format("{}Warning: {}{}", prefix, warning, warning.ends_with('.') ? "" : "."));
 }
 
 }  // namespace

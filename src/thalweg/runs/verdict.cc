@@ -20,7 +20,8 @@ constexpr double kFewTimes = 20.0;     // less dense than the target by so much 
 constexpr double kMissedLimit = 5e-3;  // share of the exploration's samples
 constexpr std::int64_t kFewestMissed = 3;
 constexpr double kConfirmingShare = 0.1;
-constexpr std::size_t kMostModes = 8;  // with metrics of their own
+constexpr std::size_t kMostSentences = 5;  // about masses
+constexpr std::size_t kMostModes = 8;      // with metrics of their own
 
 std::string percent(double share) {
   return share > 0.0 && share < 1e-4 ? "under 0.01 %" : fmt::format("{:.3g} %", 100.0 * share);
@@ -198,6 +199,11 @@ class Comparison {
          fmt::format("{} modes, at most {} apart", modes, percent(worst)), verdict,
          "The share of the flow's draws in each mode that the exploration found, beside the share "
          "of the exploration's own samples."});
+    if (const std::size_t more = sentences.size(); more > kMostSentences) {
+      sentences.resize(kMostSentences);
+      sentences.push_back(
+          fmt::format("the masses of {} more modes differ as well", more - kMostSentences));
+    }
     verdict_.disagreements.insert(verdict_.disagreements.end(), sentences.begin(), sentences.end());
   }
 
@@ -223,8 +229,11 @@ class Comparison {
                                exploration_.doubts.end());
     verdict_.log_integral = integral.value;
     add_metric(integral);
-    add_metric({"exploration_log_integral", "  by exploration", exploration_.log_integral,
-                exploration_.log_integral_error});
+    add_metric({"exploration_log_integral",
+                exploration_.method.empty()
+                    ? "  by exploration"
+                    : fmt::format("  by exploration ({})", exploration_.method),
+                exploration_.log_integral, exploration_.log_integral_error});
     add_metric({"exploration_evaluations", "evaluations of the energy for it",
                 static_cast<double>(exploration_.evaluations), 0.0, 0});
     if (missed_)
