@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::int64_t kWeighedDraws = 20000;
 constexpr int kMostStages = 5;
+constexpr std::int64_t kMostComponents = 24;
 
 void check_options(const ExplorationOptions& options) {
   const auto check = [](const char* name, std::int64_t value, std::int64_t least) {
@@ -64,8 +65,8 @@ class Explorer {
   std::optional<Exploration> run() {
     tell(0.0, "looking for low points");
     const Scouted scouted = scout(energy_, random_);
-    check_slopes(scouted);
     if (!first_stage(scouted)) return std::nullopt;
+    check_slopes();
     add_minima(scouted);
     weigh();
     confirmed_ = weights_.share > 0.3 && weights_.shape < (weights_.share > 0.8 ? 0.7 : 0.3);
@@ -162,18 +163,21 @@ class Explorer {
     return true;
   }
 
-  /// A user's slopes are compared with differences around the lowest point.
-  void check_slopes(const Scouted& scouted) {
+  /// A user's slopes are compared with differences at some particles: where the mass is, since an
+  /// energy's lowest points can be poles.
+  void check_slopes() {
     constexpr std::int64_t kPoints = 24;
-    const Eigen::VectorXd step = 0.25 * scouted.half_width;
-    Points y = step.asDiagonal() * normal_points(energy_.features(), kPoints, random_);
-    y.colwise() += scouted.minima.col(0);
-    const Points x = energy_.to_data(y), end = energy_.to_data(scouted.minima.col(0) + step);
-    const Points scale = (end - energy_.to_data(scouted.minima.col(0))).cwiseAbs().cwiseMax(1e-300);
-    const auto numbers = [](const Points& points) {
-      return std::span<const double>(points.data(), static_cast<std::size_t>(points.size()));
+    const Points& pool = islands_.front().pool;
+    std::vector<std::int64_t> rows;
+    for (std::int64_t i = 0; i < kPoints; ++i) rows.push_back(i * pool.cols() / kPoints);
+    const Points all = energy_.to_data(pool), x = all(Eigen::all, rows);
+    const Eigen::VectorXd scale = (all.colwise() - all.rowwise().mean()).rowwise().norm() /
+                                  std::sqrt(static_cast<double>(all.cols()));
+    const auto numbers = [](const auto& values) {
+      return std::span<const double>(values.data(), static_cast<std::size_t>(values.size()));
     };
-    check_gradients(target_, numbers(x), numbers(scale), columns_, pool_);
+    if (scale.minCoeff() > 0.0)
+      check_gradients(target_, numbers(x), numbers(scale), columns_, pool_);
   }
 
   bool first_stage(const Scouted& scouted) {
@@ -225,13 +229,16 @@ class Explorer {
     const Points centred = pool.colwise() - refitted_mean_;
     refitted_covariance_ = centred * centred.transpose() /
                            static_cast<double>(std::max<std::int64_t>(pool.cols() - 1, 1));
+    // A group of a hundredth of the particles has to get a component of its own: splits are cheap.
     fitted_ = fit_mixture(
         pool, start,
-        {.components = 24,
+        {.cost = 1.0,
+         .components = kMostComponents,
          .iterations = 6,
          .splits = energy_.features() <= 40 ? 30 : 5,
          .smallest_weight = std::max(8.0, 0.5 * features) / static_cast<double>(pool.cols())},
         random_);
+    labels_ = fitted_;
   }
 
   /// Minima outside of the particles whose Gaussians have more than 1 % of the mass become
@@ -294,11 +301,15 @@ class Explorer {
           random_.uniform());
       const Mixture before = fitted_;
       const WeightedDraws old = weights_;
-      const Mixture better = fit_mixture(weights_.y(Eigen::all, rows), &before,
-                                         {.components = 24, .iterations = 6, .splits = 6}, random_);
+      const Mixture better =
+          fit_mixture(weights_.y(Eigen::all, rows), &before,
+                      {.components = kMostComponents, .iterations = 6, .splits = 6}, random_);
       fitted_ = Mixture(before, better);
       weigh();
-      if (weights_.share > old.share) continue;
+      if (weights_.share > old.share) {
+        labels_ = better;
+        continue;
+      }
       fitted_ = before;
       proposal_ = before;
       weights_ = old;
@@ -391,6 +402,34 @@ class Explorer {
     return evidence;
   }
 
+  /// As many samples as are wanted, from weighted draws, moved on so that equal ones part.
+  Points fresh_samples(const WeightedDraws& draws) {
+    constexpr std::int64_t kSweeps = 3;
+    // Draws of nearly equal weights are hardly repeated.
+    const bool equal =
+        method_ == Method::kImportance && weights_.share > 0.8 && weights_.shape < 0.3;
+    const std::int64_t parts = options_.islands;
+    // Each part an even number.
+    const std::int64_t size = (options_.samples + 2 * parts - 1) / (2 * parts) * 2;
+    const std::vector<std::int64_t> rows = resampled_rows(
+        {draws.log_weights.data(), static_cast<std::size_t>(draws.log_weights.size())},
+        random_.uniform(), size * parts);
+    Points samples(energy_.features(), size * parts);
+    pool_.parallel(parts, [&](std::int64_t part, int) {
+      // Neighbours are often equal.
+      std::vector<std::int64_t> own;
+      for (std::int64_t i = 0; i < size; ++i)
+        own.push_back(rows[static_cast<std::size_t>(i * parts + part)]);
+      RandomSequence random(seed_, Stream::kExploration, static_cast<std::uint64_t>(900000 + part));
+      samples.middleCols(part * size, size) =
+          equal ? Points(draws.y(Eigen::all, own))
+                : refreshed(*island_energies_[static_cast<std::size_t>(part)],
+                            draws.y(Eigen::all, own), labels_, kSweeps, random);
+    });
+    samples.conservativeResize(Eigen::NoChange, options_.samples);
+    return samples;
+  }
+
   Exploration result() {
     tell(0.95, "drawing samples");
     const std::vector<std::int64_t> mode_of_component = modes_of_components(energy_, proposal_);
@@ -405,14 +444,11 @@ class Explorer {
     Eigen::VectorXd weights =
         (draws.log_weights.array() - draws.log_weights.maxCoeff()).exp().matrix();
     result.modes = describe_modes(proposal_, mode_of_component, draws.y, x, weights, columns_);
-    const std::vector<std::int64_t> rows =
-        resampled_rows({draws.log_weights.data(), static_cast<std::size_t>(weights.size())},
-                       random_.uniform(), options_.samples);
-    const Points chosen = x(Eigen::all, rows);
+    const Points samples = fresh_samples(draws), chosen = energy_.to_data(samples);
     result.x.assign(chosen.data(), chosen.data() + chosen.size());
     const Eigen::VectorXd log_target = energy_.log_density(chosen);
     result.log_target.assign(log_target.begin(), log_target.end());
-    result.component = proposal_.most_likely(draws.y(Eigen::all, rows));
+    result.component = labels_.most_likely(samples);
     result.confirmed = confirmed_;
     result.log_integral = estimate_;
     result.log_integral_error = error_;
@@ -446,6 +482,7 @@ class Explorer {
   std::int64_t died_ = 0;
   IslandEstimate tempered_;
   Mixture fitted_, proposal_;
+  Mixture labels_;  ///< one fit, not several side by side: what samples are told apart by
   std::int64_t refitted_points_ = 0, added_ = 0;
   Eigen::VectorXd refitted_mean_;
   Eigen::MatrixXd refitted_covariance_;

@@ -58,6 +58,9 @@ struct Exploration {
   double seconds = 0.0;
 };
 
+/// Whether a row of an exploration's samples is for judging alone: every tenth block of 32.
+inline bool is_held_out(std::size_t row) { return row / 32 % 10 == 9; }
+
 /// The least error of a log integral whose exploration is not `confirmed`.
 inline constexpr double kUnconfirmedError = 0.05;
 

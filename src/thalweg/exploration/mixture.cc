@@ -294,9 +294,14 @@ Mixture fit_mixture(const Points& y, const Mixture* start, const MixtureFitOptio
     mixture = fit.split(mixture, random);
   Points means = (deviation.asDiagonal() * mixture.means()).colwise() + mean;
   std::vector<Eigen::MatrixXd> covariances;
-  for (std::int64_t k = 0; k < mixture.components(); ++k)
-    covariances.emplace_back(deviation.asDiagonal() * mixture.covariance(k) *
-                             deviation.asDiagonal());
+  for (std::int64_t k = 0; k < mixture.components(); ++k) {
+    // Of the density of one more point, which is wider than the points: n / (n - d - 1).
+    const double points = count * mixture.weights()[k];
+    const double spare = points - static_cast<double>(y.rows()) - 1.0;
+    const double wider = spare > 0.5 * points ? points / spare : 2.0;
+    covariances.emplace_back(
+        wider * (deviation.asDiagonal() * mixture.covariance(k) * deviation.asDiagonal()));
+  }
   return {mixture.weights(), means, covariances};
 }
 

@@ -106,18 +106,18 @@ Scouted scout(UnboundedEnergy& energy, RandomSequence& random) {
   std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return best[a] < best[b] || (best[a] == best[b] && a < b);
   });
-  Scouted result{best_y(Eigen::all, order), best(order), {}, {}, {}};
+  Scouted result{best_y(Eigen::all, order), best(order), {}, {}};
   const double limit = result.energies[0] + std::max(50.0, 10.0 * static_cast<double>(features));
   const auto low = std::count_if(result.energies.begin(), result.energies.end(),
                                  [&](double u) { return u < limit; });
   const auto region = result.minima.leftCols(std::max<std::int64_t>(low, 1));
   const Eigen::VectorXd least = region.rowwise().minCoeff(), most = region.rowwise().maxCoeff();
   result.centre = 0.5 * (least + most);
-  result.half_width = half_widths(energy, result.minima.col(0), result.energies[0]);
+  const Eigen::VectorXd widths = half_widths(energy, result.minima.col(0), result.energies[0]);
   result.width = Eigen::VectorXd::Constant(features, 10.0)
                      .cwiseMax(result.centre.cwiseAbs())
                      .cwiseMax(0.75 * (most - least))
-                     .cwiseMax(2.0 * result.half_width.cwiseMin(1e4))
+                     .cwiseMax(2.0 * widths.cwiseMin(1e4))
                      .cwiseMin(1e7);
   return result;
 }

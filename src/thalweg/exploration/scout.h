@@ -13,7 +13,6 @@ namespace thalweg {
 struct Scouted {
   Points minima;                  ///< end points with a finite energy, the lowest first
   Eigen::VectorXd energies;       ///< of these
-  Eigen::VectorXd half_width;     ///< of each column at the lowest: how far u rises by less than 8
   Eigen::VectorXd centre, width;  ///< of the region of low points, in each column
 };
 

@@ -37,6 +37,22 @@ class Island {
     if (options.mixture != nullptr) mixtures_ = {*options.mixture, *options.mixture};
   }
 
+  /// Moves `y` at the target itself, by the mixture that it was made with.
+  Points refresh(Points y, std::int64_t sweeps) {
+    beta_ = 1.0;
+    y_ = std::move(y);
+    EnergyBatch batch = energy_(y_);
+    u_ = std::move(batch.energy);
+    gradient_ = std::move(batch.gradient);
+    reference_u_ = Eigen::VectorXd::Zero(count_);
+    for (std::int64_t sweep = 0; sweep < sweeps; ++sweep) {
+      start_ = y_;
+      sweep_once(sweep == 0);
+      correlation();
+    }
+    return std::move(y_);
+  }
+
   std::optional<TemperedParticles> run() {
     const std::int64_t before = energy_.evaluations();
     y_ = reference_.draw(count_, random_);
@@ -65,6 +81,12 @@ class Island {
  private:
   std::int64_t half() const { return count_ / 2; }
   double uniform(double low, double high) { return low + (high - low) * random_.uniform(); }
+
+  /// Of the reference, which the target itself does without.
+  EnergyBatch reference_energy(const Points& y) const {
+    if (beta_ < 1.0) return reference_.energy(y);
+    return {Eigen::VectorXd::Zero(y.cols()), Points()};
+  }
 
   /// log of p_beta's inverse at energies u and -log q.
   Eigen::VectorXd tempered(const Eigen::VectorXd& u, const Eigen::VectorXd& reference) const {
@@ -192,7 +214,7 @@ class Island {
   double metropolis(const Indices& particles, const Points& proposal,
                     const Eigen::VectorXd& correction) {
     const EnergyBatch batch = energy_(proposal);
-    const Eigen::VectorXd reference = reference_.energy(proposal).energy;
+    const Eigen::VectorXd reference = reference_energy(proposal).energy;
     const Eigen::VectorXd now = tempered(u_(particles), reference_u_(particles));
     const Eigen::VectorXd log_ratio = now - tempered(batch.energy, reference) + correction;
     return accept(particles, proposal, batch, reference, log_ratio);
@@ -262,7 +284,7 @@ class Island {
                  (random_.uniform() < 0.3 ? std::pow(10.0, uniform(-1.5, 0.0)) : uniform(0.5, 1.1));
     const Points start = y_(Eigen::all, particles);
     Points momentum = normal_points(features_, count, random_);
-    EnergyBatch reference = reference_.energy(start);
+    EnergyBatch reference = reference_energy(start);
     EnergyBatch batch{u_(particles), gradient_(Eigen::all, particles)};
     const Eigen::VectorXd before = tempered(batch.energy, reference.energy) +
                                    0.5 * momentum.colwise().squaredNorm().transpose();
@@ -280,7 +302,7 @@ class Island {
       for (std::int64_t j = 0; j < count; ++j)
         if (!y.col(j).allFinite()) y.col(j) = start.col(j);
       batch = energy_(y);
-      reference = reference_.energy(y);
+      reference = reference_energy(y);
       for (std::int64_t j = 0; j < count; ++j)
         if (!std::isfinite(batch.energy[j])) alive[static_cast<std::size_t>(j)] = false;
       kick(leap + 1 == leaps ? 0.5 : 1.0);
@@ -370,8 +392,8 @@ class Island {
         if (exchanged.back()) std::swap(first(i, j), second(i, j));
       }
     const EnergyBatch first_batch = energy_(first), second_batch = energy_(second);
-    const Eigen::VectorXd first_reference = reference_.energy(first).energy,
-                          second_reference = reference_.energy(second).energy;
+    const Eigen::VectorXd first_reference = reference_energy(first).energy,
+                          second_reference = reference_energy(second).energy;
     const Eigen::VectorXd log_ratio = tempered(u_(one), reference_u_(one)) +
                                       tempered(u_(two), reference_u_(two)) -
                                       tempered(first_batch.energy, first_reference) -
@@ -434,6 +456,13 @@ std::optional<TemperedParticles> temper(UnboundedEnergy& energy, const Reference
                                         const TemperingOptions& options, RandomSequence& random,
                                         const std::function<Haste()>& haste) {
   return Island(energy, reference, options, random, haste).run();
+}
+
+Points refreshed(UnboundedEnergy& energy, const Points& y, const Mixture& mixture,
+                 std::int64_t sweeps, RandomSequence& random) {
+  const HeavyMixture reference(mixture);
+  const TemperingOptions options{.particles = y.cols(), .mixture = &mixture};
+  return Island(energy, reference, options, random, {}).refresh(y, sweeps);
 }
 
 }  // namespace thalweg

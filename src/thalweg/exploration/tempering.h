@@ -48,4 +48,9 @@ std::optional<TemperedParticles> temper(UnboundedEnergy& energy, const Reference
                                         const TemperingOptions& options, RandomSequence& random,
                                         const std::function<Haste()>& haste);
 
+/// Points that are about the target's, an even number, after `sweeps` of the same moves at the
+/// target itself, with one mixture for all: equal ones part, and their distribution comes nearer.
+Points refreshed(UnboundedEnergy& energy, const Points& y, const Mixture& mixture,
+                 std::int64_t sweeps, RandomSequence& random);
+
 }  // namespace thalweg

@@ -110,8 +110,7 @@ ExplorationRows rows_of(const Exploration& exploration) {
   const auto width = static_cast<std::size_t>(exploration.features);
   for (std::size_t row = 0; row * width < exploration.x.size(); ++row) {
     const auto begin = exploration.x.begin() + static_cast<std::ptrdiff_t>(row * width);
-    // Equal rows stand side by side and would be in both.
-    auto& part = row / 32 % 10 == 9 ? result.validation : result.train;
+    auto& part = is_held_out(row) ? result.validation : result.train;
     part.insert(part.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
   }
   return result;

@@ -28,7 +28,7 @@ void start_base(Model& model, const Exploration& exploration, ThreadPool& pool);
 /// What was found, in lines for people: modes, log integral, cost, and a line for each warning.
 std::string exploration_text(const Exploration& exploration);
 
-/// The samples as rows to train on, and every tenth to validate.
+/// The samples as rows to train on, and those that are held out to validate.
 struct ExplorationRows {
   std::vector<double> train, validation;
 };

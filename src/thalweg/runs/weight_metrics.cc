@@ -105,9 +105,10 @@ class Moments {
   explicit Moments(const ModelOptions& model) : model_(model), names_(column_names(model)) {}
 
   /// By weighted samples of the flow, `x`; `other`, if not empty, are equally weighted samples that
-  /// stand in for them, with an error of at least half of the difference.
+  /// stand in for them, with an error of at least half of the difference. `unconfirmed`: by an
+  /// exploration that is, see Exploration::confirmed.
   std::vector<Metric> metrics(const std::vector<double>& x, const SmoothedWeights* weights,
-                              const std::vector<double>& other) const {
+                              const std::vector<double>& other, bool unconfirmed) const {
     std::vector<Metric> result;
     const SmoothedWeights equal{.log_weights = std::vector<double>(
                                     other.size() / static_cast<std::size_t>(model_.features), 0.0),
@@ -127,6 +128,12 @@ class Moments {
           widen(explored.variance, found.variance);
         }
         found = explored;
+      }
+      if (unconfirmed) {
+        // As much mass as the log integral may lack, at about two deviations.
+        const double variance = std::max(found.variance.value, 0.0);
+        found.mean.error = std::hypot(found.mean.error, kUnconfirmedError * std::sqrt(variance));
+        found.variance.error = std::hypot(found.variance.error, 2.0 * kUnconfirmedError * variance);
       }
       const std::string& name = names_[number];
       result.push_back(
@@ -204,8 +211,8 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
   const bool stands = !exploration || verdict->flow_stands;
   const std::vector<double> stand_in = stands ? std::vector<double>() : exploration->x;
   const auto add_moments = [&] {
-    for (Metric& metric :
-         moments.metrics(flow.samples.x, flow.weights ? &*flow.weights : nullptr, stand_in))
+    for (Metric& metric : moments.metrics(flow.samples.x, flow.weights ? &*flow.weights : nullptr,
+                                          stand_in, exploration && !exploration->confirmed))
       metrics.push_back(std::move(metric));
   };
   if (!flow.weights) {
