@@ -24,7 +24,15 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/thalweg DESTINATION ${CMAKE_INSTALL_
         PATTERN "option_table.h" EXCLUDE
         PATTERN "option_text.h" EXCLUDE
         PATTERN "evaluation_parts.h" EXCLUDE
-        PATTERN "chain_sampler.h" EXCLUDE)
+        PATTERN "chain_sampler.h" EXCLUDE
+        PATTERN "unbounded_energy.h" EXCLUDE
+        PATTERN "mixture.h" EXCLUDE
+        PATTERN "reference_density.h" EXCLUDE
+        PATTERN "tempering.h" EXCLUDE
+        PATTERN "scout.h" EXCLUDE
+        PATTERN "estimates.h" EXCLUDE
+        PATTERN "evidence.h" EXCLUDE
+        PATTERN "modes.h" EXCLUDE)
 if(TARGET thalweg)
   install(TARGETS thalweg DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

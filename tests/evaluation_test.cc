@@ -31,6 +31,7 @@ LoadedRun gaussian_run(const std::string& out, const std::string& energy, Thread
                                         {"flow.blocks", std::int64_t{1}},
                                         {"flow.act_norm", false},
                                         {"base.kind", std::string("normal")},
+                                        {"exploration.evaluations", std::int64_t{0}},
                                         {"training.iterations", std::int64_t{0}}},
                            .out = out});
   plan.report = false;
@@ -48,6 +49,8 @@ Exploration explored(bool two) {
     result.x.push_back(y);
     result.log_target.push_back(-0.5 * (x * x + y * y));
   }
+  result.component.assign(kRows, 0);
+  result.confirmed = true;
   result.log_integral = kLog2Pi + (two ? std::log(2.0) : 0.0);
   result.log_integral_error = 0.01;
   result.method = "exact samples";

@@ -20,6 +20,10 @@ Exploration small_exploration() {
   exploration.features = 2;
   exploration.x = {1.0, -2.0, 0.1, 1e-300, 5e5, -0.0};
   exploration.log_target = {-0.5, 3.0, 1.0 / 3.0};
+  exploration.component = {1, 0, 7};
+  exploration.confirmed = true;
+  exploration.infinite_share = 0.125;
+  exploration.doubts = {"it did not settle"};
   exploration.log_integral = 1.0 / 7.0;
   exploration.log_integral_error = 0.01;
   exploration.method = "importance weights of a fitted mixture";
@@ -46,6 +50,10 @@ TEST(ExplorationFile, KeepsAllToTheBit) {
   EXPECT_EQ(read.method, wrote.method);
   EXPECT_EQ(read.effective_share, wrote.effective_share);
   EXPECT_EQ(read.pareto_k, wrote.pareto_k);
+  EXPECT_EQ(read.component, wrote.component);
+  EXPECT_EQ(read.confirmed, wrote.confirmed);
+  EXPECT_EQ(read.infinite_share, wrote.infinite_share);
+  EXPECT_EQ(read.doubts, wrote.doubts);
   EXPECT_EQ(read.warnings, wrote.warnings);
   EXPECT_EQ(read.evaluations, wrote.evaluations);
   EXPECT_EQ(read.seconds, wrote.seconds);

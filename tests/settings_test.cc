@@ -56,6 +56,12 @@ TEST(Settings, LaterLayersCountMore) {
 
 TEST(Settings, AnnealingTakesHalfOfATrainingUnlessSomebodySaysOtherwise) {
   RunRequest request{.settings = {{"energy", std::string("0.5*x^2 + 0.5*y^2")}}};
+  // After an exploration there is nothing to anneal, and the first steps are of likelihood.
+  EXPECT_EQ(plan_run(request).options.training.annealing_steps, 0);
+  EXPECT_EQ(plan_run(request).options.training.likelihood_steps, 500);
+  EXPECT_EQ(plan_run(request).options.training.objective, "mixed");
+  request.settings.push_back({"exploration.evaluations", std::int64_t{0}});
+  EXPECT_EQ(plan_run(request).options.training.objective, "reverse_kl");
   EXPECT_EQ(plan_run(request).options.training.annealing_steps, 3000);
   request.settings.push_back({"training.iterations", std::int64_t{10}});
   EXPECT_EQ(plan_run(request).options.training.annealing_steps, 5);

@@ -155,7 +155,8 @@ class Explorer {
         ++died_;
     if (islands_.empty())
       fail<NumericalError>(
-          "exploration: no particle of any island has a finite energy; give bounds, or choose "
+          "exploration: no particle of any population has a finite energy; give --bounds, or "
+          "choose "
           "units in which the density lies nearer to 0");
     std::vector<double> log_integrals;
     for (const TemperedParticles& island : islands_) log_integrals.push_back(island.log_integral);

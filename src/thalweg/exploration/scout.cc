@@ -101,7 +101,7 @@ Scouted scout(UnboundedEnergy& energy, RandomSequence& random) {
   if (order.empty())
     fail<NumericalError>(
         "the energy is not finite at any of {} points from 0 outwards to 1e5: check it at a point "
-        "of your own, give bounds, or choose units in which the density lies nearer",
+        "of your own, give --bounds, or choose units in which the density lies nearer",
         energy.evaluations());
   std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return best[a] < best[b] || (best[a] == best[b] && a < b);
