@@ -205,20 +205,9 @@ class Explorer {
   /// The mixture of the particles of all islands, from the one of the island with the most mass.
   void refit() {
     constexpr std::int64_t kMost = 20000;
-    std::int64_t total = 0;
-    for (const TemperedParticles& island : islands_) total += island.pool.cols();
-    Points pool(energy_.features(), total);
-    std::int64_t filled = 0;
-    const Mixture* start = nullptr;
-    double largest = -std::numeric_limits<double>::infinity();
-    for (const TemperedParticles& island : islands_) {
-      pool.middleCols(filled, island.pool.cols()) = island.pool;
-      filled += island.pool.cols();
-      if (island.log_integral > largest) {
-        largest = island.log_integral;
-        start = &island.mixture;
-      }
-    }
+    Points pool = pooled(islands_).y;
+    const std::int64_t total = pool.cols();
+    const auto most = std::ranges::max_element(islands_, {}, &TemperedParticles::log_integral);
     if (total > kMost) {
       std::vector<std::int64_t> rows;
       for (std::int64_t i = 0; i < kMost; ++i) rows.push_back(i * total / kMost);
@@ -232,7 +221,7 @@ class Explorer {
                            static_cast<double>(std::max<std::int64_t>(pool.cols() - 1, 1));
     // A group of a hundredth of the particles has to get a component of its own: splits are cheap.
     fitted_ = fit_mixture(
-        pool, start,
+        pool, &most->mixture,
         {.cost = 1.0,
          .components = kMostComponents,
          .iterations = 6,

@@ -280,7 +280,7 @@ Mixture fit_mixture(const Points& y, const Mixture* start, const MixtureFitOptio
   const auto count = static_cast<double>(y.cols());
   const Eigen::VectorXd mean = y.rowwise().mean();
   const Eigen::VectorXd deviation =
-      ((y.colwise() - mean).array().square().rowwise().mean().sqrt() + 1e-300).matrix();
+      ((y.colwise() - mean).array().square().rowwise().mean().sqrt() + 1e-150).matrix();
   const Points z = deviation.cwiseInverse().asDiagonal() * (y.colwise() - mean);
   const double smallest = options.smallest_weight > 0.0
                               ? options.smallest_weight

@@ -115,8 +115,11 @@ RunPlan plan_run(const RunRequest& request) {
       choose_for_data(suggested, *loaded.data);
       loaded.options = layered(layers, suggested);
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
-      const bool explored = !layers.keys.contains("exploration.evaluations") ||
-                            layers.asked.exploration.evaluations > 0;
+      // Mixtures with whole covariances are not for more columns, unless somebody asks.
+      constexpr std::int64_t kMostExplored = 200;
+      const bool explored = layers.keys.contains("exploration.evaluations")
+                                ? layers.asked.exploration.evaluations > 0
+                                : loaded.target->features() <= kMostExplored;
       choose_for_energy(suggested, loaded.target->features(), explored);
       loaded.options = layered(layers, suggested);
       TrainingOptions& training = loaded.options.training;
