@@ -42,6 +42,7 @@ void print_verdict(const RunVerdict& verdict) {
           : verdict.explored && verdict.disagreements.empty() && verdict.cautions.empty()
               ? "The model is sound: " + verdict.text()
               : "The model computes soundly; " + verdict.text();
+  if (text.ends_with('.')) text.pop_back();
   fmt::print("{}; {}.\n", text, kUnseenModes);
 }
 

@@ -70,6 +70,10 @@ std::string chains_text(const Arguments& arguments, const ChainSummary& chains) 
 }
 
 std::string importance_text(const Arguments& arguments, const ImportanceSummary& importance) {
+  if (importance.undefined > 0)
+    fmt::print(stderr,
+               "warning: the energy of {} samples is no number, which counts as a density of 0\n",
+               importance.undefined);
   const ImportanceEstimate& estimate = importance.estimate;
   const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(

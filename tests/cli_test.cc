@@ -1148,6 +1148,21 @@ TEST_F(Cli, FindsModesThatReverseKlLoses) {
   EXPECT_EQ(contents(path("r/exploration.safetensors")), found);
 }
 
+TEST_F(Cli, WhatIsNoNumberIsADensityOfZeroForAll) {
+  // Half of the plane: the integral of x exp(-(x^2 + y^2)/2) is sqrt(2 pi).
+  ASSERT_EQ(run({"train", "--energy", "0.5*x^2 + 0.5*y^2 - log(x)", "--out", "r", "--quiet",
+                 "--set", "training.iterations=400"})
+                .code,
+            0);
+  const auto figures = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
+  EXPECT_GT(figures["effective_share"], 0.5);
+  EXPECT_NEAR(figures["log_integral"], 0.5 * std::log(2.0 * M_PI),
+              5.0 * figures["log_integral_error"].get<double>());
+  const Outcome weighted =
+      run({"sample", "r", "--count", "20000", "--out", "w.csv", "--sampler", "importance"});
+  EXPECT_EQ(weighted.code, 0) << weighted.error;
+}
+
 TEST_F(Cli, SaysWhereAnEnergyIsUndefined) {
   // Without bounds, half of the points have a negative x.
   const Outcome outcome = run({"train", "--energy", "x^2 + y^2 - log(x)", "--out", "a", "--quiet",

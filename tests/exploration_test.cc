@@ -272,6 +272,27 @@ TEST(Exploration, RefusesAnEnergyThatIsFiniteNowhere) {
   EXPECT_THROW(explore(energy_of("log(-1 - x^2 - y^2)"), {}, {}, 1, pool), NumericalError);
 }
 
+TEST(Exploration, SaysWhereAnIntegralIsInfinite) {
+  ThreadPool pool(2);
+  for (const char* text : {"x + y^2", "0*x + y^2", "-0.5*x^2"}) {
+    try {
+      explore(energy_of(text), {}, {}, 1, pool);
+      ADD_FAILURE() << text;
+    } catch (const NumericalError& error) {
+      EXPECT_NE(std::string(error.what()).find("seems to be infinite"), std::string::npos)
+          << text << ": " << error.what();
+    }
+  }
+}
+
+TEST(Exploration, KeepsToASmallBudget) {
+  ThreadPool pool(2);
+  const auto found =
+      explore(energy_of("0.5*(x^2 + y^2)"), {}, {.evaluations = 150000}, 1, pool).value();
+  EXPECT_LT(found.evaluations, 200000);
+  EXPECT_NEAR(found.log_integral, kLogTwoPi, 4.0 * found.log_integral_error);
+}
+
 TEST(Exploration, RefusesOptionsOutOfRange) {
   ThreadPool pool(1);
   const auto target = energy_of("0.5*(x^2 + y^2)");

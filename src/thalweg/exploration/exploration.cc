@@ -10,7 +10,6 @@
 #include "thalweg/core/error.h"
 #include "thalweg/exploration/estimates.h"
 #include "thalweg/exploration/evidence.h"
-#include "thalweg/exploration/gradient_check.h"
 #include "thalweg/exploration/mixture.h"
 #include "thalweg/exploration/modes.h"
 #include "thalweg/exploration/reference_density.h"
@@ -22,7 +21,7 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kWeighedDraws = 20000;
+constexpr std::int64_t kMostWeighed = 20000;
 constexpr int kMostStages = 5;
 constexpr std::int64_t kMostComponents = 24;
 
@@ -54,7 +53,8 @@ class Explorer {
         callbacks_(callbacks),
         energy_(target, columns, pool),
         random_(seed, Stream::kExploration, 0),
-        particles_(std::max(options.particles, 10 * target->features())) {
+        particles_(std::max(options.particles, 10 * target->features())),
+        budget_(options.evaluations) {
     for (std::int64_t i = 0; i < options.islands; ++i) {
       island_pools_.push_back(std::make_unique<ThreadPool>(1));
       island_energies_.push_back(
@@ -65,8 +65,9 @@ class Explorer {
   std::optional<Exploration> run() {
     tell(0.0, "looking for low points");
     const Scouted scouted = scout(energy_, random_);
+    fit_to_budget();
     if (!first_stage(scouted)) return std::nullopt;
-    check_slopes();
+    check_slopes(target_, energy_, islands_.front().pool, columns_, pool_);
     add_minima(scouted);
     weigh();
     confirmed_ = weights_.share > 0.3 && weights_.shape < (weights_.share > 0.8 ? 0.7 : 0.3);
@@ -81,7 +82,7 @@ class Explorer {
     int stage = 1;
     double drift = 0.0;
     while (!settled_ && stage < kMostStages && haste() == Haste::kNone &&
-           (stage < 2 || evaluations() < 3 * options_.evaluations / 4)) {
+           (stage < 2 || evaluations() < 3 * budget_ / 4)) {
       ++stage;
       const double before = estimate_;
       if (!next_stage(stage)) return std::nullopt;
@@ -164,21 +165,15 @@ class Explorer {
     return true;
   }
 
-  /// A user's slopes are compared with differences at some particles: where the mass is, since an
-  /// energy's lowest points can be poles.
-  void check_slopes() {
-    constexpr std::int64_t kPoints = 24;
-    const Points& pool = islands_.front().pool;
-    std::vector<std::int64_t> rows;
-    for (std::int64_t i = 0; i < kPoints; ++i) rows.push_back(i * pool.cols() / kPoints);
-    const Points all = energy_.to_data(pool), x = all(Eigen::all, rows);
-    const Eigen::VectorXd scale = (all.colwise() - all.rowwise().mean()).rowwise().norm() /
-                                  std::sqrt(static_cast<double>(all.cols()));
-    const auto numbers = [](const auto& values) {
-      return std::span<const double>(values.data(), static_cast<std::size_t>(values.size()));
-    };
-    if (scale.minCoeff() > 0.0)
-      check_gradients(target_, numbers(x), numbers(scale), columns_, pool_);
+  /// Fewer particles where evaluations, or the time of those that were made, allow no more.
+  void fit_to_budget() {
+    constexpr std::int64_t kOfEachParticle = 400, kFewest = 100;
+    if (options_.seconds > 0.0) {
+      const double rate = static_cast<double>(evaluations()) / std::max(seconds(), 1e-6);
+      const double left = std::max(options_.seconds - seconds(), 0.0) * rate;
+      budget_ = std::min(budget_, static_cast<std::int64_t>(std::min(left, 1e15)));
+    }
+    particles_ = std::clamp(budget_ / (kOfEachParticle * options_.islands), kFewest, particles_);
   }
 
   bool first_stage(const Scouted& scouted) {
@@ -192,8 +187,8 @@ class Explorer {
         }
       references.emplace_back(centre, width);
     }
-    const TemperingOptions options{
-        .particles = particles_, .evaluations = 3 * options_.evaluations / (5 * options_.islands)};
+    const TemperingOptions options{.particles = particles_,
+                                   .evaluations = 3 * budget_ / (5 * options_.islands)};
     if (!temper_islands(1, options, [&](std::int64_t island) -> const ReferenceDensity& {
           return references[static_cast<std::size_t>(island % 2)];
         }))
@@ -275,7 +270,8 @@ class Explorer {
   /// Weighs fresh draws of the fitted mixture.
   void weigh() {
     tell(0.9, "weighing fresh draws");
-    weights_ = weighted_draws(energy_, HeavyMixture(fitted_), kWeighedDraws, random_);
+    const std::int64_t draws = std::clamp<std::int64_t>(budget_ / 10, 2000, kMostWeighed);
+    weights_ = weighted_draws(energy_, HeavyMixture(fitted_), draws, random_);
     proposal_ = fitted_;
   }
 
@@ -319,8 +315,8 @@ class Explorer {
       weigh();
     }
     const HeavyMixture reference(fitted_);
-    const double left = std::max(static_cast<double>(options_.evaluations - evaluations()),
-                                 0.3 * static_cast<double>(options_.evaluations));
+    const double left =
+        std::max(static_cast<double>(budget_ - evaluations()), 0.3 * static_cast<double>(budget_));
     const TemperingOptions options{
         .particles = 2 * particles_,
         .effective_share = 0.85,
@@ -395,9 +391,10 @@ class Explorer {
   /// As many samples as are wanted, from weighted draws, moved on so that equal ones part.
   Points fresh_samples(const WeightedDraws& draws) {
     constexpr std::int64_t kSweeps = 3;
-    // Draws of nearly equal weights are hardly repeated.
-    const bool equal =
-        method_ == Method::kImportance && weights_.share > 0.8 && weights_.shape < 0.3;
+    // Draws of nearly equal weights are hardly repeated; a small budget has nothing left for them.
+    constexpr std::int64_t kSmall = 1000000;
+    const bool equal = budget_ < kSmall || (method_ == Method::kImportance &&
+                                            weights_.share > 0.8 && weights_.shape < 0.3);
     const std::int64_t parts = options_.islands;
     // Each part an even number.
     const std::int64_t size = (options_.samples + 2 * parts - 1) / (2 * parts) * 2;
@@ -464,7 +461,7 @@ class Explorer {
   std::vector<std::unique_ptr<ThreadPool>> island_pools_;
   std::vector<std::unique_ptr<UnboundedEnergy>> island_energies_;
   RandomSequence random_;
-  std::int64_t particles_;
+  std::int64_t particles_, budget_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::atomic<bool> stop_ = false;
 

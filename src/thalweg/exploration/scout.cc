@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/exploration/gradient_check.h"
 #include "thalweg/exploration/mixture.h"
 
 namespace thalweg {
@@ -120,6 +121,21 @@ Scouted scout(UnboundedEnergy& energy, RandomSequence& random) {
                      .cwiseMax(2.0 * widths.cwiseMin(1e4))
                      .cwiseMin(1e7);
   return result;
+}
+
+void check_slopes(const std::shared_ptr<const Target>& target, UnboundedEnergy& energy,
+                  const Points& particles, std::span<const ColumnOptions> columns,
+                  ThreadPool& pool) {
+  constexpr std::int64_t kPoints = 24;
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < kPoints; ++i) rows.push_back(i * particles.cols() / kPoints);
+  const Points all = energy.to_data(particles), x = all(Eigen::all, rows);
+  const Eigen::VectorXd scale = (all.colwise() - all.rowwise().mean()).rowwise().norm() /
+                                std::sqrt(static_cast<double>(all.cols()));
+  const auto numbers = [](const auto& values) {
+    return std::span<const double>(values.data(), static_cast<std::size_t>(values.size()));
+  };
+  if (scale.minCoeff() > 0.0) check_gradients(target, numbers(x), numbers(scale), columns, pool);
 }
 
 std::optional<LaplaceFit> laplace_fit(UnboundedEnergy& energy, Eigen::VectorXd start,

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <Eigen/Dense>
+#include <memory>
 #include <optional>
+#include <span>
 
 #include "thalweg/core/random.h"
 #include "thalweg/exploration/unbounded_energy.h"
@@ -20,6 +22,12 @@ struct Scouted {
 /// to 1e5; starts with an infinite energy are pulled inwards. Throws NumericalError where no energy
 /// is finite.
 Scouted scout(UnboundedEnergy& energy, RandomSequence& random);
+
+/// Compares a user's slopes with differences at two dozen of `particles`, points of `energy`: where
+/// the mass is, since an energy's lowest points can be poles. Throws as check_gradients.
+void check_slopes(const std::shared_ptr<const Target>& target, UnboundedEnergy& energy,
+                  const Points& particles, std::span<const ColumnOptions> columns,
+                  ThreadPool& pool);
 
 /// A minimum and its Gaussian.
 struct LaplaceFit {

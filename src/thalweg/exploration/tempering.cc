@@ -7,12 +7,16 @@
 #include <numeric>
 #include <vector>
 
+#include "thalweg/core/error.h"
 #include "thalweg/metrics/importance.h"
 
 namespace thalweg {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Beyond the tails of starts that are at most 3e7 wide.
+constexpr double kFarthest = 1e14;
 
 using Indices = std::vector<std::int64_t>;
 
@@ -138,6 +142,11 @@ class Island {
   }
 
   void fit_mixtures() {
+    if (!(y_.cwiseAbs().maxCoeff() < kFarthest))
+      fail<NumericalError>(
+          "exploration: particles run away beyond {:g}: the integral of exp(-energy) seems to be "
+          "infinite; check the sign of the energy, or give --bounds",
+          kFarthest);
     const MixtureFitOptions options{.components = options_.components};
     for (const std::int64_t part : {0, 1}) {
       Mixture& mixture = mixtures_[static_cast<std::size_t>(part)];

@@ -75,6 +75,11 @@ std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, boo
           "the model has density 0, log density -inf, at {:.0f} of the rows, so that its mean log "
           "likelihood is -inf; the mean over the other rows stands beside it",
           metric.value));
+    if (metric.name == "undefined_energies")
+      warnings.push_back(fmt::format(
+          "the energy of {:.0f} of {} draws is no number, which counts as a density of 0: --bounds "
+          "can leave them out",
+          metric.value, kTargetSamples));
     if (metric.name == "log_likelihood_undefined_rows")
       warnings.push_back(fmt::format(
           "{:.0f} of the rows have no density (NaN or infinite) and are not in the mean; `thalweg "

@@ -47,6 +47,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
 /// unnormalised, by a target.
 struct WeightedSamples {
   std::vector<double> x, log_model, log_target;
+  std::int64_t undefined = 0;  ///< samples whose energy is no number; their density counts as 0
   std::vector<double> log_weights() const;
 };
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,

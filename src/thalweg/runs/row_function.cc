@@ -1,5 +1,7 @@
 #include "thalweg/runs/row_function.h"
 
+#include <cmath>
+
 #include "thalweg/core/random.h"
 #include "thalweg/engine/row_map.h"
 
@@ -19,6 +21,17 @@ RowFunction target_log_density(std::shared_ptr<const Target> target, ThreadPool&
   static const ParameterStore no_parameters;
   return row_function(
       no_parameters, target->features(), [&](Value x) { return target->log_density(x); }, pool);
+}
+
+std::vector<double> counted_log_density(const RowFunction& log_density,
+                                        std::span<const double> rows, std::int64_t& undefined) {
+  std::vector<double> values = log_density(rows);
+  for (double& value : values)
+    if (std::isnan(value)) {
+      value = -INFINITY;
+      ++undefined;
+    }
+  return values;
 }
 
 std::vector<double> target_samples(const Target& target, std::uint64_t seed, Stream stream,

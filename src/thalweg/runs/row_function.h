@@ -22,6 +22,11 @@ using RowFunction = std::function<std::vector<double>(std::span<const double> ro
 RowFunction row_function(const ParameterStore& parameters, std::int64_t features,
                          const std::function<Value(Value)>& build, ThreadPool& pool);
 
+/// Log densities of a target where they weigh samples: what is no number becomes a density of 0, as
+/// for an exploration, and is counted in `undefined`.
+std::vector<double> counted_log_density(const RowFunction& log_density,
+                                        std::span<const double> rows, std::int64_t& undefined);
+
 /// Evaluates log densities of a target on rows.
 RowFunction target_log_density(std::shared_ptr<const Target> target, ThreadPool& pool);
 

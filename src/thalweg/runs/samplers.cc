@@ -92,13 +92,14 @@ class ImportanceSampler : public RunSampler {
     const std::int64_t features = model.features;
     const RowFunction log_target = target_log_density(run_.target(), pool_);
     std::vector<double> kept, log_weights;
+    std::int64_t undefined = 0;
     while (result.count < request_.count) {
       const std::int64_t block = std::min(kBlock, request_.count - result.count);
       std::vector<double> log_density;
       const std::vector<double> x = sampler_.next(
           block, rows_in_turn(request_.condition, model.context_features, result.count, block),
           &log_density);
-      const std::vector<double> energies = log_target(x);
+      const std::vector<double> energies = counted_log_density(log_target, x, undefined);
       std::vector<double> rows;
       for (std::int64_t row = 0; row < block; ++row) {
         const auto index = static_cast<std::size_t>(row);
@@ -121,7 +122,7 @@ class ImportanceSampler : public RunSampler {
                    .uniform()))
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
-    result.importance = {estimate, std::nullopt};
+    result.importance = {estimate, std::nullopt, undefined};
     if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
     return result;
   }

@@ -57,6 +57,7 @@ struct ImportanceSummary {
   /// Its error is that of the weights and of a base's Z; NaN where the weights are not reliable.
   ImportanceEstimate estimate;
   std::optional<double> pareto_k;  ///< none for less than 25 samples
+  std::int64_t undefined = 0;      ///< samples whose energy is no number; their weights are 0
 };
 
 /// What became of chains.

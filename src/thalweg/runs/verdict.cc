@@ -99,14 +99,17 @@ class Comparison {
 
   void compare_densities() {
     if (flow_.log_model.empty()) return;
+    // The one with the smaller error, if they agree.
+    const bool by_flow = integral_agrees_ && flow_error_ < exploration_.log_integral_error;
+    const double log_integral = by_flow ? flow_integral_ : exploration_.log_integral;
+    const double integral_error = by_flow ? flow_error_ : exploration_.log_integral_error;
     std::vector<double> ratios;
     std::int64_t missed = 0;
     const bool all = flow_.log_model.size() < kFewRows;
     for (std::size_t row = 0; row < flow_.log_model.size(); ++row) {
       // What the flow has learnt from tells less of what it lacks.
       if (!all && !is_held_out(row)) continue;
-      ratios.push_back(exploration_.log_target[row] - exploration_.log_integral -
-                       flow_.log_model[row]);
+      ratios.push_back(exploration_.log_target[row] - log_integral - flow_.log_model[row]);
       // NaN is missed.
       if (!(ratios.back() <= std::log(kFewTimes))) ++missed;
     }
@@ -127,7 +130,9 @@ class Comparison {
     const bool far = !(mean <= limit);
     divergence_ =
         Metric{"exploration_kl_nats", "KL(target || model) on its samples, nats", mean,
-               std::isfinite(square) ? std::sqrt(square / std::min(rows, distinct_)) : 0.0};
+               std::isfinite(square)
+                   ? std::hypot(std::sqrt(square / std::min(rows, distinct_)), integral_error)
+                   : 0.0};
     add("KL on its samples", mean, fmt::format("{:.3f} nats, limit {:.2f}", mean, limit),
         far ? Verdict::kDoubtful : Verdict::kGood,
         "KL(target || flow) over the exploration's samples; beyond the limit plain draws of the "

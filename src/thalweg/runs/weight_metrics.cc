@@ -180,7 +180,8 @@ WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<con
   WeightedSamples samples;
   samples.x =
       FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count, {}, &samples.log_model);
-  samples.log_target = target_log_density(target, pool)(samples.x);
+  samples.log_target =
+      counted_log_density(target_log_density(target, pool), samples.x, samples.undefined);
   return samples;
 }
 
@@ -215,6 +216,9 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
                                           stand_in, exploration && !exploration->confirmed))
       metrics.push_back(std::move(metric));
   };
+  if (flow.samples.undefined > 0)
+    metrics.push_back({"undefined_energies", "samples whose energy is no number",
+                       static_cast<double>(flow.samples.undefined), 0.0, 0});
   if (!flow.weights) {
     metrics.push_back({"effective_share", "effective share of samples", 0.0});
     if (exploration) add_moments();
