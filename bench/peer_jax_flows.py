@@ -7,6 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+import peer_chains
 from cases import SIZES
 from peer_common import BASE
 
@@ -272,8 +273,6 @@ def tanh_to_data(flow, z):
 
 
 def place_of(flow, z):
-    """What a chain must know of its place: z, log|det J|, log p, J's two columns and the gradient
-    of log p by x, which is J^-T times that by z."""
     def function(z):
         x, log_det = tanh_to_data(flow, z)
         return x, log_normal(z) - log_det, log_det
@@ -281,35 +280,9 @@ def place_of(flow, z):
     (_, log_density, log_det), tangents = jax.linearize(function, z)
     first, slope0, _ = tangents(jnp.zeros_like(z).at[:, 0].set(1.0))
     second, slope1, _ = tangents(jnp.zeros_like(z).at[:, 1].set(1.0))
-    determinant = first[:, 0] * second[:, 1] - second[:, 0] * first[:, 1]
-    score = jnp.stack([second[:, 1] * slope0 - first[:, 1] * slope1,
-                       first[:, 0] * slope1 - second[:, 0] * slope0], 1) / determinant[:, None]
-    return {"z": z, "log_det": log_det, "log_density": log_density, "first": first,
-            "second": second, "determinant": determinant, "score": score}
-
-
-def pull_back(place, v):
-    first, second = place["first"], place["second"]
-    return jnp.stack([second[:, 1] * v[:, 0] - second[:, 0] * v[:, 1],
-                      first[:, 0] * v[:, 1] - first[:, 1] * v[:, 0]],
-                     1) / place["determinant"][:, None]
-
-
-def push_forward(place, v):
-    return place["first"] * v[:, :1] + place["second"] * v[:, 1:]
+    return peer_chains.place(jnp, z, log_det, log_density, (first, second), (slope0, slope1))
 
 
 def chain_step(flow, place, noise, fresh, uniforms):
-    """One step of all chains: half of them by the local kernel, which is exact."""
-    size, z = SIZES["W9"]["step_size"], place["z"]
-    move = pull_back(place, 0.5 * size**2 * place["score"] + size * noise)
-    local = uniforms[0] < 0.5
-    other = place_of(flow, jnp.where(local[:, None], z + move, fresh))
-    back = push_forward(other, z - other["z"]) / size - 0.5 * size * other["score"]
-    ratio = jnp.where(local, other["log_det"] - place["log_det"] +
-                      0.5 * (jnp.sum(noise**2, 1) - jnp.sum(back**2, 1)),
-                      log_normal(z) - log_normal(other["z"]))
-    odds = ratio + other["log_density"] - place["log_density"]
-    taken = jnp.log(uniforms[1]) < odds
-    return {name: jnp.where(taken.reshape(-1, *[1] * (old.ndim - 1)), other[name], old)
-            for name, old in place.items()}
+    return peer_chains.chain_step(jnp, lambda z: place_of(flow, z), log_normal, place, noise,
+                                  fresh, uniforms)

@@ -7,6 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+import peer_chains
 from cases import SIZES
 from peer_common import BASE
 
@@ -288,8 +289,6 @@ def tanh_to_data(flow, z):
 
 
 def place_of(flow, z):
-    """What a chain must know of its place: z, log|det J|, log p, J's two columns and the gradient
-    of log p by x, which is J^-T times that by z."""
     def function(z):
         x, log_det = tanh_to_data(flow, z)
         return x, log_normal(z) - log_det, log_det
@@ -301,35 +300,9 @@ def place_of(flow, z):
 
     (_, log_density, log_det), (first, slope0, _) = push(0)
     second, slope1, _ = push(1)[1]
-    determinant = first[:, 0] * second[:, 1] - second[:, 0] * first[:, 1]
-    score = torch.stack([second[:, 1] * slope0 - first[:, 1] * slope1,
-                         first[:, 0] * slope1 - second[:, 0] * slope0], 1) / determinant[:, None]
-    return {"z": z, "log_det": log_det, "log_density": log_density, "first": first,
-            "second": second, "determinant": determinant, "score": score}
-
-
-def pull_back(place, v):
-    first, second = place["first"], place["second"]
-    return torch.stack([second[:, 1] * v[:, 0] - second[:, 0] * v[:, 1],
-                        first[:, 0] * v[:, 1] - first[:, 1] * v[:, 0]],
-                       1) / place["determinant"][:, None]
-
-
-def push_forward(place, v):
-    return place["first"] * v[:, :1] + place["second"] * v[:, 1:]
+    return peer_chains.place(torch, z, log_det, log_density, (first, second), (slope0, slope1))
 
 
 def chain_step(flow, place, noise, fresh, uniforms):
-    """One step of all chains: half of them by the local kernel, which is exact."""
-    size, z = SIZES["W9"]["step_size"], place["z"]
-    move = pull_back(place, 0.5 * size**2 * place["score"] + size * noise)
-    local = uniforms[0] < 0.5
-    other = place_of(flow, torch.where(local[:, None], z + move, fresh))
-    back = push_forward(other, z - other["z"]) / size - 0.5 * size * other["score"]
-    ratio = torch.where(local, other["log_det"] - place["log_det"] +
-                        0.5 * (noise.square().sum(1) - back.square().sum(1)),
-                        log_normal(z) - log_normal(other["z"]))
-    odds = ratio + other["log_density"] - place["log_density"]
-    taken = uniforms[1].log() < odds
-    return {name: torch.where(taken.reshape(-1, *[1] * (old.dim() - 1)), other[name], old)
-            for name, old in place.items()}
+    return peer_chains.chain_step(torch, lambda z: place_of(flow, z), log_normal, place, noise,
+                                  fresh, uniforms)
