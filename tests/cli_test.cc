@@ -1124,6 +1124,14 @@ TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
   EXPECT_EQ(outcome.code, 0) << outcome.error;
 }
 
+TEST_F(Cli, WhatIsNotThereCannotBeResumed) {
+  const Outcome outcome = run({"train", "--resume", "--out", "nothing"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.error.find("nothing: there is no run with a checkpoint to resume"),
+            std::string::npos)
+      << outcome.error;
+}
+
 TEST_F(Cli, FindsModesThatReverseKlLoses) {
   // Two Gaussians at x = +-20, of masses 3/4 and 1/4 and integral 2 pi.
   const std::string energy = "-logsumexp(log(.75)-((x-20)^2+y^2)/2, log(.25)-((x+20)^2+y^2)/2)";

@@ -105,6 +105,8 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
 SettingsLayers resumed_layers(const RunRequest& request) {
   SettingsLayers layers;
   layers.out = resumed_run(request);
+  if (!fs::exists(RunFolder{layers.out}.config()))
+    fail<DataError>("{}: there is no run with a checkpoint to resume", layers.out);
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
   settle(layers.asked, layers.keys);
