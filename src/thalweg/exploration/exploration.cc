@@ -4,8 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
 #include "thalweg/core/error.h"
 #include "thalweg/exploration/estimates.h"
