@@ -152,8 +152,10 @@ Value MaskedMlp::outputs_of(Graph& graph, std::int64_t feature, Value before, Va
                   hidden(from_known(masked_weights(graph, first), graph.parameter(first.bias))),
                   bias);
   if (!linear_ || parts.empty()) return result;
-  return result + dense(slice(take(masked_weights(graph, *linear_), rows), 0, known, Axis::kItems),
-                        concat(parts));
+  // What is known is what the mask lets through.
+  return result +
+         dense(slice(take(graph.parameter(linear_->weights), rows), 0, known, Axis::kItems),
+               concat(parts));
 }
 
 }  // namespace thalweg

@@ -18,7 +18,7 @@ namespace {
 constexpr Axis kCells = Axis::kFeatures;
 constexpr double kSmallestTail = 1e-30;        // in the range of float, and so is the slope there
 constexpr double kSmallestDeviation = 1e-3;    // of a column given those before
-constexpr std::size_t kMostRegressors = 1024;  // and as many as rows
+constexpr std::size_t kMostRegressors = 512;  // and as many as rows
 
 /// -log of the standard normal density.
 Value normal_energy(Value z) { return 0.5 * square(z) + 0.5 * std::log(2.0 * std::numbers::pi); }

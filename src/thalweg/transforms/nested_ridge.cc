@@ -33,19 +33,29 @@ Centred centre(MatrixXd values) {
   return {std::move(values), std::move(means)};
 }
 
+/// The lower half of X^T X.
+MatrixXd moments_of(const MatrixXd& x) {
+  MatrixXd moments = MatrixXd::Zero(x.cols(), x.cols());
+  moments.selfadjointView<Eigen::Lower>().rankUpdate(x.transpose());
+  return moments;
+}
+
+/// The Cholesky factor of moments + strength, in the lower half.
+MatrixXd factor_of(const MatrixXd& moments, double strength) {
+  MatrixXd factor = moments;
+  factor.diagonal().array() += strength;
+  const Eigen::LLT<Eigen::Ref<MatrixXd>> in_place(factor);
+  return factor;
+}
+
 /// Slopes of a target on the leading `count` regressors: the leading block of a Cholesky factor is
 /// the factor of the leading block.
 VectorXd solve_leading(const MatrixXd& factor, Index count, const VectorXd& products) {
-  const auto block = factor.topLeftCorner(count, count);
-  VectorXd slopes = block.triangularView<Eigen::Lower>().solve(products.head(count));
-  block.transpose().triangularView<Eigen::Upper>().solveInPlace(slopes);
+  const auto block = factor.topLeftCorner(count, count).triangularView<Eigen::Lower>();
+  VectorXd slopes = products.head(count);
+  block.solveInPlace(slopes);
+  block.transpose().solveInPlace(slopes);
   return slopes;
-}
-
-MatrixXd factor_of(const MatrixXd& moments, double strength) {
-  MatrixXd regular = moments;
-  regular.diagonal().array() += strength;
-  return regular.llt().matrixL();
 }
 
 /// Sums of squared errors in the rows left out, strengths x targets.
@@ -56,7 +66,7 @@ MatrixXd errors_left_out(const MatrixXd& x, const MatrixXd& y, const MatrixXd& m
     const auto left_out = Eigen::seq(fold, Eigen::last, kFolds);
     const MatrixXd fold_x = x(left_out, Eigen::all);
     const MatrixXd fold_y = y(left_out, Eigen::all);
-    const MatrixXd fold_moments = moments - fold_x.transpose() * fold_x;
+    const MatrixXd fold_moments = moments - moments_of(fold_x);
     const MatrixXd fold_products = products - fold_x.transpose() * fold_y;
     for (std::size_t s = 0; s < kStrengths.size(); ++s) {
       const MatrixXd factor = factor_of(fold_moments, kStrengths[s]);
@@ -100,7 +110,7 @@ std::vector<RidgeFit> fit_nested_ridge(const std::string& name, std::span<const 
   for (double& scale : scales) scale = scale > 1e-9 ? scale : 1.0;
   x.array().rowwise() /= scales.transpose().array();
 
-  const MatrixXd moments = x.transpose() * x;
+  const MatrixXd moments = moments_of(x);
   const MatrixXd products = x.transpose() * y;
   const MatrixXd errors = errors_left_out(x, y, moments, products, counts);
   std::vector<RidgeFit> fits(targets.size());

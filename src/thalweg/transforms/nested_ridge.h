@@ -22,10 +22,10 @@ struct RidgeFit {
 
 /// Minimises |y - X b|^2 + strength |b|^2 over b with regressors scaled to deviation 1 and both
 /// sides centred. The strength is the one of 1, 10, ..., 10000 that predicts best in five-fold
-/// cross-validation (fold of row i: i modulo 5). With fewer than 10 rows slopes are 0. `regressors`
-/// is row-major with `rows` rows. All targets share one factorisation a strength and fold, of
-/// K^3 / 3 operations for K regressors. Throws DataError, naming `name`, for values that are not
-/// finite.
+/// cross-validation (fold of row i: i modulo 5). With fewer than 10 rows there are no slopes.
+/// `regressors` is row-major with `rows` rows. All targets share one factorisation a strength and
+/// fold, of K^3 / 3 operations for K regressors. Throws DataError, naming `name`, for values that
+/// are not finite.
 std::vector<RidgeFit> fit_nested_ridge(const std::string& name, std::span<const double> regressors,
                                        std::size_t rows, std::span<const RidgeTarget> targets);
 
