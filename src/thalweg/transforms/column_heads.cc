@@ -16,8 +16,8 @@ namespace thalweg {
 namespace {
 
 constexpr Axis kCells = Axis::kFeatures;
-constexpr double kSmallestTail = 1e-30;        // in the range of float, and so is the slope there
-constexpr double kSmallestDeviation = 1e-3;    // of a column given those before
+constexpr double kSmallestTail = 1e-30;       // in the range of float, and so is the slope there
+constexpr double kSmallestDeviation = 1e-3;   // of a column given those before
 constexpr std::size_t kMostRegressors = 512;  // and as many as rows
 
 /// -log of the standard normal density.
