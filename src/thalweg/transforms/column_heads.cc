@@ -101,16 +101,16 @@ Mapped ColumnHeads::move_in_cells(Value raw, Value from, const std::vector<std::
                                   bool to_data) const {
   Graph& graph = *raw.graph;
   const std::int64_t cells = raw.features();
-  std::vector<double> lefts, widths, log_widths;
+  std::vector<double> lefts, rights, log_widths;
   for (std::size_t k = 0; k < static_cast<std::size_t>(cells); ++k)
     for (const std::int32_t column : columns) {
       const std::vector<double>& borders = heads_[static_cast<std::size_t>(column)].borders;
       lefts.push_back(borders[k]);
-      widths.push_back(borders[k + 1] - borders[k]);
-      log_widths.push_back(std::log(widths.back()));
+      rights.push_back(borders[k + 1]);
+      log_widths.push_back(std::log(borders[k + 1] - borders[k]));
     }
   const Value left = graph.constant(raw.shape(), std::move(lefts));
-  const Value width = graph.constant(raw.shape(), std::move(widths));
+  const Value right = graph.constant(raw.shape(), std::move(rights));
   const Value log_width = graph.constant(raw.shape(), std::move(log_widths));
 
   const Value log_mass = log_softmax(raw + log_width, kCells);
@@ -130,10 +130,11 @@ Mapped ColumnHeads::move_in_cells(Value raw, Value from, const std::vector<std::
     const Value x = transpose(from);
     const Value w = clamp(x, -1.0, 1.0);
     const Value here = last(less_equal(left, w));
-    const Value place = (w - pick(here, left)) / pick(here, width);
-    const Value share = pick(here, mass);
-    const Value lower_tail = pick(here, below) + share * place;
-    const Value upper_tail = pick(here, above) + share * (1.0 - place);
+    const Value start = pick(here, left);
+    const Value end = pick(here, right);
+    const Value density = pick(here, mass) / (end - start);
+    const Value lower_tail = pick(here, below) + density * (w - start);
+    const Value upper_tail = pick(here, above) + density * (end - w);
     const Value is_lower = less(lower_tail, upper_tail);
     const Value distance = normal_quantile(maximum(select(is_lower, lower_tail, upper_tail), tiny));
     const Value z = select(is_lower, distance, -distance);
@@ -148,10 +149,10 @@ Mapped ColumnHeads::move_in_cells(Value raw, Value from, const std::vector<std::
   const Value here =
       last(select(is_lower, less_equal(below, tail), less_equal(tail, above + mass)));
   const Value start = pick(here, left);
-  const Value extent = pick(here, width);
+  const Value end = pick(here, right);
   const Value beyond = select(is_lower, pick(here, below), pick(here, above));
-  const Value part = clamp((tail - beyond) / pick(here, mass), 0.0, 1.0);
-  const Value w = start + extent * select(is_lower, part, 1.0 - part);
+  const Value part = (end - start) * clamp((tail - beyond) / pick(here, mass), 0.0, 1.0);
+  const Value w = select(is_lower, start + part, end - part);
   return {transpose(clamp(w, -1.0, 1.0)), -sum(pick(here, log_density) + normal_energy(z))};
 }
 
