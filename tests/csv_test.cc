@@ -10,6 +10,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/io/csv_writer.h"
 
 namespace thalweg {
 namespace {

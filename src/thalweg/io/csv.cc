@@ -1,7 +1,5 @@
 #include "thalweg/io/csv.h"
 
-#include <fmt/compile.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -285,53 +283,8 @@ class CsvReader {
   char separator_ = kBlanks;
 };
 
-std::string quoted(const std::string& name) {
-  if (!name.empty() && name.find_first_of(" \t,;\"#\r\n") == std::string::npos) return name;
-  std::string result = "\"";
-  for (const char c : name) {
-    if (c == '"') result += '"';
-    result += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return result + '"';
-}
-
 }  // namespace
 
 Table read_csv(const std::string& path) { return CsvReader(path).read(); }
-
-CsvWriter::CsvWriter(const std::string& path, const std::vector<std::string>& names, FloatType type,
-                     char separator)
-    : file_(path), columns_(names.size()), type_(type), separator_(separator) {
-  if (names.empty()) fail<ShapeError>("{}: expected at least 1 column, got 0", path);
-  std::string header;
-  for (const std::string& name : names) {
-    if (!header.empty()) header += separator;
-    header += quoted(name);
-  }
-  file_.write(header + '\n');
-}
-
-void CsvWriter::append(std::span<const double> rows) {
-  if (rows.size() % columns_ != 0) {
-    fail<ShapeError>("{}: expected whole rows of {} values, got {} values", file_.path(), columns_,
-                     rows.size());
-  }
-  fmt::memory_buffer text;
-  const auto out = std::back_inserter(text);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (type_ == FloatType::kFloat32) {
-      fmt::format_to(out, FMT_COMPILE("{}"), static_cast<float>(rows[i]));
-    } else {
-      fmt::format_to(out, FMT_COMPILE("{}"), rows[i]);
-    }
-    text.push_back((i + 1) % columns_ == 0 ? '\n' : separator_);
-    if (text.size() > kBlock || i + 1 == rows.size()) {
-      file_.write({text.data(), text.size()});
-      text.clear();
-    }
-  }
-}
-
-void CsvWriter::finish() { file_.commit(); }
 
 }  // namespace thalweg

@@ -1,12 +1,8 @@
 // Tables as text: one row a line.
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <string>
-#include <vector>
 
-#include "thalweg/io/atomic_file.h"
 #include "thalweg/io/table.h"
 
 namespace thalweg {
@@ -19,22 +15,5 @@ namespace thalweg {
 /// Throws DataError with line and column for anything else, for rows of unequal length, equal
 /// names, text that is not UTF-8, and files without rows.
 Table read_csv(const std::string& path);
-
-/// Writes a table row by row with a header, each number as the shortest text that reads back to the
-/// same double (or float). The file appears with finish(). Not thread safe.
-class CsvWriter {
- public:
-  CsvWriter(const std::string& path, const std::vector<std::string>& names,
-            FloatType type = FloatType::kFloat64, char separator = ',');
-  /// Appends rows x columns values, row-major; any number of rows.
-  void append(std::span<const double> rows);
-  void finish();
-
- private:
-  AtomicFile file_;
-  std::size_t columns_;
-  FloatType type_;
-  char separator_;
-};
 
 }  // namespace thalweg

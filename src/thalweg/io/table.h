@@ -14,14 +14,32 @@ namespace thalweg {
 
 class CsvWriter;
 
+/// What the numbers of a column stand for.
+enum class ColumnContent : std::uint8_t { kNumber, kText, kDate };
+
+/// How the numbers of a column are written in a file of text.
+struct ColumnText {
+  ColumnContent content = ColumnContent::kNumber;
+  /// kText: the different texts in order of their bytes; a value is the number of its text, from 0,
+  /// and NaN where it is missing.
+  std::vector<std::string> labels = {};
+  /// kDate: as date_format() reads it, "YYYY-MM-DD" or "YYYY-MM-DD HH:MM:SS.fffZ". Values are days
+  /// since 1970-01-01 for dates alone and seconds since then with a time of day.
+  std::string format = {};
+};
+
 /// A matrix with named columns.
 struct Table {
   std::vector<std::string> names;
   std::int64_t rows = 0;
-  std::vector<double> values;     ///< rows x names.size(), row-major
-  bool integer_dtype = false;     ///< a .npy file of integers or booleans
-  bool single_precision = false;  ///< a .npy file of float32
+  std::vector<double> values;       ///< rows x names.size(), row-major
+  std::vector<ColumnText> content;  ///< of each column; empty: all hold numbers
+  bool integer_dtype = false;       ///< a .npy file of integers or booleans
+  bool single_precision = false;    ///< a .npy file of float32
 
+  ColumnContent content_of(std::size_t column) const {
+    return content.empty() ? ColumnContent::kNumber : content[column].content;
+  }
   std::int64_t columns() const { return static_cast<std::int64_t>(names.size()); }
   /// Largest relative error that rounding has left in a value: 2^-53 of double, 2^-24 of float32.
   double rounding() const { return single_precision ? 0x1p-24 : 0x1p-53; }
@@ -35,17 +53,21 @@ std::vector<std::string> default_names(std::int64_t columns);
 /// than two dimensions, no rows or no columns.
 Table load_table(const std::string& path);
 
-/// Writes .npy, .csv, .txt (comma) or .tsv (tab), atomically. .npy keeps no names.
+/// Writes .npy, .csv, .txt (comma) or .tsv (tab), the latter three packed with a further .gz,
+/// atomically. Texts and dates are written as they were read, numbers with a decimal point, missing
+/// texts and dates as empty fields. .npy keeps the numbers alone: no names, texts or formats.
 void save_table(const std::string& path, const Table& table, FloatType type = FloatType::kFloat64);
 
 /// Writes a table of unknown length row by row; the file appears with finish(). Not thread safe.
 class TableWriter {
  public:
-  /// Kind of file by extension, as save_table. Throws DataError for others.
+  /// Kind of file by extension, as save_table; `content` of each column, or empty. Throws DataError
+  /// for other kinds.
   TableWriter(const std::string& path, const std::vector<std::string>& names,
-              FloatType type = FloatType::kFloat64);
+              FloatType type = FloatType::kFloat64, std::vector<ColumnText> content = {});
   ~TableWriter();
-  /// Appends rows x columns values, row-major; any number of rows.
+  /// Appends rows x columns values, row-major; any number of rows. Throws DataError for a value
+  /// that is the number of no text, and for dates outside of the years 0 to 9999.
   void append(std::span<const double> rows);
   void finish();
 
