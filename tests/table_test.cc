@@ -93,8 +93,8 @@ TEST(SaveTable, ReadsBackTheSame) {
 TEST(SaveTable, WritesTextsAndDatesAsTheyWere) {
   const TemporaryFolder folder;
   Table table = make_table({"kind", "day", "n"}, {1, 20088, 0.5, kNan, kNan, kNan, 2, -1, 7});
-  table.content = {{ColumnContent::kText, {"a b", "c", "d\"e"}, ""},
-                   {ColumnContent::kDate, {}, "YYYY/MM/DD"},
+  table.content = {{ColumnContent::kText, {"a b", "c", "d\"e"}},
+                   {.content = ColumnContent::kDate, .format = "YYYY/MM/DD"},
                    {}};
   save_table(folder.path("t.csv"), table);
   EXPECT_EQ(read_bytes(folder.path("t.csv")),
@@ -107,7 +107,7 @@ TEST(SaveTable, WritesTextsAndDatesAsTheyWere) {
   table.content.pop_back();
   EXPECT_THROW(save_table(folder.path("t.csv"), table), ShapeError);
   Table missing = make_table({"kind"}, {kNan});
-  missing.content = {{ColumnContent::kText, {"a"}, ""}};
+  missing.content = {{ColumnContent::kText, {"a"}}};
   save_table(folder.path("m.tsv"), missing);
   EXPECT_EQ(read_bytes(folder.path("m.tsv")), "kind\nNA\n");
 }

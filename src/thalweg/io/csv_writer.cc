@@ -19,7 +19,7 @@ std::string quoted(const std::string& name) {
   std::string result = "\"";
   for (const char c : name) {
     if (c == '"') result += '"';
-    result += c == '\n' || c == '\r' ? ' ' : c;
+    result += c;
   }
   return result + '"';
 }

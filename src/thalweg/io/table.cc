@@ -80,6 +80,7 @@ Table table_from_array(const std::string& path, Array array) {
                     fmt::join(array.shape, ", "));
   }
   table.names = default_names(columns);
+  table.file_names = table.names;
   table.values = std::move(array.values);
   table.integer_dtype = array.integer_dtype;
   table.single_precision = array.single_precision;
@@ -113,8 +114,9 @@ std::vector<std::string> default_names(std::int64_t columns) {
   return names;
 }
 
-Table load_table(const std::string& path) {
-  return kind_of(path) == Kind::kNpy ? table_from_array(path, read_npy(path)) : read_csv(path);
+Table load_table(const std::string& path, const ReadOptions& options) {
+  return kind_of(path) == Kind::kNpy ? table_from_array(path, read_npy(path))
+                                     : read_csv(path, options);
 }
 
 void save_table(const std::string& path, const Table& table, FloatType type) {

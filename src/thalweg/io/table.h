@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,9 @@ class CsvWriter;
 /// What the numbers of a column stand for.
 enum class ColumnContent : std::uint8_t { kNumber, kText, kDate };
 
+inline constexpr std::int64_t kMostLabels = 10'000;
+inline constexpr std::int64_t kLongestLabel = 1'000;
+
 /// How the numbers of a column are written in a file of text.
 struct ColumnText {
   ColumnContent content = ColumnContent::kNumber;
@@ -26,6 +30,9 @@ struct ColumnText {
   /// kDate: as date_format() reads it, "YYYY-MM-DD" or "YYYY-MM-DD HH:MM:SS.fffZ". Values are days
   /// since 1970-01-01 for dates alone and seconds since then with a time of day.
   std::string format = {};
+  /// kText: number of different texts. Labels are not kept beyond kMostLabels, or if one is longer
+  /// than kLongestLabel bytes; all values are NaN then. See table_texts.h.
+  std::int64_t different = 0;
 };
 
 /// A matrix with named columns.
@@ -36,6 +43,11 @@ struct Table {
   std::vector<ColumnText> content;  ///< of each column; empty: all hold numbers
   bool integer_dtype = false;       ///< a .npy file of integers or booleans
   bool single_precision = false;    ///< a .npy file of float32
+
+  /// Of all columns of the file in its order, also of those that were not asked for.
+  std::vector<std::string> file_names = {};
+  /// What was found in the file, a sentence each.
+  std::vector<std::string> notes = {};
 
   ColumnContent content_of(std::size_t column) const {
     return content.empty() ? ColumnContent::kNumber : content[column].content;
@@ -48,10 +60,29 @@ struct Table {
 /// "x0", "x1", ...: the names of columns that have none.
 std::vector<std::string> default_names(std::int64_t columns);
 
+/// Whether the first row of a file of text has names.
+enum class HeaderChoice : std::uint8_t { kAuto, kYes, kNo };
+
+/// How a file is read.
+struct ReadOptions {
+  /// Names of the columns to read; empty: all but an index of rows. Others are passed over and
+  /// cannot stop the reading. Unknown names are left out. A file without names is read whole if one
+  /// is unknown, and so is .npy always.
+  std::vector<std::string> columns = {};
+  /// Columns that hold texts, even if all of them are numbers.
+  std::vector<std::string> texts = {};
+  /// Texts that stand for a missing value besides the usual ones; those that are numbers stand for
+  /// all that equal them.
+  std::vector<std::string> missing = {};
+  HeaderChoice header = HeaderChoice::kAuto;
+  /// Called with the bytes of the file that are read and all of them, now and then.
+  std::function<void(std::int64_t bytes, std::int64_t total)> progress = {};
+};
+
 /// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv
-/// and .txt (see read_csv). Missing values are NaN. Throws DataError for other kinds of files, more
-/// than two dimensions, no rows or no columns.
-Table load_table(const std::string& path);
+/// and .txt, plain or as .gz (see read_csv). Missing values are NaN. Throws DataError for other
+/// kinds of files, more than two dimensions, no rows or no columns.
+Table load_table(const std::string& path, const ReadOptions& options = {});
 
 /// Writes .npy, .csv, .txt (comma) or .tsv (tab), the latter three packed with a further .gz,
 /// atomically. Texts and dates are written as they were read, numbers with a decimal point, missing
