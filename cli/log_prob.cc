@@ -28,7 +28,7 @@ void log_prob(const Arguments& arguments) {
                       arguments.out);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  const Table points = load_table(arguments.data);
+  const Table points = run.read_table(arguments.data);
   const auto [values, mean] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision), .draws = arguments.draws});

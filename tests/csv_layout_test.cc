@@ -38,6 +38,7 @@ TEST(CsvLayout, TakesWhatExcelWrites) {
     EXPECT_EQ(table.values, (Values{1, 2}));
   }
   EXPECT_EQ(names_of("sep=\t\na, b\tc\n1\t2\n"), (Names{"a, b", "c"}));
+  EXPECT_EQ(names_of("\"say \"\"a;b\"\"\",c\n1,2\n"), (Names{"say \"a;b\"", "c"}));
   EXPECT_EQ(names_of("sep=,\na;c,b\n1,2\n"), (Names{"a;c", "b"}));
 }
 

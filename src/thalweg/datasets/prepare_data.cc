@@ -11,8 +11,10 @@
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/reading.h"
 #include "thalweg/datasets/rounding.h"
 #include "thalweg/datasets/standardisation.h"
+#include "thalweg/io/table_texts.h"
 
 namespace thalweg {
 
@@ -205,7 +207,8 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
   return data;
 }
 
-PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) {
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
+                                const ReadProgress& progress) {
   const std::filesystem::path folder = options.path;
   const bool is_folder = std::filesystem::is_directory(folder);
   const auto in_folder = [&](const char* name, const std::string& own) {
@@ -216,10 +219,16 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
   if (train_path.empty())
     fail<DataError>("{}: expected a file, or a folder with train.npy, validation.npy and test.npy",
                     options.path);
-  Table table = load_table(train_path);
+  ReadOptions reading = read_options(options);
+  reading.progress = progress;
+  Table table = load_table(train_path, reading);
+  column_numbers(table.file_names, options.columns, "data.columns");
+  column_numbers(table.file_names, options.condition, "data.condition");
+  reading.texts = text_columns(table);
   const auto append = [&](const std::string& path) -> std::int64_t {
     if (path.empty()) return 0;
-    const Table more = load_table(path);
+    Table more = load_table(path, reading);
+    const std::int64_t rows = more.rows;
     if (more.names != table.names)
       fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
                       fmt::join(table.names, ", "), fmt::join(more.names, ", "));
@@ -228,15 +237,15 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
       fail<DataError>(
           "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
           path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
-    table.single_precision = table.single_precision || more.single_precision;
-    table.values.insert(table.values.end(), more.values.begin(), more.values.end());
-    table.rows += more.rows;
-    return more.rows;
+    append_rows(table, std::move(more), path);
+    return rows;
   };
   GivenRows given;
   given.validation = append(in_folder("validation.npy", options.validation));
   given.test = append(in_folder("test.npy", options.test));
-  return prepare_data(table, options, seed, given);
+  PreparedData data = prepare_data(table, options, seed, given);
+  data.notes.insert(data.notes.begin(), table.notes.begin(), table.notes.end());
+  return data;
 }
 
 }  // namespace thalweg

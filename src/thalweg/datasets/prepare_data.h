@@ -20,6 +20,8 @@ struct DataOptions {
   std::string
       validation;    ///< a file with the rows that decide when to stop; empty: a share of path
   std::string test;  ///< a file with the rows to test on; empty: a share of path
+  std::vector<std::string> missing;    ///< texts that stand for missing values, besides the usual
+  std::string header = "auto";         ///< of files of text: auto, or yes or no
   std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
   std::vector<std::string> condition;  ///< columns that the density is conditioned on
   std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
@@ -65,7 +67,8 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
 /// latter two may be empty. If options.path is a folder, its train.npy, validation.npy and test.npy
 /// (one of the latter two may be missing) stand for what options do not name. Throws as load_table
 /// and prepare_data; DataError if the files have other columns than the first; ConfigError for
-/// drop_duplicates beside given rows.
-PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
+/// drop_duplicates beside given rows. `progress` is called while files are read.
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
+                                const ReadProgress& progress = {});
 
 }  // namespace thalweg

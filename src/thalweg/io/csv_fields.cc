@@ -61,6 +61,15 @@ bool opens_field(std::string_view row, std::size_t position, std::string_view se
   return true;
 }
 
+std::size_t skip_quoted(std::string_view row, std::size_t position) {
+  for (++position; position < row.size(); ++position) {
+    if (row[position] != '"') continue;
+    if (position + 1 >= row.size() || row[position + 1] != '"') return position;
+    ++position;
+  }
+  return row.size();
+}
+
 std::size_t CsvFields::skip_blanks(std::size_t position) const {
   const char separator = syntax_.separator;
   while (position < row_.size() && is_blank(row_[position]) &&

@@ -29,6 +29,10 @@ std::string_view trim(std::string_view text);
 /// separator, or the start of the row.
 bool opens_field(std::string_view row, std::size_t position, std::string_view separators);
 
+/// The place of the mark that closes the field which one at `position` opens; the end of the row if
+/// none does.
+std::size_t skip_quoted(std::string_view row, std::size_t position);
+
 /// Takes fields from a row, one after the other. Blanks around them do not count; those in
 /// quotation marks are taken as they stand, with "" for ".
 class CsvFields {

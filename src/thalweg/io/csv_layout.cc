@@ -263,10 +263,11 @@ class Sniffer {
 char find_separator(const std::string& first_row) {
   char separator = kBlankSeparator;
   for (const char candidate : {',', ';', '\t'}) {
-    bool quoted = false;
     for (std::size_t i = 0; i < first_row.size(); ++i) {
-      if (first_row[i] == '"' && (quoted || opens_field(first_row, i, ",;\t "))) quoted = !quoted;
-      if (first_row[i] == candidate && !quoted) separator = candidate;
+      if (first_row[i] == '"' && opens_field(first_row, i, ",;\t "))
+        i = skip_quoted(first_row, i);
+      else if (first_row[i] == candidate)
+        separator = candidate;
     }
   }
   return separator;

@@ -63,6 +63,9 @@ std::vector<std::string> default_names(std::int64_t columns);
 /// Whether the first row of a file of text has names.
 enum class HeaderChoice : std::uint8_t { kAuto, kYes, kNo };
 
+/// Called with the bytes of a file that are read and all of them, now and then.
+using ReadProgress = std::function<void(std::int64_t bytes, std::int64_t total)>;
+
 /// How a file is read.
 struct ReadOptions {
   /// Names of the columns to read; empty: all but an index of rows. Others are passed over and
@@ -75,8 +78,7 @@ struct ReadOptions {
   /// all that equal them.
   std::vector<std::string> missing = {};
   HeaderChoice header = HeaderChoice::kAuto;
-  /// Called with the bytes of the file that are read and all of them, now and then.
-  std::function<void(std::int64_t bytes, std::int64_t total)> progress = {};
+  ReadProgress progress = {};  ///< of files of text
 };
 
 /// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv

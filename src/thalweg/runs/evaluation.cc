@@ -117,7 +117,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
   HeldOut points;
   const std::uint64_t seed = seed_of(run, options);
   if (!file.empty()) {
-    ModelRows rows = rows_for_model(load_table(file), run.options.model);
+    ModelRows rows = rows_for_model(run.read_table(file), run.options.model);
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context)};
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;

@@ -83,10 +83,12 @@ void fit_model_to_target(RunOptions& options, const Target& target) {
 
 /// Loads what a run learns from; `choose` then completes the settings, before the model is fitted
 /// to it.
-void load_and_fit(RunPlan& plan, const std::function<void(RunPlan&)>& choose) {
+void load_and_fit(RunPlan& plan, const ReadProgress& reading,
+                  const std::function<void(RunPlan&)>& choose) {
   RunOptions& options = plan.options;
   if (!options.data.path.empty()) {
-    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed),
+                                   reading);
     choose(plan);
     fit_model_to_data(options.model, *plan.data);
     if (needs_target(options)) plan.target = target_beside_data(options);
@@ -107,7 +109,7 @@ RunPlan plan_run(const RunRequest& request) {
   const SettingsLayers layers = read_layers(request);
   RunPlan plan{
       .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
-  load_and_fit(plan, [&](RunPlan& loaded) {
+  load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
     RunOptions suggested = layers.start;
     suggested.data = layers.asked.data;
     suggested.model.stochastic = layers.asked.model.stochastic;
@@ -185,12 +187,17 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
       continue;
     }
     if (!unnamed || table.names.size() != wanted.size())
-      fail<DataError>("the data lack column '{}'{}; the model wants {} columns", wanted[i],
-                      name_hint(wanted[i], table.names), wanted.size());
+      fail<DataError>(
+          "the data lack column '{}'{}; the model wants {} columns", wanted[i],
+          name_hint(wanted[i], table.file_names.empty() ? table.names : table.file_names),
+          wanted.size());
     numbers.resize(wanted.size());
     std::iota(numbers.begin(), numbers.end(), std::size_t{0});
     break;
   }
+  for (const std::size_t column : numbers)
+    if (table.content_of(column) == ColumnContent::kText)
+      fail<DataError>("column '{}' holds texts; expected numbers", table.names[column]);
   ModelRows result;
   result.rows = table.rows;
   for (std::int64_t row = 0; row < table.rows; ++row)

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/reading.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
@@ -95,6 +96,18 @@ std::vector<double> LoadedRun::usual_context() const {
   std::vector<double> context;
   for (const ColumnOptions& column : options.model.context_columns) context.push_back(column.mean);
   return context;
+}
+
+Table LoadedRun::read_table(const std::string& file, bool with_x) const {
+  ReadOptions reading = read_options(options.data);
+  reading.columns.clear();
+  const ModelOptions& of_model = options.model;
+  if (with_x && of_model.columns.empty()) reading.columns = default_names(of_model.features);
+  if (with_x)
+    for (const ColumnOptions& column : of_model.columns) reading.columns.push_back(column.name);
+  for (const ColumnOptions& column : of_model.context_columns)
+    reading.columns.push_back(column.name);
+  return load_table(file, reading);
 }
 
 std::optional<PreparedData> LoadedRun::data() const {

@@ -184,7 +184,7 @@ std::vector<double> load_condition(const LoadedRun& run, const std::string& file
   }
   if (file.empty())
     fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
-  return rows_for_model(load_table(file), run.options.model, false).context;
+  return rows_for_model(run.read_table(file, false), run.options.model, false).context;
 }
 
 SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
