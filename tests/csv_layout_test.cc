@@ -70,6 +70,8 @@ TEST(CsvLayout, AsksWhetherNumbersAreNames) {
   // Behind an empty corner above an index they are names.
   EXPECT_EQ(names_of("\"\",\"1940\",\"1945\"\n\"Food\",22.2,44.5\n\"Health\",3.5,5.8\n"),
             (Names{"1940", "1945"}));
+  EXPECT_EQ(names_of("\"\",\"142.24\",\"144.78\"\n\"9.4\",1,2\n\"9.5\",3,4\n"),
+            (Names{"x0", "142.24", "144.78"}));
   EXPECT_EQ(names_of(",0,1,2\n0,.1,.2,.3\n1,.1,.2,.4\n"), (Names{"0", "1", "2"}));
 }
 

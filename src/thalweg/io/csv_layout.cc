@@ -40,6 +40,11 @@ class Sniffer {
  public:
   Sniffer(const std::string& path, const std::vector<CsvRow>& rows, CsvSyntax syntax)
       : path_(path), line_(rows.front().line) {
+    // R puts names into quotation marks, and no number; the name of a row at most.
+    const auto marks = [&](std::size_t row) {
+      return std::count(rows[row].text.begin(), rows[row].text.end(), '"');
+    };
+    quoted_alone_ = rows.size() > 1 && marks(0) > 2 && marks(1) <= 2;
     layout_.syntax = std::move(syntax);
     for (const CsvRow& row : rows) rows_.push_back(split_row(row.text, layout_.syntax));
     find_decimal_comma();
@@ -148,7 +153,7 @@ class Sniffer {
       if (columns_[i].texts.empty()) return true;
     }
     if (!texts) {
-      if (has_empty_corner(first)) return true;
+      if (has_empty_corner(first) || (quoted_alone_ && are_different(first))) return true;
       if (looks_like_names(first)) fail_doubtful();
       return false;
     }
@@ -253,6 +258,7 @@ class Sniffer {
 
   std::string path_;
   std::int64_t line_;
+  bool quoted_alone_ = false;
   std::vector<Fields> rows_;
   std::vector<ColumnSample> columns_;
   CsvLayout layout_;

@@ -44,7 +44,7 @@ std::size_t TextSource::read(char* bytes, std::size_t count) {
     int code = Z_OK;
     const char* const what = gzerror(stream_->file, &code);
     if (code != Z_OK && code != Z_STREAM_END)
-      fail<DataError>("{}: cannot be read or unpacked: {}; fetch it again", path_, shown(what));
+      fail<DataError>("{}: cannot be unpacked: {}; fetch it again", path_, shown(what));
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);
   }
