@@ -12,9 +12,9 @@ namespace thalweg {
 ///
 /// The first row has names if it has a text above a column that has none, texts alone, or alone
 /// fields in quotation marks; a first row of numbers that may be names is refused unless
-/// options.header decides. Columns without names are called x0, x1, ... An unnamed first column that
-/// numbers or names the rows is called index (as is one of R that the first row lacks), and read
-/// only if it is asked for.
+/// options.header decides. Columns without names are called x0, x1, ... An unnamed first column
+/// that numbers or names the rows is called index (as is one of R that the first row lacks), and
+/// read only if it is asked for.
 ///
 /// A column of numbers (with a decimal point, or in files with semicolons or tabs with commas
 /// throughout) is read as it stands, one of dates as date_format() says, another one as texts. A
