@@ -83,8 +83,10 @@ void train(const Arguments& arguments) {
   const TrainingOutcome outcome =
       train_with_progress(plan, pool, quiet, fmt::format("thalweg train --resume --out {}", out));
   if (quiet) return;
+  const bool stack = plan.options.model.base.kind == "stack";
   fmt::print(
-      "{}: {} steps in {}{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
+      "{}: {} in {}{}\n{}", out, stack ? "a stack, fitted" : fmt::format("{} steps", outcome.steps),
+      format_duration(outcome.seconds),
       outcome.reason == StopReason::kPatience && outcome.steps < plan.options.training.iterations
           ? " (no better validation any more)"
       : outcome.shortened ? " (schedule and annealing were shortened to the time budget)"

@@ -401,6 +401,9 @@ inline std::shared_ptr<const Base> small_base(const BaseKind& kind, std::int64_t
   options.hidden = options.flow_hidden = {8};
   options.flow_blocks = 2;
   options.proposals = 64;
+  options.members = {"normals", "kernel estimate", "flows"};
+  options.member_kinds = {"normals", "kernel", "flows"};
+  options.member_sizes = {3, 4, 2};
   auto base = kind.make(
       {.parameters = parameters, .random = random, .features = features, .options = options});
   if (const auto* resampled = dynamic_cast<const ResampledBase*>(base.get()))

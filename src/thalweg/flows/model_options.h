@@ -61,7 +61,7 @@ struct StochasticFlowOptions {
 
 /// Which base distribution a flow starts from.
 struct BaseOptions {
-  std::string kind = "normal";   ///< normal, trainable_normal, mixture or resampled
+  std::string kind = "normal";   ///< normal, trainable_normal, mixture, resampled or stack
   std::int64_t components = 10;  ///< mixture
   double location_scale = 1.0;   ///< mixture: spread of the first locations
   /// resampled: hidden layers of the acceptance network
@@ -72,11 +72,16 @@ struct BaseOptions {
   std::int64_t proposals = 1024;  ///< resampled: fresh proposals a training step, for Z
   /// resampled: normal, trainable_normal, mixture or flow
   std::string proposal = "normal";
-  std::int64_t flow_blocks = 4;  ///< proposal flow: affine couplings over a standard normal
-  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< proposal flow: of the conditioners
+  /// proposal flow: affine couplings over a standard normal; stack: spline couplings of its flows
+  std::int64_t flow_blocks = 4;
+  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< of their conditioners
   /// What depends on the class that the context names: none, proposal (mean and scale; of the whole
   /// base, if that is not resampled), acceptance or both. Other contexts serve transforms alone.
   std::string conditional = "none";
+  /// stack: names of the densities that it mixes, of which kind each is (normals, kernel or flows),
+  /// and of how many normals, rows or flows it is made; set by the data. See make_stack().
+  std::vector<std::string> members = {}, member_kinds = {};
+  std::vector<std::int64_t> member_sizes = {};
   std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
 };
 

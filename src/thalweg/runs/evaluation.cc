@@ -11,6 +11,7 @@
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
@@ -153,6 +154,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
   add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool));
+  add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, seed, pool);
@@ -196,7 +198,9 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
     // The title stands for the first group.
     if (metric.group != group)
       for (const auto& [name, heading] :
-           {std::pair{"weights", "samples of the model, weighted to the target:"},
+           {std::pair{"stack",
+                      "a stack of densities; log likelihoods of rows that they did not see:"},
+            std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
             std::pair{"grid", "on a grid:"}})

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "thalweg/flows/base_kinds.h"
+#include "thalweg/flows/stack_members.h"
 #include "thalweg/flows/transform_kinds.h"
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/objectives/kinds.h"
@@ -223,10 +224,21 @@ const std::vector<OptionKey>& option_keys() {
        0,
        {},
        [] { return base_kinds().names(&BaseKind::proposes); }},
-      {"base.flow_blocks", "affine couplings of a proposal flow",
+      {"base.flow_blocks",
+       "affine couplings of a proposal flow; spline couplings of a stack's flows",
        [](R& r) -> P { return &r.model.base.flow_blocks; }, 1, 1000},
-      {"base.flow_hidden", "widths of a proposal flow's hidden layers",
+      {"base.flow_hidden", "widths of their hidden layers",
        [](R& r) -> P { return &r.model.base.flow_hidden; }, 1, 65536},
+      {"base.members", "what a stack mixes; set by the data",
+       [](R& r) -> P { return &r.model.base.members; }},
+      {"base.member_kinds",
+       "of what kind each is; set by the data",
+       [](R& r) -> P { return &r.model.base.member_kinds; },
+       -1e300,
+       1e300,
+       {kNormalsMember, kKernelMember, kFlowsMember}},
+      {"base.member_sizes", "of how many normals, rows or flows each is made; set by the data",
+       [](R& r) -> P { return &r.model.base.member_sizes; }, 1, 1e9},
       {"base.conditional",
        "what depends on the class that the condition names; proposal is mean and scale",
        [](R& r) -> P { return &r.model.base.conditional; },

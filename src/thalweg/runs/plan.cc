@@ -10,6 +10,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/stack_fit.h"
 
 namespace thalweg {
 
@@ -101,6 +102,18 @@ void load_and_fit(RunPlan& plan, const std::function<void(RunPlan&)>& choose) {
   }
 }
 
+/// Whether a stack is learnt: if it is asked for, or suits the data and nothing is asked for that
+/// only a flow has.
+bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
+  if (layers.keys.contains("base.kind")) return layers.asked.model.base.kind == "stack";
+  const auto of_flow = [](const std::string& key) {
+    return key.starts_with("flow.") || key.starts_with("base.") || key.starts_with("stochastic.") ||
+           (key.starts_with("training.") && key != "training.time_budget" &&
+            key != "training.precision");
+  };
+  return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
+}
+
 }  // namespace
 
 RunPlan plan_run(const RunRequest& request) {
@@ -113,6 +126,7 @@ RunPlan plan_run(const RunRequest& request) {
     suggested.model.stochastic = layers.asked.model.stochastic;
     if (loaded.data && layers.for_data) {
       choose_for_data(suggested, *loaded.data);
+      if (wants_stack(layers, *loaded.data)) choose_stack(suggested);
       loaded.options = layered(layers, suggested);
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
       // Mixtures with whole covariances are not for more columns, unless somebody asks.

@@ -16,6 +16,7 @@
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/run_report.h"
+#include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/checkpoint.h"
@@ -142,6 +143,8 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
     validation_context = take_rows(data.context, data.context_features(), data.validation);
     result.rows = x;
     result.context = context;
+    // A stack was fitted to the rows for validation, too.
+    if (plan.options.model.base.kind == "stack") return result;
     result.validation_rows = validation;
     result.validation_context = validation_context;
     return result;
@@ -225,6 +228,13 @@ void estimate_within(double seconds, std::int64_t most, Model& model, std::uint6
   estimate_normaliser(model, proposals, seed, pool, precision);
 }
 
+/// Of a call that ended before there was anything to keep.
+TrainingOutcome interrupted_early() {
+  TrainingOutcome nothing;
+  nothing.reason = StopReason::kCallback;
+  return nothing;
+}
+
 }  // namespace
 
 TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCallbacks& callbacks) {
@@ -241,6 +251,8 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // All that can be refused is refused before anything is written.
   std::shared_ptr<const Target> target = plan.target;
   if (!target && has_target(options.target)) target = make_target(options.target);
+  const bool stacks = options.model.base.kind == "stack";
+  if (stacks) check_stack(options.model, plan.data.has_value());
   OutputFolder output(plan.out, plan.resume, plan.force);
   const RunFolder& folder = output.folder();
   std::optional<Exploration> exploration;
@@ -253,11 +265,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
       exploration =
           explore(target, options.model.columns, wanted, seed, pool,
                   {.progress = callbacks.exploring, .interrupted = callbacks.interrupted});
-      if (!exploration) {
-        TrainingOutcome nothing;
-        nothing.reason = StopReason::kCallback;
-        return nothing;
-      }
+      if (!exploration) return interrupted_early();
       fit_model_to_exploration(options, *exploration, plan.choose_base);
       // The reverse divergence of a flow that reaches beyond a wall is infinite.
       constexpr double kWall = 1e-4;
@@ -270,8 +278,16 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   run.options = options;
   const std::shared_ptr<const Target> moved =
       moves_by_target(options.model.stochastic) ? target : nullptr;
-  run.model = resumes ? load_checkpoint_model(checkpoint, options.model, moved, seed)
-                      : std::make_unique<Model>(options.model, seed, moved);
+  if (resumes) {
+    run.model = load_checkpoint_model(checkpoint, options.model, moved, seed);
+  } else if (stacks) {
+    run.model = fit_stack(options.model, *plan.data, seed, 0.5 * options.training.time_budget, pool,
+                          {.progress = callbacks.fitting, .interrupted = callbacks.interrupted});
+    if (!run.model) return interrupted_early();
+    run.options.model = options.model;
+  } else {
+    run.model = std::make_unique<Model>(options.model, seed, moved);
+  }
   std::vector<double> x, context, validation, validation_context;
   if (exploration && !resumes) start_base(*run.model, *exploration, pool);
   const TrainingData data =
