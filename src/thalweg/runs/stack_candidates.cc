@@ -120,7 +120,7 @@ void add_mixtures(std::vector<StackCandidate>& candidates, std::int64_t rows,
     bool whitened, diagonal;
     double ridge;
   };
-  constexpr Family kFamilies[] = {{"full", false, false, 1e-4},
+  constexpr Family kFamilies[] = {{"full", false, false, 1e-6},
                                   {"diagonal", false, true, 1e-3},
                                   {"whitened", true, false, 0.02},
                                   {"whitened and diagonal", true, true, 0.01}};

@@ -15,7 +15,7 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kFolds = 5;
+constexpr std::int64_t kFolds = 10;
 
 using Tensors = std::map<std::string, std::vector<double>, std::less<>>;
 
