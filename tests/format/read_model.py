@@ -250,8 +250,9 @@ class Model:
             log_diagonal = np.diag(factors)
             lower = np.tril(factors, -1) + np.eye(len(factors))
             upper = np.triu(factors, 1) + np.diag(np.exp(log_diagonal))
-            order = self.tensors[name + ".linear.order"][:, 0]
-            x = (x @ (lower @ upper).T + self.tensors[name + ".linear.bias"][:, 0])[:, order]
+            x = x @ (lower @ upper).T + self.tensors[name + ".linear.bias"][:, 0]
+            if name + ".linear.order" in self.tensors:
+                x = x[:, self.tensors[name + ".linear.order"][:, 0]]
             log_det = log_det + log_diagonal.sum()
         kinds = {
             "real_nvp": self.affine_coupling,
@@ -407,7 +408,51 @@ class Model:
                 z[:, moved], found = self.affine(raw, z[:, moved], "exp", "")
                 log_det = log_det + found
             return normal(z, 0.0, np.zeros((1, z.shape[1]))) + log_det
+        if kind == "stack":
+            base = self.config["base"]
+            members = zip(base["member_kinds"], base["member_sizes"])
+            parts = [self.member(f"base.stack.{k}", *member, z) for k, member in enumerate(members)]
+            return mean_density(self.tensors["base.stack.logits"][0], parts)
         raise NotImplementedError(kind)
+
+    # Members of a stack.
+
+    def member(self, name, kind, size, z):
+        if kind == "normals":
+            whitening = self.tensors[name + ".whitening"].reshape(size, self.features, self.features)
+            parts = []
+            for k in range(size):
+                white = (z - self.tensors[name + ".means"][:, k]) @ whitening[k].T
+                log_det = np.log(np.diag(whitening[k])).sum()
+                parts.append(log_det - 0.5 * (white**2).sum(axis=1) - 0.5 * self.features * LOG_2PI)
+            return mean_density(self.tensors[name + ".logits"][0], parts)
+        if kind == "kernel":
+            names = {f"{name}.mixture": "base.mixture", f"{name}.linear": "flow.0.linear"}
+            flow = {"kind": "none", "blocks": 1}
+            return self.inner_model(names, flow, {"kind": "mixture"}).log_prob(z)
+        flow = {"kind": "spline" if self.features > 1 else "elementwise_spline"}
+        flow |= {"blocks": self.config["base"]["flow_blocks"], "network": "mlp", "activation": "relu"}
+        flow |= {"bins": 8, "tail_bound": 5.0}
+        flows = [
+            self.inner_model({f"{name}.{f}.flow": "flow"}, flow, {"kind": "normal"}) for f in range(size)
+        ]
+        return mean_density(self.tensors[name + ".logits"][0], [flow.log_prob(z) for flow in flows])
+
+    def inner_model(self, names, flow, base):
+        """A model of some tensors under other names, without columns."""
+        model = Model.__new__(Model)
+        model.features, model.columns, model.tensors = self.features, [], {}
+        for before, after in names.items():
+            for name, values in self.tensors.items():
+                if name.startswith(before + "."):
+                    model.tensors[after + name[len(before) :]] = values
+        flow = {"permutation": "lu", "index_features": 0, **flow}
+        model.config = {"flow": flow, "base": {"conditional": "none", **base}}
+        return model
+
+
+def mean_density(logits, parts):
+    return log_sum_exp(np.stack(parts, axis=1) + logits - log_sum_exp(logits, 0), 1)
 
 
 def joined(x, context):

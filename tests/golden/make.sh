@@ -53,6 +53,7 @@ one resampled two --set base.kind=resampled --set base.truncation=10
 one resampled_flow three --set base.kind=resampled --set base.proposal=flow --set base.truncation=0 --set flow.permutation=random
 one resampled_mixture two --set base.kind=resampled --set base.proposal=mixture --set flow.permutation=lu
 one resampled_classes classes --condition s --set base.kind=resampled --set base.proposal=trainable_normal --set base.conditional=both --set flow.permutation=lu
+one stack two --set base.kind=stack --set flow.kind=none --set precision=double
 one classes classes --condition s --set base.conditional=proposal --set flow.permutation=random
 one stochastic target --set "stochastic.kind=metropolis,mala" --set stochastic.steps=2 --set importance_samples=3 --set stochastic.step_size=0.1 --set flow.permutation=random --set base.kind=normal
 one stochastic_forces target --set "stochastic.kind=langevin,inertial" --set stochastic.steps=2 --set importance_samples=3 --set stochastic.step_size=0.02 --set stochastic.trainable=true --set flow.permutation=random --set base.kind=normal

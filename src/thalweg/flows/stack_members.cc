@@ -15,11 +15,10 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 
 std::shared_ptr<const Flow> kernel_flow(ParameterStore& parameters, const std::string& name,
                                         std::int64_t features, std::int64_t rows) {
-  // Its locations are set, not drawn.
-  RandomSequence random = RandomSequence::none();
+  RandomSequence random(0, Stream::kInitialisation);  // All locations start at 0.
   auto mixture = std::make_shared<GaussianMixture>(
       parameters, name + ".mixture", random, features,
-      GaussianMixtureOptions{.components = rows, .trainable = false});
+      GaussianMixtureOptions{.components = rows, .location_scale = 0.0, .trainable = false});
   auto linear = std::make_shared<LULinear>(parameters, name + ".linear", features);
   return std::make_shared<Flow>(std::move(mixture),
                                 std::vector<std::shared_ptr<const Transform>>{linear});

@@ -38,8 +38,8 @@ struct StackCallbacks {
 /// the fits that judge it, and sets the members in `model` (whose columns are those of the data).
 /// The candidates are Gaussians (raw and shrunk covariance), an elliptical density, a kernel
 /// estimate, mixtures of up to 20 Gaussians (full and diagonal, also of whitened rows) and two
-/// small flows. Each is fitted five times, without a fifth of the rows in turn; its weight is that
-/// of stacking_weights() on the rows left out, and its density the mean of the five, but for the
+/// small flows. Each is fitted ten times, without a tenth of the rows in turn; its weight is that
+/// of stacking_weights() on the rows left out, and its density the mean of the ten, but for the
 /// kernel estimate, which is fitted once more to all rows. Spaced columns are dequantised, with
 /// several copies of each row. A candidate that cannot be fitted or trained drops out. `seconds`
 /// limits the flows; 0: no limit, and then the same seed gives the same bits for any number of

@@ -252,7 +252,10 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   std::shared_ptr<const Target> target = plan.target;
   if (!target && has_target(options.target)) target = make_target(options.target);
   const bool stacks = options.model.base.kind == "stack";
-  if (stacks) check_stack(options.model, plan.data.has_value());
+  if (stacks) {
+    check_stack(options.model, plan.data.has_value());
+    options.training.iterations = 0;  // Its members are trained when they are fitted.
+  }
   OutputFolder output(plan.out, plan.resume, plan.force);
   const RunFolder& folder = output.folder();
   std::optional<Exploration> exploration;
