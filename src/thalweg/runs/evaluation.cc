@@ -199,7 +199,8 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
     if (metric.group != group)
       for (const auto& [name, heading] :
            {std::pair{"stack",
-                      "a stack of densities; log likelihoods of rows that they did not see:"},
+                      "a stack of densities: weights, and log likelihoods of rows that they did "
+                      "not see:"},
             std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
             std::pair{"samples", "samples of the model beside exact ones:"},

@@ -123,7 +123,7 @@ void add_mixtures(std::vector<StackCandidate>& candidates, std::int64_t rows,
   constexpr Family kFamilies[] = {{"full", false, false, 1e-6},
                                   {"diagonal", false, true, 1e-3},
                                   {"whitened", true, false, 0.02},
-                                  {"whitened and diagonal", true, true, 0.01}};
+                                  {"whitened diagonal", true, true, 0.01}};
   for (const Family& family : kFamilies) {
     if (features == 1 && (family.whitened || family.diagonal)) continue;
     for (const std::int64_t components : {2, 3, 4, 5, 6, 8, 10, 13, 16, 20}) {

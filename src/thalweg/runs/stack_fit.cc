@@ -268,8 +268,8 @@ std::vector<Metric> stack_metrics(const Model& model) {
   std::vector<Metric> metrics;
   for (std::size_t place = 0; place < order.size(); ++place) {
     const std::size_t number = order[place];
-    metrics.push_back({fmt::format("stack_weight_{}", place + 1),
-                       fmt::format("{}, weight", names[number]), weights[number], 0.0, 3});
+    metrics.push_back(
+        {fmt::format("stack_weight_{}", place + 1), names[number], weights[number], 0.0, 3});
     metrics.push_back({fmt::format("stack_log_likelihood_{}", place + 1), "  its log likelihood",
                        likelihoods[number]});
   }
