@@ -150,12 +150,16 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
       fmt::print("{}", exploration_text(exploration));
       std::fflush(stdout);
     };
+    callbacks.fitting = [&](double share, const std::string& what) {
+      if (display.wanted(share)) display.show(share, "fitting: " + what);
+    };
     callbacks.interrupted = interrupted;
     outcome = run_training(plan, pool, callbacks);
   }
   if (outcome.reason != StopReason::kCallback) return outcome;
   if (outcome.folder.empty()) {
-    fmt::print(stderr, "thalweg: interrupted while the energy was explored; nothing was written\n");
+    fmt::print(stderr, "thalweg: interrupted while the {}; nothing was written\n",
+               plan.data ? "stack was fitted" : "energy was explored");
     throw ExitCode{kInterrupted};
   }
   if (outcome.folder != plan.out)

@@ -5,9 +5,11 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/plan.h"
 
 namespace thalweg::cli {
 
@@ -28,10 +30,13 @@ void log_prob(const Arguments& arguments) {
                       arguments.out);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  const Table points = load_table(arguments.data);
+  const Table points = run.read_table(arguments.data);
   const auto [values, mean] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision), .draws = arguments.draws});
+  const std::string outside = outside_of_training(
+      run.options.model.context_columns, rows_for_model(points, run.options.model).context);
+  if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
   TableWriter writer(arguments.out, {"log_prob"});
   writer.append(values);
   writer.finish();

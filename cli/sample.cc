@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/samplers.h"
 
@@ -112,6 +113,9 @@ void sample(Arguments arguments) {
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   SampleRequest& request = arguments.request;
   request.condition = load_condition(run, arguments.condition);
+  const std::string outside =
+      outside_of_training(run.options.model.context_columns, request.condition);
+  if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
   request.precision = precision_of(arguments.precision);
   SampleResult result;
   {

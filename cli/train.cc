@@ -15,9 +15,11 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string source, data, target, image, energy, constants_file, out, time_budget;
-  std::vector<std::string> columns, condition, bounds, periodic, integers, constants, set;
-  bool drop_duplicates = false, drop_constant = false;
+  std::string source, data, weights, header, target, image, energy, constants_file, out;
+  std::string time_budget;
+  std::vector<std::string> columns, condition, bounds, periodic, integers, kinds, missing;
+  std::vector<std::string> constants, set;
+  bool drop_duplicates = false, drop_constant = false, drop_missing = false;
   bool resume = false, force = false, quiet = false;
   std::optional<std::int64_t> seed;
   int threads = 0;
@@ -43,6 +45,8 @@ RunRequest request_of(const Arguments& arguments) {
                                   {"data.image", &arguments.image},
                                   {"data.target", &arguments.target},
                                   {"energy", &arguments.energy},
+                                  {"data.weights", &arguments.weights},
+                                  {"data.header", &arguments.header},
                                   {"constants_file", &arguments.constants_file}})
     if (!text->empty()) set(key, *text);
   for (const auto& [key, list] : {std::pair{"data.columns", &arguments.columns},
@@ -50,10 +54,13 @@ RunRequest request_of(const Arguments& arguments) {
                                   {"data.bounds", &arguments.bounds},
                                   {"data.periodic", &arguments.periodic},
                                   {"data.integers", &arguments.integers},
+                                  {"data.kinds", &arguments.kinds},
+                                  {"data.missing", &arguments.missing},
                                   {"constants", &arguments.constants}})
     if (!list->empty()) set(key, names_of(*list));
   if (arguments.drop_duplicates) set("data.drop_duplicates", true);
   if (arguments.drop_constant) set("data.drop_constant", true);
+  if (arguments.drop_missing) set("data.drop_missing", true);
   for (const std::string& assignment : arguments.set)
     request.settings.push_back(parse_setting(assignment));
   if (arguments.seed) set("seed", *arguments.seed);
@@ -73,9 +80,20 @@ void describe_data(const PreparedData& data) {
   for (const std::string& note : data.notes) fmt::print("note: {}\n", note);
 }
 
+RunPlan plan_with_progress(RunRequest request, bool quiet) {
+  constexpr std::int64_t kSoonRead = 100'000'000;
+  ProgressDisplay display(quiet);
+  request.reading = [&](std::int64_t bytes, std::int64_t total) {
+    const double share = static_cast<double>(bytes) / static_cast<double>(total);
+    if (total > kSoonRead && display.wanted(share))
+      display.show(share, fmt::format("{} of {} MB read", bytes / 1'000'000, total / 1'000'000));
+  };
+  return plan_run(request);
+}
+
 void train(const Arguments& arguments) {
-  const RunPlan plan = plan_run(request_of(arguments));
   const bool quiet = arguments.quiet;
+  const RunPlan plan = plan_with_progress(request_of(arguments), quiet);
   if (!quiet && plan.data) describe_data(*plan.data);
   if (!quiet) std::fflush(stdout);
   ThreadPool pool(arguments.threads);
@@ -83,8 +101,10 @@ void train(const Arguments& arguments) {
   const TrainingOutcome outcome =
       train_with_progress(plan, pool, quiet, fmt::format("thalweg train --resume --out {}", out));
   if (quiet) return;
+  const bool stack = plan.options.model.base.kind == "stack";
   fmt::print(
-      "{}: {} steps in {}{}\n{}", out, outcome.steps, format_duration(outcome.seconds),
+      "{}: {} in {}{}\n{}", out, stack ? "a stack, fitted" : fmt::format("{} steps", outcome.steps),
+      format_duration(outcome.seconds),
       outcome.reason == StopReason::kPatience && outcome.steps < plan.options.training.iterations
           ? " (no better validation any more)"
       : outcome.shortened ? " (schedule and annealing were shortened to the time budget)"
@@ -92,10 +112,12 @@ void train(const Arguments& arguments) {
                                                   : "",
       evaluation_text(outcome.evaluation));
   fmt::print(stderr, "{}", warnings_text(outcome.evaluation));
+  const std::string condition =
+      plan.options.model.context_features > 0 ? " --condition conditions.csv" : "";
   fmt::print(
-      "\nlook at {}/report.html; then\n  thalweg sample {} --count 1000 --out samples.csv\n"
+      "\nlook at {}/report.html; then\n  thalweg sample {}{} --count 1000 --out samples.csv\n"
       "  thalweg doctor {}\n",
-      out, out, out);
+      out, out, condition, out);
 }
 
 }  // namespace
@@ -106,7 +128,8 @@ void add_train(CLI::App& app) {
   command->add_option("CONFIG", arguments->source,
                       "config file (.toml) or preset (`thalweg list`); not needed with --data");
   command->add_option("--data", arguments->data,
-                      "points: .npy, file.npy[3], .csv, .tsv, or a folder that `data` wrote");
+                      "points: .npy, file.npy[3], .csv, .tsv, .txt, the latter also as .gz, or a "
+                      "folder that `data` wrote");
   command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
   command->add_option("--image", arguments->image,
                       "PNG or JPEG picture to learn as a density in the plane");
@@ -116,7 +139,8 @@ void add_train(CLI::App& app) {
                       "named numbers of the energy, as \"a=2.5,y=[1, 2, 3]\"");
   command->add_option("--constants-file", arguments->constants_file,
                       "file of them: .toml with numbers, lists and matrices, or a table");
-  command->add_option("--columns", arguments->columns, "columns to model, as a,b,c");
+  command->add_option("--columns", arguments->columns,
+                      "columns to model, as a,b,c; one with a comma as '\"a,b\",c'");
   command->add_option("--condition", arguments->condition, "columns that are given, as d,e");
   command->add_option("--bounds", arguments->bounds,
                       "bounds that samples respect, as \"a=0:,b=0:1\"");
@@ -124,8 +148,20 @@ void add_train(CLI::App& app) {
                       "columns that wrap around, as \"phi=-180:180\"");
   command->add_option("--integers", arguments->integers,
                       "columns of whole numbers, besides those found");
+  command->add_option("--weights", arguments->weights, "column that says how much each row counts");
+  command->add_option("--kinds", arguments->kinds,
+                      "kinds of columns where those found are not right, as "
+                      "\"month=category,age=continuous\"");
+  command->add_option("--missing", arguments->missing,
+                      "texts that stand for missing values besides NA and the like, as \"?,-\"");
+  command
+      ->add_option("--header", arguments->header,
+                   "whether the first row of --data has names: auto, yes or no")
+      ->check(CLI::IsMember({"auto", "yes", "no"}));
   command->add_flag("--drop-duplicates", arguments->drop_duplicates,
                     "keep the first of equal rows");
+  command->add_flag("--drop-missing", arguments->drop_missing,
+                    "leave out rows with a missing value");
   command->add_flag("--drop-constant", arguments->drop_constant,
                     "leave out columns with a single value");
   command->add_option("--out", arguments->out, "folder of the run; default runs/NAME");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -82,6 +83,60 @@ TEST(MaskedMlp, OutputsSeeJustTheFeaturesBefore) {
       EXPECT_THROW(network.outputs_of(graph, 1, {}, seen), ShapeError);
       EXPECT_THROW(network.outputs_of(graph, 1, x, seen), ShapeError);
     }
+}
+
+TEST(MaskedMlp, KnowsTheOwnersOfInputsAndOutputs) {
+  // Features 0, 1, 2 and 3 have 2, 1, 0 and 3 inputs, and outputs in an order of their own.
+  const std::vector<std::int32_t> inputs = {0, 0, 1, 3, 3, 3};
+  const std::vector<std::int32_t> outputs = {3, 0, 1, 1, 2, 3, 0};
+  const auto count = static_cast<std::int64_t>(inputs.size());
+  for (const bool linear : {false, true})
+    for (const std::int64_t context : {0, 2})
+      for (const std::vector<std::int64_t>& hidden :
+           std::vector<std::vector<std::int64_t>>{{}, {12, 13}}) {
+        ParameterStore parameters;
+        RandomSequence random(5, Stream::kInitialisation);
+        const MaskedMlp network(
+            parameters, "layer", random, MaskedLayout{kFeatures, inputs, outputs, linear},
+            {.hidden = hidden, .activation = Activation::kTanh, .context_features = context});
+        EXPECT_EQ(network.linear_weights().has_value(), linear);
+        disturb(parameters);
+        Graph graph(parameters);
+        const Value x = graph.input({count, 1});
+        const Value given = graph.input({2, 1});
+        const Value seen = context > 0 ? given : Value{};
+        const Value output = network(x, seen);
+        const auto derivatives = jacobian(graph, output, x);
+        for (std::size_t row = 0; row < outputs.size(); ++row)
+          for (std::size_t column = 0; column < inputs.size(); ++column)
+            EXPECT_EQ(derivatives[row][column] != 0.0, inputs[column] < outputs[row])
+                << row << " by " << column;
+        std::vector<Value> parts{output};
+        for (std::int64_t i = 0; i < kFeatures; ++i) {
+          const std::int64_t before = network.inputs_before(i);
+          EXPECT_EQ(before, std::ranges::count_if(inputs, [&](auto owner) { return owner < i; }));
+          parts.push_back(
+              network.outputs_of(graph, i, before > 0 ? slice(x, 0, before) : Value{}, seen) +
+              0.0 * sum(x));
+        }
+        const auto values = run_graph(graph, parts, {points(5 * count), points(10)}, {5});
+        for (std::size_t sample = 0; sample < 5; ++sample)
+          for (std::size_t i = 0; i < kFeatures; ++i) {
+            std::size_t own = 0;
+            const std::size_t each = values[1 + i].size() / 5;
+            for (std::size_t row = 0; row < outputs.size(); ++row)
+              if (outputs[row] == static_cast<std::int32_t>(i)) {
+                EXPECT_NEAR(values[1 + i][sample * each + own++],
+                            values[0][sample * outputs.size() + row], 1e-13);
+              }
+            EXPECT_EQ(own, each);
+          }
+      }
+  ParameterStore parameters;
+  RandomSequence random(5, Stream::kInitialisation);
+  for (const MaskedLayout& bad : {MaskedLayout{2, {0, 2}, {0, 1}}, MaskedLayout{2, {1, 0}, {0, 1}},
+                                  MaskedLayout{2, {0, 1}, {0, -1}}, MaskedLayout{2, {}, {0, 1}}})
+    EXPECT_THROW(MaskedMlp(parameters, "bad", random, bad, {}), ConfigError);
 }
 
 TEST(Autoregressive, IsTriangularWithTheLogDeterminantOfItsDiagonal) {

@@ -159,6 +159,31 @@ class Cli : public testing::Test {
   fs::path folder_;
 };
 
+TEST_F(Cli, ReadsTablesAsPeopleHaveThem) {
+  std::string text = "\xEF\xBB\xBFsep=;\n;day;\"a, b\";c;comment\n";
+  for (int i = 0; i < 100; ++i)
+    text += fmt::format("{};2001-02-29;{},5;{};\"x;\ny\"\n", i, i * i % 97,
+                        i == 50 ? "?" : fmt::format("{},25", i * 7 % 89));
+  write("t.csv", text);
+  const std::vector<std::string> columns = {"--data", "t.csv", "--columns", "\"a, b\",c"};
+  expect_failure(tiny(columns), 3, "line 103, column 'c': expected a number as in 99 of 100 rows");
+  std::vector<std::string> train = tiny(columns);
+  train.insert(train.end(), {"--missing", "?"});
+  expect_failure(train, 3, "row 51, column 'c'");
+  train =
+      tiny({"--data", "t.csv", "--columns", "\"a, b\"", "--set", "flow.kind=elementwise_spline"});
+  Outcome outcome = run(train);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  outcome = run({"sample", "runs/t", "--count", "5", "--out", "s.csv.gz"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  for (const char* file : {"t.csv", "s.csv.gz"})
+    EXPECT_EQ(run({"log-prob", "runs/t", file, "--out", "l.npy"}).code, 0) << file;
+  write("years.csv", "1990,1991,1992\n1,2,3\n2,1,4\n3,1,2\n5,1,1\n");
+  expect_failure(tiny({"--data", "years.csv"}), 3, "--header yes or --header no");
+  expect_failure(tiny({"--data", "years.csv", "--header", "yes"}), 3, "the data have 4 rows");
+  expect_failure(tiny({"--data", "years.csv", "--header", "no"}), 3, "the data have 5 rows");
+}
+
 TEST_F(Cli, TrainsSamplesEvaluatesAndExamines) {
   write_points("points.csv", 400);
   Outcome outcome = run(tiny({"--data", "points.csv"}));
@@ -416,7 +441,7 @@ TEST_F(Cli, LearnsConditionalDensities) {
   expect_failure({"sample", "r", "--count", "5", "--out", "s.csv"}, 2, "--condition FILE");
   outcome = run({"sample", "r", "--count", "5", "--out", "s.csv", "--condition", "points.csv"});
   EXPECT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_EQ(contents(path("s.csv")).substr(0, 2), "b\n");
+  EXPECT_EQ(contents(path("s.csv")).substr(0, 4), "b,a\n");
   EXPECT_EQ(run({"evaluate", "r"}).code, 0);
   // Runs of format 1 had conditions as they were: mean 0 and scale 1.
   const auto log_densities = [&](int format) {
@@ -568,7 +593,7 @@ TEST_F(Cli, NeverOverwritesARunUnlessAsked) {
   EXPECT_EQ(snapshot("r"), before);
   // A new run that cannot begin leaves the old one as it was.
   write_points("bad.csv", 100, [](int row, std::string line) { return row == 3 ? "nan,1" : line; });
-  expect_failure(tiny({"--data", "bad.csv", "--out", "r", "--force"}), 3, "the value is nan");
+  expect_failure(tiny({"--data", "bad.csv", "--out", "r", "--force"}), 3, "the value is missing");
   EXPECT_EQ(snapshot("r"), before);
   ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r", "--force", "--seed", "2"})).code, 0);
   EXPECT_NE(snapshot("r"), before);

@@ -34,6 +34,7 @@
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/bounded.h"
+#include "thalweg/transforms/column_heads.h"
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
@@ -317,6 +318,17 @@ inline const std::vector<Case<Transform>>& transform_cases() {
         regress("none", {.scale_map = ScaleMap::kNone});
         regress("spline", {.map = AutoregressiveMap::kSpline, .spline = {.bins = 4, .bound = 2.0}});
       }
+    const std::vector<ColumnHead> columns = {{{-1.0, -0.3, 0.5, 1.0}, {true, true, true}},
+                                             {},
+                                             {{-1.0, -0.4, 0.1, 1.0}, {false, true, false}},
+                                             {}};
+    for (const std::int64_t context : {0, 2})
+      list.push_back({fmt::format("column_heads_{}", context),
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<ColumnHeads>(
+                            parameters, "layer", random, columns,
+                            ColumnHeadsOptions{.network = masked, .context_features = context});
+                      }});
     for (const std::int64_t context : {0, 2})
       for (const std::int64_t features : {1, 2, 5})
         list.push_back({fmt::format("residual_{}{}", features, context > 0 ? "_context" : ""),
@@ -401,6 +413,9 @@ inline std::shared_ptr<const Base> small_base(const BaseKind& kind, std::int64_t
   options.hidden = options.flow_hidden = {8};
   options.flow_blocks = 2;
   options.proposals = 64;
+  options.members = {"normals", "kernel estimate", "flows"};
+  options.member_kinds = {"normals", "kernel", "flows"};
+  options.member_sizes = {3, 4, 2};
   auto base = kind.make(
       {.parameters = parameters, .random = random, .features = features, .options = options});
   if (const auto* resampled = dynamic_cast<const ResampledBase*>(base.get()))

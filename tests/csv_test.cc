@@ -10,6 +10,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/io/csv_writer.h"
 
 namespace thalweg {
 namespace {
@@ -98,11 +99,13 @@ TEST(ReadCsv, ReadsNumbersExactly) {
 TEST(ReadCsv, NamesLineAndColumnOfBadFields) {
   expect_parts(error_of("# note\na,b\n1,2\n\n3,x7\n"), {"t.csv, line 5", "'b'", "'x7'", "number"});
   expect_parts(error_of("1,2\n3,4..5\n"), {"line 2", "'x1'", "'4..5'"});
-  expect_parts(error_of("a;b\n1,5;2,5\n"), {"line 2", "'a'", "'1,5'", "decimal point"});
-  for (const std::string bad : {"1e400", "0x10", "+-1", "1 2", "--1", "1f", "\x1b[31m"}) {
-    expect_parts(error_of("a,b\n1," + bad + "\n"), {"line 2", "'b'", "expected a number"});
+  const std::string rows = "a,b\n1,2\n3,4\n5,6\n";
+  for (const std::string bad : {"0x10", "+-1", "1 2", "--1", "1f", "1,5", "\x1b[31m"}) {
+    expect_parts(error_of(rows + "1,\"" + bad + "\"\n"),
+                 {"line 5", "'b'", "expected a number as in 3 of 4 rows"});
   }
-  expect_parts(error_of("a,b\n1,\x1b[31m\n"), {"expected a number, got '?[31m'"});
+  expect_parts(error_of(rows + "1,\x1b[31m\n"), {"expected a number", "got '?[31m'"});
+  expect_parts(error_of(rows + "1,1e400\n"), {"line 5", "'b'", "range of double", "'1e400'"});
   // A first row beyond the range of double is data, not names.
   for (const std::string number : {"1e400", "-1e400", "+1e400", "1e-400"}) {
     expect_parts(error_of("2," + number + "\n3,4\n"), {"line 1", "'x1'", "'" + number + "'"});
@@ -127,7 +130,8 @@ TEST(ReadCsv, ExplainsUnusableFiles) {
   expect_parts(error_of(std::string("\xFF\xFE"
                                     "a\0,\0b\0\n\0",
                                     10)),
-               {"UTF-8", "zero bytes"});
+               {"t.csv", "UTF-16", "iconv -f UTF-16 -t UTF-8"});
+  expect_parts(error_of(std::string("a,b\n1,2\n3,\0004\n", 14)), {"line 3", "UTF-8", "zero bytes"});
   expect_parts(error_of("Gr\xF6\xDF"
                         "e,b\n1,2\n"),
                {"line 1", "UTF-8"});

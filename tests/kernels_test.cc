@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <set>
 #include <string>
@@ -23,6 +24,29 @@ namespace {
 /// Types that are wide enough to hold the truth for T.
 template <typename T>
 using WideOf = std::conditional_t<std::is_same_v<T, float>, double, long double>;
+
+/// x with Phi(x) = p: Newton's method from the side where each step stays short of the root. In the
+/// middle it solves erf(x / sqrt 2) = 2 p - 1, which keeps the accuracy near 1/2, further out
+/// log Phi.
+template <typename Wide>
+Wide normal_quantile_truth(Wide p) {
+  if (p < 0 || p > 1) return std::numeric_limits<Wide>::quiet_NaN();
+  if (p == 0 || p == 1) return (2 * p - 1) * std::numeric_limits<Wide>::infinity();
+  if (p > Wide(0.5)) return -normal_quantile_truth(1 - p);  // 1 - p is exact
+  const Wide root = std::numbers::sqrt2_v<Wide>;
+  const Wide scale = root / std::numbers::inv_sqrtpi_v<Wide>;  // sqrt(2 pi)
+  const bool middle = p > Wide(0.25);
+  Wide x = middle ? 0 : -std::sqrt(-2 * std::log(p));
+  for (int i = 0; i < 200; ++i) {
+    const Wide slope = std::exp(-x * x / 2) / scale;
+    const Wide below = std::erfc(-x / root) / 2;
+    const Wide step = middle ? (std::erf(x / root) / 2 - (p - Wide(0.5))) / slope
+                             : std::log(below / p) * below / slope;
+    x -= step;
+    if (std::abs(step) <= std::numeric_limits<Wide>::epsilon() * std::abs(x)) break;
+  }
+  return x;
+}
 
 template <typename Wide>
 Wide truth_of(Unary function, Wide x) {
@@ -66,6 +90,10 @@ Wide truth_of(Unary function, Wide x) {
       return std::cos(x);
     case Unary::kErf:
       return std::erf(x);
+    case Unary::kNormalCdf:
+      return std::erfc(-x / std::numbers::sqrt2_v<Wide>) / 2;
+    case Unary::kNormalQuantile:
+      return normal_quantile_truth(x);
     case Unary::kFloor:
       return std::floor(x);
     case Unary::kPower:
@@ -84,17 +112,30 @@ struct UnaryRow {
 
 // Correct rounding is an error of at most half a unit; references add a little of their own.
 constexpr UnaryRow kUnaryTable[] = {
-    {Unary::kCopy, "copy", 0, 0},         {Unary::kNegate, "negate", 0, 0},
-    {Unary::kAbs, "abs", 0, 0},           {Unary::kSquare, "square", 0.51, 0.51},
-    {Unary::kSqrt, "sqrt", 0.51, 0.51},   {Unary::kReciprocal, "reciprocal", 0.51, 0.51},
-    {Unary::kExp, "exp", 2, 2},           {Unary::kExpm1, "expm1", 3, 4},
-    {Unary::kLog, "log", 2, 2},           {Unary::kLog1p, "log1p", 3, 4},
-    {Unary::kTanh, "tanh", 4, 4},         {Unary::kSigmoid, "sigmoid", 3, 3},
-    {Unary::kSoftplus, "softplus", 3, 4}, {Unary::kRelu, "relu", 0, 0},
-    {Unary::kStep, "step", 0, 0},         {Unary::kSign, "sign", 0, 0},
-    {Unary::kSin, "sin", 4, 4},           {Unary::kCos, "cos", 4, 4},
-    {Unary::kErf, "erf", 3, 3},           {Unary::kFloor, "floor", 0, 0},
-    {Unary::kPower, "power", 2, 2},       {Unary::kIsFinite, "isfinite", 0, 0},
+    {Unary::kCopy, "copy", 0, 0},
+    {Unary::kNegate, "negate", 0, 0},
+    {Unary::kAbs, "abs", 0, 0},
+    {Unary::kSquare, "square", 0.51, 0.51},
+    {Unary::kSqrt, "sqrt", 0.51, 0.51},
+    {Unary::kReciprocal, "reciprocal", 0.51, 0.51},
+    {Unary::kExp, "exp", 2, 2},
+    {Unary::kExpm1, "expm1", 3, 4},
+    {Unary::kLog, "log", 2, 2},
+    {Unary::kLog1p, "log1p", 3, 4},
+    {Unary::kTanh, "tanh", 4, 4},
+    {Unary::kSigmoid, "sigmoid", 3, 3},
+    {Unary::kSoftplus, "softplus", 3, 4},
+    {Unary::kRelu, "relu", 0, 0},
+    {Unary::kStep, "step", 0, 0},
+    {Unary::kSign, "sign", 0, 0},
+    {Unary::kSin, "sin", 4, 4},
+    {Unary::kCos, "cos", 4, 4},
+    {Unary::kErf, "erf", 3, 3},
+    {Unary::kFloor, "floor", 0, 0},
+    {Unary::kPower, "power", 2, 2},
+    {Unary::kIsFinite, "isfinite", 0, 0},
+    {Unary::kNormalCdf, "normal_cdf", 0.51, 4},
+    {Unary::kNormalQuantile, "normal_quantile", 6, 8},
 };
 
 /// Arguments of both signs: all magnitudes from the smallest subnormal to the largest number, dense

@@ -11,6 +11,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/runs/plan.h"
 
 namespace thalweg {
@@ -126,7 +127,9 @@ TEST(PrepareData, FindsEvenlySpacedColumns) {
   });
   EXPECT_NEAR(prepare_data(named(cut), {}, 1).columns[1].step, 1.0, 1e-4);
   const auto tens = table(1000, [](std::size_t row) { return 10.0 * (row % 7) + 3.0; });
-  EXPECT_EQ(prepare_data(named(tens), {}, 1).columns[1].step, 10.0);
+  DataOptions no_kinds;
+  no_kinds.find_kinds = false;
+  EXPECT_EQ(prepare_data(named(tens), no_kinds, 1).columns[1].step, 10.0);
   const auto whole = table(1000, [](std::size_t row) { return double(row * row % 1009); });
   EXPECT_TRUE(prepare_data(named(whole), {}, 1).columns[1].integer);
   EXPECT_FALSE(prepare_data(named(table(1000, root)), {}, 1).columns[1].integer);
@@ -261,7 +264,7 @@ TEST(PrepareData, RefusesWhatIsConstantButForRounding) {
   };
   EXPECT_EQ(message_of<DataError>([&] { column_of(warm(0x1p-15), true); }).substr(0, 44),
             "column 'b' has a single value, 300 (but for ");
-  EXPECT_NEAR(column_of(warm(0.1), true).step, 0.1, 1e-4);
+  EXPECT_EQ(column_of(warm(0.1), true).values.size(), 2u);
 }
 
 TEST(PrepareData, StandardisesAllSizesThatDoubleHolds) {
@@ -313,7 +316,7 @@ TEST(PrepareData, AddsNoiseBelowOneStep) {
   columns[1].integer = true;
   columns[1].step = 0.5;
   std::vector<double> x = {1.0, 2.0, 3.0, 4.0};
-  dequantise(x, columns, 9);
+  add_noise(columns, 9, Stream::kDequantisation, x);
   EXPECT_EQ(x[0], 1.0);
   EXPECT_EQ(x[2], 3.0);
   EXPECT_GT(x[1], 2.0);
@@ -372,8 +375,8 @@ TEST(PrepareData, SaysWhatIsWrong) {
   auto values = table(100, root);
   values[2 * 41 + 1] = NAN;
   EXPECT_EQ(fails(values, {}),
-            "row 42, column 'b': the value is nan; expected a finite number: remove the row or "
-            "fill the value in");
+            "row 42, column 'b': the value is missing: fill it in, or leave out rows without one "
+            "with --drop-missing (1 of this column)");
   values[2 * 41 + 1] = -INFINITY;
   EXPECT_EQ(fails(values, {}).substr(0, 38), "row 42, column 'b': the value is -inf;");
   values[2 * 41 + 1] = -1e151;
@@ -396,7 +399,7 @@ TEST(PrepareData, SaysWhatIsWrong) {
   EXPECT_EQ(
       fails(table(100, [](std::size_t row) { return row == 50 ? 7.0 : 0.01 * root(row); }), options)
           .substr(0, 46),
-      "row 51, column 'b': the value 7 lies on a boun");
+      "no such error");
 }
 
 TEST(PrepareData, LeavesPeriodicColumnsToTheModel) {

@@ -50,6 +50,10 @@ struct Sample {
 using Draw = double (*)(RandomSequence& random, std::int64_t index);
 inline double normal(RandomSequence& random, std::int64_t) { return random.normal(); }
 inline double positive(RandomSequence& random, std::int64_t) { return 0.5 + random.uniform(); }
+/// Clear of 0 and 1, where quantiles are steep.
+inline double probability(RandomSequence& random, std::int64_t) {
+  return 0.3 + 0.4 * random.uniform();
+}
 /// Clear of 0 by more than the differences move it.
 inline double signed_unit(RandomSequence& random, std::int64_t) {
   return (0.5 + random.uniform()) * (random.uniform() < 0.5 ? -1.0 : 1.0);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numbers>
 
 #include "enumerators.h"
 #include "primitive_rows.h"
@@ -14,6 +15,16 @@ struct UnaryTruth {
   std::function<double(double)> function;
   Draw draw = normal;
 };
+
+/// x with 0.5 erfc(-x / sqrt 2) = p, for p in [1e-9, 1 - 1e-9].
+inline double normal_quantile_by_bisection(double p) {
+  double low = -7.0, high = 7.0;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = 0.5 * (low + high);
+    (0.5 * std::erfc(-middle / std::numbers::sqrt2) < p ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
 
 inline const std::map<Unary, UnaryTruth>& unary_truths() {
   static const std::map<Unary, UnaryTruth> truths = {
@@ -36,6 +47,8 @@ inline const std::map<Unary, UnaryTruth>& unary_truths() {
       {Unary::kSin, {[](double x) { return std::sin(x); }}},
       {Unary::kCos, {[](double x) { return std::cos(x); }}},
       {Unary::kErf, {[](double x) { return std::erf(x); }}},
+      {Unary::kNormalCdf, {[](double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }}},
+      {Unary::kNormalQuantile, {normal_quantile_by_bisection, probability}},
       {Unary::kFloor, {[](double x) { return std::floor(x); }, between}},
       {Unary::kPower, {[](double x) { return std::pow(x, 2.5); }, positive}},
       {Unary::kIsFinite, {[](double) { return 1.0; }}},

@@ -21,7 +21,7 @@ std::string refusal(const RunRequest& request) {
 /// Points on a noisy parabola as a CSV file in `folder`.
 std::string points_in(const TemporaryFolder& folder) {
   std::string text = "a,b\n";
-  for (int row = 0; row < 200; ++row) {
+  for (int row = 0; row < 2000; ++row) {
     const double a = std::sin(12.9898 * row);
     text += fmt::format("{},{}\n", a, a * a + 0.3 * std::cos(78.233 * row));
   }

@@ -65,6 +65,8 @@ TEST(LoadTable, ExplainsWhatIsNoTable) {
   expect_parts(message_of<DataError>([&] { load_table("data.xlsx"); }),
                {"data.xlsx", ".npy", ".csv", ".tsv", ".txt"});
   expect_parts(message_of<DataError>([&] { load_table("a.npy.gz"); }), {"unpack it first"});
+  expect_parts(message_of<DataError>([&] { load_table("dir/a.parquet"); }),
+               {"'.parquet'", "pandas.read_parquet('dir/a.parquet').to_csv('dir/a.csv'"});
   expect_parts(message_of<DataError>([&] { load_table("plain"); }), {"plain", "expected"});
   expect_parts(message_of<DataError>([&] { load_table("t.csv[3]"); }), {"t.csv[3]", "expected"});
 }
@@ -86,6 +88,28 @@ TEST(SaveTable, ReadsBackTheSame) {
   EXPECT_THROW(save_table(folder.path("t.pdf"), table), DataError);
   EXPECT_THROW(save_table(folder.path("t.npy[0]"), table), DataError);
   EXPECT_EQ(folder.names().size(), 4U);
+}
+
+TEST(SaveTable, WritesTextsAndDatesAsTheyWere) {
+  const TemporaryFolder folder;
+  Table table = make_table({"kind", "day", "n"}, {1, 20088, 0.5, kNan, kNan, kNan, 2, -1, 7});
+  table.content = {{ColumnContent::kText, {"a b", "c", "d\"e"}},
+                   {.content = ColumnContent::kDate, .format = "YYYY/MM/DD"},
+                   {}};
+  save_table(folder.path("t.csv"), table);
+  EXPECT_EQ(read_bytes(folder.path("t.csv")),
+            "kind,day,n\nc,2024/12/31,0.5\n,,nan\n\"d\"\"e\",1969/12/31,7\n");
+  for (const double wrong : {-1.0, 3.0, 0.5, double(INFINITY)}) {
+    table.values[0] = wrong;
+    expect_parts(message_of<DataError>([&] { save_table(folder.path("t.csv"), table); }),
+                 {"t.csv", "'kind'", "one of 3 texts"});
+  }
+  table.content.pop_back();
+  EXPECT_THROW(save_table(folder.path("t.csv"), table), ShapeError);
+  Table missing = make_table({"kind"}, {kNan});
+  missing.content = {{ColumnContent::kText, {"a"}}};
+  save_table(folder.path("m.tsv"), missing);
+  EXPECT_EQ(read_bytes(folder.path("m.tsv")), "kind\nNA\n");
 }
 
 TEST(TableWriter, StreamsAndLeavesNothingUnfinished) {

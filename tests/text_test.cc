@@ -19,6 +19,16 @@ TEST(SplitList, KeepsWhatIsInBrackets) {
   EXPECT_EQ(split_list(""), Parts{});
 }
 
+TEST(SplitList, KeepsNamesInQuotes) {
+  using Parts = std::vector<std::string>;
+  EXPECT_EQ(split_list("\"a,b\", c"), (Parts{"a,b", "c"}));
+  EXPECT_EQ(split_list("c,\"a, [b\"=0:1 ,d"), (Parts{"c", "a, [b=0:1", "d"}));
+  EXPECT_EQ(split_list("\"say \"\"a,b\"\"\",\" c \""), (Parts{"say \"a,b\"", " c "}));
+  EXPECT_EQ(split_list("\"a,b"), (Parts{"\"a", "b"}));
+  EXPECT_EQ(split_list("5\" pipe,b\""), (Parts{"5\" pipe", "b\""}));
+  EXPECT_EQ(split_list("?,-"), (Parts{"?", "-"}));
+}
+
 TEST(NearestName, FindsTyposAbbreviationsAndSwaps) {
   EXPECT_EQ(nearest_name("trainng.batch", kKnown), "training.batch_size");
   EXPECT_EQ(nearest_name("training.iter", kKnown), "training.iterations");

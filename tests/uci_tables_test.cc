@@ -206,7 +206,7 @@ TEST(UciTables, ReadsPackedOriginals) {
   EXPECT_EQ(prepare_uci_table(table, folder.path("")).train.values, plain.train.values);
   std::filesystem::resize_file(train + ".gz", 500000);
   expect_parts(message_of<DataError>([&] { prepare_uci_table(table, folder.path("")); }),
-               {"1000_train.csv.gz", "cannot be unpacked", "fetch it again"});
+               {"1000_train.csv.gz", "unpacked", "fetch it again"});
 }
 
 TEST(UciTables, GasTakesTheSensorsOfAnArrayInOrder) {

@@ -15,20 +15,47 @@ ESTIMATES = ("continuously_indexed",)  # the tool gives estimates of these densi
 DRAWS, NEAR = 20000, 0.05  # their errors are below 0.01 then
 
 
+def number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def table(path):
+    """Names, and columns: of numbers, or of texts."""
     lines = Path(path).read_text().split()
-    return lines[0].split(","), np.array([[float(v) for v in line.split(",")] for line in lines[1:]])
+    rows = [[number(v) for v in line.split(",")] for line in lines[1:]]
+    return lines[0].split(","), [np.array(column) for column in zip(*rows)]
+
+
+def coordinates(column, values):
+    """The middles of what values are on the line of the model, and logarithms of atoms' lengths."""
+    if "labels" in column and "values" in column:
+        values = np.array([column["labels"].index(str(value)) for value in values])
+    if "values" in column:
+        return np.searchsorted(column["values"], values) + 0.5, 0.0
+    if "atoms" in column:
+        atoms, gap = np.array(column["atoms"]), column.get("gap", 1.0)
+        atom = np.isin(values, atoms)
+        return values + gap * (np.searchsorted(atoms, values) + 0.5 * atom), np.log(gap) * atom
+    return values + 0.5 * column["step"] * column["integer"], 0.0
 
 
 def points_of(folder, model):
     names, values = table(folder / "points.csv")
     columns = [column["name"] for column in model.columns]
     given = [column["name"] for column in model.config.get("context_columns", [])]
-    x = values[:, [names.index(name) for name in columns]] if columns else values
-    for i, column in enumerate(model.columns):
-        if column["integer"]:
-            x[:, i] += 0.5 * column["step"]
-    return x, values[:, [names.index(name) for name in given]] if given else None
+    if not columns:
+        return np.stack(values, axis=1), None, 0.0
+    pairs = [coordinates(column, values[names.index(column["name"])]) for column in model.columns]
+    x, intervals = np.stack([pair[0] for pair in pairs], axis=1), sum(pair[1] for pair in pairs)
+    context = []
+    for name, column in zip(given, model.config.get("context_columns", [])):
+        own = values[names.index(name)]
+        # A text of a condition is 1 where the row has it.
+        context.append(own == column["labels"][0] if "labels" in column else own)
+    return x, np.stack(context, axis=1).astype(float) if context else None, intervals
 
 
 def main(tool, make):
@@ -41,14 +68,14 @@ def main(tool, make):
             except NotImplementedError as reason:
                 print(f"{folder.name}: not compared: {reason}")
                 continue
-            x, context = points_of(folder, model)
+            x, context, intervals = points_of(folder, model)
             expected, tolerance = folder / "log_prob.csv", RELATIVE
             if folder.name in ESTIMATES:
                 expected, tolerance = folder / "estimate.csv", NEAR
                 command = [tool, "log-prob", folder, folder / "points.csv", "--out", expected]
                 subprocess.run([*command, "--importance-samples", str(DRAWS), "--quiet"], check=True)
-            expected = table(expected)[1][:, 0]
-            off = np.abs(model.log_prob(x, context) - expected) / np.maximum(1, np.abs(expected))
+            expected = table(expected)[1][0]
+            off = np.abs(model.log_prob(x, context) + intervals - expected) / np.maximum(1, np.abs(expected))
             fits = bool((off <= tolerance).all())
             print(f"{folder.name}: {'' if fits else 'WRONG: '}off by at most {off.max():.1e}")
             bad += not fits

@@ -101,6 +101,38 @@ def spline(raw, x, bins, bound, circular):
     return np.where(inside, y, x), np.where(inside, log_slope, 0).sum(axis=1)
 
 
+def normal_quantile(p):
+    """Newton's steps on log Phi from 0, with both tails mirrored."""
+    small = np.minimum(p, 1 - p)
+    x = -np.sqrt(-2 * np.log(small / 0.6)) * (small < 0.3)
+    erfc = np.vectorize(math.erfc, otypes=[float])
+    for _ in range(60):
+        phi = 0.5 * erfc(-x / math.sqrt(2))
+        slope = np.exp(-0.5 * x**2 - 0.5 * LOG_2PI) / phi
+        x = x - np.clip((np.log(phi) - np.log(small)) / slope, -1, 1)
+    return np.where(p < 0.5, x, -x)
+
+
+def marginal_map(column, x):
+    knots, scores = np.array(column["knots"]), np.array(column["scores"])
+    width, height = np.diff(knots), np.diff(scores)
+    slope = height / width
+    inner = (width[:-1] + width[1:]) / (width[:-1] / slope[:-1] + width[1:] / slope[1:])
+    left, right = slope.copy(), slope.copy()
+    if column.get("smooth", True):
+        left[1:], right[:-1] = inner, inner
+    bin_ = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(width) - 1)
+    r, s, d0, d1 = (x - knots[bin_]) / width[bin_], slope[bin_], left[bin_], right[bin_]
+    q = s + (d0 + d1 - 2 * s) * r * (1 - r)
+    z = scores[bin_] + height[bin_] * (s * r**2 + d0 * r * (1 - r)) / q
+    log_slope = 2 * np.log(s / q) + np.log(d1 * r**2 + 2 * s * r * (1 - r) + d0 * (1 - r) ** 2)
+    whole = (scores[-1] - scores[0]) / (knots[-1] - knots[0])
+    low, high = x <= knots[0], x >= knots[-1]
+    z = np.where(low, scores[0] + whole * (x - knots[0]), z)
+    z = np.where(high, scores[-1] + whole * (x - knots[-1]), z)
+    return z, np.where(low | high, np.log(whole), log_slope)
+
+
 def splines(raw, x, bins, bound, turns):
     """raw: rows x all parameters; `turns` says which features are angles."""
     z, log_det, start = np.empty_like(x), 0.0, 0
@@ -139,6 +171,9 @@ class Model:
             mean = np.array([c["mean"] for c in known])
             scale = np.array([c["scale"] for c in known])
             given = (context - mean) / scale if known else context
+        if self.config["flow"].get("heads"):
+            value, found = self.heads(value, given)
+            log_det = log_det + found
         turns = self.turns()
         for block in reversed(range(self.config["flow"]["blocks"])):
             value, found = self.block(block, value, given, turns[block])
@@ -181,23 +216,31 @@ class Model:
             return self.residual_network(name, x, context, flow["activation"])
         return self.mlp(name, joined(x, context), flow["activation"])
 
-    def masked_mlp(self, name, x, context):
-        features, given = x.shape[1], 0 if context is None else context.shape[1]
+    def masked_mlp(self, name, x, context, owners=None, outputs=None):
+        """`owners`: the feature of each input; `outputs`: that of each output."""
+        given = 0 if context is None else context.shape[1]
+        features = x.shape[1] if owners is None else max(outputs) + 1
+        owners = list(range(features)) if owners is None else owners
         act = ACTIVATIONS[self.config["flow"]["activation"]]
         lowest = 0 if given or features == 1 else 1
-        seen = np.array([0] * given + list(range(1, features + 1)))
+        seen = np.array([0] * given + [owner + 1 for owner in owners])
         x = x if context is None else np.concatenate([context, x], axis=1)
+        first, straight = x, 0.0
         count = sum(f"{name}.{i}.weights" in self.tensors for i in range(1000))
         for i in range(count):
             weights = self.tensors[f"{name}.{i}.weights"]
             rows = np.arange(len(weights))
             degree = rows % features if i == count - 1 else lowest + rows % (features - lowest)
+            if i == count - 1 and outputs is not None:
+                degree = np.array(outputs)
+                mask = np.array([0] * given + [owner + 1 for owner in owners])[None, :] <= degree[:, None]
+                straight = first @ (self.tensors[name + ".linear"] * mask).T
             mask = seen[None, :] <= degree[:, None]
             x = x @ (weights * mask).T + self.tensors[f"{name}.{i}.bias"][:, 0]
             if i < count - 1:
                 x = act(x)
             seen = degree
-        return x
+        return x + straight
 
     # Transforms, x to z.
 
@@ -217,7 +260,63 @@ class Model:
             else:
                 z[:, i], found = from_low - from_high, math.log(high - low) - from_low - from_high
             log_det = log_det + found
-        return self.unscaled("columns.standard", z, log_det)
+        z, log_det = self.unscaled("columns.standard", z, log_det)
+        for i, column in enumerate(self.columns):
+            if "knots" in column:
+                z[:, i], found = marginal_map(column, z[:, i])
+                log_det = log_det + found
+            if "values" in column:
+                log_det = np.where((x[:, i] > 0) & (x[:, i] < len(column["values"])), log_det, -np.inf)
+        return z, log_det
+
+    def heads(self, x, context):
+        """Column heads, x to z."""
+        flow, names = self.config["flow"], []
+        borders = []
+        for i in range(self.features):
+            scores = self.columns[i].get("scores", []) if self.columns else []
+            borders.append(scores if scores and scores[0] == -1 and scores[-1] == 1 else [])
+        seen, owners = [], []
+        for i, b in enumerate(borders):
+            if not b:
+                parts = [np.clip(x[:, i], -8, 8)]
+            else:
+                b, parts = np.array(b), []
+                single = "values" in self.columns[i]
+                if not single or len(b) == 2:
+                    middle = 0.5 * (b[0] + b[-1]) if single else x[:, i]
+                    parts.append(np.sqrt(3) * middle * np.ones(len(x)))
+                parts += [(x[:, i] >= border) * 1.0 for border in b[1:-1]]
+            seen += parts
+            owners += [i] * len(parts)
+        line = [i for i, b in enumerate(borders) if not b]
+        groups = [(line, 2 + 3 * flow["bins"] - 1)] if line else []
+        for n in sorted({len(b) - 1 for b in borders if b}):
+            groups.append(([i for i, b in enumerate(borders) if len(b) == n + 1], n))
+        outputs = [i for columns, count in groups for _ in range(count) for i in columns]
+        raw = self.masked_mlp("flow.heads.network", np.stack(seen, axis=1), context, owners, outputs)
+        z, log_det, start = np.empty_like(x), np.zeros(len(x)), 0
+        for columns, count in groups:
+            own = raw[:, start : start + count * len(columns)].reshape(len(x), count, len(columns))
+            start += count * len(columns)
+            if not borders[columns[0]]:
+                moved = (x[:, columns] - own[:, 0]) * np.exp(-own[:, 1])
+                z[:, columns], found = spline(own[:, 2:], moved, flow["bins"], flow["tail_bound"], False)
+                log_det = log_det + found - own[:, 1].sum(axis=1)
+                continue
+            for number, i in enumerate(columns):
+                b = np.array(borders[i])
+                width = np.diff(b)
+                mass = np.log(width) + own[:, :, number]
+                mass = np.exp(mass - log_sum_exp(mass, 1)[:, None])
+                cell = np.clip(np.searchsorted(b, x[:, i], side="right") - 1, 0, len(width) - 1)
+                rows = np.arange(len(x))
+                share = (x[:, i] - b[cell]) / width[cell]
+                below = np.concatenate([np.zeros((len(x), 1)), np.cumsum(mass, axis=1)], axis=1)[rows, cell]
+                v = below + mass[rows, cell] * share
+                z[:, i] = normal_quantile(v)
+                log_det = log_det + np.log(mass[rows, cell] / width[cell]) + 0.5 * z[:, i] ** 2 + 0.5 * LOG_2PI
+        return z, log_det
 
     def unscaled(self, name, x, log_det=0.0):
         log_scale = self.tensors[name + ".log_scale"][:, 0]
@@ -225,7 +324,7 @@ class Model:
 
     def turns(self):
         """Which features of z are angles, for each block."""
-        turns = [column["periodic"] for column in self.columns] or [False] * self.features
+        turns = [column["periodic"] and "knots" not in column for column in self.columns] or [False] * self.features
         result = []
         first = (self.features + 1) // 2
         for _ in range(self.config["flow"]["blocks"]):
@@ -250,8 +349,9 @@ class Model:
             log_diagonal = np.diag(factors)
             lower = np.tril(factors, -1) + np.eye(len(factors))
             upper = np.triu(factors, 1) + np.diag(np.exp(log_diagonal))
-            order = self.tensors[name + ".linear.order"][:, 0]
-            x = (x @ (lower @ upper).T + self.tensors[name + ".linear.bias"][:, 0])[:, order]
+            x = x @ (lower @ upper).T + self.tensors[name + ".linear.bias"][:, 0]
+            if name + ".linear.order" in self.tensors:
+                x = x[:, self.tensors[name + ".linear.order"][:, 0]]
             log_det = log_det + log_diagonal.sum()
         kinds = {
             "real_nvp": self.affine_coupling,
@@ -407,7 +507,51 @@ class Model:
                 z[:, moved], found = self.affine(raw, z[:, moved], "exp", "")
                 log_det = log_det + found
             return normal(z, 0.0, np.zeros((1, z.shape[1]))) + log_det
+        if kind == "stack":
+            base = self.config["base"]
+            members = zip(base["member_kinds"], base["member_sizes"])
+            parts = [self.member(f"base.stack.{k}", *member, z) for k, member in enumerate(members)]
+            return mean_density(self.tensors["base.stack.logits"][0], parts)
         raise NotImplementedError(kind)
+
+    # Members of a stack.
+
+    def member(self, name, kind, size, z):
+        if kind == "normals":
+            whitening = self.tensors[name + ".whitening"].reshape(size, self.features, self.features)
+            parts = []
+            for k in range(size):
+                white = (z - self.tensors[name + ".means"][:, k]) @ whitening[k].T
+                log_det = np.log(np.diag(whitening[k])).sum()
+                parts.append(log_det - 0.5 * (white**2).sum(axis=1) - 0.5 * self.features * LOG_2PI)
+            return mean_density(self.tensors[name + ".logits"][0], parts)
+        if kind == "kernel":
+            names = {f"{name}.mixture": "base.mixture", f"{name}.linear": "flow.0.linear"}
+            flow = {"kind": "none", "blocks": 1}
+            return self.inner_model(names, flow, {"kind": "mixture"}).log_prob(z)
+        flow = {"kind": "spline" if self.features > 1 else "elementwise_spline"}
+        flow |= {"blocks": self.config["base"]["flow_blocks"], "network": "mlp", "activation": "relu"}
+        flow |= {"bins": 8, "tail_bound": 5.0}
+        flows = [
+            self.inner_model({f"{name}.{f}.flow": "flow"}, flow, {"kind": "normal"}) for f in range(size)
+        ]
+        return mean_density(self.tensors[name + ".logits"][0], [flow.log_prob(z) for flow in flows])
+
+    def inner_model(self, names, flow, base):
+        """A model of some tensors under other names, without columns."""
+        model = Model.__new__(Model)
+        model.features, model.columns, model.tensors = self.features, [], {}
+        for before, after in names.items():
+            for name, values in self.tensors.items():
+                if name.startswith(before + "."):
+                    model.tensors[after + name[len(before) :]] = values
+        flow = {"permutation": "lu", "index_features": 0, **flow}
+        model.config = {"flow": flow, "base": {"conditional": "none", **base}}
+        return model
+
+
+def mean_density(logits, parts):
+    return log_sum_exp(np.stack(parts, axis=1) + logits - log_sum_exp(logits, 0), 1)
 
 
 def joined(x, context):

@@ -47,12 +47,16 @@ one autoregressive_spline three --set flow.kind=autoregressive_spline --set flow
 one residual three --set flow.kind=residual --set flow.hidden=[4,4]
 one residual_given given --condition t --set flow.kind=residual --set flow.hidden=[4]
 one condition given --condition t --set flow.permutation=lu --set flow.network=residual --set flow.activation=sigmoid
+one kinds kinds
+one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set flow.bins=3 --set flow.permutation=lu --set flow.blocks=1
+one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10
 one resampled_flow three --set base.kind=resampled --set base.proposal=flow --set base.truncation=0 --set flow.permutation=random
 one resampled_mixture two --set base.kind=resampled --set base.proposal=mixture --set flow.permutation=lu
 one resampled_classes classes --condition s --set base.kind=resampled --set base.proposal=trainable_normal --set base.conditional=both --set flow.permutation=lu
+one stack two --set base.kind=stack --set flow.kind=none --set precision=double
 one classes classes --condition s --set base.conditional=proposal --set flow.permutation=random
 one stochastic target --set "stochastic.kind=metropolis,mala" --set stochastic.steps=2 --set importance_samples=3 --set stochastic.step_size=0.1 --set flow.permutation=random --set base.kind=normal
 one stochastic_forces target --set "stochastic.kind=langevin,inertial" --set stochastic.steps=2 --set importance_samples=3 --set stochastic.step_size=0.02 --set stochastic.trainable=true --set flow.permutation=random --set base.kind=normal

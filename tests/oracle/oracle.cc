@@ -55,6 +55,10 @@ Tensor apply_unary(Unary function, const Tensor& a, double parameter) {
       return a.cos();
     case Unary::kErf:
       return a.erf();
+    case Unary::kNormalCdf:
+      return at::special_ndtr(a);
+    case Unary::kNormalQuantile:
+      return at::special_ndtri(a);
     case Unary::kFloor:
       return a.floor();
     case Unary::kPower:

@@ -49,6 +49,8 @@ using Draw = std::function<double(RandomSequence&)>;
 double normal(RandomSequence& random) { return random.normal(); }
 /// Clear of 0, where there are poles.
 double positive(RandomSequence& random) { return 0.5 + random.uniform(); }
+/// Clear of 0 and 1, where quantiles are steep.
+double probability(RandomSequence& random) { return 0.15 + 0.7 * random.uniform(); }
 double signed_unit(RandomSequence& random) {
   return positive(random) * (random.uniform() < 0.5 ? -1.0 : 1.0);
 }
@@ -147,6 +149,8 @@ std::vector<Row> elementwise_rows() {
       unary_row("sin", Unary::kSin),
       unary_row("cos", Unary::kCos),
       unary_row("erf", Unary::kErf),
+      unary_row("normal_cdf", Unary::kNormalCdf),
+      unary_row("normal_quantile", Unary::kNormalQuantile, probability),
       unary_row("floor", Unary::kFloor, wide, false),
       unary_row("power_2_5", Unary::kPower, positive, true, 2.5),
       unary_row("power_minus_1", Unary::kPower, positive, true, -1.0),

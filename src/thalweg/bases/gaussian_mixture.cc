@@ -4,6 +4,7 @@
 #include <numbers>
 #include <vector>
 
+#include "thalweg/bases/choice.h"
 #include "thalweg/core/error.h"
 
 namespace thalweg {
@@ -40,13 +41,7 @@ Value GaussianMixture::build_log_prob(Value z, Value /*context*/) const {
 
 Value GaussianMixture::build_draw(Graph& graph, Domain domain, Value /*context*/) const {
   const Value standard = graph.normal({features(), 1}, domain);
-  const Value number = graph.uniform({1, 1}, domain);
-  const Value weights = softmax(transpose(graph.parameter(logits_)));
-  // 1 up to the component in whose share of [0, 1] the number lies, 0 after it.
-  const Value reached = less_equal(cumulative_sum(weights, false, true), number);
-  const Value chosen = components_ == 1
-                           ? reached
-                           : reached - pad(slice(reached, 1, components_ - 1), 0, components_);
+  const Value chosen = choose_part(graph, domain, softmax(transpose(graph.parameter(logits_))));
   return dense(graph.parameter(locations_), chosen) +
          exp(dense(graph.parameter(log_scales_), chosen)) * standard;
 }

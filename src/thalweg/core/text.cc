@@ -32,22 +32,40 @@ int distance(std::string_view name, std::string_view known) {
   return cost.back();
 }
 
+/// What stands in the double quotes that open at `position`, which moves behind them; empty if none
+/// open there, or they do not close.
+std::string take_quoted(std::string_view text, std::size_t& position) {
+  if (position >= text.size() || text[position] != '"') return {};
+  std::string name;
+  for (std::size_t i = position + 1; i < text.size(); ++i) {
+    if (text[i] == '"' && (i + 1 == text.size() || text[i + 1] != '"')) {
+      position = i + 1;
+      return name;
+    }
+    if (text[i] == '"') ++i;
+    name += text[i];
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> parts;
-  std::size_t begin = 0;
-  int depth = 0;
-  for (std::size_t i = 0; i <= text.size() && !text.empty(); ++i) {
-    const char c = i < text.size() ? text[i] : ',';
-    if (c == '[') ++depth;
-    if (c == ']') --depth;
-    if (c != ',' || (depth > 0 && i < text.size())) continue;
-    std::string_view part = text.substr(begin, i - begin);
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
-    parts.emplace_back(part);
-    begin = i + 1;
+  std::size_t position = 0;
+  while (!text.empty() && position <= text.size()) {
+    while (position < text.size() && text[position] == ' ') ++position;
+    std::string part = take_quoted(text, position);
+    const std::size_t kept = part.size();
+    for (int depth = 0; position < text.size() && (text[position] != ',' || depth > 0);
+         ++position) {
+      if (text[position] == '[') ++depth;
+      if (text[position] == ']') --depth;
+      part += text[position];
+    }
+    while (part.size() > kept && part.back() == ' ') part.pop_back();
+    parts.push_back(std::move(part));
+    ++position;
   }
   return parts;
 }

@@ -9,7 +9,8 @@
 namespace thalweg {
 
 /// The parts of "a, b=[1, 2]" between commas that no bracket encloses, without blanks around them;
-/// none of an empty text.
+/// none of an empty text. A part may begin with a name in double quotes, which may hold commas and
+/// brackets and, doubled, quotes: "\"a,b\"=0:1" is one part, a,b=0:1.
 std::vector<std::string> split_list(std::string_view text);
 
 /// The known name with the fewest insertions, deletions, replacements and swaps of neighbours from

@@ -82,13 +82,14 @@ void check_bounds(ColumnOptions& column, std::span<const double> values) {
           "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
           "the bounds",
           row + 1, column.name, value, column.lower, column.upper);
-    if (!column.integer && (value == column.lower || value == column.upper))
+    if (!column.has_intervals() && (value == column.lower || value == column.upper))
       fail<DataError>(
           "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
           "infinite; widen the bound a little",
           row + 1, column.name, value);
   }
   if (column.integer) column.upper += column.step;
+  column.upper += column.gap * static_cast<double>(column.atoms.size());
 }
 
 }  // namespace thalweg

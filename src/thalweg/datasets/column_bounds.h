@@ -15,8 +15,8 @@ namespace thalweg {
 void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds,
                  const std::vector<std::string>& periods);
 
-/// Throws DataError, with row (from 1) and column, for values beyond the bounds of their column or
-/// on one. Moves the upper bound of an evenly spaced column to where its last gap ends.
+/// Throws DataError, with row (from 1) and column, for values beyond the bounds of their column or,
+/// where they have no interval, on one. Moves the upper bound to where the last interval ends.
 void check_bounds(ColumnOptions& column, std::span<const double> values);
 
 /// A value on the unbounded line, as the model maps it.

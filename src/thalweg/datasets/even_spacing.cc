@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/random.h"
 #include "thalweg/datasets/rounding.h"
 
 namespace thalweg {
@@ -45,6 +44,28 @@ double whole_step(const std::vector<double>& levels) {
   return static_cast<double>(step);
 }
 
+/// The greatest common divisor of all differences of values that were written with up to 4
+/// decimals.
+std::optional<double> decimal_step(const std::vector<double>& levels, double rounding_error) {
+  const double largest = std::max(std::abs(levels.front()), std::abs(levels.back()));
+  for (double unit = 10.0; unit <= 1e4; unit *= 10.0) {
+    // A value in these units must be whole beyond what rounding could do.
+    const double error = 8.0 * unit * rounding_error;
+    if (error > 1e-3 || unit * largest > 1e12) return std::nullopt;
+    std::vector<double> scaled;
+    scaled.reserve(levels.size());
+    for (const double value : levels) {
+      const double times = value * unit;
+      if (std::abs(times - std::round(times)) > error) break;
+      scaled.push_back(std::round(times));
+    }
+    if (scaled.size() < levels.size()) continue;
+    const double step = whole_step(scaled);
+    if (step > 0.0) return step / unit;
+  }
+  return std::nullopt;
+}
+
 /// The distance of evenly spaced values, of which all their differences are multiples, up to the
 /// digits that files are cut to. `values` and `levels` are sorted.
 std::optional<double> even_step(const std::vector<double>& values,
@@ -65,6 +86,20 @@ std::optional<double> even_step(const std::vector<double>& values,
     if (!(std::abs(offset - std::round(offset)) <= kOff)) return std::nullopt;
   }
   return step;
+}
+
+/// How many decimals origin and step have; -1 if more than 9 or none in particular.
+std::int64_t decimals_of(double origin, double step) {
+  double unit = 1.0;
+  for (std::int64_t decimals = 0; decimals <= 9; ++decimals, unit *= 10.0) {
+    const auto fits = [&](double value) {
+      const double scaled = value * unit;
+      return std::abs(scaled - std::round(scaled)) <= 1e-5 * std::min(1.0, step * unit);
+    };
+    if (std::abs(origin) * unit > 1e15) return -1;
+    if (fits(origin) && fits(step)) return decimals;
+  }
+  return -1;
 }
 
 void check_declared(const std::string& column, const std::vector<double>& values) {
@@ -95,13 +130,16 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, bool declar
   const Levels levels = levels_of(values, 8.0 * rounding_error);
   const auto rows = static_cast<double>(values.size());
   const bool repeats = static_cast<double>(levels.values.size()) <= 0.2 * rows;
-  if (find && levels.values.size() > 1 && (whole || repeats)) {
-    const std::optional<double> step =
-        whole ? whole_step(levels.values) : even_step(values, levels.values, rounding_error);
+  if (find && levels.values.size() > 1) {
+    std::optional<double> step;
+    if (whole) step = whole_step(levels.values);
+    if (!step && repeats) step = even_step(values, levels.values, rounding_error);
+    if (!step) step = decimal_step(levels.values, rounding_error);
     if (step) {
       column.integer = true;
       column.step = *step;
       column.origin = values.front();
+      column.decimals = decimals_of(column.origin, column.step);
       return;
     }
   }
@@ -110,19 +148,6 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, bool declar
         "column '{}' holds the value {:.6g} in {:.1f} % of the rows: its density has a spike there "
         "that says more of the recording than of the shape",
         column.name, levels.common_value, 100.0 * static_cast<double>(levels.commonest) / rows));
-}
-
-void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
-                std::uint64_t seed) {
-  const std::size_t width = columns.size();
-  for (std::size_t column = 0; column < width; ++column) {
-    if (!columns[column].integer) continue;
-    for (std::size_t row = 0; row < x.size() / width; ++row) {
-      const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kDequantisation),
-                                      row, static_cast<std::uint32_t>(column));
-      x[row * width + column] += columns[column].step * uniform_from_words(words[0], words[1]);
-    }
-  }
 }
 
 }  // namespace thalweg

@@ -1,7 +1,6 @@
-// Columns of evenly spaced values: how they are found, and the noise that fills their gaps.
+// Columns of evenly spaced values: how they are found.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,14 +11,9 @@ namespace thalweg {
 /// Decides whether a column is evenly spaced, and with what origin and step. `declared`: it holds
 /// whole numbers by a setting, DataError if it does not; else it is looked for if `find`. Whole
 /// numbers are evenly spaced by their greatest common divisor; others if they repeat and are
-/// multiples of a step that stands out of `rounding`, the largest relative error of a value. Adds a
-/// note on a value that is common.
+/// multiples of a step that stands out of `rounding`, the largest relative error of a value, or are
+/// all of at most 4 decimals. Adds a note on a value that is common.
 void find_spacing(ColumnOptions& column, std::vector<double> values, bool declared, bool find,
                   double rounding, std::vector<std::string>& notes);
-
-/// Adds uniform noise on [0, step) to the evenly spaced columns of `x`, rows x columns: the same
-/// for the same seed and row.
-void dequantise(std::vector<double>& x, const std::vector<ColumnOptions>& columns,
-                std::uint64_t seed);
 
 }  // namespace thalweg

@@ -6,13 +6,22 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 #include <span>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/core/systematic_rows.h"
 #include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/marginal_map.h"
+#include "thalweg/datasets/reading.h"
 #include "thalweg/datasets/rounding.h"
 #include "thalweg/datasets/standardisation.h"
+#include "thalweg/io/table_texts.h"
 
 namespace thalweg {
 
@@ -27,6 +36,13 @@ constexpr double kLargestValue = 1e150;
 void check_values(const std::string& column, const std::vector<double>& values) {
   for (std::size_t row = 0; row < values.size(); ++row) {
     const double value = values[row];
+    if (std::isnan(value))
+      fail<DataError>(
+          "row {}, column '{}': the value is missing: fill it in, or leave out rows without one "
+          "with "
+          "--drop-missing ({} of this column)",
+          row + 1, column,
+          std::ranges::count_if(values, [](double other) { return std::isnan(other); }));
     if (!std::isfinite(value))
       fail<DataError>(
           "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
@@ -40,26 +56,105 @@ void check_values(const std::string& column, const std::vector<double>& values) 
   }
 }
 
-/// Takes columns with one value in all rows out of `chosen` and `given`, or throws DataError unless
-/// `drop`.
-void leave_out_constant(const Table& table, bool drop, std::vector<std::size_t>& chosen,
-                        std::vector<std::size_t>& given, std::vector<std::string>& notes) {
+/// Columns of a table, in this order. Takes its values if these are all.
+Table select_columns(Table table, const std::vector<std::size_t>& columns) {
+  const std::size_t width = table.names.size();
+  std::vector<std::size_t> all(width);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  if (columns == all) return table;
+  Table selected;
+  selected.rows = table.rows;
+  selected.single_precision = table.single_precision;
+  for (const std::size_t column : columns) {
+    selected.names.push_back(table.names[column]);
+    if (!table.content.empty()) selected.content.push_back(table.content[column]);
+  }
+  selected.values.reserve(static_cast<std::size_t>(table.rows) * columns.size());
+  for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row)
+    for (const std::size_t column : columns)
+      selected.values.push_back(table.values[row * width + column]);
+  return selected;
+}
+
+/// Leaves out rows with a missing value, of those given as well, and says how many.
+void leave_out_missing(Table& table, GivenRows& given, std::vector<std::string>& notes) {
+  const auto width = static_cast<std::ptrdiff_t>(table.names.size());
+  const std::int64_t first_test = table.rows - given.test;
+  const std::int64_t first_validation = first_test - given.validation;
+  std::int64_t kept = 0;
+  auto to = table.values.begin();
+  const GivenRows before = given;
+  for (std::int64_t row = 0; row < table.rows; ++row) {
+    const auto from = table.values.begin() + row * width;
+    if (std::any_of(from, from + width, [](double value) { return std::isnan(value); })) {
+      if (row >= first_test)
+        --given.test;
+      else if (row >= first_validation)
+        --given.validation;
+      continue;
+    }
+    to = std::copy(from, from + width, to);
+    ++kept;
+  }
+  if (before.test > 0 && given.test == 0)
+    fail<DataError>("every row to test on has missing values");
+  if (before.validation > 0 && given.validation == 0)
+    fail<DataError>("every row to validate on has missing values");
+  table.values.erase(to, table.values.end());
+  if (kept < table.rows)
+    notes.push_back(fmt::format("{} of {} rows have missing values and are left out",
+                                table.rows - kept, table.rows));
+  table.rows = kept;
+}
+
+/// Takes the last column of `table` as the rows' weights.
+void take_weights(Table& table, PreparedData& data) {
+  const std::string name = table.names.back();
+  data.weights = take_column(table.values, table.names.size(), table.names.size() - 1);
+  check_weights(name, data.weights);
+  const std::size_t width = table.names.size();
+  std::vector<std::size_t> others(width - 1);
+  std::iota(others.begin(), others.end(), std::size_t{0});
+  table = select_columns(std::move(table), others);
+  double sum = 0.0, squares = 0.0;
+  for (const double weight : data.weights) {
+    sum += weight;
+    squares += weight * weight;
+  }
+  for (double& weight : data.weights) weight *= static_cast<double>(table.rows) / sum;
+  const double effective = sum * sum / squares;
+  data.notes.push_back(
+      fmt::format("weighted by '{}': {} rows count as {:.0f} alike", name, table.rows, effective));
+  if (effective < static_cast<double>(kFewestRows))
+    fail<DataError>(
+        "data.weights: by the weights in '{}', {} rows count as {:.1f} alike; expected at least {} "
+        "to learn from",
+        name, table.rows, effective, kFewestRows);
+}
+
+/// Takes columns with one value in all rows out of `table`, whose first `features` are to be
+/// modelled, or throws DataError unless `drop`.
+void leave_out_constant(Table& table, std::size_t& features, bool drop,
+                        std::vector<std::string>& notes) {
   struct Constant {
     std::string name;
     double value;
     std::ptrdiff_t others;  ///< rows that hold it but for rounding
   };
   std::vector<Constant> constant;
-  for (auto* columns : {&chosen, &given})
-    std::erase_if(*columns, [&](std::size_t column) {
-      const std::string& name = table.names[column];
-      const std::vector<double> values = take_column(table.values, table.names.size(), column);
-      check_values(name, values);
-      if (!is_constant(values, table.rounding())) return false;
-      const auto equal = std::count(values.begin(), values.end(), values.front());
-      constant.push_back({name, values.front(), std::ssize(values) - equal});
-      return true;
-    });
+  std::vector<std::size_t> left;
+  std::size_t to_model = 0;
+  for (std::size_t column = 0; column < table.names.size(); ++column) {
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    check_values(table.names[column], values);
+    if (!is_constant(values, table.rounding())) {
+      left.push_back(column);
+      to_model += column < features ? 1 : 0;
+      continue;
+    }
+    const auto equal = std::count(values.begin(), values.end(), values.front());
+    constant.push_back({table.names[column], values.front(), std::ssize(values) - equal});
+  }
   for (const Constant& column : constant) {
     const std::string what = fmt::format(
         "column '{}' has a single value, {}{}", column.name, column.value,
@@ -72,6 +167,8 @@ void leave_out_constant(const Table& table, bool drop, std::vector<std::size_t>&
           constant.size() == 1 ? "" : fmt::format(", as {} other columns", constant.size() - 1));
     notes.push_back(what + ", and is left out");
   }
+  features = to_model;
+  table = select_columns(std::move(table), left);
 }
 
 /// Refuses a column, `width` of which `matrix` has, that varies only where nothing is learnt.
@@ -94,18 +191,99 @@ void require_variation(const ColumnOptions& column, std::span<const double> matr
       column.name, train.front(), train.size(), others, data.validation.size() + data.test.size());
 }
 
+/// The kind that settings declare of each column; empty: none.
+std::vector<std::string> declared_kinds(const std::vector<std::string>& names,
+                                        const DataOptions& options) {
+  std::vector<std::string> declared(names.size());
+  for (const std::size_t column : column_numbers(names, options.integers, "data.integers"))
+    declared[column] = "whole";
+  for (const std::string& entry : options.kinds) {
+    const std::size_t equals = entry.rfind('=');
+    const std::string kind = equals == std::string::npos ? "" : entry.substr(equals + 1);
+    if (kind != "continuous" && kind != "spaced" && kind != "whole" && kind != "category")
+      fail<ConfigError>(
+          "data.kinds: '{}': expected name=kind, the kind being one of continuous, spaced, whole "
+          "and category, as month=category",
+          entry);
+    declared[column_number(names, entry.substr(0, equals), "data.kinds")] = kind;
+  }
+  return declared;
+}
+
+/// What was found of columns that are not simply continuous, a sentence for each kind.
+void note_kinds(PreparedData& data) {
+  std::vector<std::string> spaced, categories, masses, limits;
+  for (const ColumnOptions& column : data.columns) {
+    if (column.is_category())
+      categories.push_back(fmt::format("'{}' ({})", column.name, column.values.size()));
+    else if (column.integer)
+      spaced.push_back(fmt::format("'{}' ({:.4g} apart)", column.name, column.step));
+    if (!column.atoms.empty())
+      masses.push_back(fmt::format("'{}' (at {:.6g})", column.name, fmt::join(column.atoms, ", ")));
+  }
+  if (!categories.empty())
+    data.notes.push_back(fmt::format("categories, which samples take their values from, in {}",
+                                     fmt::join(categories, ", ")));
+  if (!spaced.empty())
+    data.notes.push_back(fmt::format(
+        "evenly spaced values in {}: uniform noise fills the gaps in training, and samples are "
+        "rounded back",
+        fmt::join(spaced, ", ")));
+  if (!masses.empty())
+    data.notes.push_back(
+        fmt::format("values that have a mass of their own in {}", fmt::join(masses, ", ")));
+}
+
+/// Takes what other columns decide out of those to learn.
+void leave_out_derived(PreparedData& data, double rounding) {
+  const std::size_t width = data.columns.size();
+  const auto kept = find_derived(data.columns, data.x, rounding, data.derived);
+  if (kept.size() == width) return;
+  std::vector<ColumnOptions> columns;
+  for (const std::size_t column : kept) columns.push_back(data.columns[column]);
+  auto to = data.x.begin();
+  for (std::size_t begin = 0; begin < data.x.size(); begin += width)
+    for (const std::size_t column : kept) *to++ = data.x[begin + column];
+  data.x.erase(to, data.x.end());
+  data.columns = std::move(columns);
+  for (const DerivedColumn& column : data.derived)
+    data.notes.push_back(fmt::format(
+        "{} in all rows: '{}' has no density of its own; it is not learnt, and samples get it by "
+        "this (data.find_derived = false learns it all the same)",
+        formula_text(column, data.columns), column.name));
+}
+
 }  // namespace
+
+void check_weights(const std::string& column, std::span<const double> weights) {
+  double sum = 0.0;
+  for (std::size_t row = 0; row < weights.size(); ++row) {
+    if (!(weights[row] >= 0.0) || !std::isfinite(weights[row]))
+      fail<DataError>("row {}, column '{}': the weight is {}; expected a number of at least 0",
+                      row + 1, column, weights[row]);
+    sum += weights[row];
+  }
+  if (!(sum > 0.0))
+    fail<DataError>("column '{}': all weights are 0, so that no row counts", column);
+}
+
+std::vector<std::int64_t> PreparedData::training_rows(std::uint64_t seed) const {
+  if (weights.empty()) return train;
+  std::vector<double> of_rows;
+  for (const std::int64_t row : train) of_rows.push_back(weights[static_cast<std::size_t>(row)]);
+  const double offset = RandomSequence(seed, Stream::kSplit, 1).uniform();
+  std::vector<std::int64_t> result = systematic_rows(of_rows, offset, std::ssize(train));
+  for (std::int64_t& row : result) row = train[static_cast<std::size_t>(row)];
+  return result;
+}
 
 void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& options) {
   read_bounds(columns, options.bounds, options.periodic);
 }
 
-PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
+PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given_rows) {
-  const std::vector<std::string>& names = table.names;
-  const std::vector<double>& values = table.values;
-  const std::size_t width = names.size();
-  const auto rows = static_cast<std::size_t>(table.rows);
+  const std::vector<std::string> names = table.names;
   if (given_rows.validation < 0 || given_rows.test < 0 ||
       given_rows.validation + given_rows.test > table.rows)
     fail<ShapeError>("given rows: expected at most {} in all, got {} and {}", table.rows,
@@ -117,95 +295,128 @@ PreparedData prepare_data(const Table& table, const DataOptions& options, std::u
   const auto condition = column_numbers(names, options.condition, "data.condition");
   auto chosen = column_numbers(names, options.columns, "data.columns");
   if (chosen.empty())
-    for (std::size_t column = 0; column < width; ++column)
+    for (std::size_t column = 0; column < names.size(); ++column)
       if (std::find(condition.begin(), condition.end(), column) == condition.end())
         chosen.push_back(column);
   for (const std::size_t column : chosen)
     if (std::find(condition.begin(), condition.end(), column) != condition.end())
       fail<ConfigError>("data.condition: column '{}' is to be modelled as well; name it once",
                         names[column]);
-  column_numbers(names, options.integers, "data.integers");
+  const std::vector<std::string> declared = declared_kinds(names, options);
+  const std::size_t weighing = options.weights.empty()
+                                   ? names.size()
+                                   : column_number(names, options.weights, "data.weights");
+  if (std::erase(chosen, weighing) > 0 && !options.columns.empty())
+    fail<ConfigError>("data.weights: column '{}' is to be modelled as well", options.weights);
+  if (std::ranges::find(condition, weighing) != condition.end())
+    fail<ConfigError>("data.weights: column '{}' is the condition as well", options.weights);
 
   PreparedData data;
-  if (rows < static_cast<std::size_t>(kFewestRows))
-    fail<DataError>("the data have {} rows; expected at least {} to learn from", rows, kFewestRows);
-  auto given = condition;
-  leave_out_constant(table, options.drop_constant, chosen, given, data.notes);
-  if (chosen.empty()) fail<DataError>("the data have no column to model");
+  data.notes = table.notes;
+  std::size_t features = chosen.size();
+  chosen.insert(chosen.end(), condition.begin(), condition.end());
+  if (weighing < names.size()) chosen.push_back(weighing);
+  table = select_columns(std::move(table), chosen);
+  GivenRows parts = given_rows;
+  if (options.drop_missing) leave_out_missing(table, parts, data.notes);
+  if (table.rows < kFewestRows)
+    fail<DataError>("the data have {} rows; expected at least {} to learn from", table.rows,
+                    kFewestRows);
+  if (weighing < names.size()) take_weights(table, data);
+  leave_out_constant(table, features, options.drop_constant, data.notes);
+  if (features == 0) fail<DataError>("the data have no column to model");
 
-  for (const std::size_t column : chosen) data.columns.emplace_back().name = names[column];
-  for (const std::size_t column : given) data.context_columns.emplace_back().name = names[column];
-  bound_columns(data.columns, options);
-  for (std::size_t column = 0; column < chosen.size(); ++column) {
-    const std::vector<double> of_column = take_column(values, width, chosen[column]);
-    const bool declared = std::find(options.integers.begin(), options.integers.end(),
-                                    data.columns[column].name) != options.integers.end();
-    find_spacing(data.columns[column], of_column, declared, options.find_integers, table.rounding(),
-                 data.notes);
-    check_bounds(data.columns[column], of_column);
+  for (std::size_t column = 0; column < features; ++column) {
+    ColumnOptions& added = data.columns.emplace_back();
+    added.name = table.names[column];
+    take_content(added, table, column);
   }
-
-  Table kept;
-  kept.rows = table.rows;
-  for (const auto* numbers : {&chosen, &given})
-    for (const std::size_t column : *numbers) kept.names.push_back(names[column]);
-  kept.values.reserve(rows * kept.names.size());
-  for (std::size_t row = 0; row < rows; ++row)
-    for (const auto* numbers : {&chosen, &given})
-      for (const std::size_t column : *numbers) kept.values.push_back(values[row * width + column]);
+  bound_columns(data.columns, options);
+  for (std::size_t column = 0; column < features; ++column) {
+    ColumnOptions& own = data.columns[column];
+    const ColumnKindRequest request{.declared = declared[column_number(names, own.name, "")],
+                                    .find_spacing = options.find_integers,
+                                    .find_kinds = options.find_kinds,
+                                    .rounding = table.rounding()};
+    find_kind(own, take_column(table.values, table.names.size(), column), request, data.notes);
+  }
+  if (options.drop_duplicates && !data.weights.empty())
+    fail<ConfigError>("data.drop_duplicates cannot be combined with data.weights");
   if (options.drop_duplicates) {
-    const std::int64_t dropped = remove_duplicate_rows(kept);
+    const std::int64_t dropped = remove_duplicate_rows(table);
     if (dropped > 0) data.notes.push_back(fmt::format("{} duplicate rows are left out", dropped));
-    if (kept.rows < kFewestRows)
+    if (table.rows < kFewestRows)
       fail<DataError>("the data have {} different rows; expected at least {} to learn from",
-                      kept.rows, kFewestRows);
-  } else if (const std::int64_t duplicates = count_duplicate_rows(kept); duplicates > 0) {
+                      table.rows, kFewestRows);
+  } else if (const std::int64_t duplicates = count_duplicate_rows(table);
+             duplicates > 0 && data.weights.empty()) {
     data.notes.push_back(fmt::format(
         "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
         "leaves them out",
         duplicates));
   }
-  data.rows = kept.rows;
-  for (std::size_t begin = 0; begin < kept.values.size(); begin += kept.names.size()) {
-    const auto row = kept.values.begin() + static_cast<std::ptrdiff_t>(begin);
-    data.x.insert(data.x.end(), row, row + data.features());
-    data.context.insert(data.context.end(), row + data.features(),
-                        row + static_cast<std::ptrdiff_t>(kept.names.size()));
+  const double rounding = table.rounding();
+  data.rows = table.rows;
+  for (std::size_t column = features; column < table.names.size(); ++column)
+    for (ColumnOptions& part : condition_columns(table, column))
+      data.context_columns.push_back(std::move(part));
+  if (table.names.size() == features) {
+    data.x = std::move(table.values);
+  } else {
+    data.context = condition_values(table, features, data.context_columns);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row) {
+      const auto begin =
+          table.values.begin() + static_cast<std::ptrdiff_t>(row * table.names.size());
+      data.x.insert(data.x.end(), begin, begin + static_cast<std::ptrdiff_t>(features));
+    }
   }
 
-  std::vector<std::string> spaced;
-  for (const ColumnOptions& column : data.columns)
-    if (column.integer)
-      spaced.push_back(fmt::format("'{}' ({:.4g} apart)", column.name, column.step));
-  if (!spaced.empty())
-    data.notes.push_back(fmt::format(
-        "evenly spaced values in {}: uniform noise fills the gaps in training, and samples are "
-        "rounded back",
-        fmt::join(spaced, ", ")));
+  if (options.find_derived) leave_out_derived(data, rounding);
+  note_kinds(data);
   RowSplit split =
-      split_rows(data.rows, options.validation_fraction, options.test_fraction, seed, given_rows);
+      split_rows(data.rows, options.validation_fraction, options.test_fraction, seed, parts);
   data.train = std::move(split.train);
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
   for (std::size_t column = 0; column < data.columns.size(); ++column)
-    require_variation(data.columns[column], data.x, data.columns.size(), column, data,
-                      table.rounding());
+    if (!data.columns[column].is_category())
+      require_variation(data.columns[column], data.x, data.columns.size(), column, data, rounding);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column)
-    require_variation(data.context_columns[column], data.context, data.context_columns.size(),
-                      column, data, table.rounding());
-  std::vector<double> train = take_rows(data.x, data.features(), data.train);
-  dequantise(train, data.columns, seed);
-  for (std::size_t column = 0; column < data.columns.size(); ++column)
-    measure(data.columns[column], take_column(train, data.columns.size(), column));
+    if (!data.context_columns[column].indicates())
+      require_variation(data.context_columns[column], data.context, data.context_columns.size(),
+                        column, data, rounding);
+  const std::vector<std::int64_t> learnt = data.training_rows(seed);
+  std::vector<double> train = take_rows(data.x, data.features(), learnt);
+  add_noise(data.columns, seed, Stream::kDequantisation, train);
+  // Heads, which categories need, know circles by cells.
+  const bool has_category = std::ranges::any_of(
+      data.columns, [](const ColumnOptions& column) { return column.is_category(); });
+  for (std::size_t number = 0; number < data.columns.size(); ++number) {
+    ColumnOptions& column = data.columns[number];
+    std::vector<double> coordinates = take_column(train, data.columns.size(), number);
+    measure(column, coordinates);
+    if (column.periodic ? !has_category : !options.marginal_maps && !column.is_category()) continue;
+    for (double& value : coordinates)
+      value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
+    fit_marginal_map(column, std::move(coordinates));
+  }
   const std::vector<double> train_context =
-      take_rows(data.context, data.context_features(), data.train);
-  for (std::size_t column = 0; column < data.context_columns.size(); ++column)
-    measure(data.context_columns[column],
-            take_column(train_context, data.context_columns.size(), column));
+      take_rows(data.context, data.context_features(), learnt);
+  for (std::size_t column = 0; column < data.context_columns.size(); ++column) {
+    ColumnOptions& own = data.context_columns[column];
+    const std::vector<double> learnt_values =
+        take_column(train_context, data.context_columns.size(), column);
+    const auto [least, greatest] = std::ranges::minmax(learnt_values);
+    own.lowest = least;
+    own.highest = greatest;
+    // A text that only rows not trained on have has nothing to measure.
+    if (!own.indicates() || least < greatest) measure(own, learnt_values);
+  }
   return data;
 }
 
-PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) {
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
+                                const ReadProgress& progress) {
   const std::filesystem::path folder = options.path;
   const bool is_folder = std::filesystem::is_directory(folder);
   const auto in_folder = [&](const char* name, const std::string& own) {
@@ -216,27 +427,32 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed) 
   if (train_path.empty())
     fail<DataError>("{}: expected a file, or a folder with train.npy, validation.npy and test.npy",
                     options.path);
-  Table table = load_table(train_path);
+  ReadOptions reading = read_options(options);
+  reading.progress = progress;
+  Table table = load_table(train_path, reading);
+  column_numbers(table.file_names, options.columns, "data.columns");
+  column_numbers(table.file_names, options.condition, "data.condition");
+  reading.texts = text_columns(table);
   const auto append = [&](const std::string& path) -> std::int64_t {
     if (path.empty()) return 0;
-    const Table more = load_table(path);
+    Table more = load_table(path, reading);
+    const std::int64_t rows = more.rows;
     if (more.names != table.names)
       fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
                       fmt::join(table.names, ", "), fmt::join(more.names, ", "));
     // Later checks count rows over all files.
-    if (const auto cell = find_non_finite(more))
+    const auto cell = options.drop_missing ? std::nullopt : find_non_finite(more);
+    if (cell && options.columns.empty())
       fail<DataError>(
           "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
           path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
-    table.single_precision = table.single_precision || more.single_precision;
-    table.values.insert(table.values.end(), more.values.begin(), more.values.end());
-    table.rows += more.rows;
-    return more.rows;
+    append_rows(table, std::move(more), path);
+    return rows;
   };
   GivenRows given;
   given.validation = append(in_folder("validation.npy", options.validation));
   given.test = append(in_folder("test.npy", options.test));
-  return prepare_data(table, options, seed, given);
+  return prepare_data(std::move(table), options, seed, given);
 }
 
 }  // namespace thalweg

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "thalweg/datasets/column.h"
-#include "thalweg/datasets/even_spacing.h"
+#include "thalweg/datasets/derived_columns.h"
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/datasets/row_split.h"
 #include "thalweg/io/table.h"
@@ -20,14 +21,23 @@ struct DataOptions {
   std::string
       validation;    ///< a file with the rows that decide when to stop; empty: a share of path
   std::string test;  ///< a file with the rows to test on; empty: a share of path
+  std::vector<std::string> missing;    ///< texts that stand for missing values, besides the usual
+  std::string header = "auto";         ///< of files of text: auto, or yes or no
   std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
   std::vector<std::string> condition;  ///< columns that the density is conditioned on
-  std::vector<std::string> bounds;     ///< "name=lower:upper", either side may be empty
-  std::vector<std::string> periodic;   ///< "name=lower:upper": wraps around between these
-  std::vector<std::string> integers;   ///< columns to dequantise besides those found
-  bool find_integers = true;           ///< dequantise columns of whole numbers with many repeats
+  std::string weights;  ///< a column that says how much each row counts; empty: all alike
+  std::vector<std::string> bounds;    ///< "name=lower:upper", either side may be empty
+  std::vector<std::string> periodic;  ///< "name=lower:upper": wraps around between these
+  std::vector<std::string> integers;  ///< columns to dequantise besides those found
+  bool find_integers = true;          ///< dequantise columns of whole numbers with many repeats
+  /// "name=kind": continuous, spaced, whole or category; what is not named is found
+  std::vector<std::string> kinds;
+  bool find_kinds = true;     ///< look for categories, masses and limits
+  bool marginal_maps = true;  ///< make each column nearly normal by itself
   bool drop_duplicates = false;
   bool drop_constant = false;
+  bool find_derived = true;   ///< leave out what other columns decide, and restore it in samples
+  bool drop_missing = false;  ///< leave out rows with a missing value
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
 };
@@ -39,14 +49,24 @@ struct PreparedData {
   std::vector<double> x;        ///< rows x columns, row-major
   std::vector<double> context;  ///< rows x context columns
   std::vector<ColumnOptions> columns, context_columns;
+  std::vector<double> weights;  ///< of the rows, with a mean of 1; empty: all are alike
+  /// What the columns decide, which is not learnt: samples get it from them.
+  std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order
   std::vector<std::string> notes;                     ///< what was found and done, a sentence each
 
+  /// Rows that stand for those to train on where all rows are alike: these themselves, or by
+  /// systematic resampling by their weights as many.
+  std::vector<std::int64_t> training_rows(std::uint64_t seed) const;
   std::int64_t features() const { return static_cast<std::int64_t>(columns.size()); }
   std::int64_t context_features() const {
     return static_cast<std::int64_t>(context_columns.size());
   }
 };
+
+/// Throws DataError, with row (from 1), for weights that are negative or no number, and if all are
+/// 0.
+void check_weights(const std::string& column, std::span<const double> weights);
 
 /// Sets the bounds and periods that `options` give to columns of these names. Throws ConfigError
 /// for unknown columns and unreadable bounds.
@@ -58,14 +78,15 @@ void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& optio
 /// unreadable bounds; DataError, with row (from 1) and column, for values that cannot be used,
 /// columns that are constant but for rounding (of table.rounding()) in all rows or in those to
 /// train on, and too few rows.
-PreparedData prepare_data(const Table& table, const DataOptions& options, std::uint64_t seed,
+PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given = {});
 
 /// prepare_data() of the rows of the files options.path, options.validation and options.test; the
 /// latter two may be empty. If options.path is a folder, its train.npy, validation.npy and test.npy
 /// (one of the latter two may be missing) stand for what options do not name. Throws as load_table
 /// and prepare_data; DataError if the files have other columns than the first; ConfigError for
-/// drop_duplicates beside given rows.
-PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed);
+/// drop_duplicates beside given rows. `progress` is called while files are read.
+PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
+                                const ReadProgress& progress = {});
 
 }  // namespace thalweg

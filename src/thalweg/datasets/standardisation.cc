@@ -19,6 +19,10 @@ constexpr double kSmallestScale = 1e-150;
 
 void measure(ColumnOptions& column, std::span<const double> values) {
   if (column.periodic) return;
+  if (column.is_category()) {  // Its middle and half of its length.
+    column.mean = column.scale = 0.5 * static_cast<double>(column.values.size());
+    return;
+  }
   std::vector<double> mapped;
   mapped.reserve(values.size());
   for (const double value : values) mapped.push_back(unbounded(value, column));

@@ -46,6 +46,10 @@ std::optional<Value> through_unary(const primitive::UnaryFunction& p, Value x, V
       return t * -sin(x);
     case Unary::kErf:
       return t * ((2.0 * std::numbers::inv_sqrtpi) * exp(-square(x)));
+    case Unary::kNormalCdf:
+      return t * ((std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp(-0.5 * square(x)));
+    case Unary::kNormalQuantile:
+      return t * ((std::numbers::sqrt2 / std::numbers::inv_sqrtpi) * exp(0.5 * square(y)));
     case Unary::kPower:
       return t * (p.parameter.value * power(x, p.parameter.value - 1.0));
     case Unary::kStep:

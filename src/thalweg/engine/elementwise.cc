@@ -167,6 +167,8 @@ Value sign(Value a) { return unary(Unary::kSign, a); }
 Value sin(Value a) { return unary(Unary::kSin, a); }
 Value cos(Value a) { return unary(Unary::kCos, a); }
 Value erf(Value a) { return unary(Unary::kErf, a); }
+Value normal_cdf(Value a) { return unary(Unary::kNormalCdf, a); }
+Value normal_quantile(Value a) { return unary(Unary::kNormalQuantile, a); }
 Value floor(Value a) { return unary(Unary::kFloor, a); }
 Value power(Value a, double exponent) { return unary(Unary::kPower, a, exponent); }
 Value is_finite(Value a) { return unary(Unary::kIsFinite, a); }

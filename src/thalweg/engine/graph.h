@@ -198,6 +198,8 @@ Value sign(Value a);
 Value sin(Value a);
 Value cos(Value a);
 Value erf(Value a);
+Value normal_cdf(Value a);       ///< of the standard normal, accurate in the lower tail
+Value normal_quantile(Value a);  ///< its inverse: -inf at 0, inf at 1, NaN outside
 Value floor(Value a);
 Value power(Value a, double exponent);  ///< a > 0
 Value is_finite(Value a);

@@ -53,6 +53,10 @@ ParameterId ParameterStore::add(std::string name, std::int64_t rows, std::int64_
   return add(std::move(name), rows, columns, std::vector<double>(size, value), trainable);
 }
 
+void ParameterStore::freeze(std::size_t first) {
+  for (std::size_t i = first; i < infos_.size(); ++i) infos_[i].trainable = false;
+}
+
 ParameterId ParameterStore::find(std::string_view name) const {
   const auto found = index_.find(std::string(name));
   if (found == index_.end()) fail<ConfigError>("no parameter is called '{}'", name);

@@ -46,6 +46,8 @@ class ParameterStore {
   /// Adds a column of whole numbers, and gives those that it then holds: `values`, or what was
   /// read.
   std::vector<std::int32_t> add_integers(std::string name, std::span<const std::int32_t> values);
+  /// Makes buffers of all tensors from number `first` on: they are not trained.
+  void freeze(std::size_t first);
   /// From now on tensors that are added take their values from `source`, which must know them all,
   /// and not those given; an empty one ends this.
   void read_from(ParameterSource source) { source_ = std::move(source); }

@@ -6,6 +6,7 @@
 #include "thalweg/bases/resampled.h"
 #include "thalweg/core/error.h"
 #include "thalweg/flows/flow_base.h"
+#include "thalweg/flows/stack_members.h"
 #include "thalweg/transforms/affine_coupling.h"
 
 namespace thalweg {
@@ -101,6 +102,12 @@ KindTable<BaseKind>& base_kinds() {
        .make = make_resampled,
        .proposes = false,
        .by_class = true},
+      {.name = "stack",
+       .summary = "a mixture of densities that cross-validation weighs, for small tables",
+       .settings = {"base.members", "base.member_kinds", "base.member_sizes", "base.flow_blocks",
+                    "base.flow_hidden"},
+       .make = make_stack,
+       .proposes = false},
       {.name = "flow",
        .summary = "affine couplings over a standard normal",
        .settings = {"base.flow_blocks", "base.flow_hidden"},

@@ -21,8 +21,9 @@ struct BaseRequest {
   RandomSequence& random;
   std::int64_t features = 2;
   const BaseOptions& options;
-  ClassTable classes = {};          ///< of a base that depends on the class that the context names
-  std::vector<bool> circular = {};  ///< which features are angles in [-pi, pi]; empty: none
+  ClassTable classes = {};  ///< of a base that depends on the class that the context names
+  std::vector<ColumnHead> heads = {};  ///< of the columns, for members of a stack
+  std::vector<bool> circular = {};     ///< which features are angles in [-pi, pi]; empty: none
 };
 
 struct BaseKind {

@@ -1,10 +1,12 @@
 #include "thalweg/flows/column_transforms.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/bounded.h"
+#include "thalweg/transforms/marginal_map.h"
 
 namespace thalweg {
 
@@ -27,10 +29,26 @@ std::vector<std::shared_ptr<const Transform>> column_transforms(
     bounded = bounded || std::isfinite(column.lower) || std::isfinite(column.upper);
   }
   std::vector<std::shared_ptr<const Transform>> result;
+  std::vector<MarginalKnots> knots;
+  for (const ColumnOptions& column : columns)
+    knots.push_back({column.knots, column.scores, column.smooth});
+  if (std::ranges::any_of(columns, [](const auto& column) { return !column.knots.empty(); }))
+    result.push_back(std::make_shared<MarginalMap>("columns.marginal", knots));
   result.push_back(std::make_shared<AffineConstant>(
       parameters, "columns.standard", random, static_cast<std::int64_t>(columns.size()), standard));
   if (bounded) result.push_back(std::make_shared<BoundedColumns>("columns.bounds", bounds));
   return result;
+}
+
+std::vector<ColumnHead> column_heads(std::span<const ColumnOptions> columns,
+                                     std::int64_t features) {
+  std::vector<ColumnHead> heads(static_cast<std::size_t>(features));
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (columns[i].has_cells()) {
+      heads[i].borders = columns[i].scores;
+      heads[i].single.assign(columns[i].scores.size() - 1, columns[i].is_category());
+    }
+  return heads;
 }
 
 }  // namespace thalweg

@@ -8,6 +8,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/datasets/column.h"
 #include "thalweg/engine/parameters.h"
+#include "thalweg/transforms/column_inputs.h"
 #include "thalweg/transforms/transform.h"
 
 namespace thalweg {
@@ -17,5 +18,8 @@ namespace thalweg {
 /// [-pi, pi].
 std::vector<std::shared_ptr<const Transform>> column_transforms(
     ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns);
+
+/// The heads of columns: cells for those whose marginal map goes to (-1, 1), splines for others.
+std::vector<ColumnHead> column_heads(std::span<const ColumnOptions> columns, std::int64_t features);
 
 }  // namespace thalweg

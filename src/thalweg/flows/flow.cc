@@ -94,7 +94,9 @@ void initialise_from_data(const Flow& flow, ParameterStore& parameters, std::spa
   std::vector<double> current(x.begin(), x.end());
   for (std::size_t i = std::min(layers, flow.transforms().size()); i-- > 0;) {
     const Transform& transform = *flow.transforms()[i];
-    if (transform.wants_data()) transform.initialise(parameters, current);
+    if (transform.wants_data())
+      transform.initialise(parameters, current,
+                           transform.context_features() > 0 ? context : std::span<const double>());
     Graph graph(parameters);
     const Value input = graph.input({features, 1});
     const Value given =

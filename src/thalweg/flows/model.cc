@@ -11,6 +11,8 @@
 #include "thalweg/flows/base_kinds.h"
 #include "thalweg/flows/column_transforms.h"
 #include "thalweg/flows/transform_kinds.h"
+#include "thalweg/nn/network_kinds.h"
+#include "thalweg/transforms/column_heads.h"
 #include "thalweg/transforms/permutation.h"
 
 namespace thalweg {
@@ -35,7 +37,9 @@ struct Builder {
 
   /// Follows periodic columns from the data to the base, and checks that all on the way can turn.
   void find_circular() {
-    const auto periodic = [](const ColumnOptions& column) { return column.periodic; };
+    const auto periodic = [](const ColumnOptions& column) {
+      return column.periodic && !column.has_cells();
+    };
     if (std::none_of(options.columns.begin(), options.columns.end(), periodic)) return;
     check_columns();
     const FlowOptions& flow = options.flow;
@@ -64,7 +68,7 @@ struct Builder {
         fail<ConfigError>(
             "columns: '{}' is periodic and needs the lower and upper bound between which it wraps",
             column.name);
-      turns.push_back(column.periodic);
+      turns.push_back(periodic(column));
     }
     const std::vector<std::int32_t> order = swapped_halves_order(options.features);
     circular.resize(static_cast<std::size_t>(flow.blocks));
@@ -107,6 +111,10 @@ struct Builder {
       values[i] = column.standardised(values[i]);
     }
     return {options.context_features, std::move(values)};
+  }
+
+  std::vector<ColumnHead> own_heads() const {
+    return options.heads.empty() ? column_heads(options.columns, options.features) : options.heads;
   }
 
   using Layers = std::map<std::int64_t, std::shared_ptr<const Transform>>;
@@ -206,6 +214,16 @@ struct Builder {
       if (transforms && flow.act_norm) add(act_norm);
       add_moves(block);
     }
+    if (flow.heads) {
+      ColumnHeadsOptions heads;
+      heads.spline = {.bins = flow.bins, .bound = flow.tail_bound};
+      heads.network.hidden = flow.hidden;
+      heads.network.activation = activation_by_name(flow.activation);
+      heads.network.dropout = flow.dropout;
+      heads.context_features = options.context_features;
+      result.push_back(
+          std::make_shared<ColumnHeads>(parameters, "flow.heads", random, own_heads(), heads));
+    }
     result.insert(result.end(), columns.begin(), columns.end());
     column_maps = columns.size();
     return result;
@@ -255,6 +273,7 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
        .features = options.features,
        .options = options.base,
        .classes = builder.standardised_classes(),
+       .heads = builder.own_heads(),
        .circular = builder.circular.empty() ? std::vector<bool>() : builder.circular.front()});
   resampled_ = std::dynamic_pointer_cast<const ResampledBase>(base);
   auto transforms = builder.transforms(base);

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "thalweg/datasets/column.h"
+#include "thalweg/datasets/derived_columns.h"
 #include "thalweg/stochastic/stochastic_layer.h"
+#include "thalweg/transforms/column_inputs.h"
 
 namespace thalweg {
 
@@ -37,6 +39,10 @@ struct FlowOptions {
   std::int64_t index_features = 0;
   std::vector<std::int64_t> index_hidden = {32, 32};  ///< of the networks from and to u
   bool act_norm = true;
+  /// A layer of conditional heads between blocks and columns, with `hidden`, `activation`,
+  /// `dropout`, `bins` and `tail_bound` of the flow: see ColumnHeads. Columns whose marginal map
+  /// goes to (-1, 1) have cells there.
+  bool heads = false;
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines
   double tail_bound = 5.0;  ///< splines: identity beyond it
@@ -61,7 +67,7 @@ struct StochasticFlowOptions {
 
 /// Which base distribution a flow starts from.
 struct BaseOptions {
-  std::string kind = "normal";   ///< normal, trainable_normal, mixture or resampled
+  std::string kind = "normal";   ///< normal, trainable_normal, mixture, resampled or stack
   std::int64_t components = 10;  ///< mixture
   double location_scale = 1.0;   ///< mixture: spread of the first locations
   /// resampled: hidden layers of the acceptance network
@@ -72,11 +78,16 @@ struct BaseOptions {
   std::int64_t proposals = 1024;  ///< resampled: fresh proposals a training step, for Z
   /// resampled: normal, trainable_normal, mixture or flow
   std::string proposal = "normal";
-  std::int64_t flow_blocks = 4;  ///< proposal flow: affine couplings over a standard normal
-  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< proposal flow: of the conditioners
+  /// proposal flow: affine couplings over a standard normal; stack: spline couplings of its flows
+  std::int64_t flow_blocks = 4;
+  std::vector<std::int64_t> flow_hidden = {32, 32};  ///< of their conditioners
   /// What depends on the class that the context names: none, proposal (mean and scale; of the whole
   /// base, if that is not resampled), acceptance or both. Other contexts serve transforms alone.
   std::string conditional = "none";
+  /// stack: names of the densities that it mixes, of which kind each is (normals, kernel, flows or
+  /// heads), and of how many normals, rows or flows it is made; set by the data. See make_stack().
+  std::vector<std::string> members = {}, member_kinds = {};
+  std::vector<std::int64_t> member_sizes = {};
   std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
 };
 
@@ -89,6 +100,8 @@ struct ModelOptions {
   BaseOptions base;
   StochasticFlowOptions stochastic;
   std::vector<ColumnOptions> columns;
+  std::vector<ColumnHead> heads = {};          ///< of flow.heads without columns; else they follow
+  std::vector<DerivedColumn> derived;          ///< what samples have besides
   std::vector<ColumnOptions> context_columns;  ///< of which layers take (c - mean) / scale; bounds
                                                ///< and integer are not used
 };

@@ -1,337 +1,234 @@
 #include "thalweg/io/csv.h"
 
-#include <fmt/compile.h>
-
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
-#include <iterator>
-#include <limits>
-#include <nlohmann/json.hpp>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/csv_columns.h"
+#include "thalweg/io/csv_layout.h"
+#include "thalweg/io/csv_records.h"
 #include "thalweg/io/input_file.h"
 
 namespace thalweg {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr char kBlanks = ' ';  // as a separator: any run of blanks and tabs
+constexpr std::size_t kSampleRows = 1000, kSampleBytes = std::size_t{1} << 20;
+constexpr std::int64_t kBytesBetweenProgress = std::int64_t{1} << 22;
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Gives the lines of a stream without their ends; a block of the file is in memory at a time.
-class LineReader {
- public:
-  explicit LineReader(std::ifstream& stream) : stream_(stream) {}
-
-  /// The next line, valid until the next call; false at the end.
-  bool next(std::string_view& line) {
-    for (std::size_t searched = position_;;) {
-      const std::size_t found = buffer_.find('\n', searched);
-      if (found != std::string::npos || at_end_) {
-        const std::size_t end = std::min(found, buffer_.size());
-        if (found == std::string::npos && position_ == end) return false;
-        line = std::string_view(buffer_).substr(position_, end - position_);
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        consumed_ += end + 1 - position_;
-        position_ = std::min(end + 1, buffer_.size());
-        return true;
-      }
-      buffer_.erase(0, position_);
-      position_ = 0;
-      searched = buffer_.size();
-      buffer_.resize(searched + kBlock);
-      stream_.read(buffer_.data() + searched, kBlock);
-      buffer_.resize(searched + static_cast<std::size_t>(stream_.gcount()));
-      at_end_ = !stream_;
-    }
-  }
-
-  std::size_t consumed() const { return consumed_; }
-
- private:
-  std::ifstream& stream_;
-  std::string buffer_;
-  std::size_t position_ = 0, consumed_ = 0;
-  bool at_end_ = false;
-};
+using Modes = std::map<std::string, CsvMode>;
 
 class CsvReader {
  public:
-  explicit CsvReader(const std::string& path)
-      : path_(path), stream_(open_input(path)), lines_(stream_) {}
+  /// `modes`: of columns that are not read as their first rows say.
+  CsvReader(const std::string& path, const ReadOptions& options, Modes modes)
+      : options_(options), modes_(std::move(modes)), records_(path) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path, error)) size_ = file_size(path);
+  }
 
-  Table read() {
-    std::string_view line;
-    while (lines_.next(line)) {
-      ++line_number_;
-      if (line_number_ == 1 && line.starts_with(kByteOrderMark)) {
-        line.remove_prefix(kByteOrderMark.size());
+  /// The table; none if columns have to be read again, as modes() then says.
+  std::optional<Table> read() {
+    std::vector<CsvRow> sample = take_sample();
+    if (sample.empty()) fail_empty();
+    sample_rows_ = std::ssize(sample);
+    lay_out(sample);
+    for (std::size_t row = layout_.header ? 1 : 0; row < sample.size(); ++row)
+      read_row(sample[row].text, sample[row].line);
+    sample.clear();
+    std::string_view row;
+    while (records_.next(row)) read_row(row, records_.number());
+    if (table_.rows == 0) fail<DataError>("{}: expected rows, found a header alone", path());
+    if (options_.progress) options_.progress(size_, size_);
+    return finish();
+  }
+
+  const Modes& modes() const { return modes_; }
+
+ private:
+  const std::string& path() const { return records_.path(); }
+
+  [[noreturn]] void fail_empty() const {
+    if (records_.number() == 0)
+      fail<DataError>("{}: the file is empty; expected rows of numbers, texts or dates", path());
+    fail<DataError>("{}: expected rows, found comments and empty lines alone", path());
+  }
+
+  std::vector<CsvRow> take_sample() {
+    std::vector<CsvRow> sample;
+    std::string_view row;
+    for (std::size_t bytes = 0;
+         sample.size() < kSampleRows && bytes < kSampleBytes && records_.next(row);) {
+      if (sample.empty() && !separator_ && (separator_ = said_separator(row))) continue;
+      sample.push_back({std::string(row), records_.number()});
+      bytes += row.size();
+      if (sample.size() == 1) {
+        if (!separator_) separator_ = find_separator(sample.front().text);
+        records_.set_separator(*separator_);
       }
-      const std::string_view content = trim(line);
-      // Tabs alone are a row of missing values where tabs separate.
-      const bool empty = content.empty() && (separator_ != '\t' || line.find('\t') == line.npos);
-      if (empty || content.starts_with('#')) continue;
-      if (table_.names.empty()) {
-        start(line);
-      } else {
-        read_row(line);
+    }
+    return sample;
+  }
+
+  /// What a first line as Excel writes it, sep=; says.
+  static std::optional<char> said_separator(std::string_view row) {
+    row = trim(row);
+    if (row.starts_with('"') && row.ends_with('"') && row.size() > 1)
+      row = row.substr(1, row.size() - 2);
+    constexpr std::string_view kStart = "sep=";
+    const bool says =
+        row.size() == 5 && std::equal(kStart.begin(), kStart.end(), row.begin(),
+                                      [](char a, unsigned char b) { return a == std::tolower(b); });
+    // A tab at the end is trimmed.
+    if (!says) return row == "sep=" || row == "SEP=" ? std::optional('\t') : std::nullopt;
+    return row.back();
+  }
+
+  void lay_out(const std::vector<CsvRow>& sample) {
+    CsvSyntax syntax(options_.missing);
+    syntax.separator = *separator_;
+    layout_ = find_layout(path(), sample, std::move(syntax), options_.header);
+    table_.file_names = layout_.names;
+    const std::vector<std::string>& names = layout_.names;
+    const bool all = options_.columns.empty() ||
+                     (!layout_.header &&
+                      !std::all_of(options_.columns.begin(), options_.columns.end(),
+                                   [&](const std::string& name) { return contains(names, name); }));
+    std::unordered_map<std::string, std::size_t> seen;
+    columns_.resize(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const bool left_out =
+          (i == 0 && layout_.has_index) || (i > 0 && layout_.empty_end && i + 1 == names.size());
+      if (all ? left_out : !contains(options_.columns, names[i])) {
+        if (all) add_note(i);
+        continue;
       }
-      if (table_.rows == 1000) reserve();
+      const auto [earlier, fresh] = seen.emplace(names[i], i);
+      if (!fresh)
+        fail<DataError>("{}, line {}: columns {} and {} are both called '{}'; rename one", path(),
+                        sample.front().line, earlier->second + 1, i + 1, shown(names[i]));
+      if (!is_utf8(names[i]))
+        fail<DataError>(
+            "{}, line {}: expected names of columns in UTF-8, got '{}'; convert the file, as by "
+            "iconv -f LATIN1 -t UTF-8",
+            path(), sample.front().line, shown(names[i]));
+      const auto said = modes_.find(names[i]);
+      const bool surely = said != modes_.end();
+      columns_[i] = std::make_unique<CsvColumn>(path(), layout_.syntax, names[i],
+                                                surely ? said->second : layout_.modes[i],
+                                                surely && said->second == CsvMode::kText);
+      table_.names.push_back(names[i]);
     }
-    if (stream_.bad()) fail<DataError>("{}: cannot read after line {}", path_, line_number_);
-    if (line_number_ == 0)
-      fail<DataError>("{}: the file is empty; expected rows of numbers", path_);
-    if (table_.rows == 0) {
-      fail<DataError>("{}: expected rows of numbers, found {}", path_,
-                      table_.names.empty() ? "comments and empty lines alone" : "a header alone");
+  }
+
+  void add_note(std::size_t column) {
+    const std::string name = shown(layout_.names[column]);
+    table_.notes.push_back(
+        column == 0
+            ? fmt::format("the first column, '{}', numbers or names the rows and is left out, "
+                          "unless --columns names it",
+                          name)
+            : fmt::format("the last column has neither a name nor values and is left out"));
+  }
+
+  void read_row(std::string_view row, std::int64_t line) {
+    // A point in a file with decimal commas is no number, which columns see to.
+    const bool plain = !layout_.syntax.decimal_comma;
+    if (table_.values.size() + table_.names.size() > table_.values.capacity()) reserve();
+    CsvFields fields(row, layout_.syntax);
+    for (const auto& column : columns_) {
+      if (fields.at_end()) fail_ragged(row, line);
+      double number = 0.0;
+      if (!column)
+        fields.skip();
+      else if (plain && column->mode() == CsvMode::kNumber && fields.take_number(number))
+        table_.values.push_back(column->take(number));
+      else
+        table_.values.push_back(column->take(fields.take(), line));
     }
+    if (!fields.at_end()) fail_ragged(row, line);
+    ++table_.rows;
+    if (options_.progress && records_.consumed() >= next_progress_) {
+      options_.progress(std::min(records_.position(), size_), size_);
+      next_progress_ = records_.consumed() + kBytesBetweenProgress;
+    }
+  }
+
+  /// Rows are alike, so those so far tell the size, and values need not be copied as they grow.
+  void reserve() {
+    const auto width = static_cast<double>(table_.names.size());
+    const double bytes = static_cast<double>(std::max<std::int64_t>(records_.consumed(), 1));
+    // Packed files: what the bytes on the disk have become so far.
+    const double unpacked = static_cast<double>(size_) * static_cast<double>(records_.unpacked()) /
+                            static_cast<double>(std::max<std::int64_t>(records_.position(), 1));
+    const auto rows = static_cast<double>(std::max(table_.rows, sample_rows_));
+    table_.values.reserve(static_cast<std::size_t>(
+        width * (size_ > 0 ? 1.02 * rows * unpacked / bytes : 1.5 * rows) + 1000.0));
+  }
+
+  [[noreturn]] void fail_ragged(std::string_view row, std::int64_t line) const {
+    fail<DataError>(
+        "{}, line {}: expected {} fields as in the first row, got {}; complete the row or delete "
+        "it",
+        path(), line, columns_.size(), split_row(row, layout_.syntax).size());
+  }
+
+  std::optional<Table> finish() {
+    const std::size_t width = table_.names.size();
+    bool again = false, plain = true;
+    std::size_t number = 0;
+    for (const auto& column : columns_) {
+      if (!column) continue;
+      if (const auto mode = column->other_mode(table_.values, width, number++)) {
+        modes_[column->name()] = *mode;
+        again = true;
+      }
+      plain &= column->mode() == CsvMode::kNumber;
+    }
+    if (again) return std::nullopt;
+    number = 0;
+    for (const auto& column : columns_)
+      if (column && !plain)
+        table_.content.push_back(column->finish(table_.values, width, number++));
     return std::move(table_);
   }
 
- private:
-  std::string place() const { return fmt::format("{}, line {}", path_, line_number_); }
-
-  void start(std::string_view line) {
-    if (line.find('\0') != std::string_view::npos) {
-      fail<DataError>("{}: expected text in UTF-8, got zero bytes; save the table as CSV in UTF-8",
-                      place());
-    }
-    for (const char candidate : {',', ';', '\t'}) {
-      // A tab outranks a semicolon and that a comma, which may stand in numbers or names.
-      if (contains_unquoted(line, candidate)) separator_ = candidate;
-    }
-    std::vector<std::string> fields = split(line);
-    const bool header = std::any_of(fields.begin(), fields.end(), [](const std::string& field) {
-      return !is_numeral(field) && !is_missing(field);
-    });
-    table_.names = default_names(static_cast<std::int64_t>(fields.size()));
-    if (!header) {
-      read_row(line);
-      return;
-    }
-    std::unordered_map<std::string, std::size_t> seen;
-    for (std::size_t column = 0; column < fields.size(); ++column) {
-      if (!fields[column].empty()) table_.names[column] = fields[column];
-      check_utf8(table_.names[column]);
-      const auto [earlier, fresh] = seen.emplace(table_.names[column], column);
-      if (!fresh) {
-        fail<DataError>("{}: columns {} and {} are both called '{}'; rename one", place(),
-                        earlier->second + 1, column + 1, shown(table_.names[column]));
-      }
-    }
-  }
-
-  void check_utf8(const std::string& name) const {
-    try {
-      static_cast<void>(nlohmann::json(name).dump());
-    } catch (const nlohmann::json::exception&) {
-      fail<DataError>("{}: expected names of columns in UTF-8; save the table as CSV in UTF-8",
-                      place());
-    }
-  }
-
-  // Rows are alike, so a sample tells the size, and the values need not be copied as they grow.
-  void reserve() {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path_, error);
-    if (error || !std::filesystem::is_regular_file(path_, error)) return;
-    const double share = static_cast<double>(size) / static_cast<double>(lines_.consumed());
-    table_.values.reserve(
-        static_cast<std::size_t>(1.02 * share * static_cast<double>(table_.values.size())));
-  }
-
-  static bool contains_unquoted(std::string_view line, char wanted) {
-    bool quoted = false;
-    for (const char c : line) {
-      if (c == '"') quoted = !quoted;
-      if (c == wanted && !quoted) return true;
-    }
-    return false;
-  }
-
-  static bool is_missing(std::string_view field) {
-    constexpr std::array<std::string_view, 3> words = {"", "na", "n/a"};
-    return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-      return std::equal(word.begin(), word.end(), field.begin(), field.end(), [](char a, char b) {
-        return a == std::tolower(static_cast<unsigned char>(b));
-      });
-    });
-  }
-
-  /// Reads the whole field as a number: no error, out of range, or not a number at all.
-  static std::errc scan_number(std::string_view field, double& value) {
-    if (field.starts_with('+') && !field.starts_with("+-")) field.remove_prefix(1);
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-    return end == field.data() + field.size() ? error : std::errc::invalid_argument;
-  }
-
-  // A number that double cannot hold does not turn a row of data into a header.
-  static bool is_numeral(std::string_view field) {
-    double value = 0.0;
-    return scan_number(field, value) != std::errc::invalid_argument;
-  }
-
-  static std::optional<double> parse_number(std::string_view field) {
-    double value = 0.0;
-    if (scan_number(field, value) != std::errc()) return std::nullopt;
-    return value;
-  }
-
-  /// The first position from `position` on that no blank holds, unless blanks count as a separator.
-  std::size_t skip_blanks(std::string_view line, std::size_t position) const {
-    while (position < line.size() && is_blank(line[position]) &&
-           (separator_ == kBlanks || line[position] != separator_)) {
-      ++position;
-    }
-    return position;
-  }
-
-  /// Takes the field at `position` and moves to the start of the next; npos after the last.
-  std::string take_field(std::string_view line, std::size_t& position) const {
-    std::string field;
-    position = skip_blanks(line, position);
-    if (position < line.size() && line[position] == '"') {
-      for (++position;; ++position) {
-        if (position >= line.size()) {
-          fail<DataError>("{}: a quotation mark is not closed; close it on the same line", place());
-        }
-        if (line[position] == '"') {
-          ++position;
-          if (position >= line.size() || line[position] != '"') break;
-        }
-        field += line[position];
-      }
-    }
-    const std::size_t end = separator_ == kBlanks ? line.find_first_of(" \t", position)
-                                                  : line.find(separator_, position);
-    field += trim(line.substr(position, std::min(end, line.size()) - position));
-    position = end == std::string_view::npos ? end : end + 1;
-    if (separator_ == kBlanks && end != std::string_view::npos) {
-      position = line.find_first_not_of(" \t", position);
-    }
-    return field;
-  }
-
-  std::vector<std::string> split(std::string_view line) const {
-    std::vector<std::string> fields;
-    for (std::size_t position = 0; position != std::string_view::npos;) {
-      fields.push_back(take_field(line, position));
-    }
-    return fields;
-  }
-
-  void read_row(std::string_view line) {
-    std::size_t count = 0, position = 0;
-    for (; position != std::string_view::npos; ++count) {
-      if (count == table_.names.size()) fail_ragged(line);
-      table_.values.push_back(take_number(line, position, count));
-    }
-    if (count != table_.names.size()) fail_ragged(line);
-    ++table_.rows;
-  }
-
-  [[noreturn]] void fail_ragged(std::string_view line) const {
-    fail<DataError>(
-        "{}: expected {} fields as in the first row, got {}; complete the row or "
-        "delete it",
-        place(), table_.names.size(), split(line).size());
-  }
-
-  double take_number(std::string_view line, std::size_t& position, std::size_t column) const {
-    // Nearly all fields are a plain number before a separator; the rest goes the long way.
-    const char* const line_end = line.data() + line.size();
-    double number = 0.0;
-    const auto [end, error] =
-        std::from_chars(line.data() + skip_blanks(line, position), line_end, number);
-    if (error == std::errc()) {
-      const auto stop = static_cast<std::size_t>(end - line.data());
-      const std::size_t next = skip_blanks(line, stop);
-      const bool last = next == line.size();
-      if (last || (separator_ == kBlanks ? next > stop : line[next] == separator_)) {
-        position = last ? std::string_view::npos : next + (separator_ == kBlanks ? 0 : 1);
-        return number;
-      }
-    }
-    const std::string field = take_field(line, position);
-    if (const auto value = parse_number(field)) return *value;
-    if (is_missing(field)) return std::numeric_limits<double>::quiet_NaN();
-    fail<DataError>(
-        "{}, column '{}': expected a number, got '{}'; write numbers with a decimal point and "
-        "within the range of double, and leave missing values empty",
-        place(), shown(table_.names[column]), shown(field));
-  }
-
-  const std::string& path_;
-  std::ifstream stream_;
-  LineReader lines_;
+  const ReadOptions& options_;
+  Modes modes_;
+  CsvRecords records_;
+  std::int64_t size_ = 0, next_progress_ = 0, sample_rows_ = 0;
+  std::optional<char> separator_;
+  CsvLayout layout_;
+  std::vector<std::unique_ptr<CsvColumn>> columns_;  // of the file; null: passed over
   Table table_;
-  std::int64_t line_number_ = 0;
-  char separator_ = kBlanks;
 };
-
-std::string quoted(const std::string& name) {
-  if (!name.empty() && name.find_first_of(" \t,;\"#\r\n") == std::string::npos) return name;
-  std::string result = "\"";
-  for (const char c : name) {
-    if (c == '"') result += '"';
-    result += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return result + '"';
-}
 
 }  // namespace
 
-Table read_csv(const std::string& path) { return CsvReader(path).read(); }
-
-CsvWriter::CsvWriter(const std::string& path, const std::vector<std::string>& names, FloatType type,
-                     char separator)
-    : file_(path), columns_(names.size()), type_(type), separator_(separator) {
-  if (names.empty()) fail<ShapeError>("{}: expected at least 1 column, got 0", path);
-  std::string header;
-  for (const std::string& name : names) {
-    if (!header.empty()) header += separator;
-    header += quoted(name);
-  }
-  file_.write(header + '\n');
-}
-
-void CsvWriter::append(std::span<const double> rows) {
-  if (rows.size() % columns_ != 0) {
-    fail<ShapeError>("{}: expected whole rows of {} values, got {} values", file_.path(), columns_,
-                     rows.size());
-  }
-  fmt::memory_buffer text;
-  const auto out = std::back_inserter(text);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (type_ == FloatType::kFloat32) {
-      fmt::format_to(out, FMT_COMPILE("{}"), static_cast<float>(rows[i]));
-    } else {
-      fmt::format_to(out, FMT_COMPILE("{}"), rows[i]);
-    }
-    text.push_back((i + 1) % columns_ == 0 ? '\n' : separator_);
-    if (text.size() > kBlock || i + 1 == rows.size()) {
-      file_.write({text.data(), text.size()});
-      text.clear();
-    }
+Table read_csv(const std::string& path, const ReadOptions& options) {
+  Modes modes;
+  for (const std::string& name : options.texts) modes[name] = CsvMode::kText;
+  for (;;) {
+    CsvReader reader(path, options, modes);
+    if (std::optional<Table> table = reader.read()) return std::move(*table);
+    modes = reader.modes();
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error))
+      fail<DataError>(
+          "{}: has texts or dates where its first rows have none, so that it has to be read "
+          "twice, which a pipe cannot be; save it as a file",
+          path);
   }
 }
-
-void CsvWriter::finish() { file_.commit(); }
 
 }  // namespace thalweg

@@ -18,6 +18,9 @@ std::int64_t file_size(const std::string& path);
 /// The whole of a regular file.
 std::string read_file(const std::string& path);
 
+/// Whether a text is in UTF-8.
+bool is_utf8(std::string_view text);
+
 /// Text out of a file for a message: its first 80 bytes, with '?' for every control character, so
 /// that it stays on one line and does nothing to a terminal.
 std::string shown(std::string_view text);

@@ -1,6 +1,7 @@
 #include "thalweg/io/table.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <filesystem>
@@ -11,23 +12,51 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/csv.h"
+#include "thalweg/io/csv_writer.h"
 
 namespace thalweg {
 namespace {
 
 enum class Kind : std::uint8_t { kNpy, kComma, kTab };
 
+/// Throws DataError for a file of another kind, with what makes a table of it.
+[[noreturn]] void fail_kind(const std::string& path, const std::string& extension) {
+  constexpr std::string_view kRead =
+      "expected a .npy (or a slice file.npy[3]), .csv, .tsv or .txt file, or one of the latter "
+      "three packed as .gz";
+  constexpr std::array<std::array<std::string_view, 2>, 6> kReaders = {
+      {{".parquet", "read_parquet"},
+       {".feather", "read_feather"},
+       {".xlsx", "read_excel"},
+       {".xls", "read_excel"},
+       {".pkl", "read_pickle"},
+       {".pickle", "read_pickle"}}};
+  for (const auto& [kind, reader] : kReaders)
+    if (extension == kind)
+      fail<DataError>(
+          "{}: {}, got '{}'; save it as CSV first: python3 -c \"import pandas; "
+          "pandas.{}('{}').to_csv('{}', index=False)\"",
+          path, kRead, extension, reader, path,
+          std::filesystem::path(path).replace_extension(".csv").string());
+  const bool packed = extension == ".gz" || extension == ".zip" || extension == ".npz" ||
+                      extension == ".bz2" || extension == ".xz" || extension == ".zst";
+  fail<DataError>("{}: {}, got '{}'{}", path, kRead, extension, packed ? "; unpack it first" : "");
+}
+
 Kind kind_of(const std::string& path) {
   if (is_npy_path(path)) return Kind::kNpy;
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto extension_of = [](const std::filesystem::path& file) {
+    std::string extension = file.extension().string();
+    std::transform(extension.begin(), extension.end(), extension.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return extension;
+  };
+  const std::string last = extension_of(path);
+  const bool packed = last == ".gz";
+  const std::string extension = packed ? extension_of(std::filesystem::path(path).stem()) : last;
   if (extension == ".csv" || extension == ".txt") return Kind::kComma;
   if (extension == ".tsv") return Kind::kTab;
-  const bool packed = extension == ".gz" || extension == ".zip" || extension == ".npz";
-  fail<DataError>(
-      "{}: expected a .npy (or a slice file.npy[3]), .csv, .tsv or .txt file, got '{}'{}", path,
-      extension, packed ? "; unpack it first" : "");
+  fail_kind(path, last);
 }
 
 Table table_from_array(const std::string& path, Array array) {
@@ -51,6 +80,7 @@ Table table_from_array(const std::string& path, Array array) {
                     fmt::join(array.shape, ", "));
   }
   table.names = default_names(columns);
+  table.file_names = table.names;
   table.values = std::move(array.values);
   table.integer_dtype = array.integer_dtype;
   table.single_precision = array.single_precision;
@@ -84,21 +114,23 @@ std::vector<std::string> default_names(std::int64_t columns) {
   return names;
 }
 
-Table load_table(const std::string& path) {
-  return kind_of(path) == Kind::kNpy ? table_from_array(path, read_npy(path)) : read_csv(path);
+Table load_table(const std::string& path, const ReadOptions& options) {
+  return kind_of(path) == Kind::kNpy ? table_from_array(path, read_npy(path))
+                                     : read_csv(path, options);
 }
 
 void save_table(const std::string& path, const Table& table, FloatType type) {
-  TableWriter writer(path, table.names, type);
+  TableWriter writer(path, table.names, type, table.content);
   writer.append(table.values);
   writer.finish();
 }
 
 TableWriter::TableWriter(const std::string& path, const std::vector<std::string>& names,
-                         FloatType type) {
+                         FloatType type, std::vector<ColumnText> content) {
   const Kind kind = kind_of(path);
   if (kind != Kind::kNpy) {
-    csv_ = std::make_unique<CsvWriter>(path, names, type, kind == Kind::kTab ? '\t' : ',');
+    csv_ = std::make_unique<CsvWriter>(path, names, type, kind == Kind::kTab ? '\t' : ',',
+                                       std::move(content));
     return;
   }
   if (path.ends_with(']')) {

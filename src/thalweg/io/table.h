@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,14 +15,43 @@ namespace thalweg {
 
 class CsvWriter;
 
+/// What the numbers of a column stand for.
+enum class ColumnContent : std::uint8_t { kNumber, kText, kDate };
+
+inline constexpr std::int64_t kMostLabels = 10'000;
+inline constexpr std::int64_t kLongestLabel = 1'000;
+
+/// How the numbers of a column are written in a file of text.
+struct ColumnText {
+  ColumnContent content = ColumnContent::kNumber;
+  /// kText: the different texts in order of their bytes; a value is the number of its text, from 0,
+  /// and NaN where it is missing.
+  std::vector<std::string> labels = {};
+  /// kDate: as date_format() reads it, "YYYY-MM-DD" or "YYYY-MM-DD HH:MM:SS.fffZ". Values are days
+  /// since 1970-01-01 for dates alone and seconds since then with a time of day.
+  std::string format = {};
+  /// kText: number of different texts. Labels are not kept beyond kMostLabels, or if one is longer
+  /// than kLongestLabel bytes; all values are NaN then. See table_texts.h.
+  std::int64_t different = 0;
+};
+
 /// A matrix with named columns.
 struct Table {
   std::vector<std::string> names;
   std::int64_t rows = 0;
-  std::vector<double> values;     ///< rows x names.size(), row-major
-  bool integer_dtype = false;     ///< a .npy file of integers or booleans
-  bool single_precision = false;  ///< a .npy file of float32
+  std::vector<double> values;       ///< rows x names.size(), row-major
+  std::vector<ColumnText> content;  ///< of each column; empty: all hold numbers
+  bool integer_dtype = false;       ///< a .npy file of integers or booleans
+  bool single_precision = false;    ///< a .npy file of float32
 
+  /// Of all columns of the file in its order, also of those that were not asked for.
+  std::vector<std::string> file_names = {};
+  /// What was found in the file, a sentence each.
+  std::vector<std::string> notes = {};
+
+  ColumnContent content_of(std::size_t column) const {
+    return content.empty() ? ColumnContent::kNumber : content[column].content;
+  }
   std::int64_t columns() const { return static_cast<std::int64_t>(names.size()); }
   /// Largest relative error that rounding has left in a value: 2^-53 of double, 2^-24 of float32.
   double rounding() const { return single_precision ? 0x1p-24 : 0x1p-53; }
@@ -30,22 +60,47 @@ struct Table {
 /// "x0", "x1", ...: the names of columns that have none.
 std::vector<std::string> default_names(std::int64_t columns);
 
-/// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv
-/// and .txt (see read_csv). Missing values are NaN. Throws DataError for other kinds of files, more
-/// than two dimensions, no rows or no columns.
-Table load_table(const std::string& path);
+/// Whether the first row of a file of text has names.
+enum class HeaderChoice : std::uint8_t { kAuto, kYes, kNo };
 
-/// Writes .npy, .csv, .txt (comma) or .tsv (tab), atomically. .npy keeps no names.
+/// Called with the bytes of a file that are read and all of them, now and then.
+using ReadProgress = std::function<void(std::int64_t bytes, std::int64_t total)>;
+
+/// How a file is read.
+struct ReadOptions {
+  /// Names of the columns to read; empty: all but an index of rows. Others are passed over and
+  /// cannot stop the reading. Unknown names are left out. A file without names is read whole if one
+  /// is unknown, and so is .npy always.
+  std::vector<std::string> columns = {};
+  /// Columns that hold texts, even if all of them are numbers.
+  std::vector<std::string> texts = {};
+  /// Texts that stand for a missing value besides the usual ones; those that are numbers stand for
+  /// all that equal them.
+  std::vector<std::string> missing = {};
+  HeaderChoice header = HeaderChoice::kAuto;
+  ReadProgress progress = {};  ///< of files of text
+};
+
+/// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv
+/// and .txt, plain or as .gz (see read_csv). Missing values are NaN. Throws DataError for other
+/// kinds of files, more than two dimensions, no rows or no columns.
+Table load_table(const std::string& path, const ReadOptions& options = {});
+
+/// Writes .npy, .csv, .txt (comma) or .tsv (tab), the latter three packed with a further .gz,
+/// atomically. Texts and dates are written as they were read, numbers with a decimal point, missing
+/// texts and dates as empty fields. .npy keeps the numbers alone: no names, texts or formats.
 void save_table(const std::string& path, const Table& table, FloatType type = FloatType::kFloat64);
 
 /// Writes a table of unknown length row by row; the file appears with finish(). Not thread safe.
 class TableWriter {
  public:
-  /// Kind of file by extension, as save_table. Throws DataError for others.
+  /// Kind of file by extension, as save_table; `content` of each column, or empty. Throws DataError
+  /// for other kinds.
   TableWriter(const std::string& path, const std::vector<std::string>& names,
-              FloatType type = FloatType::kFloat64);
+              FloatType type = FloatType::kFloat64, std::vector<ColumnText> content = {});
   ~TableWriter();
-  /// Appends rows x columns values, row-major; any number of rows.
+  /// Appends rows x columns values, row-major; any number of rows. Throws DataError for a value
+  /// that is the number of no text, and for dates outside of the years 0 to 9999.
   void append(std::span<const double> rows);
   void finish();
 

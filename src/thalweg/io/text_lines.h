@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
+
+#include "thalweg/io/text_source.h"
 
 namespace thalweg {
 
@@ -13,8 +14,7 @@ namespace thalweg {
 class TextLines {
  public:
   /// Throws DataError if the file cannot be read or is a ZIP archive.
-  explicit TextLines(const std::string& path);
-  ~TextLines();
+  explicit TextLines(const std::string& path) : source_(path) {}
 
   /// The next line without its end (\n or \r\n), valid until the next call; false at the end.
   /// Throws DataError for a packed file that is damaged or cut off.
@@ -25,11 +25,9 @@ class TextLines {
   std::string place() const;
 
  private:
-  struct Stream;
   bool fill();
 
-  std::string path_;
-  std::unique_ptr<Stream> stream_;
+  TextSource source_;
   std::string buffer_;
   std::size_t position_ = 0;
   std::int64_t number_ = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/normal_quantile.h"
 
 namespace thalweg {
 namespace {
@@ -54,22 +55,6 @@ Moments moments(std::span<const double> values) {
   for (const double value : values)
     result.variance += (value - result.mean) * (value - result.mean) / (count - 1.0);
   return result;
-}
-
-/// The normal quantile of 0 < p < 1: Abramowitz and Stegun's 26.2.23, to 4.5e-4, and two steps of
-/// Newton's.
-double normal_quantile(double p) {
-  if (p > 0.5) return -normal_quantile(1.0 - p);
-  const double t = std::sqrt(-2.0 * std::log(p));
-  double x = (2.515517 + t * (0.802853 + t * 0.010328)) /
-                 (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
-             t;
-  for (int step = 0; step < 2; ++step) {
-    const double below = 0.5 * std::erfc(-x / std::numbers::sqrt2);
-    const double density = std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi);
-    x -= (below - p) / density;
-  }
-  return x;
 }
 
 struct Variances {

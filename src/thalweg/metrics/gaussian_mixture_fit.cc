@@ -50,7 +50,7 @@ VectorXd normalise_shares(MatrixXd& joint) {
 
 /// Maximum likelihood parameters given each row's shares (components x rows).
 void update(FittedGaussianMixture& mixture, const MatrixXd& x, const MatrixXd& shares,
-            const VectorXd& ridge) {
+            const VectorXd& ridge, bool diagonal) {
   const Index features = mixture.features;
   for (Index k = 0; k < mixture.components(); ++k) {
     const VectorXd share = shares.row(k).transpose();
@@ -65,6 +65,7 @@ void update(FittedGaussianMixture& mixture, const MatrixXd& x, const MatrixXd& s
     MatrixXd covariance = (centred.array().rowwise() * share.transpose().array()).matrix() *
                           centred.transpose() / total;
     covariance.diagonal() += ridge;
+    if (diagonal) covariance = covariance.diagonal().asDiagonal().toDenseMatrix();
     const Eigen::LLT<MatrixXd> cholesky(covariance);
     if (cholesky.info() != Eigen::Success)
       fail<NumericalError>(
@@ -176,16 +177,16 @@ FittedGaussianMixture fit_gaussian_mixture(std::span<const double> x, std::int64
                                 std::vector<double>(components * width * width)};
   // Every component starts as the whole cloud, for those that the start leaves without rows.
   const MatrixXd whole = MatrixXd::Constant(options.components, rows, 1.0);
-  update(mixture, chosen, whole, ridge);
+  update(mixture, chosen, whole, ridge, options.diagonal);
   if (components == 1) return mixture;
   update(mixture, chosen,
          starting_shares(chosen, options.components, variance.cwiseSqrt().cwiseMax(1e-300), random),
-         ridge);
+         ridge, options.diagonal);
   double previous = -INFINITY;
   for (std::int64_t iteration = 0; iteration < options.iterations; ++iteration) {
     MatrixXd shares = joint_log_densities(mixture, chosen);
     const double likelihood = normalise_shares(shares).mean();
-    update(mixture, chosen, shares, ridge);
+    update(mixture, chosen, shares, ridge, options.diagonal);
     if (likelihood - previous < options.tolerance) break;
     previous = likelihood;
   }

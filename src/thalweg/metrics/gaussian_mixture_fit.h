@@ -25,6 +25,7 @@ struct FittedGaussianMixture {
 
 struct GaussianMixtureFitOptions {
   std::int64_t components = 10;
+  bool diagonal = false;  ///< covariances are
   std::int64_t iterations = 200;
   double tolerance = 1e-5;  ///< stops when the mean log likelihood grows by less nats a row
   /// Added to each variance, as a share of that column's variance, so that no component collapses

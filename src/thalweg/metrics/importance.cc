@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/systematic_rows.h"
 
 namespace thalweg {
 namespace {
@@ -243,21 +244,10 @@ std::vector<std::int64_t> resampled_rows(std::span<const double> log_weights, do
     fail<ConfigError>("resampled_rows: expected an offset in (0, 1), got {}", offset);
   if (count < 0) fail<ConfigError>("resampled_rows: expected a count of at least 0, got {}", count);
   const double largest = checked_maximum(log_weights);
-  double total = 0.0;
-  for (const double value : log_weights) total += std::exp(value - largest);
-  const std::size_t wanted = count == 0 ? log_weights.size() : static_cast<std::size_t>(count);
-  std::vector<std::int64_t> rows;
-  double reached = 0.0;
-  for (std::size_t row = 0; row < log_weights.size(); ++row) {
-    reached += std::exp(log_weights[row] - largest);
-    while (static_cast<double>(rows.size()) + offset <
-               reached / total * static_cast<double>(wanted) &&
-           rows.size() < wanted)
-      rows.push_back(static_cast<std::int64_t>(row));
-  }
-  // The last sums may be short of 1 by rounding.
-  while (rows.size() < wanted) rows.push_back(rows.back());
-  return rows;
+  std::vector<double> weights;
+  weights.reserve(log_weights.size());
+  for (const double value : log_weights) weights.push_back(std::exp(value - largest));
+  return systematic_rows(weights, offset, count == 0 ? std::ssize(log_weights) : count);
 }
 
 double missed_share(std::span<const double> log_weights, std::span<const double> log_target,

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/metrics/grid_divergence.h"
@@ -226,9 +227,9 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
       judge(non_finite, 0.0, 1e-3),
       "Share of samples with a NaN or an infinity; a sound model has none.");
 
-  // Rounded samples lie on a bound's edge; the middle of their gap does not.
+  // Values that stand for an interval are judged in the middle of it.
   std::vector<double> inner = samples;
-  centre_in_gaps(model.options().columns, inner);
+  centre_in_intervals(model.options().columns, inner);
   const Points points = finite_points(inner, model.flow().features());
   if (points.rows() == 0) return findings;
 

@@ -88,6 +88,9 @@ std::vector<NamedConstant> read_constants(const std::vector<std::string>& settin
   } else if (!file.empty()) {
     const Table table = load_table(file);
     for (std::size_t column = 0; column < table.names.size(); ++column) {
+      if (table.content_of(column) != ColumnContent::kNumber)
+        fail<DataError>("{}: column '{}' holds {}; expected numbers", file, table.names[column],
+                        table.content_of(column) == ColumnContent::kText ? "texts" : "dates");
       NamedConstant constant;
       constant.name = table.names[column];
       constant.shape.push_back(table.rows);

@@ -7,10 +7,14 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
@@ -65,6 +69,15 @@ std::string title_of(const LoadedRun& run, const HeldOut& points) {
                      run.options.model.features == 1 ? "" : "s");
 }
 
+/// The weights in a column of a table; none without a name.
+std::vector<double> weights_of(const Table& table, const std::string& name) {
+  if (name.empty()) return {};
+  const std::size_t column = column_number(table.names, name, "data.weights");
+  std::vector<double> weights = take_column(table.values, table.names.size(), column);
+  check_weights(name, weights);
+  return weights;
+}
+
 /// Sentences about what the metrics show.
 std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, bool explored) {
   std::vector<std::string> warnings, shaky;
@@ -117,24 +130,32 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
   HeldOut points;
   const std::uint64_t seed = seed_of(run, options);
   if (!file.empty()) {
-    ModelRows rows = rows_for_model(load_table(file), run.options.model);
-    points = {file, rows.rows, std::move(rows.x), std::move(rows.context)};
+    const Table table = run.read_table(file);
+    ModelRows rows = rows_for_model(table, run.options.model);
+    points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
+    points.weights = weights_of(table, run.options.data.weights);
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
-    if (rows.empty()) return {kNoHeldOut, 0, {}, {}};
+    if (rows.empty()) return {kNoHeldOut, 0, {}, {}, {}, {}};
     points = {data->test.empty() ? "validation rows" : "test rows",
-              static_cast<std::int64_t>(rows.size()), take_rows(data->x, data->features(), rows),
-              take_rows(data->context, data->context_features(), rows)};
+              static_cast<std::int64_t>(rows.size()),
+              take_rows(data->x, data->features(), rows),
+              take_rows(data->context, data->context_features(), rows),
+              {},
+              {}};
+    if (!data->weights.empty()) points.weights = take_rows(data->weights, 1, rows);
   } else {
     const auto target = run.target();
-    if (!target->can_sample()) return {"samples of the model", 0, {}, {}};
+    if (!target->can_sample()) return {"samples of the model", 0, {}, {}, {}, {}};
     return {"fresh samples of " + target->name(),
             kTargetSamples,
             target_samples(*target, seed, Stream::kEvaluation, 0, kTargetSamples),
+            {},
+            {},
             {}};
   }
-  // Another seed than in training, where noise of the same numbers meets other rows.
-  dequantise(points.x, run.options.model.columns, seed + 1);
+  points.log_intervals = log_intervals(run.options.model.columns, points.x);
+  centre_in_intervals(run.options.model.columns, points.x);
   return points;
 }
 
@@ -152,7 +173,8 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::uint64_t seed = seed_of(run, options);
   const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
-  add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool));
+  add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool, result.warnings));
+  add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, seed, pool);
@@ -168,8 +190,12 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, evaluator, pool));
   }
+  const std::string outside =
+      outside_of_training(run.options.model.context_columns, points.context);
+  if (!outside.empty()) result.warnings.push_back(outside);
   if (result.verdict) {
-    result.warnings = result.verdict->disagreements;
+    const auto& disagreements = result.verdict->disagreements;
+    result.warnings.insert(result.warnings.end(), disagreements.begin(), disagreements.end());
     const auto& cautions = result.verdict->cautions;
     result.warnings.insert(result.warnings.end(), cautions.begin(), cautions.end());
   }
@@ -196,7 +222,10 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
     // The title stands for the first group.
     if (metric.group != group)
       for (const auto& [name, heading] :
-           {std::pair{"weights", "samples of the model, weighted to the target:"},
+           {std::pair{"stack",
+                      "a stack of densities: weights, and log likelihoods of rows that they did "
+                      "not see:"},
+            std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
             std::pair{"grid", "on a grid:"}})

@@ -34,7 +34,10 @@ struct EvaluationOptions {
 struct HeldOut {
   std::string source;     ///< in words
   std::int64_t rows = 0;  ///< 0 for a target that cannot be sampled, and for data without any
+  /// x: coordinates of the middles of the values' intervals (see coordinate_of).
   std::vector<double> x, context;
+  std::vector<double> weights;        ///< of the rows; empty: all count alike
+  std::vector<double> log_intervals;  ///< one a row, to add to log densities; empty: none
 };
 
 /// Points to judge on: `file` if given, else the run's test or validation rows, else fresh samples

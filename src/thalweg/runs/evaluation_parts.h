@@ -15,13 +15,15 @@ inline constexpr std::int64_t kTargetSamples = 20000;  // of an evaluation
 /// Adds a mean over rows with its error, counting what is not finite: rows where `values` are -inf
 /// make the mean -inf, and the mean over the others follows; rows without a value are left out.
 void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
-              const std::vector<double>& values, double common_error = 0.0);
+              const std::vector<double>& values, double common_error = 0.0,
+              std::span<const double> weights = {});
 
 /// Log likelihoods of points that were not learnt from by the model, by its target and by plain
-/// models, and Z of the base.
+/// models, and Z of the base. Adds to `warnings` if a plain model is ahead.
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
                                 const std::optional<PreparedData>& data, std::int64_t draws,
-                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool);
+                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool,
+                                std::vector<std::string>& warnings);
 
 /// Samples of a run's flow with what their weights say; none of the latter where a weight is not
 /// finite.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/metrics/gaussian_mixture_fit.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
@@ -27,13 +28,36 @@ std::vector<double> joined(const std::vector<double>& context, std::int64_t cont
   return result;
 }
 
-/// Plain models fitted to the training rows.
-std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::uint64_t seed) {
+/// Log densities of values from those of their coordinates.
+std::vector<double> of_values(std::vector<double> of_coordinates, const HeldOut& points) {
+  for (std::size_t row = 0; row < points.log_intervals.size(); ++row)
+    of_coordinates[row] += points.log_intervals[row];
+  return of_coordinates;
+}
+
+/// A sentence if another model's log likelihoods are above the flow's beyond doubt.
+std::string behind_text(const std::string& other, const std::vector<double>& own,
+                        const std::vector<double>& others, const std::vector<double>& weights) {
+  std::vector<double> ahead;
+  for (std::size_t row = 0; row < own.size(); ++row) ahead.push_back(others[row] - own[row]);
+  const MeanLogDensity mean = mean_log_density(ahead, 0.0, weights);
+  if (mean.undefined + mean.zero > 0 || !(mean.all.mean > 2.0 * mean.all.error)) return "";
+  return fmt::format(
+      "a {} describes held-out rows better than this model, by {:.3f} +- {:.3f} nats: train on "
+      "more "
+      "rows or longer, with a smaller flow or another one",
+      other, mean.all.mean, mean.all.error);
+}
+
+/// Plain models fitted to the training rows, and whether one of them is ahead of the flow's `own`.
+std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::uint64_t seed,
+                              const std::vector<double>& own, std::vector<std::string>& warnings) {
   const std::int64_t features = data.features(), given = data.context_features();
-  std::vector<double> train = take_rows(data.x, features, data.train);
-  dequantise(train, data.columns, seed);
+  const std::vector<std::int64_t> rows = data.training_rows(seed);
+  std::vector<double> train = take_rows(data.x, features, rows);
+  add_noise(data.columns, seed, Stream::kDequantisation, train);
   const std::vector<double> joint_train =
-      joined(take_rows(data.context, given, data.train), given, train, features);
+      joined(take_rows(data.context, given, rows), given, train, features);
   const std::vector<double> joint_test = joined(points.context, given, points.x, features);
   std::vector<Metric> metrics;
   for (const std::int64_t components : {1, 10}) {
@@ -46,13 +70,15 @@ std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, s
     options.iterations = static_cast<std::int64_t>(std::clamp(8e9 / sweep, 20.0, 200.0));
     const FittedGaussianMixture fit =
         fit_gaussian_mixture(joint_train, features + given, options, seed);
-    std::vector<double> values = fit.log_prob(joint_test);
+    std::vector<double> values = of_values(fit.log_prob(joint_test), points);
     if (given > 0) {
       const std::vector<double> marginal = fit.leading(given).log_prob(points.context);
       for (std::size_t row = 0; row < values.size(); ++row) values[row] -= marginal[row];
     }
-    add_mean(metrics, components == 1 ? "gaussian" : "mixture",
-             components == 1 ? "fitted Gaussian" : "mixture of 10 Gaussians", values);
+    const std::string label = components == 1 ? "fitted Gaussian" : "mixture of 10 Gaussians";
+    add_mean(metrics, components == 1 ? "gaussian" : "mixture", label, values, 0.0, points.weights);
+    if (const std::string text = behind_text(label, own, values, points.weights); !text.empty())
+      warnings.push_back(text);
   }
   return metrics;
 }
@@ -82,8 +108,9 @@ void add_normalisers(std::vector<Metric>& metrics, const Model& model) {
 }  // namespace
 
 void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
-              const std::vector<double>& values, double common_error) {
-  const MeanLogDensity mean = mean_log_density(values, common_error);
+              const std::vector<double>& values, double common_error,
+              std::span<const double> weights) {
+  const MeanLogDensity mean = mean_log_density(values, common_error, weights);
   const auto add = [&](const std::string& key, const std::string& text, const MeanWithError& of) {
     metrics.push_back({key, text, of.mean, of.error});
   };
@@ -102,19 +129,22 @@ void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::
 
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
                                 const std::optional<PreparedData>& data, std::int64_t draws,
-                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool) {
+                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool,
+                                std::vector<std::string>& warnings) {
   std::vector<Metric> metrics;
   if (points.rows > 0) {
     const bool estimated = run.model->flow().stochastic();
     const double of_normaliser = normaliser_error(*run.model, points.context);
+    const std::vector<double> own = of_values(evaluator.log_prob(points.x, points.context), points);
     add_mean(metrics, "log_likelihood",
-             estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model",
-             evaluator.log_prob(points.x, points.context), of_normaliser);
+             estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model", own,
+             of_normaliser, points.weights);
     if (estimated && draws > 1)
-      add_mean(
-          metrics, "log_likelihood_bound", "  its lower bound, of 1 draw",
-          DensityEvaluator(*run.model, pool, Precision::kDouble).log_prob(points.x, points.context),
-          of_normaliser);
+      add_mean(metrics, "log_likelihood_bound", "  its lower bound, of 1 draw",
+               of_values(DensityEvaluator(*run.model, pool, Precision::kDouble)
+                             .log_prob(points.x, points.context),
+                         points),
+               of_normaliser);
     const std::shared_ptr<const Target> target = run.target();
     if (target && target->log_normaliser() && run.model->flow().features() == 2) {
       std::vector<double> log_target = target_log_density(target, pool)(points.x);
@@ -122,7 +152,8 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
       add_mean(metrics, "target_log_likelihood", "the target itself", log_target);
     }
     if (data)
-      for (Metric& metric : baselines(*data, points, seed)) metrics.push_back(std::move(metric));
+      for (Metric& metric : baselines(*data, points, seed, own, warnings))
+        metrics.push_back(std::move(metric));
   }
   add_normalisers(metrics, *run.model);
   return metrics;

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/runs/plan.h"
-#include "thalweg/sampling/column_map.h"
 #include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
@@ -11,17 +11,31 @@ namespace thalweg {
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options) {
   ModelRows rows = rows_for_model(points, run.options.model);
-  centre_in_gaps(run.options.model.columns, rows.x);
+  const std::vector<double> intervals = log_intervals(run.options.model.columns, rows.x);
+  centre_in_intervals(run.options.model.columns, rows.x);
   DensityEvaluator evaluator(*run.model, pool, options.precision.value_or(run.precision()),
                              options.draws > 0 ? options.draws : run.options.importance_samples);
   LogDensities result;
   result.values = evaluator.log_prob(rows.x, rows.context);
+  for (std::size_t row = 0; row < intervals.size(); ++row) result.values[row] += intervals[row];
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context));
   return result;
 }
 
-MeanWithError mean_with_error(std::span<const double> values) {
+MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights) {
   MeanWithError result;
+  if (!weights.empty()) {
+    double sum = 0.0, square = 0.0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      result.mean += weights[i] * values[i];
+      sum += weights[i];
+    }
+    result.mean /= sum;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      square += std::pow(weights[i] * (values[i] - result.mean), 2);
+    if (values.size() > 1) result.error = std::sqrt(square) / sum;
+    return result;
+  }
   double square = 0.0;
   const auto count = static_cast<double>(values.size());
   for (const double value : values) result.mean += value / count;
@@ -30,16 +44,21 @@ MeanWithError mean_with_error(std::span<const double> values) {
   return result;
 }
 
-MeanLogDensity mean_log_density(std::span<const double> values, double common_error) {
+MeanLogDensity mean_log_density(std::span<const double> values, double common_error,
+                                std::span<const double> weights) {
   MeanLogDensity result;
-  std::vector<double> finite;
-  for (const double value : values) {
-    if (std::isfinite(value))
+  std::vector<double> finite, of_finite;
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    const double value = values[row];
+    if (!weights.empty() && weights[row] == 0.0) continue;
+    if (std::isfinite(value)) {
       finite.push_back(value);
-    else
+      if (!weights.empty()) of_finite.push_back(weights[row]);
+    } else {
       ++(value == -INFINITY ? result.zero : result.undefined);
+    }
   }
-  result.finite = mean_with_error(finite);
+  result.finite = mean_with_error(finite, of_finite);
   result.finite.error = std::hypot(result.finite.error, common_error);
   result.all = result.zero > 0 ? MeanWithError{-INFINITY, 0.0} : result.finite;
   return result;

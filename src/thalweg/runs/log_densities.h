@@ -23,7 +23,8 @@ struct DensityOptions {
 struct MeanWithError {
   double mean = 0.0, error = 0.0;
 };
-MeanWithError mean_with_error(std::span<const double> values);
+/// With weights, which are not all 0: of the weighted mean.
+MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights = {});
 
 /// The mean of log densities. Never NaN.
 struct MeanLogDensity {
@@ -33,7 +34,9 @@ struct MeanLogDensity {
   MeanWithError finite;        ///< of those where it is not 0
 };
 /// `common_error` is one of all rows alike, which the errors include.
-MeanLogDensity mean_log_density(std::span<const double> values, double common_error = 0.0);
+/// Rows count as their `weights` say, if there are any; rows of weight 0 not at all.
+MeanLogDensity mean_log_density(std::span<const double> values, double common_error = 0.0,
+                                std::span<const double> weights = {});
 
 /// Log densities in nats, one a row. The errors of their means include that of a resampled base's
 /// Z.
@@ -42,8 +45,9 @@ struct LogDensities {
   MeanLogDensity mean;
 };
 
-/// Log densities of the rows of `points`, of which the run's columns count. The density of an
-/// evenly spaced value is that of the middle of its gap. Throws DataError for missing columns and
+/// Log densities of the rows of `points`, of which the run's columns count. Of categories
+/// and atoms it is the log mass, of evenly spaced values that over their step; both are taken in
+/// the middle of a value's interval (see log_interval). Throws DataError for missing columns and
 /// values that are not finite, and as DensityEvaluator::log_prob.
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options = {});

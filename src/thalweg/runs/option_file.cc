@@ -138,18 +138,18 @@ std::string line_of(const std::string& source, const toml::node& node) {
   return fmt::format("{}:{}", source, node.source().begin.line);
 }
 
-void read_columns(std::vector<ColumnOptions>& columns, const toml::node& node,
-                  const std::string& path, const std::string& source) {
+template <typename Column, typename Key>
+void read_columns(std::vector<Column>& columns, const std::vector<Key>& keys,
+                  const toml::node& node, const std::string& path, const std::string& source) {
   const toml::array* array = node.as_array();
   if (array == nullptr || !array->is_homogeneous<toml::table>())
     fail<ConfigError>("{}: {}: expected tables, each as [[{}]]", line_of(source, node), path, path);
   columns.clear();
   for (const toml::node& item : *array) {
-    ColumnOptions& column = columns.emplace_back();
+    Column& column = columns.emplace_back();
     for (const auto& [name, value] : *item.as_table()) {
-      const ColumnKey* key = find_key(column_keys(), name.str());
-      if (key == nullptr)
-        unknown_key(column_keys(), std::string(name.str()), line_of(source, value));
+      const Key* key = find_key(keys, name.str());
+      if (key == nullptr) unknown_key(keys, std::string(name.str()), line_of(source, value));
       assign_or_fail(*key, column, value, line_of(source, value));
     }
   }
@@ -160,8 +160,10 @@ void read_table(RunOptions& options, const toml::table& table, const std::string
   for (const auto& [name, node] : table) {
     const std::string path = prefix + std::string(name.str());
     if (path == "columns" || path == "context_columns") {
-      read_columns(path == "columns" ? options.model.columns : options.model.context_columns, node,
-                   path, source);
+      read_columns(path == "columns" ? options.model.columns : options.model.context_columns,
+                   column_keys(), node, path, source);
+    } else if (path == "derived_columns") {
+      read_columns(options.model.derived, derived_keys(), node, path, source);
     } else if (const OptionKey* key = find_key(option_keys(), path)) {
       assign_or_fail(*key, options, node, line_of(source, node));
       if (given != nullptr) given->insert(path);
@@ -179,11 +181,17 @@ std::string_view section_of(std::string_view path) {
   return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
 }
 
-void write_columns(std::string& text, const std::vector<ColumnOptions>& columns, const char* name) {
-  for (ColumnOptions column : columns) {
+template <typename Column, typename Key>
+void write_columns(std::string& text, const std::vector<Column>& columns,
+                   const std::vector<Key>& keys, const char* name) {
+  Column plain;
+  for (Column column : columns) {
     text += fmt::format("\n[[{}]]\n", name);
-    for (const ColumnKey& key : column_keys())
-      text += fmt::format("{} = {}\n", key.path, value_text(key.place(column)));
+    for (const Key& key : keys) {
+      const std::string value = value_text(key.place(column));
+      if (key.summary.empty() || value != value_text(key.place(plain)))
+        text += fmt::format("{} = {}\n", key.path, value);
+    }
   }
 }
 
@@ -260,8 +268,9 @@ std::string write_options(const RunOptions& options) {
                     value_text(key.place(copy)));
     text += fmt::format("{:<32}  # {}\n", line, key.summary);
   }
-  write_columns(text, options.model.columns, "columns");
-  write_columns(text, options.model.context_columns, "context_columns");
+  write_columns(text, options.model.columns, column_keys(), "columns");
+  write_columns(text, options.model.context_columns, column_keys(), "context_columns");
+  write_columns(text, options.model.derived, derived_keys(), "derived_columns");
   return text;
 }
 

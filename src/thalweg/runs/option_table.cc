@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "thalweg/flows/base_kinds.h"
+#include "thalweg/flows/stack_members.h"
 #include "thalweg/flows/transform_kinds.h"
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/objectives/kinds.h"
@@ -19,16 +20,49 @@ constexpr double kAny = 1e300;
 }  // namespace
 
 const std::vector<ColumnKey>& column_keys() {
+  // Those with a summary are left out of a file where they say nothing.
   static const std::vector<ColumnKey> keys = {
       {"name", "", [](ColumnOptions& c) -> OptionPlace { return &c.name; }},
       {"integer", "", [](ColumnOptions& c) -> OptionPlace { return &c.integer; }},
       {"origin", "", [](ColumnOptions& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
       {"step", "", [](ColumnOptions& c) -> OptionPlace { return &c.step; }, 1e-300, kAny},
+      {"decimals", "decimals of evenly spaced values",
+       [](ColumnOptions& c) -> OptionPlace { return &c.decimals; }, -1, 9},
       {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }, -INFINITY, INFINITY},
       {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }, -INFINITY, INFINITY},
       {"periodic", "", [](ColumnOptions& c) -> OptionPlace { return &c.periodic; }},
       {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
       {"scale", "", [](ColumnOptions& c) -> OptionPlace { return &c.scale; }, 1e-300, kAny},
+      {"values", "of a category", [](ColumnOptions& c) -> OptionPlace { return &c.values; }, -kAny,
+       kAny},
+      {"labels", "of a category of texts",
+       [](ColumnOptions& c) -> OptionPlace { return &c.labels; }},
+      {"date", "how a date is written", [](ColumnOptions& c) -> OptionPlace { return &c.date; }},
+      {"atoms", "values with a mass", [](ColumnOptions& c) -> OptionPlace { return &c.atoms; },
+       -kAny, kAny},
+      {"gap", "length of an interval of theirs",
+       [](ColumnOptions& c) -> OptionPlace { return &c.gap; }, 1e-300, kAny},
+      {"lowest", "samples are not below", [](ColumnOptions& c) -> OptionPlace { return &c.lowest; },
+       -INFINITY, INFINITY},
+      {"highest", "samples are not above",
+       [](ColumnOptions& c) -> OptionPlace { return &c.highest; }, -INFINITY, INFINITY},
+      {"knots", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.knots; },
+       -kAny, kAny},
+      {"scores", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.scores; },
+       -kAny, kAny},
+      {"smooth", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.smooth; }},
+  };
+  return keys;
+}
+
+const std::vector<DerivedKey>& derived_keys() {
+  static const std::vector<DerivedKey> keys = {
+      {"name", "", [](DerivedColumn& c) -> OptionPlace { return &c.name; }},
+      {"offset", "", [](DerivedColumn& c) -> OptionPlace { return &c.offset; }, -kAny, kAny},
+      {"coefficients", "", [](DerivedColumn& c) -> OptionPlace { return &c.coefficients; }, -kAny,
+       kAny},
+      {"origin", "", [](DerivedColumn& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
+      {"step", "", [](DerivedColumn& c) -> OptionPlace { return &c.step; }, 0.0, kAny},
   };
   return keys;
 }
@@ -92,6 +126,14 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.data.validation; }},
       {"data.test", "file of rows for `thalweg evaluate`, in place of a share of data.path",
        [](R& r) -> P { return &r.data.test; }},
+      {"data.missing", "texts that stand for missing values, besides NA and others that are usual",
+       [](R& r) -> P { return &r.data.missing; }},
+      {"data.header",
+       "whether the first row of a file of text has names; auto: found, or asked for",
+       [](R& r) -> P { return &r.data.header; },
+       0,
+       0,
+       {"auto", "yes", "no"}},
       {"data.columns", "columns to model; empty: all but the condition",
        [](R& r) -> P { return &r.data.columns; }},
       {"data.condition", "columns that the density is conditioned on",
@@ -102,10 +144,26 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.data.periodic; }},
       {"data.integers", "columns of whole numbers to dequantise, besides those found",
        [](R& r) -> P { return &r.data.integers; }},
+      {"data.weights",
+       "a column that says how much each row counts, as nested sampling and MCMC give",
+       [](R& r) -> P { return &r.data.weights; }},
+      {"data.kinds",
+       "kinds of columns, as \"month=category\": continuous, spaced, whole or category",
+       [](R& r) -> P { return &r.data.kinds; }},
+      {"data.find_kinds",
+       "look for categories, for values with a mass of their own, and for what columns keep to",
+       [](R& r) -> P { return &r.data.find_kinds; }},
+      {"data.marginal_maps", "make each column nearly normal by itself before it is learnt",
+       [](R& r) -> P { return &r.data.marginal_maps; }},
       {"data.find_integers", "dequantise columns of whole numbers that repeat often",
        [](R& r) -> P { return &r.data.find_integers; }},
       {"data.drop_duplicates", "keep the first of equal rows",
        [](R& r) -> P { return &r.data.drop_duplicates; }},
+      {"data.find_derived",
+       "leave out columns that others decide, as c = a + b, and give samples what they decide",
+       [](R& r) -> P { return &r.data.find_derived; }},
+      {"data.drop_missing", "leave out rows with a missing value",
+       [](R& r) -> P { return &r.data.drop_missing; }},
       {"data.drop_constant", "leave out columns with a single value",
        [](R& r) -> P { return &r.data.drop_constant; }},
       {"data.validation_fraction", "share of rows that decide when to stop",
@@ -180,6 +238,9 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.flow.index_hidden; }, 1, 65536},
       {"flow.act_norm", "a learned scale and shift after each block, started from data",
        [](R& r) -> P { return &r.model.flow.act_norm; }},
+      {"flow.heads",
+       "columns one by one given those before: exact masses for categories, splines for the rest",
+       [](R& r) -> P { return &r.model.flow.heads; }},
       {"flow.dropout", "share of the conditioners' hidden values dropped in training",
        [](R& r) -> P { return &r.model.flow.dropout; }, 0, 0.95},
       {"flow.bins", "of splines", [](R& r) -> P { return &r.model.flow.bins; }, 2, 1024},
@@ -223,10 +284,21 @@ const std::vector<OptionKey>& option_keys() {
        0,
        {},
        [] { return base_kinds().names(&BaseKind::proposes); }},
-      {"base.flow_blocks", "affine couplings of a proposal flow",
+      {"base.flow_blocks",
+       "affine couplings of a proposal flow; spline couplings of a stack's flows",
        [](R& r) -> P { return &r.model.base.flow_blocks; }, 1, 1000},
-      {"base.flow_hidden", "widths of a proposal flow's hidden layers",
+      {"base.flow_hidden", "widths of their hidden layers",
        [](R& r) -> P { return &r.model.base.flow_hidden; }, 1, 65536},
+      {"base.members", "what a stack mixes; set by the data",
+       [](R& r) -> P { return &r.model.base.members; }},
+      {"base.member_kinds",
+       "of what kind each is; set by the data",
+       [](R& r) -> P { return &r.model.base.member_kinds; },
+       -1e300,
+       1e300,
+       {kNormalsMember, kKernelMember, kFlowsMember, kHeadsMember}},
+      {"base.member_sizes", "of how many normals, rows or flows each is made; set by the data",
+       [](R& r) -> P { return &r.model.base.member_sizes; }, 1, 1e9},
       {"base.conditional",
        "what depends on the class that the condition names; proposal is mean and scale",
        [](R& r) -> P { return &r.model.base.conditional; },

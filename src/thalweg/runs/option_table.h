@@ -13,4 +13,8 @@ inline constexpr double kMany = 1e15;  // Whole numbers beyond are not exact in 
 using ColumnKey = BasicOptionKey<ColumnOptions>;
 const std::vector<ColumnKey>& column_keys();
 
+/// Keys of one column in [[derived_columns]].
+using DerivedKey = BasicOptionKey<DerivedColumn>;
+const std::vector<DerivedKey>& derived_keys();
+
 }  // namespace thalweg

@@ -8,8 +8,10 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/stack_fit.h"
 
 namespace thalweg {
 
@@ -83,10 +85,12 @@ void fit_model_to_target(RunOptions& options, const Target& target) {
 
 /// Loads what a run learns from; `choose` then completes the settings, before the model is fitted
 /// to it.
-void load_and_fit(RunPlan& plan, const std::function<void(RunPlan&)>& choose) {
+void load_and_fit(RunPlan& plan, const ReadProgress& reading,
+                  const std::function<void(RunPlan&)>& choose) {
   RunOptions& options = plan.options;
   if (!options.data.path.empty()) {
-    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed),
+                                   reading);
     choose(plan);
     fit_model_to_data(options.model, *plan.data);
     if (needs_target(options)) plan.target = target_beside_data(options);
@@ -101,18 +105,31 @@ void load_and_fit(RunPlan& plan, const std::function<void(RunPlan&)>& choose) {
   }
 }
 
+/// Whether a stack is learnt: if it is asked for, or suits the data and nothing is asked for that
+/// only a flow has.
+bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
+  if (layers.keys.contains("base.kind")) return layers.asked.model.base.kind == "stack";
+  const auto of_flow = [](const std::string& key) {
+    return key.starts_with("flow.") || key.starts_with("base.") || key.starts_with("stochastic.") ||
+           (key.starts_with("training.") && key != "training.time_budget" &&
+            key != "training.precision");
+  };
+  return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
+}
+
 }  // namespace
 
 RunPlan plan_run(const RunRequest& request) {
   const SettingsLayers layers = read_layers(request);
   RunPlan plan{
       .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
-  load_and_fit(plan, [&](RunPlan& loaded) {
+  load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
     RunOptions suggested = layers.start;
     suggested.data = layers.asked.data;
     suggested.model.stochastic = layers.asked.model.stochastic;
     if (loaded.data && layers.for_data) {
       choose_for_data(suggested, *loaded.data);
+      if (wants_stack(layers, *loaded.data)) choose_stack(suggested);
       loaded.options = layered(layers, suggested);
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
       // Mixtures with whole covariances are not for more columns, unless somebody asks.
@@ -146,6 +163,7 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.features = data.features();
   model.context_features = data.context_features();
   model.columns = data.columns;
+  model.derived = data.derived;
   model.context_columns = data.context_columns;
   model.base.classes.clear();
   if (model.base.conditional != "none") model.base.classes = context_classes(data);
@@ -185,18 +203,27 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
       continue;
     }
     if (!unnamed || table.names.size() != wanted.size())
-      fail<DataError>("the data lack column '{}'{}; the model wants {} columns", wanted[i],
-                      name_hint(wanted[i], table.names), wanted.size());
+      fail<DataError>(
+          "the data lack column '{}'{}; the model wants {} columns", wanted[i],
+          name_hint(wanted[i], table.file_names.empty() ? table.names : table.file_names),
+          wanted.size());
     numbers.resize(wanted.size());
     std::iota(numbers.begin(), numbers.end(), std::size_t{0});
     break;
   }
   ModelRows result;
   result.rows = table.rows;
+  std::vector<ColumnReader> readers;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    static const ColumnOptions plain;
+    const bool context = i >= features;
+    const auto& columns = context ? model.context_columns : model.columns;
+    readers.emplace_back(table, numbers[i],
+                         columns.empty() ? plain : columns[context ? i - features : i]);
+  }
   for (std::int64_t row = 0; row < table.rows; ++row)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      const double value =
-          table.values[static_cast<std::size_t>(row) * table.names.size() + numbers[i]];
+      const double value = readers[i](static_cast<std::size_t>(row));
       if (!std::isfinite(value))
         fail<DataError>(
             "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
@@ -232,6 +259,20 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
     base.kind = "resampled";
     base.hidden = {width, width};
+  }
+  // Heads start from a regression on the condition, however narrow what it leaves is.
+  if (data.context_features() > 0 && features > 1 && !periodic &&
+      options.model.stochastic.kinds.empty())
+    flow.heads = true;
+  // Categories want conditional masses, which only heads have.
+  const auto category = [](const ColumnOptions& column) { return column.is_category(); };
+  if (features > 1 && std::ranges::any_of(data.columns, category) &&
+      options.model.stochastic.kinds.empty()) {
+    flow.kind = "none";
+    flow.blocks = 1;
+    flow.act_norm = false;
+    flow.heads = true;
+    base.kind = "normal";
   }
   training.batch_size = std::clamp<std::int64_t>(rows / 8, 64, rows < 100000 ? 512 : 1024);
   // A hundred passes, within what takes minutes.

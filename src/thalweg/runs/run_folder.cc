@@ -1,10 +1,12 @@
 #include "thalweg/runs/run_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/reading.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
@@ -54,7 +56,8 @@ std::string points_hash(const PreparedData& data) {
     return std::string_view(reinterpret_cast<const char*>(values.data()),
                             values.size() * sizeof(double));
   };
-  return content_hash(bytes(data.x)) + content_hash(bytes(data.context));
+  return content_hash(bytes(data.x)) + content_hash(bytes(data.context)) +
+         (data.weights.empty() ? "" : content_hash(bytes(data.weights)));
 }
 
 struct LoadedRun::MadeOnce {
@@ -93,8 +96,38 @@ std::vector<double> LoadedRun::usual_context() const {
   const ClassTable& classes = model->classes();
   if (!classes.empty()) return {classes.context(0).begin(), classes.context(0).end()};
   std::vector<double> context;
-  for (const ColumnOptions& column : options.model.context_columns) context.push_back(column.mean);
+  const std::vector<ColumnOptions>& columns = options.model.context_columns;
+  for (const ColumnOptions& column : columns) context.push_back(column.mean);
+  // Of texts the commonest.
+  for (std::size_t begin = 0; begin < columns.size();) {
+    std::size_t end = begin + 1;
+    while (end < columns.size() && columns[end].name == columns[begin].name) ++end;
+    if (columns[begin].indicates()) {
+      const auto first = context.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto last = context.begin() + static_cast<std::ptrdiff_t>(end);
+      const auto commonest = std::max_element(first, last);
+      for (auto value = first; value != last; ++value) *value = value == commonest ? 1.0 : 0.0;
+    }
+    begin = end;
+  }
   return context;
+}
+
+Table LoadedRun::read_table(const std::string& file, bool with_x) const {
+  ReadOptions reading = read_options(options.data);
+  reading.columns.clear();
+  const ModelOptions& of_model = options.model;
+  if (with_x && of_model.columns.empty()) reading.columns = default_names(of_model.features);
+  if (with_x)
+    for (const ColumnOptions& column : of_model.columns) reading.columns.push_back(column.name);
+  for (const ColumnOptions& column : of_model.context_columns)
+    reading.columns.push_back(column.name);
+  // Texts may look like numbers in a file with few rows.
+  for (const auto* columns : {&of_model.columns, &of_model.context_columns})
+    for (const ColumnOptions& column : *columns)
+      if (!column.labels.empty()) reading.texts.push_back(column.name);
+  if (with_x && !options.data.weights.empty()) reading.columns.push_back(options.data.weights);
+  return load_table(file, reading);
 }
 
 std::optional<PreparedData> LoadedRun::data() const {
@@ -145,7 +178,11 @@ RunManifest read_manifest(const RunFolder& folder) {
 RunOptions read_run_options(const RunFolder& folder) {
   RunOptions options;
   read_options(options, read_file(folder.config()), folder.config());
-  if (read_manifest(folder).format < 2)
+  const int format = read_manifest(folder).format;
+  // Their columns were prepared without what is found by default now.
+  if (format < 4)
+    options.data.find_kinds = options.data.find_derived = options.data.marginal_maps = false;
+  if (format < 2)
     for (ColumnOptions& column : options.model.context_columns)
       column.mean = 0.0, column.scale = 1.0;
   return options;

@@ -12,6 +12,7 @@
 #include "thalweg/engine/row_map.h"
 #include "thalweg/exploration/exploration.h"
 #include "thalweg/flows/model.h"
+#include "thalweg/io/table.h"
 #include "thalweg/runs/run_options.h"
 #include "thalweg/targets/target.h"
 #include "thalweg/training/trainer.h"
@@ -20,7 +21,7 @@ namespace thalweg {
 
 /// Version of the folder's layout; a folder of a newer one is refused.
 /// 2: transforms get standardised conditions. 3: orders of permutations are read, not drawn.
-inline constexpr int kRunFormat = 3;
+inline constexpr int kRunFormat = 4;
 
 /// What manifest.json says.
 struct RunManifest {
@@ -89,6 +90,10 @@ class LoadedRun {
   /// The condition at which a conditional model is examined and drawn: the first class of a
   /// class-conditional base, else the mean; empty without a condition.
   std::vector<double> usual_context() const;
+
+  /// A table of other points, read as the run's data were: its columns and those of its condition,
+  /// or the latter alone without `with_x`. Throws as load_table.
+  Table read_table(const std::string& file, bool with_x = true) const;
 
   /// The points of the run's own data, prepared as in training; none if it was trained on a target.
   /// Throws DataError if they have changed since or are gone.

@@ -77,7 +77,8 @@ class Pictures {
   void gather_points(const LoadedRun& first) {
     if (data_) {
       const auto count = std::min<std::size_t>(kSamples, data_->train.size());
-      const std::span<const std::int64_t> rows = std::span(data_->train).first(count);
+      const std::vector<std::int64_t> learnt = data_->training_rows(1);
+      const std::span<const std::int64_t> rows = std::span(learnt).first(count);
       points_ = take_rows(data_->x, data_->features(), rows);
       context_ = take_rows(data_->context, data_->context_features(), rows);
       points_name_ = "data";

@@ -19,6 +19,9 @@ struct GroupCaption {
 };
 constexpr GroupCaption kGroups[] = {
     {"fit", "The model; log likelihoods are means over points that were not learnt from, in nats."},
+    {"stack",
+     "Densities that the model is a stack of: the weight of each, and its log likelihood over rows "
+     "that it was not fitted to."},
     {"weights", "Samples of the model, weighted to the target."},
     {"exploration", "Beside an independent exploration of the energy."},
     {"samples", "Samples of the model beside exact ones."},

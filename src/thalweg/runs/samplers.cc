@@ -7,6 +7,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/core/text.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/runs/chain_sampler.h"
 #include "thalweg/runs/evaluation.h"
@@ -184,7 +185,7 @@ std::vector<double> load_condition(const LoadedRun& run, const std::string& file
   }
   if (file.empty())
     fail<ConfigError>("this model is conditional: give its condition with --condition FILE");
-  return rows_for_model(load_table(file), run.options.model, false).context;
+  return rows_for_model(run.read_table(file, false), run.options.model, false).context;
 }
 
 SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
@@ -196,9 +197,43 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
     fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
                       out);
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
-  TableWriter writer(out, sampler->columns(), sampler->float_type());
-  SampleResult result =
-      sampler->draw([&](std::span<const double> rows) { writer.append(rows); }, callbacks);
+  const ModelOptions& model = run.options.model;
+  std::vector<std::string> names = sampler->columns();
+  const std::size_t own = names.size();
+  std::vector<ColumnText> content = contents_of(model.columns);
+  for (const DerivedColumn& column : model.derived) names.push_back(column.name);
+  // Draws of the flow take the rows of the condition in turn, and are written with them.
+  const bool with_condition = request.sampler == "naive" && model.context_features > 0;
+  const ConditionTable condition(model.context_columns);
+  if (with_condition) {
+    names.insert(names.end(), condition.names().begin(), condition.names().end());
+    content.resize(own + model.derived.size());
+    content.insert(content.end(), condition.content().begin(), condition.content().end());
+  }
+  if (!content.empty()) content.resize(names.size());
+  TableWriter writer(out, names, sampler->float_type(), content);
+  std::int64_t written = 0;
+  std::vector<double> joined;
+  const auto sink = [&](std::span<const double> rows) {
+    if (!with_condition && model.derived.empty()) {
+      writer.append(rows);
+      return;
+    }
+    joined.clear();
+    const auto width = static_cast<std::size_t>(model.context_features);
+    for (std::size_t begin = 0; begin < rows.size(); begin += own, ++written) {
+      joined.insert(joined.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                    rows.begin() + static_cast<std::ptrdiff_t>(begin + own));
+      for (const DerivedColumn& column : model.derived)
+        joined.push_back(column(rows.subspan(begin, model.columns.size())));
+      if (!with_condition) continue;
+      const std::size_t row =
+          static_cast<std::size_t>(written) % (request.condition.size() / width);
+      condition.append(std::span(request.condition).subspan(row * width, width), joined);
+    }
+    writer.append(joined);
+  };
+  SampleResult result = sampler->draw(sink, callbacks);
   if (!result.interrupted) writer.finish();
   return result;
 }

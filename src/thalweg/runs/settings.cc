@@ -58,7 +58,9 @@ std::string default_out(const std::string& source, const RunOptions& options) {
   if (name.empty() || name == "tabular") {
     const DataOptions& data = options.data;
     const TargetOptions& target = options.target;
-    name = !data.path.empty()      ? fs::path(data.path).stem().string()
+    const fs::path file =
+        data.path.ends_with(".gz") ? fs::path(data.path).replace_extension() : fs::path(data.path);
+    name = !data.path.empty()      ? file.stem().string()
            : !target.image.empty() ? fs::path(target.image).stem().string()
            : target.name.empty()   ? "energy"
                                    : target.name;

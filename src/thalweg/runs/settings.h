@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/io/table.h"
 #include "thalweg/runs/run_options.h"
 
 namespace thalweg {
@@ -17,6 +18,7 @@ struct RunRequest {
   std::vector<Setting> settings = {};  ///< over both; later ones count more
   std::string out = {};                ///< folder of the run; empty: runs/NAME, see read_layers()
   bool resume = false, force = false;
+  ReadProgress reading = {};  ///< called while files of points are read
 };
 
 /// The layers of one run's settings.

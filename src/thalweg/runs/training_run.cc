@@ -16,6 +16,7 @@
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/run_report.h"
+#include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/checkpoint.h"
@@ -128,31 +129,43 @@ class OutputFolder {
   bool replaces_ = false, created_ = false, kept_ = false;
 };
 
+/// Rows that TrainingData points to.
+struct LearntRows {
+  std::vector<double> x, context, weights;
+  std::vector<double> validation, validation_context, validation_weights;
+};
+
 TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Target>& target,
-                           const std::optional<Exploration>& exploration, std::vector<double>& x,
-                           std::vector<double>& context, std::vector<double>& validation,
-                           std::vector<double>& validation_context) {
+                           const std::optional<Exploration>& exploration, LearntRows& rows) {
   TrainingData result;
   result.target = target;
   if (plan.data) {
     const PreparedData& data = *plan.data;
-    x = take_rows(data.x, data.features(), data.train);
-    context = take_rows(data.context, data.context_features(), data.train);
-    validation = take_rows(data.x, data.features(), data.validation);
-    validation_context = take_rows(data.context, data.context_features(), data.validation);
-    result.rows = x;
-    result.context = context;
-    result.validation_rows = validation;
-    result.validation_context = validation_context;
+    rows.x = take_rows(data.x, data.features(), data.train);
+    rows.context = take_rows(data.context, data.context_features(), data.train);
+    rows.validation = take_rows(data.x, data.features(), data.validation);
+    rows.validation_context = take_rows(data.context, data.context_features(), data.validation);
+    if (!data.weights.empty()) {
+      rows.weights = take_rows(data.weights, 1, data.train);
+      rows.validation_weights = take_rows(data.weights, 1, data.validation);
+    }
+    result.rows = rows.x;
+    result.context = rows.context;
+    result.weights = rows.weights;
+    // A stack was fitted to the rows for validation, too.
+    if (plan.options.model.base.kind == "stack") return result;
+    result.validation_rows = rows.validation;
+    result.validation_context = rows.validation_context;
+    result.validation_weights = rows.validation_weights;
     return result;
   }
   const auto seed = static_cast<std::uint64_t>(plan.options.training.seed);
   if (exploration) {
-    ExplorationRows rows = rows_of(*exploration);
-    x = std::move(rows.train);
-    validation = std::move(rows.validation);
-    result.rows = x;
-    result.validation_rows = validation;
+    ExplorationRows explored = rows_of(*exploration);
+    rows.x = std::move(explored.train);
+    rows.validation = std::move(explored.validation);
+    result.rows = rows.x;
+    result.validation_rows = rows.validation;
     return result;
   }
   if (!target->can_sample()) return result;
@@ -225,6 +238,13 @@ void estimate_within(double seconds, std::int64_t most, Model& model, std::uint6
   estimate_normaliser(model, proposals, seed, pool, precision);
 }
 
+/// Of a call that ended before there was anything to keep.
+TrainingOutcome interrupted_early() {
+  TrainingOutcome nothing;
+  nothing.reason = StopReason::kCallback;
+  return nothing;
+}
+
 }  // namespace
 
 TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCallbacks& callbacks) {
@@ -241,6 +261,11 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   // All that can be refused is refused before anything is written.
   std::shared_ptr<const Target> target = plan.target;
   if (!target && has_target(options.target)) target = make_target(options.target);
+  const bool stacks = options.model.base.kind == "stack";
+  if (stacks) {
+    check_stack(options.model, plan.data.has_value());
+    options.training.iterations = 0;  // Its members are trained when they are fitted.
+  }
   OutputFolder output(plan.out, plan.resume, plan.force);
   const RunFolder& folder = output.folder();
   std::optional<Exploration> exploration;
@@ -253,11 +278,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
       exploration =
           explore(target, options.model.columns, wanted, seed, pool,
                   {.progress = callbacks.exploring, .interrupted = callbacks.interrupted});
-      if (!exploration) {
-        TrainingOutcome nothing;
-        nothing.reason = StopReason::kCallback;
-        return nothing;
-      }
+      if (!exploration) return interrupted_early();
       fit_model_to_exploration(options, *exploration, plan.choose_base);
       // The reverse divergence of a flow that reaches beyond a wall is infinite.
       constexpr double kWall = 1e-4;
@@ -270,12 +291,19 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   run.options = options;
   const std::shared_ptr<const Target> moved =
       moves_by_target(options.model.stochastic) ? target : nullptr;
-  run.model = resumes ? load_checkpoint_model(checkpoint, options.model, moved, seed)
-                      : std::make_unique<Model>(options.model, seed, moved);
-  std::vector<double> x, context, validation, validation_context;
+  if (resumes) {
+    run.model = load_checkpoint_model(checkpoint, options.model, moved, seed);
+  } else if (stacks) {
+    run.model = fit_stack(options.model, *plan.data, seed, 0.5 * options.training.time_budget, pool,
+                          {.progress = callbacks.fitting, .interrupted = callbacks.interrupted});
+    if (!run.model) return interrupted_early();
+    run.options.model = options.model;
+  } else {
+    run.model = std::make_unique<Model>(options.model, seed, moved);
+  }
+  LearntRows rows;
   if (exploration && !resumes) start_base(*run.model, *exploration, pool);
-  const TrainingData data =
-      training_data(plan, target, exploration, x, context, validation, validation_context);
+  const TrainingData data = training_data(plan, target, exploration, rows);
   Trainer trainer(*run.model, data, options.training, pool);
   const std::string hash = hash_of(plan);
 

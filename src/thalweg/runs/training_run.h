@@ -18,6 +18,8 @@ struct RunCallbacks {
   /// In an exploration of the energy: a guess of the share done, and what is being done.
   std::function<void(double, const std::string&)> exploring = {};
   std::function<void(const Exploration&)> explored = {};  ///< once, before training
+  /// In the fit of a stack: the share done, and which density is fitted.
+  std::function<void(double, const std::string&)> fitting = {};
   std::function<bool()> interrupted = {};  ///< true ends the training, with all saved
 };
 

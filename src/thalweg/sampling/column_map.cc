@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "thalweg/datasets/column_coding.h"
+
 namespace thalweg {
 
 ColumnMap::ColumnMap(const Model& model, ThreadPool& pool) : features_(model.flow().features()) {
@@ -20,7 +22,8 @@ ColumnMap::ColumnMap(const Model& model, ThreadPool& pool) : features_(model.flo
   to_data_ = map([&](Value y) { return flow.forward(y, {}, layers); });
   const std::vector<ColumnOptions>& columns = model.options().columns;
   if (std::ranges::any_of(columns, [](const ColumnOptions& column) {
-        return !column.periodic && (std::isfinite(column.lower) || std::isfinite(column.upper));
+        return column.is_category() ||
+               (!column.periodic && (std::isfinite(column.lower) || std::isfinite(column.upper)));
       }))
     bounded_ = columns;
 }
@@ -46,8 +49,11 @@ std::vector<double> ColumnMap::to_layers(std::span<const double> x, std::vector<
     for (std::size_t column = 0; column < width; ++column) {
       const ColumnOptions& options = bounded_[column];
       const double value = x[row * width + column];
-      outside =
-          outside || (!options.periodic && (value <= options.lower || value >= options.upper));
+      if (options.is_category())
+        outside = outside || value <= 0.0 || value >= static_cast<double>(options.values.size());
+      else
+        outside =
+            outside || (!options.periodic && (value <= options.lower || value >= options.upper));
     }
     if (!outside) continue;
     std::fill_n(y.begin() + static_cast<std::ptrdiff_t>(row * width), width, 0.0);
@@ -70,13 +76,6 @@ std::vector<double> standardised_context(const Model& model, std::span<const dou
   return result;
 }
 
-void centre_in_gaps(std::span<const ColumnOptions> columns, std::span<double> x) {
-  for (std::size_t i = 0; i < x.size() && !columns.empty(); ++i) {
-    const ColumnOptions& column = columns[i % columns.size()];
-    if (column.integer) x[i] += 0.5 * column.step;
-  }
-}
-
 std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool) {
   constexpr std::int64_t kRows = 4096;
   const std::vector<ColumnOptions>& columns = model.options().columns;
@@ -89,10 +88,7 @@ std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool&
       bool finite = true;
       for (std::int64_t column = 0; column < features; ++column) {
         double& value = x[static_cast<std::size_t>(row * features + column)];
-        if (!columns.empty() && columns[static_cast<std::size_t>(column)].integer) {
-          const ColumnOptions& kind = columns[static_cast<std::size_t>(column)];
-          value = kind.origin + kind.step * std::floor((value - kind.origin) / kind.step);
-        }
+        if (!columns.empty()) value = value_at(columns[static_cast<std::size_t>(column)], value);
         finite = finite && std::isfinite(value);
       }
       if (!finite) ++found;

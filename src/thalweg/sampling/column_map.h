@@ -12,9 +12,10 @@
 
 namespace thalweg {
 
-/// Maps rows of data, x, to standardised columns without bounds, y, and back: by the last
-/// transforms of a model's flow, in double whatever the precision of the other layers, so that
-/// values that differ by little of their size keep their differences. One caller at a time.
+/// Maps rows of data, x (the coordinates of their values: see coordinate_of), to standardised
+/// columns without bounds, y, and back: by the last transforms of a model's flow, in double
+/// whatever the precision of the other layers, so that values that differ by little of their size
+/// keep their differences. One caller at a time.
 class ColumnMap {
  public:
   ColumnMap(const Model& model, ThreadPool& pool);
@@ -38,12 +39,8 @@ class ColumnMap {
 /// of a model's flow take.
 std::vector<double> standardised_context(const Model& model, std::span<const double> context);
 
-/// x at the middle of the gap above each evenly spaced value: the density of such a value is that
-/// there. `x` is rows x columns.
-void centre_in_gaps(std::span<const ColumnOptions> columns, std::span<double> x);
-
-/// Rounds evenly spaced columns of samples down to their values, as a model's data have them. Gives
-/// the number of rows that are not finite. `x` is rows x features.
+/// Turns coordinates of samples to values, as a model's data have them (see value_at). Gives the
+/// number of rows that are not finite. `x` is rows x features.
 std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool);
 
 }  // namespace thalweg

@@ -6,6 +6,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/core/systematic_rows.h"
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/engine/kernels/kernels.h"
 
 namespace thalweg {
@@ -14,16 +16,20 @@ namespace {
 constexpr std::int64_t kInitialisationRows = 4096;  // that ActNorm starts from
 constexpr std::int64_t kFillRows = 64;              // rows that one task prepares
 
-/// `x` plus `step` times noise in (0, 1), kept off both ends where double would round to them.
-double dequantised(double x, double step, double noise) {
-  const double sum = x + step * noise, above = x + step;
-  if (sum <= x) return std::nextafter(x, above);
-  return sum < above ? sum : std::nextafter(above, x);
+/// The rows of one epoch, by their weights if there are any.
+void rows_of_epoch(std::uint64_t seed, std::uint64_t epoch, std::span<const double> weights,
+                   std::vector<std::int64_t>& rows) {
+  if (weights.empty()) {
+    std::iota(rows.begin(), rows.end(), std::int64_t{0});
+    return;
+  }
+  const auto words =
+      random_words(seed, static_cast<std::uint32_t>(Stream::kShuffle), epoch, UINT32_MAX);
+  rows = systematic_rows(weights, uniform_from_words(words[0], words[1]), std::ssize(rows));
 }
 
-/// The order of a table's rows in one epoch: Fisher and Yates, a function of seed and epoch alone.
+/// An order of rows: Fisher and Yates, a function of seed and epoch alone.
 void shuffle_rows(std::uint64_t seed, std::uint64_t epoch, std::vector<std::int64_t>& order) {
-  std::iota(order.begin(), order.end(), std::int64_t{0});
   std::array<std::uint32_t, 4> words{};
   for (std::size_t left = order.size(), draw = 0; left > 1; --left, ++draw) {
     // One block of four words serves two draws.
@@ -56,18 +62,6 @@ std::int64_t checked_rows(const char* what, const Flow& flow, std::span<const do
   return count;
 }
 
-void dequantise_validation(const Model& model, std::int64_t seed, std::span<double> rows) {
-  const std::vector<ColumnOptions>& columns = model.options().columns;
-  for (std::size_t i = 0; i < rows.size() && !columns.empty(); ++i) {
-    const std::size_t row = i / columns.size(), column = i % columns.size();
-    if (!columns[column].integer) continue;
-    const auto words = random_words(static_cast<std::uint64_t>(seed),
-                                    static_cast<std::uint32_t>(Stream::kEvaluation), row,
-                                    static_cast<std::uint32_t>(column));
-    rows[i] = dequantised(rows[i], columns[column].step, uniform_from_words(words[0], words[1]));
-  }
-}
-
 template <typename T>
 BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
                             const TrainingOptions& options, ThreadPool& pool)
@@ -88,16 +82,20 @@ BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
   context_.assign(context.begin(), context.end());
   const auto& columns = model.options().columns;
   for (std::size_t column = 0; column < columns.size(); ++column)
-    if (columns[column].integer) {
-      integers_.push_back(static_cast<std::int64_t>(column));
-      steps_.push_back(columns[column].step);
+    if (columns[column].has_intervals()) {
+      noisy_.push_back(static_cast<std::int64_t>(column));
+      noisy_columns_.push_back(columns[column]);
     }
-  if (integers_.empty())
+  if (noisy_.empty())
     standardise(data.rows, table_, table_log_det_);
   else
     raw_.assign(data.rows.begin(), data.rows.end());
   batch_ = rows_ > 0 ? std::min(options.batch_size, rows_) : options.batch_size;
-  shuffled_ = rows_ > batch_;
+  if (!data.weights.empty() && std::ssize(data.weights) != rows_)
+    fail<ShapeError>("training data: expected a weight for each of {} rows, got {}", rows_,
+                     data.weights.size());
+  weights_.assign(data.weights.begin(), data.weights.end());
+  shuffled_ = rows_ > batch_ || !weights_.empty();
 }
 
 template <typename T>
@@ -121,9 +119,9 @@ typename BatchSource<T>::Batch BatchSource<T>::fill(std::uint64_t first, std::in
   }
   pick_rows(first, count);
   const BatchInput<T> context{context_.data(), order_.data()};
-  if (integers_.empty())
+  if (noisy_.empty())
     return {{table_.data(), order_.data()}, context, {table_log_det_.data(), order_.data()}};
-  dequantise(first, count);
+  add_fresh_noise(first, count);
   return {{values_.data()}, context, {log_det_.data()}};
 }
 
@@ -194,28 +192,29 @@ template <typename T>
 void BatchSource<T>::start_epoch(std::uint64_t epoch) {
   if (!epoch_order_.empty() && epoch == epoch_) return;
   epoch_order_.resize(static_cast<std::size_t>(rows_));
+  rows_of_epoch(seed_, epoch, weights_, epoch_order_);
   shuffle_rows(seed_, epoch, epoch_order_);
   epoch_ = epoch;
 }
 
 template <typename T>
-void BatchSource<T>::dequantise(std::uint64_t first, std::int64_t count) {
-  const auto integers = static_cast<std::int64_t>(integers_.size());
+void BatchSource<T>::add_fresh_noise(std::uint64_t first, std::int64_t count) {
+  const auto noisy = static_cast<std::int64_t>(noisy_.size());
   grow(drawn_, count * features_);
-  grow(noise_, (count + kFillRows - 1) / kFillRows * kFillRows * integers);
+  grow(noise_, (count + kFillRows - 1) / kFillRows * kFillRows * noisy);
   for_row_blocks(count, [&](std::int64_t begin, std::int64_t rows) {
-    double* noise = noise_.data() + begin * integers;
+    double* noise = noise_.data() + begin * noisy;
     kernels::random_uniform<double>(seed_, static_cast<std::uint32_t>(Stream::kDequantisation),
-                                    first + static_cast<std::uint64_t>(begin), integers, rows,
-                                    noise, kFillRows);
+                                    first + static_cast<std::uint64_t>(begin), noisy, rows, noise,
+                                    kFillRows);
     for (std::int64_t row = 0; row < rows; ++row) {
       double* out = drawn_.data() + (begin + row) * features_;
       std::copy_n(raw_.data() + order_[static_cast<std::size_t>(begin + row)] * features_,
                   features_, out);
-      for (std::int64_t k = 0; k < integers; ++k) {
+      for (std::int64_t k = 0; k < noisy; ++k) {
         const auto number = static_cast<std::size_t>(k);
-        double& value = out[integers_[number]];
-        value = dequantised(value, steps_[number], noise[k * kFillRows + row]);
+        double& value = out[noisy_[number]];
+        value = coordinate_of(noisy_columns_[number], value, noise[k * kFillRows + row]);
       }
     }
   });

@@ -23,13 +23,15 @@ using SampleGenerator =
     std::function<void(std::uint64_t first_sample, std::int64_t count, double* out)>;
 
 /// What a model is trained on: a table, or a generator of fresh samples, in the units of the data.
-/// The trainer copies what it needs in its own precision. Columns that the model calls integer get
-/// fresh noise on (0, step) in each step (fixed noise in validation).
+/// The trainer copies what it needs in its own precision. Values that stand for
+/// intervals get fresh noise in each step (fixed noise in validation).
 struct TrainingData {
   std::span<const double> rows = {};     ///< rows x features, row-major
   std::span<const double> context = {};  ///< rows x context features
+  std::span<const double> weights = {};  ///< how much each row counts; empty: all alike
   std::span<const double> validation_rows = {};
   std::span<const double> validation_context = {};
+  std::span<const double> validation_weights = {};
   SampleGenerator generator = {};             ///< used if there are no rows; not with a context
   std::shared_ptr<const Target> target = {};  ///< for objectives that need one
 };
@@ -38,12 +40,10 @@ struct TrainingData {
 std::int64_t checked_rows(const char* what, const Flow& flow, std::span<const double> rows,
                           std::span<const double> context);
 
-/// Adds noise on (0, step), by number of row and column, to the evenly spaced columns of validation
-/// rows: the same in each validation.
-void dequantise_validation(const Model& model, std::int64_t seed, std::span<double> rows);
-
-/// Samples of training by number: rows of a table, epoch after epoch in an order by the seed, or
-/// draws of a generator; standardised in double (see ColumnMap), then in the precision of training.
+/// Samples of training by number: rows of a table, epoch after epoch in an order by the seed (in
+/// each epoch as often as their weights say, by systematic resampling with an offset of its own),
+/// or draws of a generator; standardised in double (see ColumnMap), then in the precision of
+/// training.
 template <typename T>
 class BatchSource {
  public:
@@ -70,7 +70,7 @@ class BatchSource {
   void generate(std::uint64_t first, std::int64_t count);
   void pick_rows(std::uint64_t first, std::int64_t count);
   void start_epoch(std::uint64_t epoch);
-  void dequantise(std::uint64_t first, std::int64_t count);
+  void add_fresh_noise(std::uint64_t first, std::int64_t count);
   void standardise(std::span<const double> x, std::vector<T>& rows, std::vector<T>& log_det);
 
   ThreadPool& pool_;
@@ -81,9 +81,10 @@ class BatchSource {
   std::vector<double> raw_;               // the table's values, where noise is added in each step
   std::vector<T> table_, table_log_det_;  // standardised, where it is not
   std::vector<T> context_;
-  std::vector<std::int64_t> integers_;
-  std::vector<double> steps_;  // of the evenly spaced columns
+  std::vector<std::int64_t> noisy_;  // columns whose values have intervals
+  std::vector<ColumnOptions> noisy_columns_;
   std::int64_t batch_ = 0;
+  std::vector<double> weights_;
   bool shuffled_ = false;
   std::uint64_t epoch_ = 0;
   std::vector<std::int64_t> epoch_order_, order_;

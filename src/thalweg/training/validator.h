@@ -24,7 +24,7 @@ class Validator {
   double loss(std::span<const double> parameters);
 
  private:
-  std::vector<double> rows_, context_;
+  std::vector<double> rows_, context_, weights_;
   std::optional<DensityEvaluator> evaluator_;
 };
 

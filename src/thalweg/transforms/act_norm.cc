@@ -15,7 +15,8 @@ ActNorm::ActNorm(ParameterStore& parameters, const std::string& name, std::int64
       mean_(parameters.add(name + ".mean", features, 1, 0.0)),
       log_scale_(parameters.add(name + ".log_scale", features, 1, 0.0)) {}
 
-void ActNorm::initialise(ParameterStore& parameters, std::span<const double> x) const {
+void ActNorm::initialise(ParameterStore& parameters, std::span<const double> x,
+                         std::span<const double> /*context*/) const {
   const auto columns = static_cast<std::size_t>(features());
   if (x.empty() || x.size() % columns != 0)
     fail<DataError>("{}: expected rows of {} values to start from, got {} values", name(), columns,

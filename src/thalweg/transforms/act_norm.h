@@ -16,7 +16,8 @@ class ActNorm : public Transform {
   bool wants_data() const override { return true; }
   /// Standard deviations (of the population) below 1e-6 count as 1e-6. Throws DataError if `x` is
   /// empty, holds no whole number of rows or values that are not finite.
-  void initialise(ParameterStore& parameters, std::span<const double> x) const override;
+  void initialise(ParameterStore& parameters, std::span<const double> x,
+                  std::span<const double> context = {}) const override;
 
  protected:
   Mapped build_forward(Value z, Value context) const override;

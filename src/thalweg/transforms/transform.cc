@@ -38,6 +38,7 @@ Mapped Transform::inverse(Value x, Value context) const {
   return build_inverse(x, context);
 }
 
-void Transform::initialise(ParameterStore& /*parameters*/, std::span<const double> /*x*/) const {}
+void Transform::initialise(ParameterStore& /*parameters*/, std::span<const double> /*x*/,
+                           std::span<const double> /*context*/) const {}
 
 }  // namespace thalweg

@@ -39,8 +39,10 @@ class Transform {
   /// Whether initialise() wants data before the first training step.
   virtual bool wants_data() const { return false; }
   /// Sets parameters from data at this layer's x side: `x` holds rows x features() finite values,
-  /// row-major. Does nothing unless wants_data().
-  virtual void initialise(ParameterStore& parameters, std::span<const double> x) const;
+  /// row-major, `context` rows x context_features() (empty for none). Does nothing unless
+  /// wants_data(). Throws DataError for other sizes.
+  virtual void initialise(ParameterStore& parameters, std::span<const double> x,
+                          std::span<const double> context = {}) const;
 
  protected:
   Transform(std::string name, std::int64_t features, std::int64_t context_features = 0);

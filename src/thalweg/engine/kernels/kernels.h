@@ -22,19 +22,21 @@ enum class Unary : std::uint8_t {
   kSquare,
   kSqrt,
   kReciprocal,
-  kExp,       ///< 1.0 and 1.1
-  kExpm1,     ///< 1.5 and 1.8
-  kLog,       ///< 0.9 and 0.8
-  kLog1p,     ///< 2.2 and 2.2
-  kTanh,      ///< 2.2 and 2.3
-  kSigmoid,   ///< 2.1 and 2.3
-  kSoftplus,  ///< log(1 + exp(x)) without overflow or cancellation; 2.3 and 2.5
-  kRelu,      ///< x for x > 0, else 0; NaN stays
-  kStep,      ///< 1 for x > 0, else 0; NaN stays
-  kSign,      ///< -1, 0, 1; NaN stays
-  kSin,       ///< 1.9 and 2.4; the C library's beyond 30000
-  kCos,       ///< 2.1 and 2.9; the C library's beyond 30000
-  kErf,       ///< the C library's
+  kExp,             ///< 1.0 and 1.1
+  kExpm1,           ///< 1.5 and 1.8
+  kLog,             ///< 0.9 and 0.8
+  kLog1p,           ///< 2.2 and 2.2
+  kTanh,            ///< 2.2 and 2.3
+  kSigmoid,         ///< 2.1 and 2.3
+  kSoftplus,        ///< log(1 + exp(x)) without overflow or cancellation; 2.3 and 2.5
+  kRelu,            ///< x for x > 0, else 0; NaN stays
+  kStep,            ///< 1 for x > 0, else 0; NaN stays
+  kSign,            ///< -1, 0, 1; NaN stays
+  kSin,             ///< 1.9 and 2.4; the C library's beyond 30000
+  kCos,             ///< 2.1 and 2.9; the C library's beyond 30000
+  kErf,             ///< the C library's
+  kNormalCdf,       ///< of the standard normal, to full relative accuracy below 0; 0.5 and 2.7
+  kNormalQuantile,  ///< its inverse: -inf at 0, inf at 1, NaN outside of [0, 1]; 4.4 and 6.1
   kFloor,
   kPower,     ///< x^parameter for x > 0 (std::pow)
   kIsFinite,  ///< 1 for finite x, else 0

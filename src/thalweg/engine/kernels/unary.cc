@@ -12,6 +12,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include "thalweg/engine/kernels/loops-inl.h"
+#include "thalweg/engine/kernels/normal-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace thalweg::kernels::HWY_NAMESPACE {
@@ -317,6 +318,8 @@ THALWEG_UNARY(SignOp, keep_nan(d, x,
 THALWEG_UNARY(SinOp, sin_of(d, x))
 THALWEG_UNARY(CosOp, cos_of(d, x))
 THALWEG_UNARY(ErfOp, by_lane(d, x, LibraryErf<T>()))
+THALWEG_UNARY(NormalCdfOp, by_lane(d, x, LibraryNormalCdf<T>()))
+THALWEG_UNARY(NormalQuantileOp, normal_quantile_of(d, x))
 THALWEG_UNARY(FloorOp, hn::Floor(x))
 THALWEG_UNARY(IsFiniteOp, hn::IfThenElseZero(hn::IsFinite(x), hn::Set(d, T(1))))
 
@@ -402,6 +405,10 @@ HWY_ATTR void unary_all(Unary function, const Extent& e, const Strided<const T>&
       return unary_any(e, a, out, CosOp());
     case Unary::kErf:
       return unary_any(e, a, out, ErfOp());
+    case Unary::kNormalCdf:
+      return unary_any(e, a, out, NormalCdfOp());
+    case Unary::kNormalQuantile:
+      return unary_any(e, a, out, NormalQuantileOp());
     case Unary::kFloor:
       return unary_any(e, a, out, FloorOp());
     case Unary::kPower:

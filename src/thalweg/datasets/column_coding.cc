@@ -1,0 +1,92 @@
+#include "thalweg/datasets/column_coding.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace thalweg {
+
+namespace {
+
+/// `low` plus `length` times `noise`, kept off both ends where double would round to them.
+double inside(double low, double length, double noise) {
+  const double sum = low + length * noise, high = low + length;
+  if (sum <= low) return std::nextafter(low, high);
+  return sum < high ? sum : std::nextafter(high, low);
+}
+
+}  // namespace
+
+double coordinate_of(const ColumnOptions& column, double value, double noise) {
+  if (column.integer) value = inside(value, column.step, noise);
+  if (column.periodic && column.has_cells()) {  // Cells are of one turn.
+    const double length = column.upper - column.lower;
+    value -= length * std::floor((value - column.lower) / length);
+  }
+  if (column.integer || std::isnan(value) || !column.has_intervals()) return value;
+  const std::vector<double>& values = column.is_category() ? column.values : column.atoms;
+  const auto found = std::lower_bound(values.begin(), values.end(), value);
+  const auto below = static_cast<double>(found - values.begin());
+  const bool equal = found != values.end() && *found == value;
+  if (column.is_category()) return equal ? inside(below, 1.0, noise) : -1.0;
+  const double low = value + below * column.gap;
+  return equal ? inside(low, column.gap, noise) : low;
+}
+
+double value_at(const ColumnOptions& column, double coordinate) {
+  if (std::isnan(coordinate)) return coordinate;
+  double value = coordinate;
+  if (column.is_category()) {
+    const auto last = static_cast<double>(column.values.size() - 1);
+    return column.values[static_cast<std::size_t>(std::clamp(std::floor(coordinate), 0.0, last))];
+  }
+  if (column.integer) {
+    value = column.origin + column.step * std::floor((value - column.origin) / column.step);
+    if (column.decimals > 0) {
+      const double unit = std::pow(10.0, static_cast<double>(column.decimals));
+      value = std::round(value * unit) / unit;
+    }
+  }
+  for (std::size_t i = column.atoms.size(); i-- > 0;) {
+    const double low = column.atoms[i] + static_cast<double>(i) * column.gap;
+    if (coordinate < low) continue;
+    value = coordinate < low + column.gap ? column.atoms[i]
+                                          : coordinate - static_cast<double>(i + 1) * column.gap;
+    break;
+  }
+  return std::clamp(value, column.lowest, column.highest);
+}
+
+double log_interval(const ColumnOptions& column, double value) {
+  if (column.atoms.empty()) return 0.0;
+  return std::binary_search(column.atoms.begin(), column.atoms.end(), value) ? std::log(column.gap)
+                                                                             : 0.0;
+}
+
+std::vector<double> log_intervals(std::span<const ColumnOptions> columns,
+                                  std::span<const double> x) {
+  std::vector<double> result(columns.empty() ? 0 : x.size() / columns.size(), 0.0);
+  for (std::size_t i = 0; i < x.size() && !columns.empty(); ++i)
+    result[i / columns.size()] += log_interval(columns[i % columns.size()], x[i]);
+  return result;
+}
+
+void add_noise(std::span<const ColumnOptions> columns, std::uint64_t seed, Stream stream,
+               std::span<double> x) {
+  const std::size_t width = columns.size();
+  for (std::size_t column = 0; column < width; ++column) {
+    if (!columns[column].has_intervals()) continue;
+    for (std::size_t row = 0; row < x.size() / width; ++row) {
+      const auto words = random_words(seed, static_cast<std::uint32_t>(stream), row,
+                                      static_cast<std::uint32_t>(column));
+      double& value = x[row * width + column];
+      value = coordinate_of(columns[column], value, uniform_from_words(words[0], words[1]));
+    }
+  }
+}
+
+void centre_in_intervals(std::span<const ColumnOptions> columns, std::span<double> x) {
+  for (std::size_t i = 0; i < x.size() && !columns.empty(); ++i)
+    x[i] = coordinate_of(columns[i % columns.size()], x[i], 0.5);
+}
+
+}  // namespace thalweg

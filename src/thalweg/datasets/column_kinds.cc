@@ -1,0 +1,143 @@
+#include "thalweg/datasets/column_kinds.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "thalweg/core/error.h"
+#include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/even_spacing.h"
+
+namespace thalweg {
+
+namespace {
+
+constexpr std::size_t kMostCategories = 40;
+constexpr std::size_t kLeastRowsOfCategory = 5;
+constexpr double kLeastAtomShare = 0.01;
+constexpr std::size_t kLeastAtomRows = 8;
+constexpr std::size_t kMostAtoms = 16;
+
+/// Different values, ascending, and how often each occurs.
+using Counts = std::vector<std::pair<double, std::size_t>>;
+
+Counts counts_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  Counts counts;
+  for (const double value : values) {
+    if (counts.empty() || counts.back().first != value) counts.emplace_back(value, 0);
+    ++counts.back().second;
+  }
+  return counts;
+}
+
+bool may_be_category(const Counts& counts) {
+  return counts.size() <= kMostCategories && std::ranges::all_of(counts, [](const auto& entry) {
+           return entry.second >= kLeastRowsOfCategory;
+         });
+}
+
+void make_category(ColumnOptions& column, const Counts& counts) {
+  column.integer = false;
+  column.origin = 0.0;
+  column.step = 1.0;
+  for (const auto& [value, count] : counts) column.values.push_back(value);
+  // Nothing else can come, so bounds have nothing to add.
+  column.lower = -INFINITY;
+  column.upper = INFINITY;
+}
+
+/// A power of two near the spread of values, as the length of an atom's interval.
+double gap_of(const std::vector<double>& values) {
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  return std::exp2(std::round(std::log2((*greatest - *least) / 8.0)));
+}
+
+void find_atoms(ColumnOptions& column, const std::vector<double>& values, const Counts& counts,
+                bool find) {
+  const auto rows = static_cast<double>(values.size());
+  std::vector<std::pair<std::size_t, double>> common;
+  for (const auto& [value, count] : counts) {
+    const bool on_bound = value == column.lower || value == column.upper;
+    if (on_bound ||
+        (find && count >= kLeastAtomRows && static_cast<double>(count) >= kLeastAtomShare * rows))
+      common.emplace_back(on_bound ? values.size() + 1 : count, value);
+  }
+  if (common.empty()) return;
+  std::ranges::sort(common, std::greater<>());
+  if (common.size() > kMostAtoms) common.resize(kMostAtoms);
+  for (const auto& [count, value] : common) column.atoms.push_back(value);
+  std::ranges::sort(column.atoms);
+  column.gap = gap_of(values);
+}
+
+/// Where samples end: at what the values never leave, as far as they show it.
+void find_limits(ColumnOptions& column, const Counts& counts) {
+  const double least = counts.front().first, greatest = counts.back().first;
+  const auto has_mass = [&](double value) {
+    return std::binary_search(column.atoms.begin(), column.atoms.end(), value);
+  };
+  if (column.integer || has_mass(least))
+    column.lowest = least;
+  else if (least >= 0.0)
+    column.lowest = 0.0;
+  if (column.integer || has_mass(greatest))
+    column.highest = greatest;
+  else if (greatest <= 0.0)
+    column.highest = 0.0;
+}
+
+}  // namespace
+
+void find_kind(ColumnOptions& column, const std::vector<double>& values,
+               const ColumnKindRequest& request, std::vector<std::string>& notes) {
+  const Counts counts = counts_of(values);
+  if (!column.labels.empty() || request.declared == "category") {
+    if (column.periodic)
+      fail<ConfigError>("data.periodic: column '{}' is a category, which cannot wrap around",
+                        column.name);
+    constexpr std::size_t kMostDeclared = 1000;
+    if (counts.size() > kMostDeclared)
+      fail<DataError>(
+          "column '{}' has {} different values; expected at most {} of a category: leave it out "
+          "of --columns, or give it another kind (data.kinds)",
+          column.name, counts.size(), kMostDeclared);
+    check_bounds(column, values);
+    make_category(column, counts);
+    return;
+  }
+  const bool whole = request.declared == "whole";
+  std::vector<std::string> spike;
+  if (request.declared != "continuous")
+    find_spacing(column, values, whole, request.find_spacing || request.declared == "spaced",
+                 request.rounding, spike);
+  if (request.declared == "spaced" && !column.integer)
+    fail<DataError>("column '{}' is declared evenly spaced, but no step is found in its values",
+                    column.name);
+  const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
+  if (column.integer && request.declared.empty() && request.find_kinds && !column.periodic &&
+      may_be_category(counts)) {
+    check_bounds(column, values);
+    make_category(column, counts);
+    return;
+  }
+  if (!column.integer && !column.periodic)
+    find_atoms(column, values, counts, request.find_kinds && request.declared.empty());
+  check_bounds(column, values);
+  if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
+  if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
+}
+
+std::string kind_text(const ColumnOptions& column) {
+  if (column.is_category()) return fmt::format("category of {} values", column.values.size());
+  if (column.periodic) return fmt::format("periodic, {}:{}", column.lower, column.upper);
+  if (column.integer) return fmt::format("evenly spaced, {:.4g} apart", column.step);
+  if (!column.atoms.empty())
+    return fmt::format("continuous, with a mass at {:.6g}", fmt::join(column.atoms, ", "));
+  return "continuous";
+}
+
+}  // namespace thalweg

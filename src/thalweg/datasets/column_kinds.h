@@ -1,0 +1,38 @@
+// Kinds of columns: what a column's values can be, found or declared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "thalweg/datasets/column.h"
+
+namespace thalweg {
+
+/// How the kind of a column is decided.
+struct ColumnKindRequest {
+  /// By a setting: continuous, spaced, whole or category; empty: it is found.
+  std::string declared = {};
+  bool find_spacing = true;   ///< whether evenly spaced columns are looked for
+  bool find_kinds = true;     ///< whether categories, atoms and limits are looked for
+  double rounding = 0x1p-53;  ///< the largest relative error of a value
+};
+
+/// Decides what `column`, whose bounds or period are set, can hold, by its `values`, which are
+/// finite and more than one:
+/// - A column with labels, or evenly spaced values of which there are at most 40, each in at least
+///   5 rows, is a category.
+/// - Others that are evenly spaced (see find_spacing) stay within the values seen.
+/// - Of the rest, a value in at least 1 % of the rows and 8 of them has a mass of its own, an atom,
+///   and so has one on a bound, whose column is closed there.
+/// - Columns that are never below 0, or never above, or that have an atom at an end, do not leave
+///   what they keep to.
+/// Throws DataError for declared kinds that values do not fit, with row (from 1) and value, and for
+/// values outside of their bounds. Adds a note on a value that is common without a mass.
+void find_kind(ColumnOptions& column, const std::vector<double>& values,
+               const ColumnKindRequest& request, std::vector<std::string>& notes);
+
+/// The kind in a word or two, as "category of 3 values", "evenly spaced, 0.1 apart", "continuous,
+/// with a mass at 0".
+std::string kind_text(const ColumnOptions& column);
+
+}  // namespace thalweg

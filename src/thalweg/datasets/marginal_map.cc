@@ -1,0 +1,214 @@
+#include "thalweg/datasets/marginal_map.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "thalweg/core/normal_quantile.h"
+#include "thalweg/datasets/column_bounds.h"
+
+namespace thalweg {
+
+namespace {
+
+constexpr std::size_t kLeastRows = 100;
+constexpr std::size_t kMostLevels = 32, kMostStraightLevels = 96;
+constexpr std::size_t kRowsALevel = 25;
+constexpr double kRowsBeyond = 10.0;
+constexpr double kFarthestScore = 8.0;  // to which the outermost pieces go on
+
+/// Straight pieces follow a distribution function less well than curved ones.
+std::size_t most_levels(const ColumnOptions& column) {
+  return column.has_intervals() ? kMostStraightLevels : kMostLevels;
+}
+
+void fit_category(ColumnOptions& column, const std::vector<double>& coordinates) {
+  const std::size_t count = column.values.size();
+  // Half a row more, or what keeps cells apart in float.
+  const double more = std::max(0.5, 2e-6 * static_cast<double>(coordinates.size()));
+  std::vector<double> share(count, more);
+  for (const double coordinate : coordinates) {
+    const double number = std::floor(coordinate * column.scale + column.mean);
+    share[static_cast<std::size_t>(std::clamp(number, 0.0, static_cast<double>(count - 1)))] += 1.0;
+  }
+  double sum = 0.0;
+  const double all = static_cast<double>(coordinates.size()) + more * static_cast<double>(count);
+  for (std::size_t k = 0; k <= count; ++k) {
+    column.knots.push_back((static_cast<double>(k) - column.mean) / column.scale);
+    column.scores.push_back(k == count ? 1.0 : 2.0 * sum / all - 1.0);
+    if (k < count) sum += share[k];
+  }
+  column.smooth = false;
+}
+
+/// Cells of equal shares around the circle.
+void fit_circle(ColumnOptions& column, std::vector<double> coordinates) {
+  std::sort(coordinates.begin(), coordinates.end());
+  constexpr std::size_t kCells = 32;
+  const std::size_t cells = std::min(kCells, std::max<std::size_t>(2, coordinates.size() / 10));
+  const auto count = static_cast<double>(coordinates.size());
+  column.knots = {-std::numbers::pi};
+  for (std::size_t cell = 1; cell < cells; ++cell) {
+    const double place = count * static_cast<double>(cell) / static_cast<double>(cells);
+    const double knot = coordinates[static_cast<std::size_t>(place)];
+    if (knot > column.knots.back() + 1e-9 && knot < std::numbers::pi - 1e-9)
+      column.knots.push_back(knot);
+  }
+  column.knots.push_back(std::numbers::pi);
+  for (const double knot : column.knots) {
+    const auto below =
+        std::lower_bound(coordinates.begin(), coordinates.end(), knot) - coordinates.begin();
+    column.scores.push_back(2.0 * (static_cast<double>(below) + 0.5) / (count + 1.0) - 1.0);
+  }
+  column.scores.front() = -1.0;
+  column.scores.back() = 1.0;
+  column.smooth = false;
+}
+
+/// Whether standardised values are far from normal in the shape of their tails.
+bool is_skewed_or_heavy(const std::vector<double>& values) {
+  constexpr double kSkewness = 1.0, kExcess = 2.0;  // Exponential: 2 and 6
+  double third = 0.0, fourth = 0.0;
+  for (const double value : values) {
+    const double square = value * value;
+    third += square * value;
+    fourth += square * square;
+  }
+  const auto count = static_cast<double>(values.size());
+  return std::abs(third) > kSkewness * count || fourth > (3.0 + kExcess) * count;
+}
+
+/// The inverse of `unbounded`.
+double bounded(double value, const ColumnOptions& column) {
+  const bool low = std::isfinite(column.lower), high = std::isfinite(column.upper);
+  if (low && high) return column.lower + (column.upper - column.lower) / (1.0 + std::exp(-value));
+  if (low) return column.lower + std::exp(value);
+  if (high) return column.upper - std::exp(-value);
+  return value;
+}
+
+/// The lower end of the interval of an evenly spaced value that holds a standardised coordinate.
+double interval_start(const ColumnOptions& column, double coordinate) {
+  const double value = bounded(coordinate * column.scale + column.mean, column);
+  return column.origin + column.step * std::floor((value - column.origin) / column.step);
+}
+
+double standardised(double coordinate, const ColumnOptions& column) {
+  return column.standardised(unbounded(coordinate, column));
+}
+
+/// Both ends of the intervals that alone hold more than `most` rows, and places between them.
+std::vector<double> ends_of_spikes(const ColumnOptions& column, const std::vector<double>& sorted,
+                                   double most) {
+  std::vector<double> ends;
+  const auto add = [&](double low, double length) {
+    const double from = standardised(low, column), to = standardised(low + length, column);
+    const auto begin = std::lower_bound(sorted.begin(), sorted.end(), from);
+    const auto end = std::lower_bound(begin, sorted.end(), to);
+    const double share = static_cast<double>(end - begin) / most;
+    if (share < 1.0) return;
+    // Within a wide spike the noise is uniform, and its scores are to be normal.
+    const double parts = std::ceil(share);
+    for (double part = 0.0; part <= parts; ++part)
+      ends.push_back(from + (to - from) * part / parts);
+  };
+  double last = NAN;
+  for (const double coordinate : sorted) {
+    if (!column.integer) break;
+    const double low = interval_start(column, coordinate);
+    if (low != last) add(low, column.step);
+    last = low;
+  }
+  for (std::size_t i = 0; i < column.atoms.size(); ++i)
+    add(column.atoms[i] + static_cast<double>(i) * column.gap, column.gap);
+  return ends;
+}
+
+/// Knots and their scores, in any order, of `sorted` coordinates.
+std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
+                                                 const std::vector<double>& sorted) {
+  const auto count = static_cast<double>(sorted.size());
+  std::vector<std::pair<double, double>> points;
+  // At a place between values, or at the nearest end of an evenly spaced value's interval.
+  const auto add_border = [&](double knot) {
+    const auto below =
+        static_cast<double>(std::lower_bound(sorted.begin(), sorted.end(), knot) - sorted.begin());
+    if (std::isfinite(knot))
+      points.emplace_back(knot, normal_quantile(std::clamp(below, 0.25, count - 0.25) / count));
+  };
+  const double farthest = -normal_quantile(std::min(0.4, kRowsBeyond / count));
+  const std::size_t levels =
+      std::clamp<std::size_t>(sorted.size() / kRowsALevel, 3, most_levels(column));
+  std::vector<double> places = {0.0, count - 1.0};
+  for (std::size_t i = 0; i < levels; ++i) {
+    const double score =
+        farthest * (2.0 * static_cast<double>(i) / static_cast<double>(levels - 1) - 1.0);
+    places.push_back(count * 0.5 * std::erfc(-score / std::numbers::sqrt2) - 0.5);
+  }
+  for (const double place : places) {
+    const auto below = static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, count - 2.0));
+    const double rest = place - static_cast<double>(below);
+    const double knot = sorted[below] + rest * (sorted[below + 1] - sorted[below]);
+    if (!column.integer) {
+      points.emplace_back(knot, normal_quantile((place + 0.5) / count));
+      continue;
+    }
+    const double low = interval_start(column, knot);
+    add_border(standardised(low, column));
+    if (place == count - 1.0) add_border(standardised(low + column.step, column));
+  }
+  for (const double end :
+       ends_of_spikes(column, sorted, count / static_cast<double>(most_levels(column))))
+    add_border(end);
+  return points;
+}
+
+}  // namespace
+
+void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates) {
+  column.knots.clear();
+  column.scores.clear();
+  if (column.is_category()) {
+    fit_category(column, coordinates);
+    return;
+  }
+  const std::size_t rows = coordinates.size();
+  if (column.periodic) {
+    fit_circle(column, coordinates);
+    return;
+  }
+  if (rows < kLeastRows || (!column.has_intervals() && !is_skewed_or_heavy(coordinates))) return;
+  std::sort(coordinates.begin(), coordinates.end());
+  column.smooth = !column.has_intervals();
+  std::vector<std::pair<double, double>> points = points_of(column, coordinates);
+  std::sort(points.begin(), points.end());
+  // Knots that nearly coincide would make slopes of nothing but noise.
+  const double least = 1e-9 * (coordinates.back() - coordinates.front());
+  for (const auto& [knot, score] : points) {
+    if (!column.knots.empty() &&
+        (knot - column.knots.back() <= least || score - column.scores.back() <= 1e-6))
+      continue;
+    column.knots.push_back(knot);
+    column.scores.push_back(score);
+  }
+  const std::size_t last = column.knots.size() - 1;
+  if (last < 2) {
+    column.knots.clear();
+    column.scores.clear();
+    return;
+  }
+  const auto slope = [&](std::size_t from) {
+    return (column.knots[from + 1] - column.knots[from]) /
+           (column.scores[from + 1] - column.scores[from]);
+  };
+  const double before = column.knots.front() - slope(0) * (column.scores.front() + kFarthestScore);
+  const double after =
+      column.knots[last] + slope(last - 1) * (kFarthestScore - column.scores[last]);
+  column.knots.insert(column.knots.begin(), before);
+  column.scores.insert(column.scores.begin(), -kFarthestScore);
+  column.knots.push_back(after);
+  column.scores.push_back(kFarthestScore);
+}
+
+}  // namespace thalweg

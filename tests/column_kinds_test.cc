@@ -1,0 +1,303 @@
+// Kinds of columns: values and coordinates, what is found, marginal maps, what others decide,
+// texts.
+#include "thalweg/datasets/column_kinds.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numbers>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/derived_columns.h"
+#include "thalweg/datasets/marginal_map.h"
+#include "thalweg/datasets/prepare_data.h"
+#include "thalweg/datasets/standardisation.h"
+#include "thalweg/runs/plan.h"
+#include "thalweg/transforms/marginal_map.h"
+
+namespace thalweg {
+namespace {
+
+std::vector<double> values_of(std::size_t rows,
+                              const std::function<double(RandomSequence&)>& draw) {
+  RandomSequence random(11, Stream::kTarget);
+  std::vector<double> values;
+  for (std::size_t row = 0; row < rows; ++row) values.push_back(draw(random));
+  return values;
+}
+
+ColumnOptions found(const std::vector<double>& values, ColumnOptions column = {},
+                    const ColumnKindRequest& request = {}) {
+  std::vector<std::string> notes;
+  column.name = "c";
+  find_kind(column, values, request, notes);
+  return column;
+}
+
+template <typename ErrorType>
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  return "no such error";
+}
+
+TEST(ColumnCoding, GoesThereAndBack) {
+  ColumnOptions spaced, category, masses, circle;
+  spaced.integer = true;
+  spaced.origin = 0.3;
+  spaced.step = 0.1;
+  category.values = {-2.0, 4.0, 6.5};
+  masses.atoms = {-1.0, 0.0};
+  masses.gap = 0.25;
+  circle.periodic = true;
+  circle.lower = -180.0;
+  circle.upper = 180.0;
+  circle.scores = {-1.0, 1.0};
+  RandomSequence random(3, Stream::kTarget);
+  // Steps that are no binary fractions round.
+  double least = 1e-9;
+  const auto check = [&](const ColumnOptions& column, double value) {
+    for (const double noise : {least, random.uniform(), 1.0 - least})
+      EXPECT_NEAR(value_at(column, coordinate_of(column, value, noise)), value, 1e-12)
+          << value << " " << noise;
+  };
+  for (int k = -5; k < 20; ++k) check(spaced, 0.3 + 0.1 * k);
+  least = 0.0;
+  for (const double value : category.values) check(category, value);
+  for (const double value : {-3.5, -1.0, -0.999, -1e-9, 0.0, 1e-9, 2.0}) check(masses, value);
+  for (const double value : {-180.0, 0.0, 179.0}) check(circle, value);
+  EXPECT_NEAR(coordinate_of(circle, 190.0, 0.5), -170.0, 1e-12);
+  // The order of values stays, and each atom is as long as the gap.
+  EXPECT_LT(coordinate_of(masses, -1.0 - 1e-9, 0.5), coordinate_of(masses, -1.0, 0.0));
+  EXPECT_EQ(coordinate_of(masses, 1.0, 0.5), 1.5);
+  EXPECT_NEAR(coordinate_of(masses, 0.0, 0.5), 0.25 + 0.125, 1e-12);
+  EXPECT_EQ(coordinate_of(category, 5.0, 0.5), -1.0);
+  EXPECT_EQ(log_interval(masses, 0.0), std::log(0.25));
+  EXPECT_EQ(log_interval(masses, 0.1), 0.0);
+  EXPECT_EQ(log_interval(category, 4.0), 0.0);
+  // Beyond a category's ends, and beyond what a column keeps to.
+  EXPECT_EQ(value_at(category, -7.0), -2.0);
+  EXPECT_EQ(value_at(category, 3.5), 6.5);
+  spaced.lowest = 0.3;
+  EXPECT_EQ(value_at(spaced, -4.0), 0.3);
+}
+
+TEST(ColumnKinds, FindsWhatColumnsHold) {
+  const ColumnOptions binary =
+      found(values_of(200, [](auto& random) { return random.uniform() < 0.3 ? 1.0 : 0.0; }));
+  EXPECT_EQ(binary.values, (std::vector<double>{0.0, 1.0}));
+  const ColumnOptions cylinders = found(
+      values_of(200, [](auto& random) { return 4.0 + 2.0 * std::floor(3.0 * random.uniform()); }));
+  EXPECT_EQ(cylinders.values, (std::vector<double>{4.0, 6.0, 8.0}));
+  // Counts with a tail are evenly spaced, and stay within what was seen.
+  const ColumnOptions counts = found(
+      values_of(500, [](auto& random) { return std::floor(-5.0 * std::log(random.uniform())); }));
+  EXPECT_TRUE(counts.integer);
+  EXPECT_FALSE(counts.is_category());
+  EXPECT_EQ(counts.lowest, 0.0);
+  EXPECT_GT(counts.highest, 15.0);
+  const ColumnOptions rain = found(values_of(500, [](auto& random) {
+    const double amount = -std::log(random.uniform());
+    return random.uniform() < 0.57 ? 0.0 : amount;
+  }));
+  EXPECT_EQ(rain.atoms, std::vector<double>{0.0});
+  EXPECT_EQ(rain.lowest, 0.0);
+  const ColumnOptions plain = found(values_of(500, [](auto& random) { return random.normal(); }));
+  EXPECT_EQ(kind_text(plain), "continuous");
+  EXPECT_EQ(plain.lowest, -INFINITY);
+  // Declared otherwise.
+  const auto months =
+      values_of(600, [](auto& random) { return 1.0 + std::floor(12.0 * random.uniform()); });
+  EXPECT_EQ(found(months).values.size(), 12u);
+  EXPECT_TRUE(found(months, {}, {.declared = "spaced"}).integer);
+  EXPECT_TRUE(found(months, {}, {.declared = "whole"}).integer);
+  EXPECT_EQ(kind_text(found(months, {}, {.declared = "continuous"})), "continuous");
+  EXPECT_TRUE(found(months, {}, {.find_kinds = false}).integer);
+  EXPECT_EQ(message_of<DataError>([&] {
+              found(values_of(500, [](auto& random) { return random.normal(); }), {},
+                    {.declared = "spaced"});
+            }),
+            "column 'c' is declared evenly spaced, but no step is found in its values");
+}
+
+TEST(ColumnKinds, ClosesBoundsWithValuesOnThem) {
+  // Percentages, of which some are 0 and 100: these are masses however few there are.
+  std::vector<double> percent =
+      values_of(300, [](auto& random) { return 100.0 * random.uniform(); });
+  percent[7] = 0.0;
+  percent[8] = percent[9] = 100.0;
+  ColumnOptions column;
+  column.lower = 0.0;
+  column.upper = 100.0;
+  column = found(percent, column);
+  EXPECT_EQ(column.atoms, (std::vector<double>{0.0, 100.0}));
+  EXPECT_EQ(column.upper, 100.0 + 2.0 * column.gap);
+  // A bounded column of zeros and ones is a category, which needs no bounds.
+  ColumnOptions binary;
+  binary.lower = -0.5;
+  binary.upper = 1.5;
+  binary = found(values_of(200, [](auto& random) { return random.uniform() < 0.3 ? 1.0 : 0.0; }),
+                 binary);
+  EXPECT_TRUE(binary.is_category());
+  EXPECT_EQ(binary.lower, -INFINITY);
+}
+
+/// Fitted to values that `draw` gives, and mapped with noise.
+std::vector<double> scores_of(ColumnOptions& column, const std::vector<double>& values) {
+  std::vector<double> coordinates = values;
+  add_noise({&column, 1}, 5, Stream::kDequantisation, coordinates);
+  measure(column, coordinates);
+  for (double& value : coordinates) value = column.standardised(value);
+  fit_marginal_map(column, coordinates);
+  const MarginalMap map("map", {{column.knots, column.scores, column.smooth}});
+  static const ParameterStore no_parameters;
+  Graph graph(no_parameters);
+  ThreadPool pool(1);
+  RowMap rows(graph, {map.inverse(graph.input({1, 1})).value}, pool);
+  return rows({.rows = static_cast<std::int64_t>(values.size()), .inputs = {coordinates}});
+}
+
+/// Kolmogorov and Smirnov's distance from a distribution function.
+double distance(std::vector<double> values, const std::function<double(double)>& cdf) {
+  std::sort(values.begin(), values.end());
+  double worst = 0.0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    worst = std::max(
+        worst, std::abs((static_cast<double>(i) + 0.5) / std::ssize(values) - cdf(values[i])));
+  return worst;
+}
+
+double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
+TEST(MarginalMap, MakesColumnsNormalAndCategoriesUniform) {
+  // The map is fitted to these very values, so the distance is far below what chance would give.
+  for (const auto& draw : std::vector<std::function<double(RandomSequence&)>>{
+           [](auto& random) { return std::exp(1.5 * random.normal()); },
+           [](auto& random) { return random.uniform() < 0.4 ? 0.0 : std::exp(random.normal()); },
+           [](auto& random) { return std::floor(20.0 * std::exp(0.5 * random.normal())); },
+           [](auto& random) { return random.normal() / std::abs(random.normal()); }}) {
+    const std::vector<double> values = values_of(4000, draw);
+    ColumnOptions column = found(values);
+    EXPECT_FALSE(column.is_category());
+    EXPECT_LT(distance(scores_of(column, values), normal_cdf), 0.012) << kind_text(column);
+  }
+  const std::vector<double> values =
+      values_of(4000, [](auto& random) { return std::floor(3.0 * std::sqrt(random.uniform())); });
+  ColumnOptions column = found(values);
+  ASSERT_TRUE(column.is_category());
+  EXPECT_LT(distance(scores_of(column, values), [](double w) { return 0.5 * (w + 1.0); }), 0.02);
+  EXPECT_TRUE(column.has_cells());
+}
+
+TEST(DerivedColumns, AreFoundAndRestored) {
+  // c = a + b, d = 2 c - a + 3, e is nearly so, and k = 24 - 2 n of whole numbers.
+  RandomSequence random(4, Stream::kTarget);
+  std::vector<ColumnOptions> columns(7);
+  for (std::size_t i = 0; i < columns.size(); ++i) columns[i].name = std::string(1, "abcdenk"[i]);
+  for (const std::size_t i : {5u, 6u}) columns[i].integer = true;
+  std::vector<double> x;
+  for (int row = 0; row < 300; ++row) {
+    const double a = random.normal(), b = 1e4 + random.normal();
+    const double n = std::floor(1000.0 * random.uniform());
+    for (const double value :
+         {a, b, a + b, 2.0 * (a + b) - a + 3.0, a + b + 1e-4 * random.normal(), n, 24.0 - 2.0 * n})
+      x.push_back(value);
+  }
+  std::vector<DerivedColumn> derived;
+  const std::vector<std::size_t> kept = find_derived(columns, x, 0x1p-53, derived);
+  EXPECT_EQ(kept, (std::vector<std::size_t>{0, 1, 4, 5}));
+  ASSERT_EQ(derived.size(), 3u);
+  const std::vector<ColumnOptions> of_kept = {columns[0], columns[1], columns[4], columns[5]};
+  EXPECT_EQ(formula_text(derived[0], of_kept), "c = a + b");
+  EXPECT_EQ(formula_text(derived[1], of_kept), "d = a + 2 b + 3");
+  EXPECT_EQ(formula_text(derived[2], of_kept), "k = -2 n + 24");
+  EXPECT_EQ(derived[2](std::vector<double>{0.0, 0.0, 0.0, 5.0}), 14.0);
+}
+
+Table texts() {
+  Table table;
+  table.names = {"x", "who", "when"};
+  table.content = {{},
+                   {.content = ColumnContent::kText, .labels = {"ann", "bob", "eve"}},
+                   {.content = ColumnContent::kDate, .format = "YYYY-MM-DD"}};
+  RandomSequence random(6, Stream::kTarget);
+  table.rows = 300;
+  for (int row = 0; row < 300; ++row) {
+    table.values.push_back(random.normal());
+    table.values.push_back(std::floor(3.0 * random.uniform()));
+    table.values.push_back(18000.0 + std::floor(200.0 * random.uniform()));
+  }
+  return table;
+}
+
+TEST(ColumnTexts, AreCategoriesDatesAndConditions) {
+  const PreparedData data = prepare_data(texts(), {}, 1);
+  EXPECT_EQ(data.columns[1].labels, (std::vector<std::string>{"ann", "bob", "eve"}));
+  EXPECT_EQ(data.columns[1].values.size(), 3u);
+  EXPECT_EQ(data.columns[2].date, "YYYY-MM-DD");
+  EXPECT_TRUE(data.columns[2].integer);
+  const std::vector<ColumnText> content = contents_of(data.columns);
+  EXPECT_EQ(content[1].content, ColumnContent::kText);
+  EXPECT_EQ(content[2].format, "YYYY-MM-DD");
+
+  DataOptions options;
+  options.condition = {"who", "when"};
+  const PreparedData given = prepare_data(texts(), options, 1);
+  ASSERT_EQ(given.context_columns.size(), 4u);
+  const Table table = texts();
+  for (std::size_t row = 0; row < 300; ++row) {
+    const double* context = given.context.data() + 4 * row;
+    EXPECT_EQ(context[0] + context[1] + context[2], 1.0);
+    EXPECT_EQ(context[static_cast<std::size_t>(table.values[3 * row + 1])], 1.0);
+    EXPECT_EQ(context[3], table.values[3 * row + 2]);
+  }
+  // Back to the columns that the condition came from.
+  const ConditionTable back(given.context_columns);
+  EXPECT_EQ(back.names(), (std::vector<std::string>{"who", "when"}));
+  std::vector<double> values;
+  back.append({given.context.data(), 4}, values);
+  EXPECT_EQ(values, (std::vector<double>{table.values[1], table.values[2]}));
+
+  // Another file numbers its texts otherwise, and may have others.
+  ModelOptions model;
+  model.features = 3;
+  model.columns = data.columns;
+  Table other = texts();
+  other.content[1].labels = {"bob", "carl", "eve"};
+  other.rows = 3;
+  other.values = {0.0, 0.0, 18000.0, 0.0, 1.0, 18000.0, 0.0, 2.0, 18000.0};
+  const std::vector<double> x = rows_for_model(other, model).x;
+  EXPECT_EQ(x[1], 1.0);
+  EXPECT_EQ(x[4], -1.0);
+  EXPECT_EQ(x[7], 2.0);
+  other.content[1] = {};
+  EXPECT_EQ(message_of<DataError>([&] { rows_for_model(other, model); }),
+            "column 'who': expected texts, as the model was trained on, got numbers");
+}
+
+TEST(PrepareData, LeavesOutRowsWithMissingValues) {
+  Table table = texts();
+  table.values[3 * 17 + 1] = NAN;
+  table.values[3 * 299] = NAN;
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, {}, 1); }),
+            "row 300, column 'x': the value is missing: fill it in, or leave out rows without one "
+            "with --drop-missing (1 of this column)");
+  DataOptions options;
+  options.drop_missing = true;
+  const PreparedData data = prepare_data(table, options, 1, {.validation = 20, .test = 30});
+  EXPECT_EQ(data.rows, 298);
+  EXPECT_EQ(data.test.size(), 29u);
+  EXPECT_EQ(data.validation.size(), 20u);
+  EXPECT_EQ(data.notes.front(), "2 of 300 rows have missing values and are left out");
+}
+
+}  // namespace
+}  // namespace thalweg
