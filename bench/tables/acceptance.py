@@ -43,12 +43,15 @@ def say(text):
 
 
 def kept(path, key, make):
-    """What `make` gives, as JSON in the file `path`; if the file has it for the same key, from there."""
+    """What `make` gives, as JSON in the file `path`; if the file has it for the same key, from there.
+    Of a failure that may not be one the next time nothing is kept."""
     if path.exists():
         found = json.loads(path.read_text())
         if found["key"] == key:
             return found["result"]
     result = make()
+    if "again" in result:
+        return result
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
     scratch.write_text(json.dumps({"key": key, "result": result}))
@@ -103,7 +106,7 @@ class Measurement:
                     run, test, self.path(split, "log_prob.csv"))
                 evaluated = self.tool.evaluate(run, test) if split.number == 0 else None
             except Refused as error:
-                return {"refused": str(error)}
+                return {"refused": str(error), "again": True}
             columns = kinds.columns_of_run(run, self.frame)
             return {"notes": notes, "train_seconds": seconds,
                     "train_processor_seconds": processor_seconds, "log_prob_seconds": log_seconds,
@@ -135,7 +138,7 @@ class Measurement:
                                  "marginals": judge.marginal_distances(rows, drawn)}
                     pooled.append(drawn.iloc[:3 * len(split.test)])
             except Refused as error:
-                return {"refused": str(error)}
+                return {"refused": str(error), "again": True}
             area, error = judge.auc(self.held_out(), concatenated(pooled))
             return found | {"auc": area, "auc_error": error, "sample_seconds": seconds}
         return self.kept((self.tool.hash, "judged"),
@@ -183,7 +186,8 @@ class Measurement:
                     return {"refused": f"not done after {limit:.0f} s"}
                 seconds += time.perf_counter() - start
                 if done.returncode != 0:
-                    return {"refused": (done.stderr.strip().splitlines() or ["failed"])[-1]}
+                    return {"refused": (done.stderr.strip().splitlines() or ["failed"])[-1],
+                            "again": True}
                 pooled.append(catalogue.read_text(out))
             area, error = judge.auc(self.held_out(), concatenated(pooled))
             return {"auc": area, "auc_error": error, "seconds": seconds}

@@ -30,8 +30,8 @@ def main(kind, train, out, count):
                for name in frame}
     metadata = Metadata.load_from_dict({"tables": {"table": {"columns": columns}}})
     synthesizer = getattr(sdv.single_table, KINDS[kind])(metadata)
-    synthesizer.fit(frame)
-    synthesizer.sample(int(count)).to_csv(out, index=False)
+    synthesizer.fit({"table": frame})
+    synthesizer.sample(int(count))["table"].to_csv(out, index=False)
 
 
 if __name__ == "__main__":

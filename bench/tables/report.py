@@ -50,12 +50,12 @@ def sample_fields(result):
 
 def peer_text(found):
     if "refused" in found:
-        return found["refused"]
+        return "none"
     return f"{found['auc']:.3f} ({found['seconds']:.0f} s)"
 
 
 HEADER = ["table", "rows", "columns", "splits", "nats", "best", "ahead", "a", "no density", "AUC",
-          "floor", "impossible", "spike", "zeros", "KS", "train s"]
+          "floor", "impossible", "spike", "zeros", "KS", "train s", "of processors"]
 
 
 def row(result):
@@ -63,7 +63,9 @@ def row(result):
               "columns": str(result["columns"]), "splits": str(result["splits"]),
               "floor": f"{result['floor'][0]:.3f}"}
     trained = [cell for cell in result["cells"] if "refused" not in cell]
-    fields["train s"] = f"{sum(cell['train_seconds'] for cell in trained):.0f}" if trained else "-"
+    if trained:
+        for name, key in (("train s", "train_seconds"), ("of processors", "train_processor_seconds")):
+            fields[name] = f"{sum(cell[key] for cell in trained):.0f}"
     if refusal(result):
         return fields | {"best": "refused"}
     return fields | likelihood_fields(result) | sample_fields(result)
@@ -126,9 +128,11 @@ def verdicts(measured):
 
 def details(result):
     """What was wrong with one table, a line each."""
+    lines = [f"{name}: {found['refused']}" for name, found in result.get("peers", {}).items()
+             if "refused" in found]
     if refusal(result):
-        return [f"refused: {refusal(result)}"]
-    judged, lines = result["judged"], []
+        return lines + [f"refused: {refusal(result)}"]
+    judged = result["judged"]
     for what, columns in judged["impossible"].items():
         lines.append(f"{what}: " + ", ".join(f"{name} {count}" for name, count in columns.items()))
     spike = judged["spike"]
@@ -156,7 +160,7 @@ def of(results, tool_hash, seconds):
              "mixtures of 1 to 20 and a kernel estimate, with the standard error of the difference;"
              " floor: AUC of a bootstrap of training rows;",
              "spike: largest difference of the share of a value; zeros: share in samples and in data;"
-             " train s: of all splits.", ""]
+             " train s: of all splits, on the clock\nand of the processors.", ""]
     lines += as_table(HEADER, [row(result) for result in measured])
     lines += peer_lines(measured)
     if measured:
