@@ -2,9 +2,9 @@
 """Holds the tool to real tables: held-out likelihoods beside simple estimators on equal terms, a
 classifier between samples and held-out rows, values that cannot be, spikes and marginals.
 
-Started by bench/tables/run, which makes the Python environment. What is measured is kept in --out, so
-that an interrupted or repeated call measures only what is not there: results of the tool by the hash of
-its program, its options and the data, those of other estimators by the data alone."""
+Started by bench/tables/run, which makes the Python environment. What is measured is kept in --out,
+so that an interrupted or repeated call measures only what is not there: results of the tool by the
+hash of its program, its options and the data, those of other estimators by the data alone."""
 
 import argparse
 import concurrent.futures
@@ -43,8 +43,8 @@ def say(text):
 
 
 def kept(path, key, make):
-    """What `make` gives, as JSON in the file `path`; if the file has it for the same key, from there.
-    Of a failure that may not be one the next time nothing is kept."""
+    """What `make` gives, as JSON in the file `path`; if the file has it for the same key, from
+    there. Of a failure that may not be one the next time nothing is kept."""
     if path.exists():
         found = json.loads(path.read_text())
         if found["key"] == key:
@@ -95,7 +95,8 @@ class Measurement:
         return self.tool.hash, self.table.options
 
     def cell(self, split):
-        """Notes, seconds, log densities and kinds of columns of one split; or what the tool refused."""
+        """Notes, seconds, log densities and kinds of columns of one split; or what the tool
+        refused."""
         def make():
             run = self.path(split, "run")
             try:
@@ -242,7 +243,8 @@ def parse_arguments():
                         help="folder of data, runs and results; default: build/tables")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these tables")
     parser.add_argument("--quick", action="store_true", help="three small tables")
-    parser.add_argument("--splits", type=int, default=0, metavar="N", help="at most so many of a table")
+    parser.add_argument("--splits", type=int, default=0, metavar="N",
+                        help="at most so many of a table")
     parser.add_argument("--peers", default="copula,tvae", metavar="LIST",
                         help="of SDV: copula, tvae, ctgan; or none. Default: copula,tvae")
     parser.add_argument("--peer-seconds", type=float, default=120.0, metavar="S",

@@ -1,8 +1,8 @@
 """Simple estimators of a table's density: a Gaussian, mixtures of 1 to 20 Gaussians and a kernel
 estimate on whitened rows, number of components and bandwidth chosen by validation.
 
-Each sees rows as kinds.Coder makes them. A row's density is the mean over draws of the noise, so that a
-value with a mass has the mass of its interval."""
+Each sees rows as kinds.Coder makes them. A row's density is the mean over draws of the noise, so
+that a value with a mass has the mass of its interval."""
 
 import warnings
 
@@ -121,7 +121,8 @@ def choose_mixture(train, folds):
                 if components * 2 > len(fit):
                     break
                 try:
-                    logs.append(train.log_mean(Mixture(points, components, ridge).log_density, validate))
+                    mixture = Mixture(points, components, ridge)
+                    logs.append(train.log_mean(mixture.log_density, validate))
                 except ValueError:  # a component without a covariance
                     break
             score = np.mean(np.concatenate(logs)) if len(logs) == len(folds) else -np.inf
@@ -141,7 +142,8 @@ def choose_bandwidth(train, folds):
     for fit, validate in folds:
         kernels = KernelEstimate(train.stacked(fit, KERNELS // 3))
         validate = validate[:1000]
-        logs = np.stack([kernels.log_densities(points, widths) for points in train.draws[:, validate]])
+        logs = np.stack([kernels.log_densities(points, widths)
+                         for points in train.draws[:, validate]])
         scores += (logsumexp(logs, axis=0) - np.log(len(logs))).mean(axis=1)
     return widths[np.argmax(scores)]
 

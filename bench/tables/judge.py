@@ -1,5 +1,6 @@
-"""What samples are held against: a classifier that tells them from held-out rows, values that cannot
-be, the mass at values that repeat, and marginal distances. Frames are of text, as files have it."""
+"""What samples are held against: a classifier that tells them from held-out rows, values that
+cannot be, the mass at values that repeat, and marginal distances. Frames are of text, as files have
+it."""
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -13,7 +14,8 @@ AUC_ROWS = 4000  # of each side, at most
 
 
 def matrix(frames):
-    """The frames as matrices of numbers with the same codes for text; and which columns are codes."""
+    """The frames as matrices of numbers with the same codes for text; and which columns are
+    codes."""
     first = frames[0]
     result = [np.empty((len(frame), first.shape[1])) for frame in frames]
     coded = np.zeros(first.shape[1], bool)
@@ -33,16 +35,16 @@ def matrix(frames):
 
 
 def auc(held_out, samples, seeds=3):
-    """Mean area under the ROC curve over seeds, of predictions for rows that were not learnt from; and
-    its standard error: Hanley and McNeil's of the rows, and the spread of the seeds. Each seed draws
-    anew from `samples`, which may be more, as many as there are held-out rows."""
+    """Mean area under the ROC curve over seeds, of predictions for rows that were not learnt from;
+    and its standard error: Hanley and McNeil's of the rows, and the spread of the seeds. Each seed
+    draws anew from `samples`, which may be more, as many as there are held-out rows."""
     count = min(len(held_out), len(samples), AUC_ROWS)
     (real, fake), coded = matrix([held_out, samples[list(held_out)]])
     areas = []
     leaf = 20 if count >= 200 else 5
     for seed in range(seeds if count < 2000 else 2):
         generator = np.random.default_rng(seed)
-        x = np.concatenate([generator.permutation(real)[:count], generator.permutation(fake)[:count]])
+        x = np.concatenate([generator.permutation(side)[:count] for side in (real, fake)])
         y = np.repeat([0, 1], count)
         scores = np.empty(2 * count)
         folds = StratifiedKFold(5 if count < 2000 else 3, shuffle=True, random_state=seed)
@@ -63,8 +65,8 @@ def impossible(train, samples):
 
     category: a text, or one of at most 40 numbers with five rows each, that is none of those seen;
     whole, decimals: not on the grid of the data (kinds.step_of), of step 1 and more or less than 1;
-    bound: beyond an extreme that holds a hundredth of the rows, five at least; negative: below 0 where
-    no value is; missing: where the data have none. Dates have no sign."""
+    bound: beyond an extreme that holds a hundredth of the rows, five at least; negative: below 0
+    where no value is; missing: where the data have none. Dates have no sign."""
     counts = {}
 
     def note(what, name, wrong):
@@ -86,7 +88,8 @@ def impossible(train, samples):
         values, sampled = catalogue.as_numbers(known), catalogue.as_numbers(drawn)
         step = kinds.step_of(values)
         if step > 0:
-            away = np.abs((sampled - values.min()) / step - np.round((sampled - values.min()) / step))
+            steps = (sampled - values.min()) / step
+            away = np.abs(steps - np.round(steps))
             wrong = away > 1e-6 + 1e-12 * np.abs(sampled) / step
             note("whole" if step >= 1 else "decimals", name, wrong)
         distinct, repeats = np.unique(values, return_counts=True)
@@ -106,8 +109,9 @@ def impossible(train, samples):
 
 
 def spikes(rows, samples):
-    """Of the values of numeric columns that hold a fiftieth of the rows, eight at least, five a column:
-    the largest distance of their shares in samples and rows; and the shares of exact zeros."""
+    """Of the values of numeric columns that hold a fiftieth of the rows, eight at least, five a
+    column: the largest distance of their shares in samples and rows; and the shares of exact
+    zeros."""
     worst, zeros = {"distance": 0.0}, {}
     for name in rows:
         if catalogue.kind_of_text(rows[name]) != "number":
@@ -128,8 +132,8 @@ def spikes(rows, samples):
 
 
 def marginal_distances(rows, samples):
-    """Kolmogorov and Smirnov's distance of each column; of text, the largest difference of a share. A
-    missing value counts as one below all others."""
+    """Kolmogorov and Smirnov's distance of each column; of text, the largest difference of a share.
+    A missing value counts as one below all others."""
     result = {}
     (real, fake), _ = matrix([rows, samples])
     for k, name in enumerate(rows):

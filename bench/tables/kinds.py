@@ -1,5 +1,5 @@
-"""What a density of a table is a density of, column by column, and how estimators for plain numbers are
-given such columns: values that have a mass become intervals, filled with uniform noise.
+"""What a density of a table is a density of, column by column, and how estimators for plain numbers
+are given such columns: values that have a mass become intervals, filled with uniform noise.
 
 Log densities are compared in the tool's own measure. In it a category or an atom has a mass, and an
 evenly spaced value its mass over the step; all else has a density."""
@@ -25,8 +25,8 @@ class Column:
 
 
 def columns_of_run(run, frame):
-    """The kinds that the tool chose, from the config file of its run. A column that the file does not
-    have is constant, and left out."""
+    """The kinds that the tool chose, from the config file of its run. A column that the file does
+    not have is constant, and left out."""
     with open(run / "config.toml", "rb") as file:
         config = tomllib.load(file)
     result = []
@@ -35,7 +35,8 @@ def columns_of_run(run, frame):
         if entry.get("values"):
             result.append(Column(name, "category", entry.get("labels") or entry["values"]))
         elif entry.get("integer"):
-            step = DATE_STEP if catalogue.kind_of_text(frame[name]) == "date" else entry.get("step", 1.0)
+            dates = catalogue.kind_of_text(frame[name]) == "date"
+            step = DATE_STEP if dates else entry.get("step", 1.0)
             result.append(Column(name, "spaced", step=step))
         else:
             result.append(Column(name, "continuous", atoms=entry.get("atoms", [])))
@@ -43,7 +44,8 @@ def columns_of_run(run, frame):
 
 
 def decimals_of(numbers):
-    """The fewest decimals, up to 6, with which all numbers can be written; None if there are none."""
+    """The fewest decimals, up to 6, with which all numbers can be written; None if there are
+    none."""
     for decimals in range(7):
         scaled = numbers * 10.0**decimals
         if np.all(np.abs(scaled - np.round(scaled)) <= 1e-7 + 1e-12 * np.abs(scaled)):
@@ -52,9 +54,9 @@ def decimals_of(numbers):
 
 
 def step_of(numbers):
-    """The step of numbers that are spaced evenly; else 0. These are whole ones, those of at most two
-    decimals, and those of more decimals if a tenth of them repeat. Steps that are multiples of that
-    of the last decimal count if at most a hundred of them make up the range."""
+    """The step of numbers that are spaced evenly; else 0. These are whole ones, those of at most
+    two decimals, and those of more decimals if a tenth of them repeat. Steps that are multiples of
+    that of the last decimal count if at most a hundred of them make up the range."""
     decimals = decimals_of(numbers)
     distinct = np.unique(numbers)
     if decimals is None or len(distinct) < 2:
@@ -83,11 +85,12 @@ class Coder:
 
     @property
     def noisy(self):
-        return any(column.kind != "continuous" or column.name in self.gaps for column in self.columns)
+        return any(column.kind != "continuous" or column.name in self.gaps
+                   for column in self.columns)
 
     def points(self, frame, seed):
-        """rows x columns, with fresh noise by the seed; and the log lengths of the atoms' intervals,
-        which turn a density of points into one of rows."""
+        """rows x columns, with fresh noise by the seed; and the log lengths of the atoms'
+        intervals, which turn a density of points into one of rows."""
         generator = np.random.default_rng(seed)
         points = np.empty((len(frame), len(self.columns)))
         log_lengths = np.zeros(len(frame))
@@ -121,7 +124,8 @@ class Coder:
 
 
 def category_numbers(column, text):
-    """The number of each value among those of the category; a missing one has the number after them."""
+    """The number of each value among those of the category; a missing one has the number after
+    them."""
     if isinstance(column.values[0], str):
         numbers = text.map({value: k for k, value in enumerate(column.values)})
         return numbers.fillna(len(column.values)).to_numpy(float)

@@ -64,7 +64,8 @@ def row(result):
               "floor": f"{result['floor'][0]:.3f}"}
     trained = [cell for cell in result["cells"] if "refused" not in cell]
     if trained:
-        for name, key in (("train s", "train_seconds"), ("of processors", "train_processor_seconds")):
+        for name, key in (("train s", "train_seconds"),
+                          ("of processors", "train_processor_seconds")):
             fields[name] = f"{sum(cell[key] for cell in trained):.0f}"
     if refusal(result):
         return fields | {"best": "refused"}
@@ -121,9 +122,10 @@ def verdicts(measured):
         f" density: {len(worse)}{named(worse)}",
         f"(b) AUC below {AUC_LIMIT}: {below} of {len(areas)}; above {AUC_WORST}:"
         f" {len(above)}{named(above)}",
-        f"(c) values that cannot be in 100 000 samples: {len(impossible)} tables{named(impossible)}",
-        f"(d) a marginal distance of {KS_LIMIT} or more: {len(far)} of {len(large)} tables of at least"
-        f" {KS_ROWS} rows{named(far)}"]
+        f"(c) values that cannot be in 100 000 samples: {len(impossible)} tables"
+        f"{named(impossible)}",
+        f"(d) a marginal distance of {KS_LIMIT} or more: {len(far)} of {len(large)} tables of at"
+        f" least {KS_ROWS} rows{named(far)}"]
 
 
 def details(result):
@@ -137,8 +139,8 @@ def details(result):
         lines.append(f"{what}: " + ", ".join(f"{name} {count}" for name, count in columns.items()))
     spike = judged["spike"]
     if spike["distance"] >= 0.02:
-        lines.append(f"spike: {spike['column']} = {spike['value']:g} has {spike['data']:.3f} of the rows"
-                     f" and {spike['samples']:.3f} of the samples")
+        lines.append(f"spike: {spike['column']} = {spike['value']:g} has {spike['data']:.3f} of the"
+                     f" rows and {spike['samples']:.3f} of the samples")
     far = {name: distance for name, distance in judged["marginals"].items() if distance >= KS_LIMIT}
     if far and result["rows"] >= KS_ROWS:
         lines.append("marginals: " + ", ".join(f"{name} {d:.3f}" for name, d in far.items()))
@@ -146,7 +148,8 @@ def details(result):
     logs = np.array(cell["log_densities"])
     mean = logs.mean() if np.all(np.isfinite(logs)) else None
     if mean is not None and abs(cell["evaluate"] - mean) > DIFFER:
-        lines.append(f"evaluate says {cell['evaluate']:.3f} of rows whose mean by log-prob is {mean:.3f}")
+        lines.append(f"evaluate says {cell['evaluate']:.3f} of rows whose mean by log-prob is"
+                     f" {mean:.3f}")
     lines.append("by all: " + ", ".join(
         f"{name} {apart:+.3f} ± {error:.3f}"
         for name, (_, apart, error) in differences(result)[1].items()))
@@ -159,8 +162,8 @@ def of(results, tool_hash, seconds):
              " ahead: of the best of a Gaussian,",
              "mixtures of 1 to 20 and a kernel estimate, with the standard error of the difference;"
              " floor: AUC of a bootstrap of training rows;",
-             "spike: largest difference of the share of a value; zeros: share in samples and in data;"
-             " train s: of all splits, on the clock\nand of the processors.", ""]
+             "spike: largest difference of the share of a value; zeros: share in samples and in"
+             " data; train s: of all splits, on the clock\nand of the processors.", ""]
     lines += as_table(HEADER, [row(result) for result in measured])
     lines += peer_lines(measured)
     if measured:

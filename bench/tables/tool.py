@@ -61,6 +61,6 @@ class Tool:
         return catalogue.read_text(out), seconds
 
     def evaluate(self, run, data):
-        """Mean log likelihood of the rows as `evaluate` has it, which should be that of log-prob."""
+        """Mean log likelihood of the rows as `evaluate` has it, which log-prob should give too."""
         printed, _ = self.call("evaluate", run, "--data", data, "--json")
         return json.loads(printed)["log_likelihood"]
