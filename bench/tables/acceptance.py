@@ -22,6 +22,7 @@ import baselines
 import catalogue
 import judge
 import kinds
+import peers
 import report
 from tool import Refused, Tool
 
@@ -36,6 +37,7 @@ def revision(*modules):
 
 ESTIMATED = revision(baselines, kinds)
 JUDGED = revision(judge, kinds)
+FITTED = revision(judge, kinds, peers)
 
 
 def say(text):
@@ -192,7 +194,7 @@ class Measurement:
                 pooled.append(catalogue.read_text(out))
             area, error = judge.auc(self.held_out(), concatenated(pooled))
             return {"auc": area, "auc_error": error, "seconds": seconds}
-        key = len(self.splits), JUDGED, self.arguments.peer_seconds
+        key = len(self.splits), FITTED, self.arguments.peer_seconds
         return self.kept(("peers", kind), key, make)
 
 

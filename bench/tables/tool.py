@@ -40,7 +40,8 @@ class Tool:
             raise Refused(f"{arguments[0]}: not done after {self.seconds} s") from None
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise Refused(f"{arguments[0]}: {lines[-1]}")
+            line = lines[-1].replace(f"{catalogue.ROOT}/", "")
+            raise Refused(f"{arguments[0]}: {line}")
         return done.stdout, time.perf_counter() - start
 
     def train(self, data, run, options):
