@@ -48,15 +48,18 @@ double whole_step(const std::vector<double>& levels) {
 /// decimals.
 std::optional<double> decimal_step(const std::vector<double>& levels, double rounding_error) {
   const double largest = std::max(std::abs(levels.front()), std::abs(levels.back()));
+  constexpr double kAstray = 0.001;
   for (double unit = 10.0; unit <= 1e4; unit *= 10.0) {
     // A value in these units must be whole beyond what rounding could do.
     const double error = 8.0 * unit * rounding_error;
     if (error > 1e-3 || unit * largest > 1e12) return std::nullopt;
     std::vector<double> scaled;
     scaled.reserve(levels.size());
+    std::size_t astray = 0;  // as 9.899999 among values of one decimal
     for (const double value : levels) {
-      const double times = value * unit;
-      if (std::abs(times - std::round(times)) > error) break;
+      const double times = value * unit, off = std::abs(times - std::round(times));
+      if (off > error && (off > kAstray || unit * largest > 1e6 || ++astray > levels.size() / 20))
+        break;
       scaled.push_back(std::round(times));
     }
     if (scaled.size() < levels.size()) continue;

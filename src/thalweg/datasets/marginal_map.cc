@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kLeastRows = 100;
 constexpr std::size_t kMostLevels = 32, kMostStraightLevels = 96;
 constexpr std::size_t kRowsALevel = 25;
+constexpr std::size_t kRowsForAll = 1000;
+constexpr double kLargeSpike = 0.25;  // share of the rows
 constexpr double kRowsBeyond = 10.0;
 constexpr double kFarthestScore = 8.0;  // to which the outermost pieces go on
 
@@ -125,6 +127,15 @@ std::vector<double> ends_of_spikes(const ColumnOptions& column, const std::vecto
   return ends;
 }
 
+/// Whether a column, by its sorted coordinates, is better learnt through a map: few rows make a
+/// poor one, which only tails and large spikes are worth.
+bool wants_map(const ColumnOptions& column, const std::vector<double>& sorted) {
+  if (sorted.size() < kLeastRows) return false;
+  if (is_skewed_or_heavy(sorted)) return true;
+  if (sorted.size() >= kRowsForAll) return column.has_intervals();
+  return !ends_of_spikes(column, sorted, kLargeSpike * static_cast<double>(sorted.size())).empty();
+}
+
 /// Knots and their scores, in any order, of `sorted` coordinates.
 std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
                                                  const std::vector<double>& sorted) {
@@ -173,13 +184,12 @@ void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates) {
     fit_category(column, coordinates);
     return;
   }
-  const std::size_t rows = coordinates.size();
   if (column.periodic) {
     fit_circle(column, coordinates);
     return;
   }
-  if (rows < kLeastRows || (!column.has_intervals() && !is_skewed_or_heavy(coordinates))) return;
   std::sort(coordinates.begin(), coordinates.end());
+  if (!wants_map(column, coordinates)) return;
   column.smooth = !column.has_intervals();
   std::vector<std::pair<double, double>> points = points_of(column, coordinates);
   std::sort(points.begin(), points.end());

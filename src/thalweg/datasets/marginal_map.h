@@ -15,8 +15,9 @@ namespace thalweg {
 /// - Of others, normal scores at up to 32 levels (96 of straight pieces), evenly spaced in score
 /// and with at least ten rows
 ///   beyond the outermost, at the extremes, and at the ends of intervals that hold more than a
-///   level does; beyond, straight lines go on. Columns of fewer than 100 rows get none, nor do
-///   continuous ones with a skewness of at most 1 and an excess kurtosis of at most 2.
+///   level does; beyond, straight lines go on. Columns get one if their skewness is beyond 1 or
+///   their excess kurtosis above 2, if they have intervals and 1000 rows, or a value of a quarter
+///   of the rows; with fewer than 100 rows none does.
 /// Where values have intervals, the map is made of straight pieces, else its slopes change
 /// gradually.
 void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates);
