@@ -28,25 +28,25 @@ class NoResult(Exception):
     """A run was stopped or failed."""
 
 
-def call(command, **options):
+def limit():
+    """Ends the calling process after LIMIT_S of processor time, which other work does not use up."""
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
+
+
+def call(command):
     """What a program wrote, its wall time and its processor time in seconds."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    # A session of its own, so that all that it started can be stopped with it.
-    process = subprocess.Popen(command, env=our_environment(), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True, **options)
-    try:
-        output, errors = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise NoResult(f"stopped after {LIMIT_S} s") from None
+    result = subprocess.run(command, env=our_environment(), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, check=False, preexec_fn=limit)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode != 0:
-        last = errors.strip().splitlines()[-1:] or ["no message"]
-        raise NoResult(f"failed with status {process.returncode}: {last[0]}")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return output, seconds, used
+    if result.returncode in (-signal.SIGKILL, -signal.SIGXCPU):
+        raise NoResult(f"stopped after {used:.0f} s of processor time")
+    if result.returncode != 0:
+        last = result.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise NoResult(f"failed with status {result.returncode}: {last[0]}")
+    return result.stdout, seconds, used
 
 
 def training_evaluations(run):
@@ -114,13 +114,16 @@ def run_peer(arguments, name, key, seed):
     return json.loads(output.splitlines()[-1])
 
 
-def measure(arguments, rows):
-    """A record for each energy, sampler and seed; written after each, so that none is lost."""
-    records = []
+def measure(arguments, rows, records):
+    """Adds a record for each energy, sampler and seed that has none; written after each, so that
+    none is lost."""
+    done = {(record["energy"], record["sampler"], record["seed"]) for record in records}
     for seed in range(1, arguments.seeds + 1):
         for number, (key, row) in enumerate(rows.items()):
             # Every other energy goes the other way, so that none always comes first.
             for name in sorted(NAMES, reverse=(number + seed) % 2 == 1):
+                if (key, name, seed) in done:
+                    continue
                 record = {"energy": key, "sampler": name, "seed": seed,
                           "load": os.getloadavg()[0]}
                 try:
@@ -136,7 +139,6 @@ def measure(arguments, rows):
                 print(f"bench: {key}, seed {seed}, {NAMES[name]}: {said}", file=sys.stderr)
                 records.append(record)
                 write(arguments.out, {"records": records})
-    return records
 
 
 def write(path, results):
@@ -209,7 +211,7 @@ def table(rows, measured):
                 lines.append(f"| {label} | {NAMES[name]} | {each['no_result']} |" + " |" * 7)
                 continue
             stated = "not reliable" if each["stated"] is None else f"{each['stated']:.4f}"
-            ahead = f"{ratio:.1f} times" if name == winner else ""
+            ahead = "" if name != winner else f"{ratio:.1f} times" if ratio < math.inf else "alone"
             lines.append("| " + " | ".join(
                 [label, NAMES[name], f"{each['off']:.4f}", stated, thousands(each["evaluations"]),
                  f"{each['effective_samples']:.0f}", report.number(each["seconds"]),
@@ -249,6 +251,8 @@ def main():
                         help="write the table into docs/benchmarks.md")
     parser.add_argument("--tool", metavar="THALWEG", default="build/bench/bin/thalweg",
                         help="in place of the one just built")
+    parser.add_argument("--resume", action="store_true",
+                        help="keep the runs that are in samplers.json, and make the others")
     for hidden in ("--out", "--python", "--runs"):
         parser.add_argument(hidden, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -267,12 +271,18 @@ def main():
         if not peer_energies.check(row) < LARGEST_DIFFERENCE:
             sys.exit(f"bench: {key}: the energy in NumPy is not that of truths.py")
     os.makedirs(arguments.runs, exist_ok=True)
-    start = time.perf_counter()
-    records = measure(arguments, rows)
+    records = []
+    if arguments.resume and os.path.exists(arguments.out):
+        with open(arguments.out, encoding="utf-8") as file:
+            records = json.load(file)["records"]
+    measure(arguments, rows, records)
+    records = [record for record in records
+               if record["energy"] in rows and record["seed"] <= arguments.seeds]
     measured = summaries(records)
     versions = {name: version(name) for name in ("pocomc", "dynesty")}
     lines = remarks(arguments, measured, records, versions)
-    lines.append(f"Measured in {(time.perf_counter() - start) / 60.0:.0f} minutes.")
+    seconds = sum(record.get("seconds", 0.0) for record in records)
+    lines.append(f"All runs together took {seconds / 60.0:.0f} minutes.")
     write(arguments.out, {"records": records, "summaries": measured, "versions": versions,
                           "remarks": lines})
     print("\n".join(table(rows, measured) + [""] + lines))
