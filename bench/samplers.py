@@ -245,7 +245,7 @@ def remarks(arguments, measured, records, versions):
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/run --samplers", description=__doc__)
-    parser.add_argument("--energies", nargs="+", metavar="KEY", help="only these rows of the bank")
+    parser.add_argument("--energies", nargs="+", metavar="KEY", help="only these rows of the bank, in this order")
     parser.add_argument("--seeds", type=int, default=2, help="runs of each (default 2)")
     parser.add_argument("--update", action="store_true",
                         help="write the table into docs/benchmarks.md")
@@ -266,7 +266,7 @@ def main():
     for key in arguments.energies or []:
         if key not in rows:
             parser.error(f"--energies {key}: expected one of {', '.join(rows)}")
-    rows = {key: row for key, row in rows.items() if key in (arguments.energies or rows)}
+    rows = {key: rows[key] for key in arguments.energies or rows}
     for key, row in rows.items():
         if not peer_energies.check(row) < LARGEST_DIFFERENCE:
             sys.exit(f"bench: {key}: the energy in NumPy is not that of truths.py")
@@ -276,12 +276,12 @@ def main():
         with open(arguments.out, encoding="utf-8") as file:
             records = json.load(file)["records"]
     measure(arguments, rows, records)
-    records = [record for record in records
-               if record["energy"] in rows and record["seed"] <= arguments.seeds]
-    measured = summaries(records)
+    wanted = [record for record in records
+              if record["energy"] in rows and record["seed"] <= arguments.seeds]
+    measured = summaries(wanted)
     versions = {name: version(name) for name in ("pocomc", "dynesty")}
-    lines = remarks(arguments, measured, records, versions)
-    seconds = sum(record.get("seconds", 0.0) for record in records)
+    lines = remarks(arguments, measured, wanted, versions)
+    seconds = sum(record.get("seconds", 0.0) for record in wanted)
     lines.append(f"All runs together took {seconds / 60.0:.0f} minutes.")
     write(arguments.out, {"records": records, "summaries": measured, "versions": versions,
                           "remarks": lines})
