@@ -154,17 +154,21 @@ def build_table(times):
     return lines
 
 
+def write_between(name, marker, table, lines):
+    """Writes a table and remarks between the two markers of a document."""
+    path = os.path.join(ROOT, name)
+    with open(path, encoding="utf-8") as file:
+        parts = file.read().split(marker)
+    if len(parts) != 3:
+        raise SystemExit(f"bench: {path} must have the line {marker} twice")
+    parts[1] = "\n" + "\n".join([*table, "", *(f"- {line}" for line in lines)]) + "\n"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(marker.join(parts))
+
+
 def update_documents(measured):
     """Writes the table between the markers of both documents."""
-    table = "\n".join(peer_table(measured))
     texts = {"README.md": [headline(measured), *measured.notes],
              os.path.join("docs", "benchmarks.md"): remarks(measured)}
     for name, lines in texts.items():
-        path = os.path.join(ROOT, name)
-        with open(path, encoding="utf-8") as file:
-            parts = file.read().split(MARKER)
-        if len(parts) != 3:
-            raise SystemExit(f"bench: {path} must have the line {MARKER} twice")
-        parts[1] = "\n" + table + "\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(MARKER.join(parts))
+        write_between(name, MARKER, peer_table(measured), lines)
