@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
@@ -43,6 +44,8 @@ void log_prob(const Arguments& arguments) {
   if (!arguments.quiet)
     fmt::print("{} log densities in {}; mean {} +- {} nats\n", values.size(), arguments.out,
                number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5));
+  const std::string measure = measure_text(run.options.model.columns);
+  if (!arguments.quiet && !measure.empty()) fmt::print("they are of {}\n", measure);
   if (mean.zero + mean.undefined > 0)
     fmt::print(stderr,
                "thalweg: {} of {} log densities are not finite and not in the mean: {} are -inf, a "

@@ -128,6 +128,18 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
             "column 'c' is declared evenly spaced, but no step is found in its values");
 }
 
+TEST(ColumnKinds, SaysWhatDensitiesAreOf) {
+  std::vector<ColumnOptions> columns(4);
+  for (std::size_t i = 0; i < 4; ++i) columns[i].name = std::string(1, "abcd"[i]);
+  EXPECT_EQ(measure_text(columns), "");
+  columns[0].values = {0.0, 1.0};
+  columns[1].integer = true;
+  columns[2].atoms = {0.0};
+  EXPECT_EQ(measure_text(columns),
+            "masses of a; masses over the step of b; masses at the common values of c; densities "
+            "elsewhere");
+}
+
 TEST(ColumnKinds, ClosesBoundsWithValuesOnThem) {
   // Percentages, of which some are 0 and 100: these are masses however few there are.
   std::vector<double> percent =
@@ -281,6 +293,35 @@ TEST(ColumnTexts, AreCategoriesDatesAndConditions) {
   other.content[1] = {};
   EXPECT_EQ(message_of<DataError>([&] { rows_for_model(other, model); }),
             "column 'who': expected texts, as the model was trained on, got numbers");
+}
+
+TEST(PrepareData, RefusesTextsAsNumbers) {
+  DataOptions options;
+  options.kinds = {"who=continuous"};
+  EXPECT_EQ(message_of<ConfigError>([&] { prepare_data(texts(), options, 1); }),
+            "data.kinds: column 'who' holds texts, which are a category; it cannot be continuous");
+  options.kinds.clear();
+  options.weights = "who";
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(texts(), options, 1); }),
+            "data.weights: column 'who' holds texts or dates; expected numbers");
+  Table table = texts();
+  options.weights = "x";
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, options, 1); }).substr(0, 3), "row");
+  for (std::size_t row = 0; row < 300; ++row) table.values[3 * row] = 0.0;
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, options, 1); }),
+            "column 'x': all weights are 0, so that no row counts");
+  // Rows of weight 0 are as good as absent, and two of weight 1 as one of weight 2.
+  for (std::size_t row = 0; row < 300; ++row)
+    table.values[3 * row] = row % 3 == 0 ? 0.0 : static_cast<double>(row % 3);
+  options.validation_fraction = options.test_fraction = 0.0;
+  const PreparedData data = prepare_data(table, options, 1);
+  EXPECT_NEAR(data.weights[1], 1.0, 1e-12);
+  EXPECT_NEAR(data.weights[2], 2.0, 1e-12);
+  std::vector<std::int64_t> counts(3);
+  for (const std::int64_t row : data.training_rows(1)) ++counts[static_cast<std::size_t>(row % 3)];
+  EXPECT_EQ(counts[0], 0);
+  EXPECT_NEAR(static_cast<double>(counts[1]), 100.0, 1.0);
+  EXPECT_NEAR(static_cast<double>(counts[2]), 200.0, 1.0);
 }
 
 TEST(PrepareData, LeavesOutRowsWithMissingValues) {

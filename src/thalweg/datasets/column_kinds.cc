@@ -95,6 +95,9 @@ void find_limits(ColumnOptions& column, const Counts& counts) {
 void find_kind(ColumnOptions& column, const std::vector<double>& values,
                const ColumnKindRequest& request, std::vector<std::string>& notes) {
   const Counts counts = counts_of(values);
+  if (!column.labels.empty() && !request.declared.empty() && request.declared != "category")
+    fail<ConfigError>("data.kinds: column '{}' holds texts, which are a category; it cannot be {}",
+                      column.name, request.declared);
   if (!column.labels.empty() || request.declared == "category") {
     if (column.periodic)
       fail<ConfigError>("data.periodic: column '{}' is a category, which cannot wrap around",
@@ -129,6 +132,25 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   check_bounds(column, values);
   if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
   if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
+}
+
+std::string measure_text(const std::vector<ColumnOptions>& columns) {
+  std::vector<std::string> masses, steps, atoms;
+  for (const ColumnOptions& column : columns) {
+    if (column.is_category()) masses.push_back(column.name);
+    if (column.integer) steps.push_back(column.name);
+    if (!column.atoms.empty()) atoms.push_back(column.name);
+  }
+  std::vector<std::string> parts;
+  const auto add = [&](const char* what, const std::vector<std::string>& names) {
+    if (!names.empty()) parts.push_back(fmt::format("{} of {}", what, fmt::join(names, ", ")));
+  };
+  add("masses", masses);
+  add("masses over the step", steps);
+  add("masses at the common values", atoms);
+  if (parts.empty()) return "";
+  if (masses.size() + steps.size() < columns.size()) parts.emplace_back("densities elsewhere");
+  return fmt::format("{}", fmt::join(parts, "; "));
 }
 
 std::string kind_text(const ColumnOptions& column) {

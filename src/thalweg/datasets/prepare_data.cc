@@ -110,6 +110,8 @@ void leave_out_missing(Table& table, GivenRows& given, std::vector<std::string>&
 /// Takes the last column of `table` as the rows' weights.
 void take_weights(Table& table, PreparedData& data) {
   const std::string name = table.names.back();
+  if (table.content_of(table.names.size() - 1) != ColumnContent::kNumber)
+    fail<DataError>("data.weights: column '{}' holds texts or dates; expected numbers", name);
   data.weights = take_column(table.values, table.names.size(), table.names.size() - 1);
   check_weights(name, data.weights);
   const std::size_t width = table.names.size();
