@@ -16,7 +16,7 @@ constexpr std::size_t kLeastRows = 100;
 constexpr std::size_t kMostLevels = 32, kMostStraightLevels = 96;
 constexpr std::size_t kRowsALevel = 25;
 constexpr std::size_t kRowsForAll = 1000;
-constexpr double kLargeSpike = 0.25;  // share of the rows
+constexpr double kSpike = 0.03, kLargeSpike = 0.25;  // shares of the rows
 constexpr double kRowsBeyond = 10.0;
 constexpr double kFarthestScore = 8.0;  // to which the outermost pieces go on
 
@@ -68,17 +68,21 @@ void fit_circle(ColumnOptions& column, std::vector<double> coordinates) {
   column.smooth = false;
 }
 
-/// Whether standardised values are far from normal in the shape of their tails.
-bool is_skewed_or_heavy(const std::vector<double>& values) {
-  constexpr double kSkewness = 1.0, kExcess = 2.0;  // Exponential: 2 and 6
-  double third = 0.0, fourth = 0.0;
-  for (const double value : values) {
+/// How far values are from normal in the shape of their tails.
+struct Shape {
+  double skewness = 0.0, excess = 0.0;  ///< of an exponential: 2 and 6
+};
+
+Shape shape_of(const std::vector<double>& standardised) {
+  Shape shape;
+  const auto count = static_cast<double>(standardised.size());
+  for (const double value : standardised) {
     const double square = value * value;
-    third += square * value;
-    fourth += square * square;
+    shape.skewness += square * value / count;
+    shape.excess += square * square / count;
   }
-  const auto count = static_cast<double>(values.size());
-  return std::abs(third) > kSkewness * count || fourth > (3.0 + kExcess) * count;
+  shape.excess -= 3.0;
+  return shape;
 }
 
 /// The inverse of `unbounded`.
@@ -128,12 +132,17 @@ std::vector<double> ends_of_spikes(const ColumnOptions& column, const std::vecto
 }
 
 /// Whether a column, by its sorted coordinates, is better learnt through a map: few rows make a
-/// poor one, which only tails and large spikes are worth.
-bool wants_map(const ColumnOptions& column, const std::vector<double>& sorted) {
+/// poor one, and a flow of many layers bends what is merely skewed by itself, without knots to
+/// remember.
+bool wants_map(const ColumnOptions& column, const std::vector<double>& sorted, bool for_heads) {
   if (sorted.size() < kLeastRows) return false;
-  if (is_skewed_or_heavy(sorted)) return true;
-  if (sorted.size() >= kRowsForAll) return column.has_intervals();
-  return !ends_of_spikes(column, sorted, kLargeSpike * static_cast<double>(sorted.size())).empty();
+  const Shape shape = shape_of(sorted);
+  if (std::abs(shape.skewness) > (for_heads ? 1.0 : 3.0) || shape.excess > (for_heads ? 2.0 : 15.0))
+    return true;
+  const bool many = sorted.size() >= kRowsForAll;
+  if (many && for_heads) return column.has_intervals();
+  const double share = many ? kSpike : kLargeSpike;
+  return !ends_of_spikes(column, sorted, share * static_cast<double>(sorted.size())).empty();
 }
 
 /// Knots and their scores, in any order, of `sorted` coordinates.
@@ -177,7 +186,7 @@ std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
 
 }  // namespace
 
-void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates) {
+void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates, bool for_heads) {
   column.knots.clear();
   column.scores.clear();
   if (column.is_category()) {
@@ -189,7 +198,7 @@ void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates) {
     return;
   }
   std::sort(coordinates.begin(), coordinates.end());
-  if (!wants_map(column, coordinates)) return;
+  if (!wants_map(column, coordinates, for_heads)) return;
   column.smooth = !column.has_intervals();
   std::vector<std::pair<double, double>> points = points_of(column, coordinates);
   std::sort(points.begin(), points.end());

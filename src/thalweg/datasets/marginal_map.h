@@ -13,13 +13,16 @@ namespace thalweg {
 ///   -1 to 1, each value counted half a time more than it occurs.
 /// - Around a circle, up to 32 cells of equal shares, from -1 to 1.
 /// - Of others, normal scores at up to 32 levels (96 of straight pieces), evenly spaced in score
-/// and with at least ten rows
-///   beyond the outermost, at the extremes, and at the ends of intervals that hold more than a
-///   level does; beyond, straight lines go on. Columns get one if their skewness is beyond 1 or
-///   their excess kurtosis above 2, if they have intervals and 1000 rows, or a value of a quarter
-///   of the rows; with fewer than 100 rows none does.
+/// and
+///   with at least ten rows beyond the outermost, at the extremes, and at the ends of intervals
+///   that hold more than a level does; beyond, straight lines go on. A column gets one if its
+///   skewness is beyond 3, its excess kurtosis above 15, or a value that has an interval is that of
+///   3 % of the rows (with fewer than 1000 of them, a quarter). `for_heads`, which have splines
+///   alone: beyond 1 and above 2, and every column with intervals. With fewer than 100 rows none
+///   does.
 /// Where values have intervals, the map is made of straight pieces, else its slopes change
 /// gradually.
-void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates);
+void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates,
+                      bool for_heads = true);
 
 }  // namespace thalweg

@@ -400,7 +400,7 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
     if (column.periodic ? !has_category : !options.marginal_maps && !column.is_category()) continue;
     for (double& value : coordinates)
       value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
-    fit_marginal_map(column, std::move(coordinates));
+    fit_marginal_map(column, std::move(coordinates), has_category);
   }
   const std::vector<double> train_context =
       take_rows(data.context, data.context_features(), learnt);
