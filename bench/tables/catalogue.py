@@ -140,7 +140,7 @@ TABLES = [
     Table("weather", seattle_weather, peers=True),
     Table("miniboone", from_uci("miniboone_first_rows")),
     Table("computers", from_r("Ecdat/Computers"), peers=True),
-    Table("slid", from_r("car/SLID"), missing="atom"),
+    Table("slid", from_r("car/SLID"), missing="drop"),
     Table("nox", from_r("robustbase/NOxEmissions")),
     Table("cps", from_r("Ecdat/CPSch3")),
     Table("elevators", from_uci("elevators")),

@@ -45,11 +45,14 @@ double whole_step(const std::vector<double>& levels) {
 }
 
 /// The greatest common divisor of all differences of values that were written with up to 4
-/// decimals.
-std::optional<double> decimal_step(const std::vector<double>& levels, double rounding_error) {
+/// decimals, or up to 6 if a tenth of the rows repeats others, as digits that mean nothing would
+/// not.
+std::optional<double> decimal_step(const std::vector<double>& levels, double rounding_error,
+                                   std::size_t rows) {
   const double largest = std::max(std::abs(levels.front()), std::abs(levels.back()));
   constexpr double kAstray = 0.001;
-  for (double unit = 10.0; unit <= 1e4; unit *= 10.0) {
+  const double finest = levels.size() <= rows - rows / 10 ? 1e6 : 1e4;
+  for (double unit = 10.0; unit <= finest; unit *= 10.0) {
     // A value in these units must be whole beyond what rounding could do.
     const double error = 8.0 * unit * rounding_error;
     if (error > 1e-3 || unit * largest > 1e12) return std::nullopt;
@@ -137,7 +140,7 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, bool declar
     std::optional<double> step;
     if (whole) step = whole_step(levels.values);
     if (!step && repeats) step = even_step(values, levels.values, rounding_error);
-    if (!step) step = decimal_step(levels.values, rounding_error);
+    if (!step) step = decimal_step(levels.values, rounding_error, values.size());
     if (step) {
       column.integer = true;
       column.step = *step;

@@ -12,7 +12,8 @@ namespace thalweg {
 /// whole numbers by a setting, DataError if it does not; else it is looked for if `find`. Whole
 /// numbers are evenly spaced by their greatest common divisor; others if they repeat and are
 /// multiples of a step that stands out of `rounding`, the largest relative error of a value, or are
-/// all of at most 4 decimals. Adds a note on a value that is common.
+/// all of at most 4 decimals, or 6 if a tenth of the rows repeats others. Adds a note on a value
+/// that is common.
 void find_spacing(ColumnOptions& column, std::vector<double> values, bool declared, bool find,
                   double rounding, std::vector<std::string>& notes);
 
