@@ -87,7 +87,11 @@ TEST(ColumnCoding, GoesThereAndBack) {
   EXPECT_EQ(value_at(category, -7.0), -2.0);
   EXPECT_EQ(value_at(category, 3.5), 6.5);
   spaced.lowest = 0.3;
+  spaced.highest = 2.3;
+  EXPECT_NEAR(value_at(spaced, 0.05), 0.6, 1e-12);
   EXPECT_EQ(value_at(spaced, -4.0), 0.3);
+  masses.lowest = -1.0;
+  EXPECT_EQ(value_at(masses, -1.5), -1.0);
 }
 
 TEST(ColumnKinds, FindsWhatColumnsHold) {
@@ -209,6 +213,27 @@ TEST(MarginalMap, MakesColumnsNormalAndCategoriesUniform) {
   EXPECT_TRUE(column.has_cells());
 }
 
+TEST(MarginalMap, GoesOnBeyondTheRowsAsItEnds) {
+  // Just beyond the extremes the density must not fall off: the score of a value three deviations
+  // out stays near that of the normal itself.
+  const std::vector<double> values = values_of(1500, [](auto& random) {
+    return std::round(100.0 * (20.0 + 3.0 * random.normal())) / 100.0;
+  });
+  ColumnOptions column = found(values);
+  ASSERT_TRUE(column.integer);
+  scores_of(column, values);
+  ASSERT_FALSE(column.knots.empty());
+  const MarginalMap map("map", {{column.knots, column.scores, column.smooth}});
+  static const ParameterStore no_parameters;
+  Graph graph(no_parameters);
+  ThreadPool pool(1);
+  RowMap rows(graph, {map.inverse(graph.input({1, 1})).value}, pool);
+  const std::vector<double> outside = {4.5, -4.5};
+  const std::vector<double> scores = rows({.rows = 2, .inputs = {outside}});
+  EXPECT_NEAR(scores[0], 4.5, 2.5);
+  EXPECT_NEAR(scores[1], -4.5, 2.5);
+}
+
 TEST(DerivedColumns, AreFoundAndRestored) {
   // c = a + b, d = 2 c - a + 3, e is nearly so, and k = 24 - 2 n of whole numbers.
   RandomSequence random(4, Stream::kTarget);
@@ -277,6 +302,12 @@ TEST(ColumnTexts, AreCategoriesDatesAndConditions) {
   std::vector<double> values;
   back.append({given.context.data(), 4}, values);
   EXPECT_EQ(values, (std::vector<double>{table.values[1], table.values[2]}));
+
+  EXPECT_EQ(message_of<DataError>([&] {
+              require_known_texts(given.context_columns, std::vector{0.0, 0.0, 0.0, 18000.0});
+            }),
+            "row 1, column 'who': expected a text that the model was trained with (ann, bob, eve), "
+            "got another");
 
   // Another file numbers its texts otherwise, and may have others.
   ModelOptions model;

@@ -53,6 +53,14 @@ double value_at(const ColumnOptions& column, double coordinate) {
                                           : coordinate - static_cast<double>(i + 1) * column.gap;
     break;
   }
+  // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.
+  const auto reflected = [&](double limit) {
+    return std::binary_search(column.atoms.begin(), column.atoms.end(), limit)
+               ? limit
+               : 2.0 * limit - value;
+  };
+  if (value < column.lowest) value = reflected(column.lowest);
+  if (value > column.highest) value = reflected(column.highest);
   return std::clamp(value, column.lowest, column.highest);
 }
 

@@ -17,8 +17,9 @@ namespace thalweg {
 /// outside of it. NaN stays.
 double coordinate_of(const ColumnOptions& column, double value, double noise);
 
-/// The value whose coordinate this is: the inverse of coordinate_of for any noise, clipped to the
-/// column's lowest and highest; a coordinate beyond a category's is that of its nearest value.
+/// The value whose coordinate this is: the inverse of coordinate_of for any noise, kept between the
+/// column's lowest and highest (reflected, or clipped to an atom there); a coordinate beyond a
+/// category's is that of its nearest value.
 double value_at(const ColumnOptions& column, double coordinate);
 
 /// Logarithm of the length of a value's interval if it is one of a mass, an atom; else 0. Added to

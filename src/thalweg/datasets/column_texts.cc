@@ -1,5 +1,7 @@
 #include "thalweg/datasets/column_texts.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -137,6 +139,32 @@ std::string outside_of_training(const std::vector<ColumnOptions>& columns,
       "{} of {} rows have a condition outside of what was trained on ({}): there the model has "
       "learnt nothing",
       outside, values.size() / width, example);
+}
+
+void require_known_texts(const std::vector<ColumnOptions>& columns,
+                         std::span<const double> values) {
+  const std::size_t width = columns.size();
+  for (std::size_t first = 0; first < width;) {
+    std::size_t end = first + 1;
+    while (end < width && columns[end].name == columns[first].name) ++end;
+    for (std::size_t begin = 0; columns[first].indicates() && begin < values.size();
+         begin += width) {
+      const auto row = values.begin() + static_cast<std::ptrdiff_t>(begin);
+      if (std::find(row + static_cast<std::ptrdiff_t>(first),
+                    row + static_cast<std::ptrdiff_t>(end),
+                    1.0) != row + static_cast<std::ptrdiff_t>(end))
+        continue;
+      std::vector<std::string> known;
+      for (std::size_t i = first; i < std::min(end, first + 10); ++i)
+        known.push_back(columns[i].labels.front());
+      fail<DataError>(
+          "row {}, column '{}': expected a text that the model was trained with ({}{}), got "
+          "another",
+          begin / width + 1, columns[first].name, fmt::join(known, ", "),
+          end - first > known.size() ? ", ..." : "");
+    }
+    first = end;
+  }
 }
 
 ConditionTable::ConditionTable(const std::vector<ColumnOptions>& columns) : width_(columns.size()) {

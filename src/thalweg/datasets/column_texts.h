@@ -44,6 +44,10 @@ std::vector<double> condition_values(const Table& table, std::size_t first,
 std::string outside_of_training(const std::vector<ColumnOptions>& columns,
                                 std::span<const double> values);
 
+/// Throws DataError, with row (from 1), for rows of a condition whose text is none of those that
+/// the model was trained with.
+void require_known_texts(const std::vector<ColumnOptions>& columns, std::span<const double> values);
+
 /// The columns of a table that make a condition: its names, how they are written, and the values of
 /// rows of it. Columns that indicate texts become the one that they were made of.
 class ConditionTable {

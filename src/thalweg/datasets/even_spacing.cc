@@ -51,7 +51,7 @@ std::optional<double> decimal_step(const std::vector<double>& levels, double rou
                                    std::size_t rows) {
   const double largest = std::max(std::abs(levels.front()), std::abs(levels.back()));
   constexpr double kAstray = 0.001;
-  const double finest = levels.size() <= rows - rows / 10 ? 1e6 : 1e4;
+  const double finest = levels.size() - 1 <= rows - rows / 10 ? 1e6 : 1e4;
   for (double unit = 10.0; unit <= finest; unit *= 10.0) {
     // A value in these units must be whole beyond what rounding could do.
     const double error = 8.0 * unit * rounding_error;
@@ -140,7 +140,7 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, bool declar
     std::optional<double> step;
     if (whole) step = whole_step(levels.values);
     if (!step && repeats) step = even_step(values, levels.values, rounding_error);
-    if (!step) step = decimal_step(levels.values, rounding_error, values.size());
+    if (!step) step = decimal_step(levels.values, rounding_error, values.size() - levels.commonest);
     if (step) {
       column.integer = true;
       column.step = *step;

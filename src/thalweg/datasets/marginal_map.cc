@@ -145,6 +145,11 @@ bool wants_map(const ColumnOptions& column, const std::vector<double>& sorted, b
   return !ends_of_spikes(column, sorted, share * static_cast<double>(sorted.size())).empty();
 }
 
+/// The outermost score that has enough rows beyond.
+double farthest_level(std::size_t rows) {
+  return -normal_quantile(std::min(0.4, kRowsBeyond / static_cast<double>(rows)));
+}
+
 /// Knots and their scores, in any order, of `sorted` coordinates.
 std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
                                                  const std::vector<double>& sorted) {
@@ -157,7 +162,7 @@ std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
     if (std::isfinite(knot))
       points.emplace_back(knot, normal_quantile(std::clamp(below, 0.25, count - 0.25) / count));
   };
-  const double farthest = -normal_quantile(std::min(0.4, kRowsBeyond / count));
+  const double farthest = farthest_level(sorted.size());
   const std::size_t levels =
       std::clamp<std::size_t>(sorted.size() / kRowsALevel, 3, most_levels(column));
   std::vector<double> places = {0.0, count - 1.0};
@@ -174,9 +179,7 @@ std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
       points.emplace_back(knot, normal_quantile((place + 0.5) / count));
       continue;
     }
-    const double low = interval_start(column, knot);
-    add_border(standardised(low, column));
-    if (place == count - 1.0) add_border(standardised(low + column.step, column));
+    add_border(standardised(interval_start(column, knot), column));
   }
   for (const double end :
        ends_of_spikes(column, sorted, count / static_cast<double>(most_levels(column))))
@@ -211,19 +214,30 @@ void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates, bo
     column.knots.push_back(knot);
     column.scores.push_back(score);
   }
+  // Between the outermost levels and the extremes there are too few rows to bend by.
+  const double farthest = farthest_level(coordinates.size());
+  for (std::size_t i = column.knots.size() - 1; i-- > 1;)
+    if (std::abs(column.scores[i]) > farthest + 1e-9) {
+      column.knots.erase(column.knots.begin() + static_cast<std::ptrdiff_t>(i));
+      column.scores.erase(column.scores.begin() + static_cast<std::ptrdiff_t>(i));
+    }
   const std::size_t last = column.knots.size() - 1;
   if (last < 2) {
     column.knots.clear();
     column.scores.clear();
     return;
   }
-  const auto slope = [&](std::size_t from) {
-    return (column.knots[from + 1] - column.knots[from]) /
-           (column.scores[from + 1] - column.scores[from]);
+  // Knots a score: those of the outermost piece, or of the outer part of the map if that is wider.
+  const auto slope = [&](std::size_t from, std::size_t to) {
+    return (column.knots[to] - column.knots[from]) / (column.scores[to] - column.scores[from]);
   };
-  const double before = column.knots.front() - slope(0) * (column.scores.front() + kFarthestScore);
-  const double after =
-      column.knots[last] + slope(last - 1) * (kFarthestScore - column.scores[last]);
+  std::size_t low = 1, high = last - 1;
+  while (low + 1 < last && column.scores[low] < -0.5 * farthest) ++low;
+  while (high > 1 && column.scores[high] > 0.5 * farthest) --high;
+  const double before = column.knots.front() - std::max(slope(0, 1), slope(0, low)) *
+                                                   (column.scores.front() + kFarthestScore);
+  const double after = column.knots[last] + std::max(slope(last - 1, last), slope(high, last)) *
+                                                (kFarthestScore - column.scores[last]);
   column.knots.insert(column.knots.begin(), before);
   column.scores.insert(column.scores.begin(), -kFarthestScore);
   column.knots.push_back(after);

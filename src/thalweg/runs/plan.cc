@@ -231,6 +231,7 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
             row + 1, table.names[numbers[i]], value);
       (i < features ? result.x : result.context).push_back(value);
     }
+  require_known_texts(model.context_columns, result.context);
   return result;
 }
 
@@ -266,8 +267,7 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
     flow.heads = true;
   // Categories want conditional masses, which only heads have.
   const auto category = [](const ColumnOptions& column) { return column.is_category(); };
-  if (features > 1 && std::ranges::any_of(data.columns, category) &&
-      options.model.stochastic.kinds.empty()) {
+  if (std::ranges::any_of(data.columns, category) && options.model.stochastic.kinds.empty()) {
     flow.kind = "none";
     flow.blocks = 1;
     flow.act_norm = false;

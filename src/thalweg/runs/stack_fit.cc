@@ -197,6 +197,7 @@ void check_stack(const ModelOptions& model, bool has_data) {
   if (!has_data) fail<ConfigError>("base.kind: 'stack' is fitted to points; give them with --data");
   if (model.context_features > 0)
     fail<ConfigError>("base.kind: 'stack' takes no condition yet; use resampled or normal");
+  if (model.flow.heads) fail<ConfigError>("flow.heads: expected false over base.kind = \"stack\"");
   if (model.flow.kind != "none" || !model.stochastic.kinds.empty() || model.flow.index_features > 0)
     fail<ConfigError>(
         "flow.kind: expected none and no random moves over base.kind = \"stack\", got {}",
