@@ -6,11 +6,9 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_kinds.h"
-#include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/log_densities.h"
-#include "thalweg/runs/plan.h"
 
 namespace thalweg::cli {
 
@@ -32,11 +30,9 @@ void log_prob(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = run.read_table(arguments.data);
-  const auto [values, mean] =
+  const auto [values, mean, outside] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision), .draws = arguments.draws});
-  const std::string outside = outside_of_training(
-      run.options.model.context_columns, rows_for_model(points, run.options.model).context);
   if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
   TableWriter writer(arguments.out, {"log_prob"});
   writer.append(values);

@@ -1,11 +1,14 @@
 #include "thalweg/datasets/column_coding.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace thalweg {
 
 namespace {
+
+constexpr std::array<double, 10> kUnits = {1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
 /// `low` plus `length` times `noise`, kept off both ends where double would round to them.
 double inside(double low, double length, double noise) {
@@ -42,7 +45,7 @@ double value_at(const ColumnOptions& column, double coordinate) {
   if (column.integer) {
     value = column.origin + column.step * std::floor((value - column.origin) / column.step);
     if (column.decimals > 0) {
-      const double unit = std::pow(10.0, static_cast<double>(column.decimals));
+      const double unit = kUnits[static_cast<std::size_t>(column.decimals)];
       value = std::round(value * unit) / unit;
     }
   }

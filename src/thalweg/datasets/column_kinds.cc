@@ -153,13 +153,4 @@ std::string measure_text(const std::vector<ColumnOptions>& columns) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-std::string kind_text(const ColumnOptions& column) {
-  if (column.is_category()) return fmt::format("category of {} values", column.values.size());
-  if (column.periodic) return fmt::format("periodic, {}:{}", column.lower, column.upper);
-  if (column.integer) return fmt::format("evenly spaced, {:.4g} apart", column.step);
-  if (!column.atoms.empty())
-    return fmt::format("continuous, with a mass at {:.6g}", fmt::join(column.atoms, ", "));
-  return "continuous";
-}
-
 }  // namespace thalweg

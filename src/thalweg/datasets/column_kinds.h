@@ -35,8 +35,4 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
 /// elsewhere"; empty if of densities alone.
 std::string measure_text(const std::vector<ColumnOptions>& columns);
 
-/// The kind in a word or two, as "category of 3 values", "evenly spaced, 0.1 apart", "continuous,
-/// with a mass at 0".
-std::string kind_text(const ColumnOptions& column);
-
 }  // namespace thalweg

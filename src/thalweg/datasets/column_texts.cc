@@ -13,31 +13,6 @@ namespace thalweg {
 
 namespace {
 
-const char* content_name(ColumnContent content) {
-  switch (content) {
-    case ColumnContent::kNumber:
-      return "numbers";
-    case ColumnContent::kText:
-      return "texts";
-    case ColumnContent::kDate:
-      break;
-  }
-  return "dates";
-}
-
-/// The place of each of `texts` among `labels`, which are sorted; -1 for those that are not.
-std::vector<double> places(const std::vector<std::string>& texts,
-                           const std::vector<std::string>& labels) {
-  std::vector<double> result;
-  for (const std::string& text : texts) {
-    const auto found = std::lower_bound(labels.begin(), labels.end(), text);
-    result.push_back(found != labels.end() && *found == text
-                         ? static_cast<double>(found - labels.begin())
-                         : -1.0);
-  }
-  return result;
-}
-
 bool has_time(const std::string& format) { return format.find("HH") != std::string::npos; }
 
 }  // namespace
@@ -94,7 +69,7 @@ ColumnReader::ColumnReader(const Table& table, std::size_t number, const ColumnO
                     times ? " written as " + column.date : "", content_name(content),
                     times ? " written as " + table.content[number].format : "");
   if (content != ColumnContent::kText) return;
-  of_label_ = places(table.content[number].labels, column.labels);
+  of_label_ = label_numbers(table.content[number].labels, column.labels);
   if (column.indicates())
     for (double& value : of_label_) value = value == 0.0 ? 1.0 : 0.0;
 }
@@ -176,7 +151,8 @@ ConditionTable::ConditionTable(const std::vector<ColumnOptions>& columns) : widt
     }
     first_.push_back(i);
     names_.push_back(column.name);
-    content_.push_back(contents_of({column}).empty() ? ColumnText{} : contents_of({column})[0]);
+    const std::vector<ColumnText> content = contents_of({column});
+    content_.push_back(content.empty() ? ColumnText{} : content.front());
   }
 }
 

@@ -178,7 +178,11 @@ void require_variation(const ColumnOptions& column, std::span<const double> matr
                        std::size_t width, std::size_t number, const PreparedData& data,
                        double rounding) {
   const auto values_of = [&](const std::vector<std::int64_t>& rows) {
-    return take_column(take_rows(matrix, static_cast<std::int64_t>(width), rows), width, number);
+    std::vector<double> values;
+    values.reserve(rows.size());
+    for (const std::int64_t row : rows)
+      values.push_back(matrix[static_cast<std::size_t>(row) * width + number]);
+    return values;
   };
   const std::vector<double> train = values_of(data.train);
   if (!is_constant(train, rounding)) return;
@@ -350,12 +354,12 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
     if (table.rows < kFewestRows)
       fail<DataError>("the data have {} different rows; expected at least {} to learn from",
                       table.rows, kFewestRows);
-  } else if (const std::int64_t duplicates = count_duplicate_rows(table);
-             duplicates > 0 && data.weights.empty()) {
-    data.notes.push_back(fmt::format(
-        "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
-        "leaves them out",
-        duplicates));
+  } else if (data.weights.empty()) {
+    if (const std::int64_t duplicates = count_duplicate_rows(table); duplicates > 0)
+      data.notes.push_back(fmt::format(
+          "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
+          "leaves them out",
+          duplicates));
   }
   const double rounding = table.rounding();
   data.rows = table.rows;
@@ -366,6 +370,7 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
     data.x = std::move(table.values);
   } else {
     data.context = condition_values(table, features, data.context_columns);
+    data.x.reserve(static_cast<std::size_t>(table.rows) * features);
     for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row) {
       const auto begin =
           table.values.begin() + static_cast<std::ptrdiff_t>(row * table.names.size());

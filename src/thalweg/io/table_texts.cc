@@ -13,7 +13,16 @@ namespace thalweg {
 
 namespace {
 
-const char* name_of(ColumnContent content) {
+/// What a column's numbers stand for, of dates with or without a time of day.
+std::string contents_of(const Table& table, std::size_t column) {
+  const ColumnContent content = table.content_of(column);
+  if (content != ColumnContent::kDate) return content_name(content);
+  return table.content[column].format.size() > 10 ? "times" : "dates";
+}
+
+}  // namespace
+
+const char* content_name(ColumnContent content) {
   switch (content) {
     case ColumnContent::kText:
       return "texts";
@@ -24,14 +33,15 @@ const char* name_of(ColumnContent content) {
   }
 }
 
-/// What a column's numbers stand for, of dates with or without a time of day.
-std::string contents_of(const Table& table, std::size_t column) {
-  const ColumnContent content = table.content_of(column);
-  if (content != ColumnContent::kDate) return name_of(content);
-  return table.content[column].format.size() > 10 ? "times" : "dates";
+std::vector<double> label_numbers(const std::vector<std::string>& texts,
+                                  const std::vector<std::string>& labels) {
+  std::vector<double> numbers;
+  for (const std::string& text : texts) {
+    const auto found = std::find(labels.begin(), labels.end(), text);
+    numbers.push_back(found == labels.end() ? -1.0 : static_cast<double>(found - labels.begin()));
+  }
+  return numbers;
 }
-
-}  // namespace
 
 void check_labels(const Table& table, std::size_t column) {
   if (table.content_of(column) != ColumnContent::kText) return;
@@ -67,20 +77,16 @@ void use_labels(Table& table, std::size_t column, const std::vector<std::string>
     fail<DataError>("column '{}': expected texts ({}), got {}", name,
                     shown(fmt::format("{}", fmt::join(labels, ", "))), contents_of(table, column));
   ColumnText& texts = table.content[column];
-  std::vector<std::ptrdiff_t> numbers;
-  for (const std::string& label : texts.labels) {
-    const auto found = std::find(labels.begin(), labels.end(), label);
-    numbers.push_back(found == labels.end() ? -1 : found - labels.begin());
-  }
+  const std::vector<double> numbers = label_numbers(texts.labels, labels);
   for (std::int64_t row = 0; row < table.rows; ++row) {
     double& value = table.values[static_cast<std::size_t>(row) * table.names.size() + column];
     if (std::isnan(value)) continue;
     const auto label = static_cast<std::size_t>(value);
-    if (numbers[label] < 0)
+    if (numbers[label] < 0.0)
       fail<DataError>("row {}, column '{}': expected one of {}, got '{}'", row + 1, name,
                       shown(fmt::format("{}", fmt::join(labels, ", "))),
                       shown(texts.labels[label]));
-    value = static_cast<double>(numbers[label]);
+    value = numbers[label];
   }
   texts.labels = labels;
   texts.different = std::ssize(labels);

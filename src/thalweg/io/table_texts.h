@@ -9,6 +9,13 @@
 
 namespace thalweg {
 
+/// "numbers", "texts" or "dates".
+const char* content_name(ColumnContent content);
+
+/// The place of each of `texts` among `labels`, from 0; -1 for those that are not there.
+std::vector<double> label_numbers(const std::vector<std::string>& texts,
+                                  const std::vector<std::string>& labels);
+
 /// Throws DataError for a column of texts that are no categories: its labels were not kept, more
 /// than half of the texts differ, or one is not in UTF-8. Others pass.
 void check_labels(const Table& table, std::size_t column);

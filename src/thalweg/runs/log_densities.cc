@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/density_evaluator.h"
 
@@ -19,6 +20,7 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool
   result.values = evaluator.log_prob(rows.x, rows.context);
   for (std::size_t row = 0; row < intervals.size(); ++row) result.values[row] += intervals[row];
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context));
+  result.outside = outside_of_training(run.options.model.context_columns, rows.context);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
@@ -43,6 +44,7 @@ MeanLogDensity mean_log_density(std::span<const double> values, double common_er
 struct LogDensities {
   std::vector<double> values;
   MeanLogDensity mean;
+  std::string outside = {};  ///< of rows whose condition is beyond training; empty if none is
 };
 
 /// Log densities of the rows of `points`, of which the run's columns count. Of categories

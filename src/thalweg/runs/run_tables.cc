@@ -53,6 +53,12 @@ std::vector<const Metric*> distinct_metrics(const std::vector<std::vector<Metric
   return distinct;
 }
 
+std::string flow_text(const FlowOptions& flow) {
+  if (flow.kind == "none") return flow.heads ? "column heads" : "none";
+  return fmt::format("{}, {} blocks{}", flow.kind, flow.blocks,
+                     flow.heads ? ", and column heads" : "");
+}
+
 }  // namespace
 
 std::string source_name(const RunOptions& options) {
@@ -113,16 +119,15 @@ TextTable settings_table(const std::vector<NamedRun>& runs) {
   for (const auto& [name, run] : runs) {
     const RunOptions& options = run->options;
     table.header.push_back(name);
-    const std::string cells[] = {
-        learnt_from(options),
-        fmt::format("{}, {} blocks", options.model.flow.kind, options.model.flow.blocks),
-        options.model.base.kind,
-        format_count(run->model->parameters().trainable_count()),
-        format_count(run->manifest.steps),
-        format_count(options.training.batch_size),
-        format_duration(run->manifest.seconds),
-        fmt::format("{}", options.training.seed),
-        run->manifest.status};
+    const std::string cells[] = {learnt_from(options),
+                                 flow_text(options.model.flow),
+                                 options.model.base.kind,
+                                 format_count(run->model->parameters().trainable_count()),
+                                 format_count(run->manifest.steps),
+                                 format_count(options.training.batch_size),
+                                 format_duration(run->manifest.seconds),
+                                 fmt::format("{}", options.training.seed),
+                                 run->manifest.status};
     for (std::size_t row = 0; row < table.rows.size(); ++row) table.rows[row].push_back(cells[row]);
   }
   return table;
