@@ -184,6 +184,28 @@ inline void add_arrangement_rows(std::vector<Row>& rows) {
         return std::vector{4, 0, 0, 3, 1, 4, 2}[static_cast<std::size_t>(f)] * 300 + i;
       });
   for (const bool batched : {true, false}) {
+    const std::string kind = batched ? "" : "_shared";
+    rows.push_back(
+        {"scatter_add_items" + kind,
+         {{{3, 300}, batched}},
+         [](Graph&, const Values& v) { return scatter_add(v[0], scattered(300, 257), 257); },
+         [](const std::vector<Matrix>& a, Sample) {
+           return made({3, 257}, [&](auto f, auto j) {
+             return total(300, [&](auto i) { return i * i % 257 == j ? a[0](f, i) : 0; });
+           });
+         }});
+    rows.push_back({"scatter_add_features" + kind,
+                    {{{5, 300}, batched}},
+                    [](Graph&, const Values& v) {
+                      return scatter_add(v[0], {3, 0, 3, 3, 2}, 4, Axis::kFeatures);
+                    },
+                    [](const std::vector<Matrix>& a, Sample) {
+                      return made({4, 300}, [&](auto f, auto i) {
+                        return f == 3   ? a[0](0, i) + a[0](2, i) + a[0](3, i)
+                               : f == 1 ? 0.0
+                                        : a[0](f == 0 ? 1 : 4, i);
+                      });
+                    }});
     rows.push_back({std::string("concat_items") + (batched ? "" : "_shared"),
                     {{{3, 200}, batched}, {{3, 57}, false}},
                     [](Graph&, const Values& v) {

@@ -232,6 +232,11 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
             const std::vector<std::int64_t> indices(p.indices->begin(), p.indices->end());
             return in(0).index_select(dimension(p.axis), torch::tensor(indices, torch::kLong));
           },
+          [&](const primitive::ScatterAdd& p) {
+            const std::vector<std::int64_t> indices(p.indices->begin(), p.indices->end());
+            return zeros_along(in(0), p.axis, shape.extent(p.axis))
+                .index_add(dimension(p.axis), torch::tensor(indices, torch::kLong), in(0));
+          },
           [&](const primitive::Dense& p) {
             const Tensor product = at::matmul(p.transposed ? in(0).t() : in(0), in(1));
             return node.inputs.size() > 2 ? product + in(2) : product;

@@ -379,6 +379,22 @@ std::vector<Row> arrangement_rows() {
                        exp(take(b.parameter(3, 2), {1, 1, 1})),
                        exp(take(b.parameter(2, 3), {0, 0, 2, 1}, Axis::kItems))};
        }},
+      {"scatter_add",
+       [](Bench& b) {
+         return Values{exp(scatter_add(b.in(2, 5), {2, 0, 2, 3, 0}, 4)),
+                       exp(scatter_add(b.in(4, 2), {1, 1, 0, 1}, 2, Axis::kFeatures)),
+                       exp(scatter_add(b.parameter(2, 3), {1, 1, 0}, 2))};
+       }},
+      {"messages",
+       [](Bench& b) {
+         const std::vector<std::int32_t> to = {0, 0, 1, 1, 2, 2}, from = {1, 2, 0, 2, 0, 1};
+         const Value x = b.in(2, 3);
+         const Value apart = take(x, to, Axis::kItems) - take(x, from, Axis::kItems);
+         const Value message = tanh(dense(b.parameter(3, 2), apart, b.parameter(3)));
+         const Value gate = sigmoid(sum(square(apart), Axis::kFeatures));
+         return Values{exp(scatter_add(message * gate, to, 3)), sum(message, Axis::kItems),
+                       tanh(scatter_add(apart * gate, from, 3))};
+       }},
       {"take_some",
        [](Bench& b) {
          return Values{exp(take(b.in(5), {3})), exp(take(b.in(5), {4, 1})),

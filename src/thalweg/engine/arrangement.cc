@@ -105,4 +105,21 @@ Value take(Value a, std::vector<std::int32_t> indices, Axis axis) {
   return graph.add(std::move(node));
 }
 
+Value scatter_add(Value a, std::vector<std::int32_t> indices, std::int64_t extent, Axis axis) {
+  Graph& graph = graph_of(a, "scatter_add");
+  if (static_cast<std::int64_t>(indices.size()) != a.shape().extent(axis))
+    shape_fail(graph, "scatter_add: expected an index for each element of {}, got {}",
+               describe(a.node()), indices.size());
+  bool identity = static_cast<std::int64_t>(indices.size()) == extent;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (indices[i] < 0 || indices[i] >= extent)
+      shape_fail(graph, "scatter_add: index {} is outside of {} elements", indices[i], extent);
+    identity = identity && indices[i] == static_cast<std::int32_t>(i);
+  }
+  if (identity) return a;
+  Node node = derived(primitive::ScatterAdd{axis, SharedList(std::move(indices))}, a);
+  node.shape.extent(axis) = extent;
+  return graph.add(std::move(node));
+}
+
 }  // namespace thalweg

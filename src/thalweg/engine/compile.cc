@@ -18,6 +18,7 @@ std::int64_t suitable_lanes(const Graph& graph) {
 
 CompiledProgram compile(const Graph& graph, const std::vector<Value>& outputs, std::int64_t lanes) {
   if (outputs.empty()) fail<ShapeError>("program: expected at least one output, got none");
+  if (lanes == 0) lanes = lanes_of_strips(graph);
   if (lanes == 0) lanes = suitable_lanes(graph);
   if (lanes < kAlignment || lanes % kAlignment != 0 || lanes > 4096)
     fail<ConfigError>("program: expected a multiple of {} lanes up to 4096, got {}", kAlignment,

@@ -16,11 +16,12 @@ namespace thalweg::detail {
 enum class Space : std::uint8_t { kTile, kShared, kParameter };
 
 /// A strided operand: element (i, j, k) is at offset + i * outer + j * middle + k * inner of its
-/// memory.
+/// memory. Within a loop, `table` says what each round adds to the offset.
 struct Access {
   Space space = Space::kTile;
   std::int32_t root = -1;  ///< tile buffer that `offset` counts from until buffers are placed
   std::int64_t offset = 0, outer = 0, middle = 0, inner = 1;
+  std::int32_t table = -1;  ///< -1: none
 };
 
 /// What an instruction does with its operands a, b and c, one structure an operation.
@@ -39,8 +40,13 @@ struct MultiplyAdd {};
 struct SumOuter {};
 struct MaxOuter {};
 struct Zero {};
-/// Rows of `a` by index.
+/// out(i, j, k) = a(i, indices[j], k), in a loop with the indices that follow those of the
+/// round before.
 struct Gather {
+  SharedList<std::int32_t> indices;
+};
+/// out(i, indices[j], k) += a(i, j, k), j as for Gather.
+struct ScatterAdd {
   SharedList<std::int32_t> indices;
 };
 /// extent: rows, columns, depth; a = left (outer, middle = row and depth strides), b = right, c =
@@ -81,9 +87,9 @@ using Operation =
     std::variant<operation::UnaryFunction, operation::BinaryFunction, operation::Select,
                  operation::MultiplyAdd, operation::SumOuter, operation::MaxOuter,
                  operation::CumulativeSum, operation::Call, operation::Zero, operation::Gather,
-                 operation::MatrixProduct, operation::TransposeCopy, operation::Inverse,
-                 operation::Load, operation::Store, operation::Uniform, operation::Normal,
-                 operation::AddLanePartials, operation::AddProductPartials,
+                 operation::ScatterAdd, operation::MatrixProduct, operation::TransposeCopy,
+                 operation::Inverse, operation::Load, operation::Store, operation::Uniform,
+                 operation::Normal, operation::AddLanePartials, operation::AddProductPartials,
                  operation::AddOuterPartials, operation::AddOuterProduct>;
 
 struct Instruction {
@@ -100,6 +106,9 @@ struct Instruction {
   std::array<const Access*, 5> operands() const { return {&out, &a, &b, &c, &mask}; }
 };
 
+/// Samples, over items that follow each other too, that one step of AddOuterProduct takes.
+inline constexpr std::int64_t kOuterDepth = 128;
+
 /// A sum over the batch that a pass gathers.
 struct Accumulator {
   /// Each sum is spread over kPartialLanes lanes; else rows of sums, `stride` apart.
@@ -107,6 +116,12 @@ struct Accumulator {
   std::int64_t offset = 0;  ///< in a chunk's part
   std::int64_t rows = 0, columns = 0, stride = 0;
   std::int64_t result = 0;  ///< offset of rows x columns in the shared memory
+};
+
+/// Instructions from `begin` to before `end` that run `rounds` times.
+struct Loop {
+  std::size_t begin = 0, end = 0;
+  std::int64_t rounds = 0;
 };
 
 /// Shared instructions; those of one group do not depend on each other.
@@ -119,6 +134,8 @@ struct SharedStage {
 struct Pass {
   Domain domain = 0;
   std::vector<Instruction> instructions;
+  std::vector<Loop> loops;                        ///< in order, none within another
+  std::vector<std::vector<std::int64_t>> tables;  ///< for accesses: an offset a round
   std::vector<Accumulator> accumulators;
   std::int64_t tile_size = 0;  ///< elements, scratch included
   std::int64_t scratch = 0;    ///< offset of the scratch area for transposed tiles

@@ -170,8 +170,7 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
             }
           },
           [&](const primitive::Take& p) {
-            // The transpose of taking is taking with the inverse index where each element is taken
-            // once, else a sum of pads.
+            // Where each element is taken once, taking with the inverse index needs no zeros.
             const std::int64_t size = in(0).shape().extent(p.axis);
             std::vector<std::int32_t> back(static_cast<std::size_t>(size), -1);
             bool unique = static_cast<std::int64_t>(p.indices->size()) == size;
@@ -180,13 +179,11 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
               unique = unique && entry < 0;
               entry = static_cast<std::int32_t>(i);
             }
-            if (unique) {
-              sweep.add(node.inputs[0], take(g, back, p.axis));
-            } else {
-              for (std::size_t i = 0; i < p.indices->size(); ++i)
-                sweep.add(node.inputs[0], pad(slice(g, static_cast<std::int64_t>(i), 1, p.axis),
-                                              (*p.indices)[i], size, p.axis));
-            }
+            sweep.add(node.inputs[0],
+                      unique ? take(g, back, p.axis) : scatter_add(g, *p.indices, size, p.axis));
+          },
+          [&](const primitive::ScatterAdd& p) {
+            sweep.add(node.inputs[0], take(g, *p.indices, p.axis));
           },
           [&](const primitive::Dense& p) {
             if (wanted(0))
@@ -290,6 +287,10 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
           },
           [&](const primitive::Take& p) {
             if (const auto t = tangent(0)) result = take(*t, *p.indices, p.axis);
+          },
+          [&](const primitive::ScatterAdd& p) {
+            if (const auto t = tangent(0))
+              result = scatter_add(*t, *p.indices, node.shape.extent(p.axis), p.axis);
           },
           [&](const primitive::Dense& p) {
             if (const auto t = tangent(0)) accumulate(dense(*t, in(1), {}, p.transposed));

@@ -36,15 +36,27 @@ std::int64_t SharedMemory::allocate(std::int64_t size) {
 }
 
 Emitter::Emitter(const Graph& graph, SharedMemory& shared, std::int64_t lanes)
-    : graph_(graph), shared_(shared), lanes_(lanes) {}
+    : graph_(graph), shared_(shared), shared_places_(shared.places), lanes_(lanes) {}
 
 Emitter::Emitter(const Graph& graph, SharedMemory& shared, std::int64_t lanes, LoweredSweep& sweep,
                  Fusion fusion, std::map<NodeId, PartPlace> parts)
     : graph_(graph),
       shared_(shared),
+      shared_places_(shared.places),
       lanes_(lanes),
       sweep_(&sweep),
       places_(at(graph.size())),
+      fusion_(std::move(fusion)),
+      parts_(std::move(parts)) {}
+
+Emitter::Emitter(const Graph& body, Emitter& outer, std::vector<Location>& places, Fusion fusion,
+                 std::map<NodeId, PartPlace> parts)
+    : graph_(body),
+      shared_(outer.shared_),
+      shared_places_(places),
+      lanes_(outer.lanes_),
+      sweep_(outer.sweep_),
+      places_(at(body.size())),
       fusion_(std::move(fusion)),
       parts_(std::move(parts)) {}
 
@@ -78,12 +90,12 @@ void Emitter::copy(const Location& from, Shape shape, const Location& to) {
 }
 
 const Location& Emitter::where(NodeId id) const {
-  return node(id).domain == kShared ? shared_.places[at(id)] : places_[at(id)].value();
+  return node(id).domain == kShared ? shared_places_[at(id)] : places_[at(id)].value();
 }
 
 void Emitter::set_place(NodeId id, const Location& place) {
   if (node(id).domain == kShared)
-    shared_.places[at(id)] = place;
+    shared_places_[at(id)] = place;
   else
     places_[at(id)] = place;
 }

@@ -11,7 +11,8 @@
 namespace thalweg::detail {
 
 inline Access access(const Location& place) {
-  return {place.space, place.root, place.offset, place.feature, place.item, place.lane};
+  return {place.space, place.root, place.offset, place.feature,
+          place.item,  place.lane, place.table};
 }
 
 class Emitter {
@@ -21,6 +22,10 @@ class Emitter {
   /// For a sweep over the samples of a domain, whose instructions go to `sweep`.
   Emitter(const Graph& graph, SharedMemory& shared, std::int64_t lanes, LoweredSweep& sweep,
           Fusion fusion, std::map<NodeId, PartPlace> parts);
+  /// For the body of a loop in `outer`'s sweep, a graph of its own; `places` are those of its
+  /// shared nodes.
+  Emitter(const Graph& body, Emitter& outer, std::vector<Location>& places, Fusion fusion,
+          std::map<NodeId, PartPlace> parts);
 
   const Graph& graph() const { return graph_; }
   const Node& node(NodeId id) const { return graph_.node(id); }
@@ -64,6 +69,7 @@ class Emitter {
  private:
   const Graph& graph_;
   SharedMemory& shared_;
+  std::vector<Location>& shared_places_;
   std::int64_t lanes_;
   LoweredSweep* sweep_ = nullptr;
   std::vector<Instruction> shared_code_;
@@ -81,7 +87,16 @@ void collapse(kernels::Extent& extent, const std::vector<Access*>& operands);
 /// A node of a stage or sweep but a sum over the batch; nothing for a view (lower_nodes.cc).
 void lower_node(Emitter& emitter, NodeId id);
 
+/// Sets a value to 0.
+void emit_zero(Emitter& emitter, const Location& whole, Shape shape);
+/// A Gather or ScatterAdd; `shape` is that of the value with an element for each index.
+void emit_indexed(Emitter& emitter, Operation operation, Axis axis, Shape shape,
+                  const Location& from, const Location& to);
+
 // These are in lower_linear.cc.
+
+/// A loop of the plan, after which the places of its exits are filled (lower_strips.cc).
+void lower_loop(Emitter& emitter, const StripPlan& plan, const StripLoop& loop);
 
 /// The product of node `id`, dense or matmul; its result goes to the place of `finish`, which is
 /// `id` or the node that absorbed it.

@@ -15,6 +15,7 @@ using detail::Frame;
 using detail::Instruction;
 using detail::Pass;
 using detail::run_instructions;
+using detail::run_tile;
 using detail::SharedStage;
 
 constexpr std::size_t kCacheLine = 64;
@@ -112,7 +113,7 @@ void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_
          tile < (chunk + 1) * tiles_total / chunks; ++tile) {
       local.first = tile * lanes;
       local.valid = std::min(lanes, count - local.first);
-      run_instructions<T>(pass.instructions, local);
+      run_tile(pass, local);
       local.fresh = false;
     }
   });

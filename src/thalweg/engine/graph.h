@@ -238,6 +238,10 @@ Value pad(Value a, std::int64_t start, std::int64_t extent, Axis axis = Axis::kF
 Value concat(const std::vector<Value>& parts, Axis axis = Axis::kFeatures);
 /// Element i of the result is element indices[i] of `a` along the axis.
 Value take(Value a, std::vector<std::int32_t> indices, Axis axis = Axis::kFeatures);
+/// Element j of the result, of `extent` elements along the axis, is the sum of the elements i of
+/// `a` with indices[i] = j: the transpose of take, and a segment sum.
+Value scatter_add(Value a, std::vector<std::int32_t> indices, std::int64_t extent,
+                  Axis axis = Axis::kItems);
 
 // --- Linear algebra
 // -------------------------------------------------------------------------------------------------

@@ -52,19 +52,36 @@ LoweredSweep lower_sweep(const Graph& graph, const std::vector<Value>& outputs, 
                          std::int64_t lanes) {
   LoweredSweep sweep;
   sweep.domain = domain;
-  const std::vector<char> nodes = nodes_of_sweep(graph, domain, wanted);
-  Emitter emitter(graph, shared, lanes, sweep, plan_fusion(graph, nodes, wanted, shared.places),
+  std::vector<char> nodes = nodes_of_sweep(graph, domain, wanted);
+  const StripPlan plan = plan_strips(graph, nodes, wanted, lanes);
+  // What loops compute is theirs alone; what they take from outside must be there.
+  std::vector<NodeId> outside = wanted;
+  for (NodeId id = 0; id < graph.size(); ++id)
+    if (plan.looped[at(id)]) {
+      nodes[at(id)] = 0;
+      for (const NodeId input : graph.node(id).inputs) outside.push_back(input);
+    }
+  Emitter emitter(graph, shared, lanes, sweep, plan_fusion(graph, nodes, outside, shared.places),
                   plan_concats(graph, nodes));
-  for (NodeId id = 0; id < graph.size(); ++id) {
-    if (!nodes[at(id)]) continue;
-    if (!emitter.fusion().sources.contains(id)) lower_node(emitter, id);
+  const auto store = [&](NodeId id) {
     for (std::size_t index = 0; index < outputs.size(); ++index)
       if (outputs[index].id == id && outputs[index].batched()) {
-        Instruction store{operation::Store{index}};
-        store.extent = {graph.node(id).shape.features, graph.node(id).shape.items, lanes};
-        store.a = access(emitter.where(id));
-        emitter.emit(std::move(store));
+        Instruction instruction{operation::Store{index}};
+        instruction.extent = {graph.node(id).shape.features, graph.node(id).shape.items, lanes};
+        instruction.a = access(emitter.where(id));
+        emitter.emit(std::move(instruction));
       }
+  };
+  for (int depth = 0; depth < static_cast<int>(plan.loops.size()); ++depth) {
+    for (const StripLoop& loop : plan.loops[static_cast<std::size_t>(depth)]) {
+      lower_loop(emitter, plan, loop);
+      for (const NodeId id : loop.exits) store(id);
+    }
+    for (NodeId id = 0; id < graph.size(); ++id) {
+      if (!nodes[at(id)] || plan.depth[at(id)] != depth) continue;
+      if (!emitter.fusion().sources.contains(id)) lower_node(emitter, id);
+      store(id);
+    }
   }
   return sweep;
 }

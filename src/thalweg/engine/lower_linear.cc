@@ -123,7 +123,8 @@ void lower_batch_sum(Emitter& emitter, NodeId id) {
     } else {
       instruction.operation = operation::AddOuterProduct{number};
       accumulator.stride = aligned(columns);
-      sweep.scratch_size = std::max(sweep.scratch_size, emitter.lanes() * aligned(columns));
+      sweep.scratch_size =
+          std::max(sweep.scratch_size, std::max(emitter.lanes(), kOuterDepth) * aligned(columns));
     }
     sweep.flops += 2.0 * static_cast<double>(rows * columns * left.shape.items);
   }

@@ -76,7 +76,8 @@ void lower_reduction(Emitter& emitter, NodeId id, Operation operation, Axis axis
   const auto arrange = [&](const Location& place) {
     const std::int64_t outer = features ? place.feature : place.item;
     const std::int64_t middle = features ? place.item : place.feature;
-    if (batched) return Access{place.space, place.root, place.offset, outer, middle, place.lane};
+    if (batched)
+      return Access{place.space, place.root, place.offset, outer, middle, place.lane, place.table};
     return Access{place.space, place.root, place.offset, outer, 0, across > 1 ? middle : 1};
   };
   instruction.extent =
@@ -106,35 +107,24 @@ void lower_concat(Emitter& emitter, NodeId id, Axis axis) {
 void lower_pad(Emitter& emitter, NodeId id, const primitive::Pad& pad) {
   const Node& node = emitter.node(id);
   const Location whole = emitter.place(id);
-  Instruction zero{operation::Zero{}};
-  zero.extent = {1, 1, node.shape.size() * emitter.unit()};
-  zero.out = access(whole);
-  zero.cost = static_cast<double>(zero.extent.inner);
-  emitter.emit(std::move(zero));
+  emit_zero(emitter, whole, node.shape);
   emitter.copy(emitter.where(node.inputs[0]), emitter.node(node.inputs[0]).shape,
                from_element(whole, pad.axis, pad.start));
 }
 
+/// Elements by index: the indexed axis is the middle one.
 void lower_take(Emitter& emitter, NodeId id, const primitive::Take& take) {
-  const Node& node = emitter.node(id);
-  const Location whole = emitter.place(id);
-  const Location source = emitter.where(node.inputs[0]);
-  const std::int64_t step = emitter.unit();
-  const bool rows_compact = source.item == step || node.shape.items == 1;
-  if (take.axis == Axis::kFeatures && rows_compact && (!emitter.batched() || source.lane == 1)) {
-    Instruction gather{operation::Gather{take.indices}};
-    gather.extent.inner = node.shape.items * step;
-    gather.a = access(source);
-    gather.out = access(whole);
-    gather.cost = static_cast<double>(node.shape.size() * step);
-    emitter.emit(std::move(gather));
-    return;
-  }
-  Shape shape = node.shape;
-  shape.extent(take.axis) = 1;
-  for (std::size_t i = 0; i < take.indices->size(); ++i)
-    emitter.copy(from_element(source, take.axis, (*take.indices)[i]), shape,
-                 from_element(whole, take.axis, static_cast<std::int64_t>(i)));
+  const Shape shape = emitter.node(id).shape;
+  emit_indexed(emitter, operation::Gather{take.indices}, take.axis, shape,
+               emitter.where(emitter.node(id).inputs[0]), emitter.place(id));
+}
+
+void lower_scatter_add(Emitter& emitter, NodeId id, const primitive::ScatterAdd& scatter) {
+  const NodeId source = emitter.node(id).inputs[0];
+  const Location to = emitter.place(id);
+  emit_zero(emitter, to, emitter.node(id).shape);
+  emit_indexed(emitter, operation::ScatterAdd{scatter.indices}, scatter.axis,
+               emitter.node(source).shape, emitter.where(source), to);
 }
 
 void lower_leaf(Emitter& emitter, NodeId id, Operation operation) {
@@ -177,6 +167,44 @@ bool lower_view(Emitter& emitter, NodeId id) {
 
 }  // namespace
 
+void emit_zero(Emitter& emitter, const Location& whole, Shape shape) {
+  // What lies within a larger value has gaps between its features.
+  const std::int64_t row = shape.items * emitter.unit();
+  const bool compact = whole.feature == row || shape.features == 1;
+  Instruction zero{operation::Zero{}};
+  zero.extent = {1, compact ? 1 : shape.features, compact ? shape.features * row : row};
+  zero.out = access(whole);
+  zero.out.middle = whole.feature;
+  zero.cost = static_cast<double>(shape.size() * emitter.unit());
+  emitter.emit(std::move(zero));
+}
+
+void emit_indexed(Emitter& emitter, Operation operation, Axis axis, Shape shape,
+                  const Location& from, const Location& to) {
+  Instruction instruction{std::move(operation)};
+  const auto arrange = [&](const Location& place) {
+    Access result = access(place);
+    if (axis == Axis::kFeatures) std::swap(result.outer, result.middle);
+    if (!emitter.batched()) result.inner = 1;
+    return result;
+  };
+  instruction.a = arrange(from);
+  instruction.out = arrange(to);
+  const bool features = axis == Axis::kFeatures;
+  instruction.extent = {features ? shape.items : shape.features,
+                        features ? shape.features : shape.items,
+                        emitter.batched() ? emitter.lanes() : 1};
+  const auto without_gap = [&](const Access& operand) {
+    return operand.outer == operand.inner * instruction.extent.inner;
+  };
+  if (without_gap(instruction.a) && without_gap(instruction.out)) {
+    instruction.extent.inner *= instruction.extent.outer;
+    instruction.extent.outer = 1;
+  }
+  instruction.cost = static_cast<double>(shape.size() * emitter.unit());
+  emitter.emit(std::move(instruction));
+}
+
 void lower_node(Emitter& emitter, NodeId id) {
   if (lower_view(emitter, id)) return;
   std::visit(
@@ -195,6 +223,7 @@ void lower_node(Emitter& emitter, NodeId id) {
           [&](const primitive::Concat& p) { lower_concat(emitter, id, p.axis); },
           [&](const primitive::Pad& p) { lower_pad(emitter, id, p); },
           [&](const primitive::Take& p) { lower_take(emitter, id, p); },
+          [&](const primitive::ScatterAdd& p) { lower_scatter_add(emitter, id, p); },
           [&](const OneOf<primitive::Dense, primitive::MatMul> auto&) {
             lower_product(emitter, id, id);
           },

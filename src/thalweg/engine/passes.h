@@ -55,6 +55,7 @@ struct Location {
   Space space = Space::kShared;
   std::int32_t root = -1;
   std::int64_t offset = 0, feature = 0, item = 0, lane = 0;
+  std::int32_t table = -1;  ///< as in Access
 };
 
 /// Whether a node may be a view, so that nothing is computed for it.
@@ -88,6 +89,40 @@ struct PartPlace {
 /// wants them and need no copy.
 std::map<NodeId, PartPlace> plan_concats(const Graph& graph, const std::vector<char>& nodes);
 
+// --- Strips: values along long index lists, computed piece by piece (strips.cc).
+
+/// Sums along `extent` items, which one loop takes `width` at a time.
+struct StripLoop {
+  std::int64_t extent = 0, width = 0;
+  /// Sums over the items, sums over the batch, and strip values that are kept whole.
+  std::vector<NodeId> exits;
+};
+
+/// How a node is computed in strips, if it is: by each loop that needs it, or once and kept whole,
+/// for users in later loops.
+inline constexpr char kComputedAnew = 1, kKept = 2;
+
+/// Which nodes of a sweep are computed in strips. A value with as many items as an index list that
+/// takes items several times (an edge's of a graph, say) is large; where all that is wanted of it
+/// are sums, each loop computes it anew, piece by piece, from what the list takes from, so that
+/// memory does not grow with the length of the list.
+struct StripPlan {
+  std::vector<char> strip;   ///< by node: how it is computed in strips, if it is
+  std::vector<char> looped;  ///< by node: whether loops alone compute it, as strip or as sum
+  /// By node: how many loops must have run before it can be computed; of an exit, itself included.
+  std::vector<int> depth;
+  std::vector<std::vector<StripLoop>> loops;  ///< by depth of their exits, one at least
+};
+
+StripPlan plan_strips(const Graph& graph, const std::vector<char>& nodes,
+                      const std::vector<NodeId>& wanted, std::int64_t lanes);
+
+/// The number of lanes that suits the graph's strips; 0 if it has none.
+std::int64_t lanes_of_strips(const Graph& graph);
+
+/// Whether the elements of each of the list's blocks of `width` follow each other.
+bool runs_of(const std::vector<std::int32_t>& indices, std::int64_t width);
+
 // --- Lowering: nodes to instructions (lower.cc, and the emitter below it).
 
 /// A tile buffer, and the instructions between which it is in use.
@@ -109,6 +144,8 @@ struct SharedMemory {
 struct LoweredSweep {
   Domain domain = 0;
   std::vector<Instruction> instructions;
+  std::vector<Loop> loops;
+  std::vector<std::vector<std::int64_t>> tables;
   std::vector<Buffer> buffers;
   std::vector<Accumulator> accumulators;
   std::int64_t part_size = 0, scratch_size = 0;

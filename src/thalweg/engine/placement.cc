@@ -75,6 +75,17 @@ Placement place_buffers(const std::vector<Buffer>& buffers) {
 }
 
 Pass place_sweep(LoweredSweep sweep) {
+  // What lives longer than one round of a loop keeps its memory for all of them.
+  for (Buffer& buffer : sweep.buffers)
+    for (const Loop& loop : sweep.loops) {
+      const int begin = static_cast<int>(loop.begin);
+      const int end = static_cast<int>(loop.end) - 1;
+      const bool apart = buffer.last < begin || buffer.first > end;
+      const bool within = buffer.first >= begin && buffer.last <= end;
+      if (buffer.last < 0 || apart || within) continue;
+      buffer.first = std::min(buffer.first, begin);
+      buffer.last = std::max(buffer.last, end);
+    }
   const Placement placement = place_buffers(sweep.buffers);
   Pass pass;
   pass.domain = sweep.domain;
@@ -83,6 +94,8 @@ Pass place_sweep(LoweredSweep sweep) {
   pass.scratch = placement.size;
   pass.tile_size = placement.size + sweep.scratch_size;
   pass.instructions = std::move(sweep.instructions);
+  pass.loops = std::move(sweep.loops);
+  pass.tables = std::move(sweep.tables);
   for (Instruction& instruction : pass.instructions)
     for (Access* operand : instruction.operands())
       if (operand->space == Space::kTile && operand->root >= 0)

@@ -153,6 +153,12 @@ struct Take {
   SharedList<std::int32_t> indices;
   bool operator==(const Take&) const = default;
 };
+/// Element i of the operand is added to element indices[i] of the result.
+struct ScatterAdd {
+  Axis axis;
+  SharedList<std::int32_t> indices;
+  bool operator==(const ScatterAdd&) const = default;
+};
 
 // Linear algebra.
 struct Dense {
@@ -191,9 +197,9 @@ using Primitive =
                  primitive::BinaryFunction, primitive::Select, primitive::Sum, primitive::Max,
                  primitive::CumulativeSum, primitive::BatchSum, primitive::Broadcast,
                  primitive::Reshape, primitive::Transpose, primitive::Slice, primitive::Pad,
-                 primitive::Concat, primitive::Take, primitive::Dense, primitive::OuterSum,
-                 primitive::MatMul, primitive::Inverse, primitive::StopGradient, primitive::Call,
-                 primitive::CallValue>;
+                 primitive::Concat, primitive::Take, primitive::ScatterAdd, primitive::Dense,
+                 primitive::OuterSum, primitive::MatMul, primitive::Inverse,
+                 primitive::StopGradient, primitive::Call, primitive::CallValue>;
 
 /// A function object of several lambdas, one for each primitive or group of them, for std::visit:
 /// a primitive that none of them takes does not compile.

@@ -162,26 +162,33 @@ void add_small_outer(const Instruction& instruction, const Accumulator& accumula
                                 b + item * instruction.b.middle, instruction.b.outer, part);
 }
 
-/// In strips, whose transposes stay in the first cache.
+/// In blocks of columns, whose transposes stay in the first cache. Items that follow each other in
+/// a full tile are summed over together.
 template <typename T>
 void add_large_outer(const Instruction& instruction, const Accumulator& accumulator,
                      const Frame<T>& frame) {
-  constexpr std::int64_t kStrip = 64;
+  constexpr std::int64_t kBlock = 64;
   T* part = frame.part + accumulator.offset;
   const T* a = frame.base(instruction.a);
   const T* b = frame.base(instruction.b);
   T* scratch = frame.tile + frame.pass->scratch;
   const std::int64_t rows = instruction.extent.outer;
   const std::int64_t columns = instruction.extent.middle;
-  for (std::int64_t item = 0; item < instruction.extent.inner; ++item) {
+  const std::int64_t lanes = frame.program->lanes;
+  const bool together = frame.valid == lanes && instruction.a.middle == lanes &&
+                        instruction.b.middle == lanes && lanes < kOuterDepth;
+  const std::int64_t step = together ? kOuterDepth / lanes : 1;
+  for (std::int64_t item = 0; item < instruction.extent.inner; item += step) {
     const T* left = a + item * instruction.a.middle;
     const T* right = b + item * instruction.b.middle;
-    for (std::int64_t first = 0; first < accumulator.stride; first += kStrip) {
-      const std::int64_t width = std::min(kStrip, accumulator.stride - first);
-      kernels::transpose(std::min(width, columns - first), frame.valid,
+    const std::int64_t depth =
+        together ? std::min(step, instruction.extent.inner - item) * lanes : frame.valid;
+    for (std::int64_t first = 0; first < accumulator.stride; first += kBlock) {
+      const std::int64_t width = std::min(kBlock, accumulator.stride - first);
+      kernels::transpose(std::min(width, columns - first), depth,
                          right + first * instruction.b.outer, instruction.b.outer, scratch, width);
-      kernels::matrix_product<T>(rows, width, frame.valid, left, instruction.a.outer, 1, scratch,
-                                 width, nullptr, !frame.fresh || item > 0, part + first,
+      kernels::matrix_product<T>(rows, width, depth, left, instruction.a.outer, 1, scratch, width,
+                                 nullptr, !frame.fresh || item > 0, part + first,
                                  accumulator.stride);
     }
   }
@@ -203,15 +210,46 @@ void multiply(const Instruction& instruction, const operation::MatrixProduct& pr
                              frame.base(instruction.out), instruction.out.outer, epilogue);
 }
 
-/// Rows are contiguous: extent.inner elements each.
+/// The indices of a round.
 template <typename T>
-void gather(const Instruction& instruction, const std::vector<std::int32_t>& rows,
+std::span<const std::int32_t> indices_of_round(const std::vector<std::int32_t>& indices,
+                                               const Instruction& instruction,
+                                               const Frame<T>& frame) {
+  const auto count = static_cast<std::size_t>(instruction.extent.middle);
+  return std::span(indices).subspan(static_cast<std::size_t>(frame.round) * count, count);
+}
+
+template <typename T>
+void gather(const Instruction& instruction, const std::vector<std::int32_t>& all,
             const Frame<T>& frame) {
-  const T* from = frame.base(instruction.a);
-  T* to = frame.base(instruction.out);
-  for (const std::int32_t row : rows) {
-    std::copy_n(from + row * instruction.a.outer, instruction.extent.inner, to);
-    to += instruction.out.outer;
+  const auto indices = indices_of_round(all, instruction, frame);
+  for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
+    const T* from = frame.base(instruction.a) + outer * instruction.a.outer;
+    T* to = frame.base(instruction.out) + outer * instruction.out.outer;
+    for (const std::int32_t index : indices) {
+      const T* element = from + index * instruction.a.middle;
+      if (instruction.a.inner == 1)
+        std::copy_n(element, instruction.extent.inner, to);
+      else
+        std::fill_n(to, instruction.extent.inner, *element);
+      to += instruction.out.middle;
+    }
+  }
+}
+
+template <typename T>
+void scatter_add(const Instruction& instruction, const std::vector<std::int32_t>& all,
+                 const Frame<T>& frame) {
+  const auto indices = indices_of_round(all, instruction, frame);
+  for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
+    const T* from = frame.base(instruction.a) + outer * instruction.a.outer;
+    T* to = frame.base(instruction.out) + outer * instruction.out.outer;
+    for (const std::int32_t index : indices) {
+      T* element = to + index * instruction.out.middle;
+      for (std::int64_t k = 0; k < instruction.extent.inner; ++k)
+        element[k] += from[k * instruction.a.inner];
+      from += instruction.a.middle;
+    }
   }
 }
 
@@ -263,9 +301,11 @@ struct Runner {
   }
   void operator()(const operation::Call& o) const { call(i, o, frame); }
   void operator()(const operation::Zero&) const {
-    std::fill_n(frame.base(i.out), i.extent.inner, T(0));
+    for (std::int64_t row = 0; row < i.extent.middle; ++row)
+      std::fill_n(frame.base(i.out) + row * i.out.middle, i.extent.inner, T(0));
   }
   void operator()(const operation::Gather& o) const { gather(i, *o.indices, frame); }
+  void operator()(const operation::ScatterAdd& o) const { scatter_add(i, *o.indices, frame); }
   void operator()(const operation::MatrixProduct& o) const { multiply(i, o, frame); }
   void operator()(const operation::TransposeCopy&) const {
     kernels::transpose<T>(i.extent.outer, i.extent.middle, frame.base(i.a), i.a.outer,
@@ -304,6 +344,26 @@ void run_instructions(std::span<const Instruction> instructions, const Frame<T>&
     std::visit(Runner<T>{instruction, frame}, instruction.operation);
 }
 
+template <typename T>
+void run_tile(const Pass& pass, Frame<T> frame) {
+  const std::span<const Instruction> instructions = pass.instructions;
+  const bool fresh = frame.fresh;
+  std::size_t next = 0;
+  for (const Loop& loop : pass.loops) {
+    run_instructions(instructions.subspan(next, loop.begin - next), frame);
+    for (frame.round = 0; frame.round < loop.rounds; ++frame.round) {
+      frame.fresh = fresh && frame.round == 0;
+      run_instructions(instructions.subspan(loop.begin, loop.end - loop.begin), frame);
+    }
+    frame.round = 0;
+    frame.fresh = fresh;
+    next = loop.end;
+  }
+  run_instructions(instructions.subspan(next), frame);
+}
+
+template void run_tile(const Pass&, Frame<float>);
+template void run_tile(const Pass&, Frame<double>);
 template void run_instructions(std::span<const Instruction>, const Frame<float>&);
 template void run_instructions(std::span<const Instruction>, const Frame<double>&);
 

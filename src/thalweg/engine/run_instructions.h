@@ -21,17 +21,21 @@ struct Frame {
   const CompiledProgram* program = nullptr;
   std::int64_t first = 0;  // sample of lane 0
   std::int64_t valid = 0;  // lanes that hold samples
-  bool fresh = false;      // first tile of a chunk: sums start here
+  bool fresh = false;      // first tile of a chunk, and first round of a loop: sums start here
+  std::int64_t round = 0;  // of a loop
 
   T* base(const Access& access) const {
+    std::int64_t offset = access.offset;
+    if (access.table >= 0)
+      offset +=
+          pass->tables[static_cast<std::size_t>(access.table)][static_cast<std::size_t>(round)];
     switch (access.space) {
       case Space::kTile:
-        return tile + access.offset;
+        return tile + offset;
       case Space::kShared:
-        return shared + access.offset;
+        return shared + offset;
       default:
-        return const_cast<T*>(parameters) +
-               access.offset;  // never written: results go to tile or shared
+        return const_cast<T*>(parameters) + offset;  // never written: results go to tile or shared
     }
   }
   kernels::Strided<T> out(const Access& access) const {
@@ -41,6 +45,10 @@ struct Frame {
     return {base(access), access.outer, access.middle, access.inner};
   }
 };
+
+/// All instructions of a pass on one tile, those of loops as often as they say.
+template <typename T>
+void run_tile(const Pass& pass, Frame<T> frame);
 
 /// One instruction after the other.
 template <typename T>

@@ -1,0 +1,77 @@
+// E(n)-equivariant graph network: a function of particles that turns with them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "thalweg/nn/network.h"
+
+namespace thalweg {
+
+struct EquivariantGraphNetworkOptions {
+  std::int64_t particles = 4;       ///< at least 2
+  std::int64_t dimensions = 2;      ///< of space, at least 1
+  std::int64_t layers = 8;          ///< updates of the positions, at least 1
+  std::int64_t message_blocks = 2;  ///< updates of the particles' features before each
+  std::int64_t hidden = 64;         ///< width of features and of all layers
+  std::int64_t context_features = 0;
+};
+
+/// E(n)-equivariant graph network (Satorras, Hoogeboom, Welling 2021; in the variant of Draxler,
+/// Sorrenson et al. 2024, section 9.2.1, with attention) of N particles in n dimensions, all of
+/// which see each other. The vector is x_0 y_0 ... x_1 y_1 ..., inputs() = outputs() = N n.
+///
+/// With h_i a linear function of the context (or of 1), r_ij = |x_i - x_j|^2 at the layer's input
+/// and r0_ij at the network's, each layer has `message_blocks` times
+///
+///   m_ij = SiLU(W2 SiLU(W1 [h_i, h_j, r_ij, r0_ij])),   m_ij *= sigmoid(w . m_ij + b)
+///   h_i += W4 SiLU(W3 [h_i, sum_j m_ij / 100])
+///
+/// and then x_i += sum_j (x_i - x_j) / (sqrt(r_ij + 1e-8) + 1) * phi(h_i, h_j, r_ij, r0_ij) / 100
+/// with an MLP phi. The value is the input plus the displacement without its mean: it moves, turns
+/// and reflects with its input, permutes with its particles, and keeps their centre. It starts near
+/// the identity. Throws ConfigError for options out of range.
+class EquivariantGraphNetwork : public Network {
+ public:
+  EquivariantGraphNetwork(ParameterStore& parameters, const std::string& name,
+                          RandomSequence& random, const EquivariantGraphNetworkOptions& options);
+
+ protected:
+  Value build(Value x, Value context) const override;
+
+ private:
+  struct Layer {
+    ParameterId weights, bias;
+  };
+  /// A function of a pair. The first layer is three: of the receiver, of the sender and of the
+  /// distances, so that the first two are products at the particles and not at the pairs.
+  struct PairNetwork {
+    ParameterId receiver, sender;
+    Layer distances, second;
+  };
+  struct MessageBlock {
+    PairNetwork message;
+    Layer gate, first, second;
+  };
+  struct PositionBlock {
+    std::vector<MessageBlock> messages;
+    PairNetwork pull;
+    ParameterId output;
+  };
+
+  /// Positions as they are written for pairs.
+  struct Pairs;
+  Value pair_features(const PairNetwork& network, const Pairs& pairs, Value h) const;
+
+  EquivariantGraphNetworkOptions options_;
+  Layer input_;
+  std::vector<PositionBlock> blocks_;
+  std::vector<std::int32_t> receivers_, senders_;
+};
+
+/// A recipe for layers that own one: throws ConfigError where asked for other than N n inputs and
+/// outputs.
+NetworkFactory equivariant_graph_network_factory(const EquivariantGraphNetworkOptions& options);
+
+}  // namespace thalweg

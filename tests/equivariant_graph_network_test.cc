@@ -1,0 +1,225 @@
+#include "thalweg/nn/equivariant_graph_network.h"
+
+#include <gtest/gtest.h>
+
+#include <Eigen/Dense>
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "run_graph.h"
+#include "thalweg/core/error.h"
+
+namespace thalweg::testing {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+EquivariantGraphNetworkOptions options_of(std::int64_t particles, std::int64_t dimensions,
+                                          std::int64_t context = 0) {
+  EquivariantGraphNetworkOptions options;
+  options.particles = particles;
+  options.dimensions = dimensions;
+  options.layers = 2;
+  options.hidden = 6;
+  options.context_features = context;
+  return options;
+}
+
+/// A network whose weights are large enough to matter.
+struct Fixture {
+  explicit Fixture(const EquivariantGraphNetworkOptions& given)
+      : options(given), network(store, "net", random, options) {
+    std::mt19937 engine(3);
+    std::vector<double> flat(store.flat().begin(), store.flat().end());
+    for (double& value : flat) value = std::normal_distribution(0.0, 0.7)(engine);
+    std::copy(flat.begin(), flat.end(), store.flat().begin());
+  }
+
+  template <typename T = double>
+  std::vector<T> run(const std::vector<T>& x, const std::vector<T>& context = {}) const {
+    Graph graph(store);
+    const Value in = graph.input({options.particles * options.dimensions, 1});
+    const Value c =
+        options.context_features > 0 ? graph.input({options.context_features, 1}) : Value{};
+    const Value out = network(in, c);
+    std::vector<std::vector<T>> inputs{x};
+    if (c.valid()) inputs.push_back(context);
+    const auto samples = static_cast<std::int64_t>(x.size()) / in.features();
+    return run_graph<T>(graph, {out}, inputs, {samples})[0];
+  }
+
+  MatrixXd matrix(const std::string& name) const {
+    const ParameterInfo& info = store.info(store.find("net." + name));
+    return Eigen::Map<const Eigen::Matrix<double, -1, -1, Eigen::RowMajor>>(
+        store.flat().data() + info.offset, info.rows, info.columns);
+  }
+
+  EquivariantGraphNetworkOptions options;
+  ParameterStore store;
+  RandomSequence random{1, Stream::kInitialisation, 0};
+  EquivariantGraphNetwork network;
+};
+
+double sigmoid_of(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+VectorXd silu(const VectorXd& x) {
+  return x.unaryExpr([](double v) { return v * sigmoid_of(v); });
+}
+
+/// The formulas of the class, particle by particle.
+std::vector<double> plain(const Fixture& f, const std::vector<double>& flat,
+                          const VectorXd& context) {
+  const std::int64_t count = f.options.particles, dimensions = f.options.dimensions;
+  std::vector<VectorXd> x, h;
+  for (std::int64_t i = 0; i < count; ++i) {
+    x.push_back(Eigen::Map<const VectorXd>(flat.data() + i * dimensions, dimensions));
+    h.push_back(f.matrix("input.weights") * context + f.matrix("input.bias"));
+  }
+  const std::vector<VectorXd> start = x;
+  const auto at = [](auto& list, std::int64_t i) -> auto& {
+    return list[static_cast<std::size_t>(i)];
+  };
+  for (std::int64_t layer = 0; layer < f.options.layers; ++layer) {
+    const std::vector<VectorXd> here = x;
+    const auto square_distance = [&](const std::vector<VectorXd>& v, std::int64_t i,
+                                     std::int64_t j) {
+      return (at(v, i) - at(v, j)).squaredNorm();
+    };
+    const auto pair = [&](const std::string& part, std::int64_t i, std::int64_t j) {
+      const VectorXd e{{square_distance(here, i, j), square_distance(start, i, j)}};
+      const VectorXd first =
+          f.matrix(part + ".receiver") * at(h, i) + f.matrix(part + ".sender") * at(h, j) +
+          f.matrix(part + ".distances.weights") * e + f.matrix(part + ".distances.bias");
+      return silu(f.matrix(part + ".second.weights") * silu(first) +
+                  f.matrix(part + ".second.bias"));
+    };
+    for (std::int64_t k = 0; k < f.options.message_blocks; ++k) {
+      const std::string part = fmt::format("{}.message{}", layer, k);
+      std::vector<VectorXd> next = h;
+      for (std::int64_t i = 0; i < count; ++i) {
+        VectorXd both(2 * f.options.hidden);
+        both << at(h, i), VectorXd::Zero(f.options.hidden);
+        for (std::int64_t j = 0; j < count; ++j) {
+          if (j == i) continue;
+          const VectorXd m = pair(part, i, j);
+          const double gate =
+              (f.matrix(part + ".gate.weights") * m)(0) + f.matrix(part + ".gate.bias")(0, 0);
+          both.tail(f.options.hidden) += m * sigmoid_of(gate) / 100.0;
+        }
+        at(next, i) +=
+            f.matrix(part + ".update_second.weights") *
+                silu(f.matrix(part + ".update.weights") * both + f.matrix(part + ".update.bias")) +
+            f.matrix(part + ".update_second.bias");
+      }
+      h = next;
+    }
+    const std::string part = fmt::format("{}.pull", layer);
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t j = 0; j < count; ++j) {
+        if (j == i) continue;
+        const double strength = (f.matrix(part + ".output") * pair(part, i, j))(0);
+        at(x, i) += (at(here, i) - at(here, j)) * strength /
+                    (std::sqrt(square_distance(here, i, j) + 1e-8) + 1.0) / 100.0;
+      }
+  }
+  VectorXd mean = VectorXd::Zero(dimensions);
+  for (std::int64_t i = 0; i < count; ++i) mean += (at(x, i) - at(start, i)) / count;
+  std::vector<double> result;
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t d = 0; d < dimensions; ++d) result.push_back(at(x, i)(d) - mean(d));
+  return result;
+}
+
+std::vector<double> normal_numbers(std::size_t count, unsigned seed = 7) {
+  std::mt19937 engine(seed);
+  std::vector<double> numbers(count);
+  for (double& number : numbers) number = std::normal_distribution()(engine);
+  return numbers;
+}
+
+TEST(EquivariantGraphNetwork, FollowsItsFormulas) {
+  for (const std::int64_t context : {0, 2}) {
+    const Fixture f(options_of(5, 3, context));
+    const std::vector<double> x = normal_numbers(15), c = normal_numbers(2, 8);
+    const auto found = f.run(x, context > 0 ? c : std::vector<double>{});
+    const auto expected = plain(f, x,
+                                context > 0 ? VectorXd(Eigen::Map<const VectorXd>(c.data(), 2))
+                                            : VectorXd(VectorXd::Ones(1)));
+    double moved = 0.0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(found[i], expected[i], 1e-12);
+      moved = std::max(moved, std::abs(found[i] - x[i]));
+    }
+    EXPECT_GT(moved, 1e-3);
+  }
+}
+
+/// What a rotation with a reflection, a shift and an exchange of particles make of positions.
+template <typename T>
+std::vector<T> moved(const std::vector<T>& x, std::int64_t particles, bool shift) {
+  const MatrixXd random = Eigen::Map<const MatrixXd>(normal_numbers(9, 4).data(), 3, 3);
+  MatrixXd turn = Eigen::HouseholderQR<MatrixXd>(random).householderQ();
+  turn.col(0) *= turn.determinant() > 0 ? -1.0 : 1.0;  // a reflection as well
+  std::vector<T> result(x.size());
+  for (std::size_t row = 0; row < x.size(); row += static_cast<std::size_t>(3 * particles))
+    for (std::int64_t i = 0; i < particles; ++i) {
+      const auto from = row + static_cast<std::size_t>(3 * i);
+      const auto to = row + static_cast<std::size_t>(3 * ((i * 2 + 1) % particles));
+      const Eigen::Vector3d y = turn * Eigen::Vector3d(x[from], x[from + 1], x[from + 2]) +
+                                (shift ? 1.0 : 0.0) * Eigen::Vector3d(0.7, -1.1, 0.4);
+      for (std::size_t d = 0; d < 3; ++d) result[to + d] = static_cast<T>(y(static_cast<int>(d)));
+    }
+  return result;
+}
+
+template <typename T>
+void expect_equivariance(double tolerance) {
+  constexpr std::int64_t kParticles = 13;
+  const Fixture f(options_of(kParticles, 3));
+  const std::vector<double> numbers = normal_numbers(37 * 3 * kParticles);
+  const std::vector<T> x(numbers.begin(), numbers.end());
+  const auto there = f.run<T>(moved(x, kParticles, true));
+  const auto expected = moved(f.run<T>(x), kParticles, true);
+  for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(there[i], expected[i], tolerance) << i;
+}
+
+TEST(EquivariantGraphNetwork, MovesTurnsReflectsAndPermutesWithItsInput) {
+  expect_equivariance<double>(1e-12);
+  expect_equivariance<float>(1e-5);
+}
+
+TEST(EquivariantGraphNetwork, KeepsTheCentre) {
+  const Fixture f(options_of(4, 2));
+  const std::vector<double> x = normal_numbers(8);
+  const auto y = f.run(x);
+  for (std::size_t d = 0; d < 2; ++d) {
+    double difference = 0.0;
+    for (std::size_t i = 0; i < 4; ++i) difference += y[2 * i + d] - x[2 * i + d];
+    EXPECT_NEAR(difference, 0.0, 1e-13);
+  }
+}
+
+TEST(EquivariantGraphNetwork, StartsNearTheIdentity) {
+  ParameterStore store;
+  RandomSequence random(1, Stream::kInitialisation, 0);
+  const EquivariantGraphNetwork network(store, "net", random, options_of(13, 3));
+  Graph graph(store);
+  const Value y = network(graph.input({39, 1}));
+  const std::vector<double> x = normal_numbers(39);
+  const auto found = run_graph<double>(graph, {y}, {x}, {1})[0];
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(found[i], x[i], 1e-2);
+}
+
+TEST(EquivariantGraphNetwork, RefusesWhatIsOutOfRange) {
+  ParameterStore store;
+  RandomSequence random(1, Stream::kInitialisation, 0);
+  EXPECT_THROW(EquivariantGraphNetwork(store, "net", random, options_of(1, 3)), ConfigError);
+  const auto factory = equivariant_graph_network_factory(options_of(4, 2));
+  EXPECT_THROW(factory(store, "net", random, 9, 9, 0), ConfigError);
+  EXPECT_EQ(factory(store, "net", random, 8, 8, 0)->outputs(), 8);
+}
+
+}  // namespace
+}  // namespace thalweg::testing
