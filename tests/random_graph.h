@@ -156,7 +156,13 @@ class RandomGraph {
         break;
       }
       case 21:
-        return take(a, indices(size), along);
+        if (coin()) return take(a, indices(size), along);
+        if (size < 5) {
+          std::vector<std::int32_t> to;
+          for (std::int64_t i = 0; i < size; ++i) to.push_back(static_cast<std::int32_t>(below(4)));
+          return tanh(scatter_add(a, to, 4, along));
+        }
+        break;
       case 22: {
         const bool transposed = coin();
         if (!a.batched() && (transposed ? a.features() : a.items()) == b.features())

@@ -36,7 +36,8 @@ Fusion plan_fusion(const Graph& graph, const std::vector<char>& nodes,
   for (NodeId id = 0; id < graph.size(); ++id) {
     if (!nodes[at(id)]) continue;
     for (const NodeId source : graph.node(id).inputs)
-      if (uses[at(source)] == 1 && can_absorb(graph, graph.node(id), source, shared)) {
+      if (nodes[at(source)] && uses[at(source)] == 1 &&
+          can_absorb(graph, graph.node(id), source, shared)) {
         fusion.absorbed.emplace(id, source);
         fusion.sources.insert(source);
         break;
