@@ -83,6 +83,11 @@ struct AddOuterProduct {
 
 }  // namespace operation
 
+/// Operations on element i of the operands for element i of the result.
+template <typename O>
+inline constexpr bool kElementwise = OneOf<O, operation::UnaryFunction, operation::BinaryFunction,
+                                           operation::Select, operation::MultiplyAdd>;
+
 using Operation =
     std::variant<operation::UnaryFunction, operation::BinaryFunction, operation::Select,
                  operation::MultiplyAdd, operation::SumOuter, operation::MaxOuter,
@@ -97,6 +102,9 @@ struct Instruction {
   kernels::Extent extent = {};
   Access out = {}, a = {}, b = {}, c = {}, mask = {};
   double cost = 0.0;  ///< rough number of operations, for sharing out work
+  /// How many instructions, from this one on, are elementwise on the same rows (extent.middle) and
+  /// run block of rows after block of rows, so that what they hand on is in the first cache.
+  std::int32_t chain = 1;
 
   template <typename O>
   bool is() const {

@@ -5,7 +5,7 @@
 
 namespace thalweg::detail {
 
-void collapse(kernels::Extent& extent, const std::vector<Access*>& operands) {
+void collapse(kernels::Extent& extent, const std::vector<Access*>& operands, bool rows) {
   const auto without_gap = [&] {
     return std::all_of(operands.begin(), operands.end(), [&](const Access* operand) {
       return operand->middle == operand->inner * extent.inner;
@@ -22,7 +22,7 @@ void collapse(kernels::Extent& extent, const std::vector<Access*>& operands) {
     extent.outer = 1;
     for (Access* operand : operands) operand->middle = operand->outer;
   }
-  if (extent.middle > 1 && extent.outer == 1 && extent.inner > 1 && without_gap()) {
+  if (!rows && extent.middle > 1 && extent.outer == 1 && extent.inner > 1 && without_gap()) {
     extent.inner *= extent.middle;
     extent.middle = 1;
   }
@@ -56,6 +56,7 @@ Emitter::Emitter(const Graph& body, Emitter& outer, std::vector<Location>& place
       shared_places_(places),
       lanes_(outer.lanes_),
       sweep_(outer.sweep_),
+      strip_(true),
       places_(at(body.size())),
       fusion_(std::move(fusion)),
       parts_(std::move(parts)) {}
@@ -85,7 +86,7 @@ void Emitter::copy(const Location& from, Shape shape, const Location& to) {
     if (!batched()) copy.a.inner = copy.out.inner = 1;
   }
   copy.cost = static_cast<double>(shape.size() * unit());
-  collapse(copy.extent, {&copy.out, &copy.a});
+  collapse(copy.extent, {&copy.out, &copy.a}, strip_);
   emit(std::move(copy));
 }
 

@@ -30,6 +30,9 @@ class Emitter {
   const Graph& graph() const { return graph_; }
   const Node& node(NodeId id) const { return graph_.node(id); }
   bool batched() const { return sweep_ != nullptr; }
+  /// Whether this is the body of a loop, whose elementwise instructions keep features apart: see
+  /// mark_chains.
+  bool strip() const { return strip_; }
   LoweredSweep& sweep() { return *sweep_; }
   const Fusion& fusion() const { return fusion_; }
   std::int64_t lanes() const { return lanes_; }
@@ -72,6 +75,7 @@ class Emitter {
   std::vector<Location>& shared_places_;
   std::int64_t lanes_;
   LoweredSweep* sweep_ = nullptr;
+  bool strip_ = false;
   std::vector<Instruction> shared_code_;
   std::vector<std::optional<Location>> places_;  // of batched nodes
   Fusion fusion_;
@@ -79,8 +83,8 @@ class Emitter {
 };
 
 /// Merges loops that run through memory without a gap, so that kernels see one long loop.
-/// `operands` are all that the instruction has.
-void collapse(kernels::Extent& extent, const std::vector<Access*>& operands);
+/// `operands` are all that the instruction has. With `rows`, features stay apart.
+void collapse(kernels::Extent& extent, const std::vector<Access*>& operands, bool rows = false);
 
 // --- Nodes to instructions. What has a place from the start (constants, sums) needs none.
 

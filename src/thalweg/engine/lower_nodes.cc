@@ -18,7 +18,7 @@ void lower_elementwise(Emitter& emitter, NodeId id, Operation operation) {
   }
   instruction.out = emitter.elementwise(emitter.place(id), node.shape, node.shape);
   instruction.cost = 4.0 * static_cast<double>(node.shape.size() * emitter.unit());
-  collapse(instruction.extent, operands);
+  collapse(instruction.extent, operands, emitter.strip());
   emitter.emit(std::move(instruction));
 }
 
@@ -32,7 +32,8 @@ void lower_multiply_add(Emitter& emitter, NodeId id, NodeId product) {
   instruction.b = emitter.operand(emitter.node(product).inputs[1], node.shape);
   instruction.c = emitter.operand(added, node.shape);
   instruction.out = emitter.elementwise(emitter.place(id), node.shape, node.shape);
-  collapse(instruction.extent, {&instruction.out, &instruction.a, &instruction.b, &instruction.c});
+  collapse(instruction.extent, {&instruction.out, &instruction.a, &instruction.b, &instruction.c},
+           emitter.strip());
   emitter.emit(std::move(instruction));
 }
 

@@ -197,7 +197,7 @@ class StripBody {
     addition.out = addition.a = access(to);
     addition.b = access(from);
     addition.cost = static_cast<double>(added.size() * emitter.lanes());
-    collapse(addition.extent, {&addition.out, &addition.a, &addition.b});
+    collapse(addition.extent, {&addition.out, &addition.a, &addition.b}, true);
     emitter.emit(std::move(addition));
   }
 

@@ -172,6 +172,9 @@ struct Placement {
 };
 Placement place_buffers(const std::vector<Buffer>& buffers);
 
+/// Marks the chains of elementwise instructions within loops.
+void mark_chains(LoweredSweep& sweep);
+
 /// The sweep with its buffers in their places.
 Pass place_sweep(LoweredSweep sweep);
 

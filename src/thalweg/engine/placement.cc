@@ -74,7 +74,30 @@ Placement place_buffers(const std::vector<Buffer>& buffers) {
   return placement;
 }
 
+void mark_chains(LoweredSweep& sweep) {
+  const auto may_chain = [](const Instruction& instruction) {
+    const bool elementwise =
+        std::visit([]<typename O>(const O&) { return kElementwise<O>; }, instruction.operation);
+    return elementwise && instruction.extent.outer == 1 && instruction.extent.middle > 1;
+  };
+  const auto same = [](const kernels::Extent& a, const kernels::Extent& b) {
+    return a.outer == b.outer && a.middle == b.middle && a.inner == b.inner;
+  };
+  for (const Loop& loop : sweep.loops)
+    for (std::size_t begin = loop.begin; begin < loop.end;) {
+      Instruction& first = sweep.instructions[begin];
+      std::size_t end = begin + 1;
+      if (may_chain(first))
+        while (end < loop.end && may_chain(sweep.instructions[end]) &&
+               same(sweep.instructions[end].extent, first.extent))
+          ++end;
+      first.chain = static_cast<std::int32_t>(end - begin);
+      begin = end;
+    }
+}
+
 Pass place_sweep(LoweredSweep sweep) {
+  mark_chains(sweep);
   // What lives longer than one round of a loop keeps its memory for all of them.
   for (Buffer& buffer : sweep.buffers)
     for (const Loop& loop : sweep.loops) {

@@ -276,19 +276,38 @@ struct Runner {
     return frame.pass->accumulators[number];
   }
 
-  void operator()(const operation::UnaryFunction& o) const {
-    kernels::unary<T>(o.function, i.extent, frame.in(i.a), frame.out(i.out), o.parameter.value);
+  /// All rows of an elementwise operation.
+  template <typename O>
+  requires kElementwise<O>
+  void operator()(const O& operation) const { run_rows(operation, i.extent, 0); }
+
+  /// `extent.middle` rows from `first` on.
+  void run_rows(const operation::UnaryFunction& o, const kernels::Extent& extent,
+                std::int64_t first) const {
+    kernels::unary<T>(o.function, extent, in(i.a, first), out(first), o.parameter.value);
   }
-  void operator()(const operation::BinaryFunction& o) const {
-    kernels::binary<T>(o.function, i.extent, frame.in(i.a), frame.in(i.b), frame.out(i.out));
+  void run_rows(const operation::BinaryFunction& o, const kernels::Extent& extent,
+                std::int64_t first) const {
+    kernels::binary<T>(o.function, extent, in(i.a, first), in(i.b, first), out(first));
   }
-  void operator()(const operation::Select&) const {
-    kernels::select<T>(i.extent, frame.in(i.a), frame.in(i.b), frame.in(i.c), frame.out(i.out));
+  void run_rows(const operation::Select&, const kernels::Extent& extent, std::int64_t first) const {
+    kernels::select<T>(extent, in(i.a, first), in(i.b, first), in(i.c, first), out(first));
   }
-  void operator()(const operation::MultiplyAdd&) const {
-    kernels::multiply_add<T>(i.extent, frame.in(i.a), frame.in(i.b), frame.in(i.c),
-                             frame.out(i.out));
+  void run_rows(const operation::MultiplyAdd&, const kernels::Extent& extent,
+                std::int64_t first) const {
+    kernels::multiply_add<T>(extent, in(i.a, first), in(i.b, first), in(i.c, first), out(first));
   }
+  kernels::Strided<const T> in(const Access& access, std::int64_t first) const {
+    kernels::Strided<const T> operand = frame.in(access);
+    operand.data += first * access.middle;
+    return operand;
+  }
+  kernels::Strided<T> out(std::int64_t first) const {
+    kernels::Strided<T> operand = frame.out(i.out);
+    operand.data += first * i.out.middle;
+    return operand;
+  }
+
   void operator()(const operation::SumOuter&) const {
     kernels::sum_outer<T>(i.extent, frame.in(i.a), frame.out(i.out));
   }
@@ -336,12 +355,38 @@ struct Runner {
   }
 };
 
+/// Elements of a block: some five operands of this size fit into the first cache.
+constexpr std::int64_t kChainBlock = 2048;
+
+template <typename T>
+void run_chain(std::span<const Instruction> chain, const Frame<T>& frame) {
+  const kernels::Extent whole = chain.front().extent;
+  const std::int64_t rows = std::max<std::int64_t>(1, kChainBlock / whole.inner);
+  for (std::int64_t first = 0; first < whole.middle; first += rows) {
+    const kernels::Extent extent{1, std::min(rows, whole.middle - first), whole.inner};
+    for (const Instruction& instruction : chain)
+      std::visit(
+          [&]<typename O>(const O& operation) {
+            if constexpr (kElementwise<O>)
+              Runner<T>{instruction, frame}.run_rows(operation, extent, first);
+          },
+          instruction.operation);
+  }
+}
+
 }  // namespace
 
 template <typename T>
 void run_instructions(std::span<const Instruction> instructions, const Frame<T>& frame) {
-  for (const Instruction& instruction : instructions)
-    std::visit(Runner<T>{instruction, frame}, instruction.operation);
+  for (std::size_t next = 0; next < instructions.size();) {
+    const Instruction& instruction = instructions[next];
+    const auto length = static_cast<std::size_t>(instruction.chain);
+    if (length == 1)
+      std::visit(Runner<T>{instruction, frame}, instruction.operation);
+    else
+      run_chain(instructions.subspan(next, length), frame);
+    next += length;
+  }
 }
 
 template <typename T>
