@@ -19,6 +19,7 @@ CASES = {
     ("W6", "sample"): 8.0, ("W6", "sample_lockstep"): 8.0,
     ("W8", "step"): 8.0,
     ("W9", "chains"): 8.0,
+    ("W10", "step"): 4.0, ("W11", "step"): 4.0, ("W12", "step"): 4.0,
 }
 # Against the best of all peers: a ratio, or, where products dominate, a share of our product rate.
 BEST_PEER_GOAL = 4.0
@@ -39,6 +40,9 @@ WORKLOADS = {
     "W7": "reverse KL in double, normal base",
     "W8": "stochastic flow of the double well, 20 Metropolis moves a layer",
     "W9": "SAILS in double, 1 000 chains",
+    "W10": "free-form loss, 13 particles in space, E(n) networks of 8 layers",
+    "W11": "the same with 55 particles",
+    "W12": "the same with 4 particles in the plane, 20 layers",
 }
 TASKS = {
     "step": "training step", "log_prob": "log-prob", "sample": "sampling",

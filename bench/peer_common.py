@@ -17,6 +17,7 @@ from cases import REPEATS, SIZES
 POINTS, BASE = SIZES["points"], SIZES["base"]
 DOUBLE = ("W4", "W7", "W9")
 RESAMPLED = ("W0", "W4", "W6")
+PARTICLES = ("W10", "W11", "W12")
 LEARNING_RATE = 1e-5
 MATMUL = 1024
 
@@ -66,9 +67,31 @@ def layer(random, workload):
     return result
 
 
+def graph_network(random, workload):
+    """An E(n)-equivariant graph network, two updates of the particles' features a layer."""
+    hidden, layers = SIZES[workload]["hidden"], SIZES[workload]["layers"]
+
+    def pair():
+        return {"first": dense(random, 2 * hidden + 2, hidden),
+                "second": dense(random, hidden, hidden)}
+
+    def block():
+        return {"pair": pair(), "gate": dense(random, hidden, 1),
+                "update": dense(random, 2 * hidden, hidden),
+                "update_second": dense(random, hidden, hidden)}
+
+    return {"input": dense(random, 1, hidden),
+            "layers": [{"messages": [block(), block()], "pull": pair(),
+                        "output": 1e-3 * dense(random, hidden, 1)["weight"]}
+                       for _ in range(layers)]}
+
+
 def parameters(workload):
-    """Nested dicts and lists of arrays: "flow" and, with a resampled base, "acceptance"."""
+    """Nested dicts and lists of arrays: "flow" and, with a resampled base, "acceptance"; or the
+    "encoder" and "decoder" of particles."""
     random = np.random.default_rng(1)
+    if workload in PARTICLES:
+        return {part: graph_network(random, workload) for part in ("encoder", "decoder")}
     result = {}
     if workload in RESAMPLED:
         net = network(random, SIZES[workload]["features"], BASE["hidden"], BASE["hidden"], 1)
@@ -96,11 +119,21 @@ def count(tree):
 
 
 def data(workload, rows):
-    """Normal numbers on a bent surface; for W8 points of the right well."""
+    """Normal numbers on a bent surface; for W8 points of the right well; positions of particles."""
     noise = np.random.default_rng(3).standard_normal((rows, SIZES[workload]["features"]))
+    if workload in PARTICLES:
+        x = noise.reshape(rows, SIZES[workload]["particles"], -1)
+        return x - x.mean(1, keepdims=True)
     if workload == "W8":
         return 0.3 * noise + np.array([1.7, 0.0])
     return noise + 0.5 * np.sin(2.0 * np.roll(noise, 1, axis=1))
+
+
+def unit_probe(module, noise):
+    """Mean-free directions of particles, as long as the square root of their degrees of freedom."""
+    free = noise - noise.mean(1)[:, None]
+    length = module.sqrt((free**2).sum((1, 2)))[:, None, None]
+    return free / length * math.sqrt((noise.shape[1] - 1) * noise.shape[2])
 
 
 def measure(run, repeats):

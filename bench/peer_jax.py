@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 import peer_jax_flows as flows
+import peer_jax_particles as particles
 
 
 def in_chunks(function, x, chunk):
@@ -98,6 +99,9 @@ def random_numbers(workload, key, dtype):
                 jax.random.uniform(keys[1], (*moves, shape[0])), jax.random.normal(keys[2], shape))
     if workload in common.RESAMPLED:
         return jax.random.normal(key, (BASE["proposals"], shape[1]), dtype)
+    if workload in common.PARTICLES:
+        noise = jax.random.normal(key, (shape[0], sizes["particles"], shape[1] // sizes["particles"]))
+        return common.unit_probe(jnp, noise)
     return jax.random.normal(key, shape, dtype) if workload == "W7" else None
 
 
@@ -112,7 +116,8 @@ def prepare_step(workload):
     def step(all_state, x):
         tree, first, second, number, state, key = all_state
         key, own = jax.random.split(key)
-        loss = functools.partial(flows.loss, workload)
+        loss = functools.partial(
+            particles.loss if workload in common.PARTICLES else flows.loss, workload)
         (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
             tree, state, x, random_numbers(workload, own, dtype))
         number += 1.0

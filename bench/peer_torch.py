@@ -6,6 +6,7 @@ import torch
 
 import peer_common as common
 import peer_torch_flows as flows
+import peer_torch_particles as particles
 from cases import SIZES
 from peer_common import BASE, POINTS
 
@@ -52,6 +53,9 @@ def random_numbers(workload):
         return torch.randn(*shape, features), torch.rand(shape), torch.randn(batch, features)
     if workload in ("W0", "W4"):
         return torch.randn(BASE["proposals"], features)
+    if workload in common.PARTICLES:
+        count = sizes["particles"]
+        return common.unit_probe(torch, torch.randn(batch, count, features // count))
     return torch.randn(batch, features) if workload == "W7" else None
 
 
@@ -62,7 +66,8 @@ def prepare_step(workload):
     optimizer = torch.optim.Adam(flows.leaves(tree), lr=common.LEARNING_RATE, fused=True)
     batch = flows.tensors(common.data(workload, sizes["batch"]))
     held = [flows.tensors(common.first_state(workload))]
-    loss = torch.compile(flows.loss)
+    # A gradient within the loss is not compiled.
+    loss = particles.loss if workload in common.PARTICLES else torch.compile(flows.loss)
     sampler = None
     if workload == "W4":
         sampler = PackedSampler(sizes["batch"], sizes["features"], sizes["batch"])
