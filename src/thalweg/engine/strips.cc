@@ -86,38 +86,6 @@ bool takes_items(const Node& node) {
   return node.is<primitive::Take>() && item_list(node) != nullptr;
 }
 
-/// Marks the earlier summand of a thin sum of strip values that are there at different times as
-/// kept: the later loop would compute all anew that it comes from. In derivatives by what all
-/// layers use, as distances, such sums are long.
-void keep_summands(const Graph& graph, const std::vector<char>& nodes, std::vector<char>& strip,
-                   std::vector<char>& ends) {
-  constexpr std::int64_t kThin = 8;  // features
-  std::vector<int> depth(nodes.size(), 0), within(nodes.size(), 0);
-  for (NodeId id = 0; id < graph.size(); ++id) {
-    if (!nodes[at(id)]) continue;
-    const Node& node = graph.node(id);
-    const auto anew = [&](NodeId input) {
-      return nodes[at(input)] && strip[at(input)] == kComputedAnew && !takes_items(node);
-    };
-    if (strip[at(id)] && node.is(Binary::kAdd) && node.shape.features <= kThin &&
-        anew(node.inputs[0]) && anew(node.inputs[1])) {
-      const int first = within[at(node.inputs[0])], second = within[at(node.inputs[1])];
-      if (first != second) {
-        const NodeId earlier = node.inputs[first < second ? 0 : 1];
-        strip[at(earlier)] = kKept;
-        ends[at(earlier)] = 1;
-        depth[at(earlier)] = within[at(earlier)] + 1;
-      }
-    }
-    const bool looped = strip[at(id)] || ends[at(id)];
-    for (const NodeId input : node.inputs)
-      if (nodes[at(input)])
-        within[at(id)] =
-            std::max(within[at(id)], looped && anew(input) ? within[at(input)] : depth[at(input)]);
-    depth[at(id)] = within[at(id)] + (ends[at(id)] ? 1 : 0);
-  }
-}
-
 /// By node: how many loops must have run before it can be computed. An end of strips (a sum, or a
 /// strip value that is kept whole) runs in the loop of its depth in `chosen`, or as early as it
 /// can. A kept value has the depth that its users see.
@@ -248,6 +216,39 @@ class ExitSchedule {
   std::map<NodeId, std::vector<NodeId>> users_;  // product -> ends
 };
 
+/// Marks the earlier summand of a thin sum of strip values that are there at different times as
+/// kept: the later loop would compute all anew that it comes from. In derivatives by what all
+/// layers use, as distances, such sums are long.
+void keep_summands(const Graph& graph, const std::vector<char>& nodes,
+                   const std::vector<int>& chosen, std::vector<char>& strip,
+                   std::vector<char>& ends) {
+  constexpr std::int64_t kThin = 8;  // features
+  std::vector<int> depth(nodes.size(), 0), within(nodes.size(), 0);
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    if (!nodes[at(id)]) continue;
+    const Node& node = graph.node(id);
+    const auto anew = [&](NodeId input) {
+      return nodes[at(input)] && strip[at(input)] == kComputedAnew && !takes_items(node);
+    };
+    if (strip[at(id)] && node.is(Binary::kAdd) && node.shape.features <= kThin &&
+        anew(node.inputs[0]) && anew(node.inputs[1])) {
+      const int first = within[at(node.inputs[0])], second = within[at(node.inputs[1])];
+      if (first != second) {
+        const NodeId earlier = node.inputs[first < second ? 0 : 1];
+        strip[at(earlier)] = kKept;
+        ends[at(earlier)] = 1;
+        depth[at(earlier)] = within[at(earlier)] + 1;
+      }
+    }
+    const bool looped = strip[at(id)] || ends[at(id)];
+    for (const NodeId input : node.inputs)
+      if (nodes[at(input)])
+        within[at(id)] =
+            std::max(within[at(id)], looped && anew(input) ? within[at(input)] : depth[at(input)]);
+    depth[at(id)] = ends[at(id)] ? chosen[at(id)] : within[at(id)];
+  }
+}
+
 }  // namespace
 
 bool runs_of(const std::vector<std::int32_t>& indices, std::int64_t width) {
@@ -311,7 +312,8 @@ StripPlan plan_strips(const Graph& graph, const std::vector<char>& nodes,
     ends[at(id)] = sums_items(graph.node(id)) || whole[at(id)];
     plan.looped[at(id)] = ends[at(id)] || is_strip(id);
   }
-  keep_summands(graph, nodes, plan.strip, ends);
+  keep_summands(graph, nodes, ExitSchedule(graph, nodes, plan.strip, ends).depths(), plan.strip,
+                ends);
   const std::vector<int> chosen = ExitSchedule(graph, nodes, plan.strip, ends).depths();
   plan.depth = depths(graph, nodes, plan.strip, ends, &chosen);
   std::map<std::pair<int, std::int64_t>, std::vector<NodeId>> exits;
