@@ -169,6 +169,9 @@ struct MatMul {
 struct Inverse {
   bool operator==(const Inverse&) const = default;
 };
+struct LogAbsDeterminant {
+  bool operator==(const LogAbsDeterminant&) const = default;
+};
 
 struct StopGradient {
   bool operator==(const StopGradient&) const = default;
@@ -192,8 +195,8 @@ using Primitive =
                  primitive::CumulativeSum, primitive::BatchSum, primitive::Broadcast,
                  primitive::Reshape, primitive::Transpose, primitive::Slice, primitive::Pad,
                  primitive::Concat, primitive::Take, primitive::Dense, primitive::OuterSum,
-                 primitive::MatMul, primitive::Inverse, primitive::StopGradient, primitive::Call,
-                 primitive::CallValue>;
+                 primitive::MatMul, primitive::Inverse, primitive::LogAbsDeterminant,
+                 primitive::StopGradient, primitive::Call, primitive::CallValue>;
 
 /// A function object of several lambdas, one for each primitive or group of them, for std::visit:
 /// a primitive that none of them takes does not compile.
