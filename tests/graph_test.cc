@@ -52,6 +52,7 @@ TEST(Graph, MergesEqualNodes) {
                   outer_sum(f.x, f.y),
                   matmul(m, m),
                   inverse(m),
+                  log_abs_determinant(m),
                   stop_gradient(f.x),
                   call(ramp, f.x),
                   g.constant(0.5),

@@ -334,6 +334,62 @@ inline void add_linear_rows(std::vector<Row>& rows) {
                     for (std::int64_t i = 0; i < 200; ++i) heavy(i, i) += 60.0;
                     return inverse_of(heavy);
                   }});
+  // Whatever the matrix, the first of its two terms keeps the determinant of this one clear of 0.
+  const auto heavy_square = [](Graph& g, Value a, std::int64_t size, double weight) {
+    std::vector<double> diagonal(static_cast<std::size_t>(size * size), 0.0);
+    for (std::int64_t i = 0; i < size; ++i)
+      diagonal[static_cast<std::size_t>(i * (size + 1))] = weight;
+    return a + g.constant({size, size}, diagonal);
+  };
+  const auto heavy_matrix = [](const Matrix& a, double weight) {
+    return made(a.shape, [&](auto f, auto i) { return a(f, i) + (f == i ? weight : 0.0); });
+  };
+  for (const bool batched : {false, true}) {
+    const std::string suffix = batched ? "_batched" : "_shared";
+    rows.push_back({"inverse" + suffix,
+                    {{{17, 17}, batched}},
+                    [=](Graph& g, const Values& v) {
+                      return inverse(heavy_square(g, transpose(v[0]), 17, 20.0));
+                    },
+                    [=](const std::vector<Matrix>& a, Sample) {
+                      return inverse_of(heavy_matrix(
+                          made({17, 17}, [&](auto f, auto i) { return a[0](i, f); }), 20.0));
+                    }});
+    // Rows in turn, so that elimination has to look for its pivots, and the sign is not 1.
+    rows.push_back({"log_abs_determinant" + suffix,
+                    {{{17, 17}, batched}},
+                    [=](Graph& g, const Values& v) {
+                      std::vector<std::int32_t> turned(17);
+                      for (std::int32_t i = 0; i < 17; ++i)
+                        turned[static_cast<std::size_t>(i)] = (i + 3) % 17;
+                      return log_abs_determinant(take(heavy_square(g, v[0], 17, 20.0), turned));
+                    },
+                    [=](const std::vector<Matrix>& a, Sample) {
+                      Matrix m = heavy_matrix(a[0], 20.0);
+                      Matrix result({1, 1});
+                      for (std::int64_t k = 0; k < 17; ++k) {
+                        result(0, 0) += std::log(std::abs(m(k, k)));
+                        for (std::int64_t f = k + 1; f < 17; ++f) {
+                          const double factor = m(f, k) / m(k, k);
+                          for (std::int64_t i = k; i < 17; ++i) m(f, i) -= factor * m(k, i);
+                        }
+                      }
+                      return result;
+                    }});
+  }
+  for (const bool left : {false, true})
+    for (const bool right : {false, true})
+      rows.push_back(
+          {std::string("matmul_batched") + (left ? "_left" : "") + (right ? "_right" : ""),
+           {{left ? Shape{23, 5} : Shape{5, 23}}, {right ? Shape{31, 23} : Shape{23, 31}}},
+           [=](Graph&, const Values& v) { return matmul(v[0], v[1], left, right); },
+           [=](const std::vector<Matrix>& a, Sample) {
+             return made({5, 31}, [&](auto f, auto i) {
+               return total(23, [&](auto k) {
+                 return (left ? a[0](k, f) : a[0](f, k)) * (right ? a[1](i, k) : a[1](k, i));
+               });
+             });
+           }});
   rows.push_back(
       {"call",
        {{{200, 1}}},

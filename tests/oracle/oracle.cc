@@ -249,6 +249,9 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
                               p.transpose_right ? in(1).t() : in(1));
           },
           [&](const primitive::Inverse&) { return at::linalg_inv(in(0)); },
+          [&](const primitive::LogAbsDeterminant&) {
+            return std::get<1>(at::linalg_slogdet(in(0))).unsqueeze(-1).unsqueeze(-1);
+          },
           [&](const primitive::StopGradient&) { return in(0).detach(); },
           [&](const OneOf<primitive::Call, primitive::CallValue> auto&) -> Tensor {
             fail<ConfigError>("oracle: a function called from outside is not known to libtorch");

@@ -501,6 +501,32 @@ std::vector<Row> linear_rows() {
                          0.3 * tanh(b.parameter(3, 3));
          return Values{inverse(a), dense(inverse(a), b.in(3))};
        }},
+      {"inverse_batched",
+       [](Bench& b) {
+         const Value a =
+             2.0 * b.graph().constant({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}) + 0.3 * tanh(b.in(3, 3));
+         return Values{inverse(a), matmul(inverse(a), b.in(3, 2))};
+       }},
+      {"log_abs_determinant",
+       [](Bench& b) {
+         const Value w = b.parameter(3, 3);
+         const Value a =
+             2.0 * b.graph().constant({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}) + 0.3 * tanh(b.in(3, 3));
+         return Values{log_abs_determinant(a * b.in(1)), log_abs_determinant(w),
+                       log_abs_determinant(b.in(1, 1) + 5.0)};
+       }},
+      {"matmul_batched",
+       [](Bench& b) {
+         const Value x = b.in(2, 3), y = b.in(3, 4), w = b.parameter(3, 4), v = b.parameter(2, 3);
+         return Values{tanh(matmul(x, y)),
+                       tanh(matmul(x, w)),
+                       tanh(matmul(v, y)),
+                       matmul(transpose(x), y, true, false),
+                       matmul(x, transpose(y), false, true),
+                       matmul(transpose(x), transpose(w), true, true),
+                       matmul(transpose(v), transpose(y), true, true),
+                       matmul(x, x, true, false)};
+       }},
       {"inverse_of_one", [](Bench& b) { return Values{inverse(b.parameter(1, 1))}; }, 3, true,
        positive},
       {"lu_layer",

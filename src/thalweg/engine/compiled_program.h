@@ -30,6 +30,7 @@ namespace operation {
 using primitive::BinaryFunction;
 using primitive::CumulativeSum;  ///< along the outer axis
 using primitive::Inverse;
+using primitive::LogAbsDeterminant;
 using primitive::Normal;
 using primitive::Select;
 using primitive::UnaryFunction;
@@ -88,14 +89,13 @@ template <typename O>
 inline constexpr bool kElementwise = OneOf<O, operation::UnaryFunction, operation::BinaryFunction,
                                            operation::Select, operation::MultiplyAdd>;
 
-using Operation =
-    std::variant<operation::UnaryFunction, operation::BinaryFunction, operation::Select,
-                 operation::MultiplyAdd, operation::SumOuter, operation::MaxOuter,
-                 operation::CumulativeSum, operation::Call, operation::Zero, operation::Gather,
-                 operation::ScatterAdd, operation::MatrixProduct, operation::TransposeCopy,
-                 operation::Inverse, operation::Load, operation::Store, operation::Uniform,
-                 operation::Normal, operation::AddLanePartials, operation::AddProductPartials,
-                 operation::AddOuterPartials, operation::AddOuterProduct>;
+using Operation = std::variant<
+    operation::UnaryFunction, operation::BinaryFunction, operation::Select, operation::MultiplyAdd,
+    operation::SumOuter, operation::MaxOuter, operation::CumulativeSum, operation::Call,
+    operation::Zero, operation::Gather, operation::ScatterAdd, operation::MatrixProduct,
+    operation::TransposeCopy, operation::Inverse, operation::LogAbsDeterminant, operation::Load,
+    operation::Store, operation::Uniform, operation::Normal, operation::AddLanePartials,
+    operation::AddProductPartials, operation::AddOuterPartials, operation::AddOuterProduct>;
 
 struct Instruction {
   Operation operation;

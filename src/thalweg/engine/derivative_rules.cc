@@ -209,6 +209,9 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
           [&](const primitive::Inverse&) {
             sweep.add(node.inputs[0], -matmul(matmul(y, g, true, false), y, false, true));
           },
+          [&](const primitive::LogAbsDeterminant&) {
+            sweep.add(node.inputs[0], g * transpose(inverse(in(0))));
+          },
           [&](const primitive::Call&) { refuse_second_derivative(); },
           [&](const primitive::CallValue&) {
             sweep.add(node.inputs[1], g * call_gradient(graph, node));
@@ -219,14 +222,20 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
       node.primitive);
 }
 
-std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value>>& tangents) {
+std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value>>& tangents,
+                                  std::int64_t columns) {
   Graph& graph = *y.graph;
   const Node node = y.node();
   const auto in = [&](std::size_t i) { return Value{&graph, node.inputs[i]}; };
   const auto tangent = [&](std::size_t i) {
     return tangents[static_cast<std::size_t>(node.inputs[i])];
   };
-  const auto zeros = [&](std::size_t i) { return broadcast(graph.constant(0.0), in(i).shape()); };
+  const auto wide = [&](Shape shape) {
+    return columns > 1 ? Shape{shape.features, columns} : shape;
+  };
+  const auto zeros = [&](std::size_t i) {
+    return broadcast(graph.constant(0.0), wide(in(i).shape()));
+  };
   const auto or_zeros = [&](std::size_t i) { return tangent(i).value_or(zeros(i)); };
   std::optional<Value> result;
   const auto accumulate = [&](std::optional<Value> part) {
@@ -311,6 +320,9 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
           [&](const primitive::Inverse&) {
             if (const auto t = tangent(0)) result = -matmul(matmul(y, *t), y);
           },
+          [&](const primitive::LogAbsDeterminant&) {
+            if (const auto t = tangent(0)) result = sum(transpose(inverse(in(0))) * *t);
+          },
           [&](const primitive::CallValue&) {
             if (const auto t = tangent(1))
               result = sum(call_gradient(graph, node) * *t, Axis::kFeatures);
@@ -321,7 +333,21 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
                           primitive::Count, primitive::Uniform, primitive::Normal> auto&) {}},
       node.primitive);
   if (!result) return std::nullopt;
-  return broadcast(*result, node.shape);
+  return broadcast(*result, wide(node.shape));
+}
+
+bool takes_columns(const Node& node) {
+  if (node.domain == kShared || node.shape.items != 1) return false;
+  return std::visit(
+      []<typename P>(const P& p) {
+        if constexpr (OneOf<P, primitive::Sum, primitive::Max, primitive::Slice, primitive::Pad,
+                            primitive::Concat, primitive::Take>)
+          return p.axis == Axis::kFeatures;
+        else
+          return OneOf<P, primitive::UnaryFunction, primitive::BinaryFunction, primitive::Select,
+                       primitive::CumulativeSum, primitive::Broadcast, primitive::Dense>;
+      },
+      node.primitive);
 }
 
 }  // namespace thalweg::detail

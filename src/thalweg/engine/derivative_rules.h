@@ -1,6 +1,7 @@
 // The derivative rules of the primitives. Internal to the engine.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -32,8 +33,14 @@ class ReverseSweep {
 /// Adds the contributions of one node's cotangent `g` to its inputs, those that are `active`.
 void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Value g);
 
-/// Tangent of node `y`, or nothing where it is zero.
-std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value>>& tangents);
+/// Tangent of node `y`, or nothing where it is zero. With `columns` above 1, tangents are so many
+/// side by side as items, of a node that takes_columns().
+std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value>>& tangents,
+                                  std::int64_t columns = 1);
+
+/// Whether the rule of a vector of features leaves items alone, so that several tangents may lie
+/// side by side.
+bool takes_columns(const Node& node);
 
 /// Throws ConfigError: a function from outside has one derivative alone.
 [[noreturn]] void refuse_second_derivative();

@@ -104,10 +104,14 @@ std::vector<Value> vjp(const std::vector<Value>& outputs, const std::vector<Valu
   return result;
 }
 
-std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Value>& inputs,
-                       const std::vector<Value>& tangents) {
-  if (outputs.empty()) fail<ShapeError>("jvp: expected at least one output, got none");
-  check_pairs("jvp", "tangents", inputs, tangents);
+namespace {
+
+/// The tangents of `outputs`; with `columns` above 1 of so many directions side by side, or nothing
+/// where a node on the way does not take them so.
+std::optional<std::vector<Value>> push(const std::vector<Value>& outputs,
+                                       const std::vector<Value>& inputs,
+                                       const std::vector<Value>& tangents,
+                                       std::int64_t columns = 1) {
   Graph& graph = *outputs.front().graph;
   NodeId last = 0;
   for (const Value& output : outputs) last = std::max(last, output.id);
@@ -123,17 +127,51 @@ std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Valu
     const auto index = static_cast<std::size_t>(id);
     if (!active[index] || !needed[index] || moving[index]) continue;
     const Node& node = graph.node(id);
+    if (columns > 1 && !detail::takes_columns(node)) return std::nullopt;
     if (!node.is<primitive::CallValue>() && !node.is<primitive::StopGradient>())
       for (const NodeId input : node.inputs)
         if (active[static_cast<std::size_t>(input)] && graph.node(input).is<primitive::Call>())
           detail::refuse_second_derivative();
-    moving[index] = detail::push_forward({&graph, id}, moving);
+    moving[index] = detail::push_forward({&graph, id}, moving, columns);
   }
   std::vector<Value> result;
-  for (const Value& output : outputs)
+  for (const Value& output : outputs) {
+    const Shape shape = columns > 1 ? Shape{output.features(), columns} : output.shape();
     result.push_back(moving[static_cast<std::size_t>(output.id)].value_or(
-        broadcast(graph.constant(0.0), output.shape())));
+        broadcast(graph.constant(0.0), shape)));
+  }
   return result;
+}
+
+}  // namespace
+
+std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Value>& inputs,
+                       const std::vector<Value>& tangents) {
+  if (outputs.empty()) fail<ShapeError>("jvp: expected at least one output, got none");
+  check_pairs("jvp", "tangents", inputs, tangents);
+  return *push(outputs, inputs, tangents);
+}
+
+Value jvp_columns(Value y, Value x, Value directions) {
+  if (y.items() != 1 || x.items() != 1 || directions.features() != x.features())
+    fail<ShapeError>(
+        "jvp_columns: expected vectors and directions of {} features, got y of {} x {}, x of {} x "
+        "{} and directions of {} x {}",
+        x.features(), y.features(), y.items(), x.features(), x.items(), directions.features(),
+        directions.items());
+  const std::int64_t columns = directions.items();
+  if (const auto together = push({y}, {x}, {directions}, columns)) return together->front();
+  std::vector<Value> parts;
+  for (std::int64_t column = 0; column < columns; ++column)
+    parts.push_back(jvp({y}, {x}, {slice(directions, column, 1, Axis::kItems)}).front());
+  return concat(parts, Axis::kItems);
+}
+
+Value jacobian(Value y, Value x) {
+  const std::int64_t size = x.features();
+  std::vector<double> identity(static_cast<std::size_t>(size * size), 0.0);
+  for (std::int64_t i = 0; i < size; ++i) identity[static_cast<std::size_t>(i * (size + 1))] = 1.0;
+  return jvp_columns(y, x, x.graph->constant({size, size}, std::move(identity)));
 }
 
 std::vector<Value> gradient(Value scalar, const std::vector<Value>& wrt) {

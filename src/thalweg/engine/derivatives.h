@@ -21,6 +21,13 @@ std::vector<Value> vjp(const std::vector<Value>& outputs, const std::vector<Valu
 std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Value>& inputs,
                        const std::vector<Value>& tangents);
 
+/// Several jvp at once that share all but the tangents: `directions` is features(x) x columns, the
+/// result features(y) x columns, both x and y being vectors. Throws ShapeError for other shapes.
+Value jvp_columns(Value y, Value x, Value directions);
+
+/// The Jacobian dy/dx of a sample, features(y) x features(x), by forward derivatives.
+Value jacobian(Value y, Value x);
+
 /// Gradient of one scalar (1 x 1) value: vjp with unit cotangent.
 std::vector<Value> gradient(Value scalar, const std::vector<Value>& wrt);
 

@@ -105,7 +105,8 @@ void lower_loop(Emitter& emitter, const StripPlan& plan, const StripLoop& loop);
 /// The product of node `id`, dense or matmul; its result goes to the place of `finish`, which is
 /// `id` or the node that absorbed it.
 void lower_product(Emitter& emitter, NodeId id, NodeId finish);
-void lower_inverse(Emitter& emitter, NodeId id);
+/// An inverse or a determinant.
+void lower_elimination(Emitter& emitter, NodeId id, Operation operation);
 /// A sum over the batch.
 void lower_batch_sum(Emitter& emitter, NodeId id);
 

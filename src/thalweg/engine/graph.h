@@ -252,10 +252,14 @@ Value dense(Value weights, Value x, Value bias = {}, bool transposed = false);
 /// Sum over samples and items of a b^T, shared (a.features x b.features): the gradient of a dense
 /// layer's weights.
 Value outer_sum(Value a, Value b, Domain domain = 0);
-/// Product of shared matrices, each transposed if asked.
+/// Product of matrices, each transposed if asked; batched operands have a matrix a sample.
 Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
-/// Inverse of a shared square matrix; a singular one gives values that are not finite.
+/// Inverse of a square matrix, shared or one a sample, by elimination with pivots in double in any
+/// program; a singular one gives values that are not finite.
 Value inverse(Value a);
+/// log|det a| of a square matrix, 1 x 1, shared or one a sample, in double as inverse(); -inf for a
+/// singular one. Its derivative is that of inverse(): not finite there.
+Value log_abs_determinant(Value a);
 
 /// The value itself; its derivative is 0.
 Value stop_gradient(Value a);

@@ -1,7 +1,25 @@
-// Matrix products and the inverse.
+// Matrix products, inverses and determinants.
 #include "thalweg/engine/operation_checks.h"
 
 namespace thalweg {
+namespace {
+
+/// The product of matrices of which one at least is one a sample.
+Value batched_product(Value a, Value b, bool transpose_a, bool transpose_b) {
+  if (!a.batched()) return dense(a, transpose_b ? transpose(b) : b, {}, transpose_a);
+  if (transpose_a) a = transpose(a);
+  // (a b)^T = b^T a^T, with the shared factor first.
+  if (!b.batched()) return transpose(dense(b, transpose(a), {}, !transpose_b));
+  if (transpose_b) b = transpose(b);
+  Value product;
+  for (std::int64_t k = 0; k < a.items(); ++k) {
+    const Value part = slice(a, k, 1, Axis::kItems) * slice(b, k, 1);
+    product = product.valid() ? product + part : part;
+  }
+  return product;
+}
+
+}  // namespace
 
 using detail::common_domain;
 using detail::derived;
@@ -45,22 +63,31 @@ Value outer_sum(Value a, Value b, Domain domain) {
 
 Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
   Graph& graph = graph_of(a, "matmul");
-  if (a.batched() || b.batched())
-    shape_fail(graph, "matmul: operands must be shared: use dense for batched ones");
+  const Domain domain = common_domain("matmul", {a, b});
   const std::int64_t depth = transpose_a ? a.features() : a.items();
   if (depth != (transpose_b ? b.items() : b.features()))
     shape_fail(graph, "matmul: {}{} and {}{} do not fit", describe(a.node()),
                transpose_a ? " transposed" : "", describe(b.node()),
                transpose_b ? " transposed" : "");
+  if (domain != kShared) return batched_product(a, b, transpose_a, transpose_b);
   const Shape shape{transpose_a ? a.items() : a.features(), transpose_b ? b.features() : b.items()};
   return graph.add({primitive::MatMul{transpose_a, transpose_b}, shape, kShared, {a.id, b.id}});
 }
 
 Value inverse(Value a) {
   Graph& graph = graph_of(a, "inverse");
-  if (a.batched() || a.features() != a.items())
-    shape_fail(graph, "inverse: expected a shared square matrix, got {}", describe(a.node()));
+  if (a.features() != a.items())
+    shape_fail(graph, "inverse: expected a square matrix, got {}", describe(a.node()));
   return graph.add(derived(primitive::Inverse{}, a));
+}
+
+Value log_abs_determinant(Value a) {
+  Graph& graph = graph_of(a, "log_abs_determinant");
+  if (a.features() != a.items())
+    shape_fail(graph, "log_abs_determinant: expected a square matrix, got {}", describe(a.node()));
+  Node node = derived(primitive::LogAbsDeterminant{}, a);
+  node.shape = {1, 1};
+  return graph.add(std::move(node));
 }
 
 }  // namespace thalweg

@@ -1,5 +1,6 @@
-// Matrix products, inverses and sums over the batch to instructions.
+// Matrix products, inverses, determinants and sums over the batch to instructions.
 #include <algorithm>
+#include <utility>
 
 #include "thalweg/engine/emitter.h"
 
@@ -78,13 +79,14 @@ void lower_product(Emitter& emitter, NodeId id, NodeId finish) {
   }
 }
 
-void lower_inverse(Emitter& emitter, NodeId id) {
-  const std::int64_t size = emitter.node(id).shape.features;
-  Instruction instruction{operation::Inverse{}};
-  instruction.extent = {size, size, 1};
-  instruction.a = access(emitter.where(emitter.node(id).inputs[0]));
+void lower_elimination(Emitter& emitter, NodeId id, Operation operation) {
+  const NodeId matrix = emitter.node(id).inputs[0];
+  const std::int64_t size = emitter.node(matrix).shape.features;
+  Instruction instruction{std::move(operation)};
+  instruction.extent = {size, size, emitter.unit()};
+  instruction.a = access(emitter.where(matrix));
   instruction.out = access(emitter.place(id));
-  instruction.cost = static_cast<double>(size * size * size);
+  instruction.cost = static_cast<double>(size * size * size * emitter.unit());
   emitter.emit(std::move(instruction));
 }
 

@@ -228,7 +228,9 @@ void lower_node(Emitter& emitter, NodeId id) {
           [&](const OneOf<primitive::Dense, primitive::MatMul> auto&) {
             lower_product(emitter, id, id);
           },
-          [&](const primitive::Inverse&) { lower_inverse(emitter, id); },
+          [&](const OneOf<primitive::Inverse, primitive::LogAbsDeterminant> auto& p) {
+            lower_elimination(emitter, id, p);
+          },
           [&](const primitive::Call& p) { lower_call(emitter, id, p); },
           [&](const primitive::Input& p) { lower_leaf(emitter, id, operation::Load{p.slot}); },
           [&](const OneOf<primitive::Uniform, primitive::Normal> auto& p) {

@@ -175,6 +175,9 @@ struct MatMul {
 struct Inverse {
   bool operator==(const Inverse&) const = default;
 };
+struct LogAbsDeterminant {
+  bool operator==(const LogAbsDeterminant&) const = default;
+};
 
 struct StopGradient {
   bool operator==(const StopGradient&) const = default;
@@ -191,15 +194,14 @@ struct CallValue {
 
 }  // namespace primitive
 
-using Primitive =
-    std::variant<primitive::Input, primitive::Parameter, primitive::Fill, primitive::Constant,
-                 primitive::Count, primitive::Uniform, primitive::Normal, primitive::UnaryFunction,
-                 primitive::BinaryFunction, primitive::Select, primitive::Sum, primitive::Max,
-                 primitive::CumulativeSum, primitive::BatchSum, primitive::Broadcast,
-                 primitive::Reshape, primitive::Transpose, primitive::Slice, primitive::Pad,
-                 primitive::Concat, primitive::Take, primitive::ScatterAdd, primitive::Dense,
-                 primitive::OuterSum, primitive::MatMul, primitive::Inverse,
-                 primitive::StopGradient, primitive::Call, primitive::CallValue>;
+using Primitive = std::variant<
+    primitive::Input, primitive::Parameter, primitive::Fill, primitive::Constant, primitive::Count,
+    primitive::Uniform, primitive::Normal, primitive::UnaryFunction, primitive::BinaryFunction,
+    primitive::Select, primitive::Sum, primitive::Max, primitive::CumulativeSum,
+    primitive::BatchSum, primitive::Broadcast, primitive::Reshape, primitive::Transpose,
+    primitive::Slice, primitive::Pad, primitive::Concat, primitive::Take, primitive::ScatterAdd,
+    primitive::Dense, primitive::OuterSum, primitive::MatMul, primitive::Inverse,
+    primitive::LogAbsDeterminant, primitive::StopGradient, primitive::Call, primitive::CallValue>;
 
 /// A function object of several lambdas, one for each primitive or group of them, for std::visit:
 /// a primitive that none of them takes does not compile.

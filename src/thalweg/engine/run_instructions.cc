@@ -100,18 +100,45 @@ void call(const Instruction& instruction, const operation::Call& operation, cons
   kept = std::move(buffers);
 }
 
-template <typename T>
-void invert(const Instruction& instruction, const Frame<T>& frame) {
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// What a thread keeps for eliminations.
+struct Elimination {
+  Eigen::MatrixXd matrix, inverse;
+  Eigen::PartialPivLU<Eigen::MatrixXd> factors;
+};
+
+/// Calls `take` with each matrix and the place of its result: one matrix, or one a lane.
+template <typename T, typename Take>
+void eliminate(const Instruction& instruction, const Frame<T>& frame, Take take) {
+  thread_local Elimination work;
   const std::int64_t size = instruction.extent.outer;
   const kernels::Strided<const T> a = frame.in(instruction.a);
-  Matrix matrix(size, size);
-  for (std::int64_t r = 0; r < size; ++r)
+  const kernels::Strided<T> out = frame.out(instruction.out);
+  work.matrix.resize(size, size);
+  for (std::int64_t lane = 0; lane < instruction.extent.inner; ++lane) {
     for (std::int64_t c = 0; c < size; ++c)
-      matrix(r, c) = static_cast<double>(a.data[r * a.outer + c * a.middle]);
-  const Matrix result = matrix.partialPivLu().inverse();
-  T* out = frame.base(instruction.out);
-  for (std::int64_t i = 0; i < size * size; ++i) out[i] = static_cast<T>(result.data()[i]);
+      for (std::int64_t r = 0; r < size; ++r)
+        work.matrix(r, c) =
+            static_cast<double>(a.data[r * a.outer + c * a.middle + lane * a.inner]);
+    work.factors.compute(work.matrix);
+    take(work, out.data + lane * out.inner, out);
+  }
+}
+
+template <typename T>
+void invert(const Instruction& instruction, const Frame<T>& frame) {
+  eliminate(instruction, frame, [](Elimination& work, T* to, const kernels::Strided<T>& out) {
+    work.inverse = work.factors.inverse();
+    for (std::int64_t r = 0; r < work.inverse.rows(); ++r)
+      for (std::int64_t c = 0; c < work.inverse.cols(); ++c)
+        to[r * out.outer + c * out.middle] = static_cast<T>(work.inverse(r, c));
+  });
+}
+
+template <typename T>
+void log_determinant(const Instruction& instruction, const Frame<T>& frame) {
+  eliminate(instruction, frame, [](const Elimination& work, T* to, const kernels::Strided<T>&) {
+    *to = static_cast<T>(work.factors.matrixLU().diagonal().array().abs().log().sum());
+  });
 }
 
 /// Where the sums of an accumulator are gathered; zeroed in the first tile of a chunk.
@@ -331,6 +358,7 @@ struct Runner {
                           frame.base(i.out), i.extent.outer);
   }
   void operator()(const operation::Inverse&) const { invert(i, frame); }
+  void operator()(const operation::LogAbsDeterminant&) const { log_determinant(i, frame); }
   void operator()(const operation::Load& o) const {
     load(i, static_cast<std::size_t>(o.slot), frame);
   }

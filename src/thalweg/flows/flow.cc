@@ -62,7 +62,9 @@ Mapped Flow::inverse(Value x, Value context, std::size_t first, std::size_t last
     const Transform& transform = *transforms_[i];
     const Mapped mapped =
         transform.inverse(result.value, context_for(transform.context_features(), context));
-    result = {mapped.value, result.log_det + mapped.log_det};
+    Value unsolved = result.unsolved.valid() ? result.unsolved : mapped.unsolved;
+    if (result.unsolved.valid() && mapped.unsolved.valid()) unsolved = unsolved + mapped.unsolved;
+    result = {mapped.value, result.log_det + mapped.log_det, unsolved};
   }
   return result;
 }

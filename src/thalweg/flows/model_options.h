@@ -18,8 +18,9 @@ struct FlowOptions {
   /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
   /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
   /// (each column moved by what those before it decide; sampling takes a network pass a column),
-  /// "residual" (z = x + g(x) with a Lipschitz bound on g) or "none", for blocks of nothing but
-  /// stochastic layers.
+  /// "residual" (z = x + g(x) with a Lipschitz bound on g), "free_form" (any encoder and any
+  /// decoder, learnt by the objective free_form) or "none", for blocks of nothing but stochastic
+  /// layers.
   std::string kind = "real_nvp";
   /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
   /// ActNorm; at least 1
@@ -49,6 +50,7 @@ struct FlowOptions {
   double lipschitz = 0.9;   ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
+  bool global_skip = true;  ///< free_form: see FreeFormOptions
 };
 
 /// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see

@@ -6,6 +6,7 @@
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/autoregressive.h"
 #include "thalweg/transforms/continuously_indexed.h"
+#include "thalweg/transforms/free_form.h"
 #include "thalweg/transforms/lu_linear.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
@@ -95,6 +96,26 @@ Made make_residual(const TransformRequest& request) {
                                     request.features, residual);
 }
 
+Made make_free_form(const TransformRequest& request) {
+  const FlowOptions& flow = request.options;
+  // Without a skip, networks that start at 0 would start at a saddle of the loss.
+  const NetworkFactory network = network_kinds()
+                                     .find("flow.network", flow.network)
+                                     .make({.hidden = flow.hidden,
+                                            .blocks = flow.network_blocks,
+                                            .activation = activation_by_name(flow.activation),
+                                            .dropout = flow.dropout,
+                                            .zero_output = flow.global_skip});
+  const auto make = [&](const char* part) {
+    return network(request.parameters, request.name + part, request.random, request.features,
+                   request.features, request.context_features);
+  };
+  auto encoder = make(".encoder");
+  auto decoder = make(".decoder");
+  return std::make_shared<FreeForm>(request.name, std::move(encoder), std::move(decoder),
+                                    FreeFormOptions{.global_skip = flow.global_skip});
+}
+
 Made make_permutation(const TransformRequest& request, const std::vector<std::int32_t>& order) {
   return std::make_shared<Permutation>(request.parameters, request.name, order);
 }
@@ -162,6 +183,11 @@ KindTable<TransformKind>& block_kinds() {
        .settings = {"flow.hidden", "flow.lipschitz", "flow.log_det"},
        .make = make_residual,
        .part = "residual",
+       .permuted = false},
+      {.name = "free_form",
+       .summary = "any encoder and any decoder network, tied by a reconstruction loss",
+       .settings = with_conditioner({"flow.global_skip"}),
+       .make = make_free_form,
        .permuted = false},
       {.name = "none",
        .summary = "no transform, for blocks of nothing but random moves",

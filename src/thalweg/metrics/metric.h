@@ -12,8 +12,9 @@ struct Metric {
   std::string label;  ///< as people read it
   double value = 0.0, error = 0.0;
   int decimals = 5;  ///< after the point, as people read it
-  /// What it is about: fit, stack (members of one), weights (samples reweighted to a target),
-  /// exploration (of an energy), samples (beside exact ones) or grid; empty: none of them.
+  /// What it is about: fit, free_form (what its densities are worth), stack (members of one),
+  /// weights (samples reweighted to a target), exploration (of an energy), samples (beside exact
+  /// ones) or grid; empty: none of them.
   std::string group = {};
 };
 

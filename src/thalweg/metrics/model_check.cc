@@ -8,6 +8,8 @@
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
+#include "thalweg/flows/free_form_flow.h"
+#include "thalweg/metrics/free_form_check.h"
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/sampling/column_map.h"
 #include "thalweg/sampling/density_evaluator.h"
@@ -273,6 +275,35 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "Largest difference in nats from the determinant of the whole Jacobian; beyond 0.01 "
         "densities "
         "are wrong.");
+  }
+  if (has_free_form(model.flow())) {
+    const FreeFormCheck check =
+        check_free_form(model, points.x, repeated(context, points.rows()), seed, pool);
+    const double unsolved =
+        static_cast<double>(check.unsolved()) / static_cast<double>(points.rows());
+    add("no latent point found", unsolved, fmt::format("{:.3g} %", 100.0 * unsolved),
+        judge(unsolved, 1e-3, 0.05),
+        "Share of samples x for which the search for z with g(z) = x fails; their log densities "
+        "are makeshifts, those at f(x).");
+    add("reconstruction", check.reconstruction, fmt::format("{:.2g}", check.reconstruction),
+        judge(check.reconstruction, 0.1, 0.5),
+        "|g(f(x)) - x|, root mean square in deviations of the columns: how far the encoder is from "
+        "inverting the decoder, which exact densities do not depend on.");
+    add("encoder of decoder", check.latent, fmt::format("{:.2g}", check.latent),
+        judge(check.latent, 0.3, 1.0),
+        "Median of |f(g(z)) - z|; where it is large, the decoder may bring different z to the same "
+        "x, and densities of samples miss a part.");
+    add("Jacobians", check.jacobian, fmt::format("{:.2g}", check.jacobian),
+        judge(check.jacobian, 0.5, 1e9),
+        "|J_g J_f - I|, root mean square, which bounds the error of the gradient that the flow was "
+        "trained by.");
+    double difference = 0.0;
+    for (std::size_t row = 0; row < check.exact.size(); ++row)
+      difference += (check.decoder[row] - check.exact[row]) / static_cast<double>(points.rows());
+    add("density as published", difference, fmt::format("{:+.3g} nats", difference),
+        judge(std::abs(difference), 0.05, 1e9),
+        "Mean difference of the log density by the decoder's Jacobian at f(x) from the exact one; "
+        "doubtful where it is not to be believed.");
   }
   // The density of paths is an estimate, whose noise hides what a grid says.
   if (points.features <= 2 && model.options().stochastic.kinds.empty()) {

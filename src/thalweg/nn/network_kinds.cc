@@ -1,6 +1,7 @@
 #include "thalweg/nn/network_kinds.h"
 
 #include "thalweg/core/error.h"
+#include "thalweg/nn/residual_mlp.h"
 
 namespace thalweg {
 namespace {
@@ -27,6 +28,14 @@ NetworkFactory make_residual(const NetworkSettings& settings) {
                                    .zero_output = settings.zero_output});
 }
 
+NetworkFactory make_residual_mlp(const NetworkSettings& settings) {
+  return residual_mlp_factory({.hidden = settings.hidden,
+                               .blocks = settings.blocks,
+                               .activation = settings.activation,
+                               .dropout = settings.dropout,
+                               .zero_output = settings.zero_output});
+}
+
 }  // namespace
 
 KindTable<NetworkKind>& network_kinds() {
@@ -40,6 +49,10 @@ KindTable<NetworkKind>& network_kinds() {
        .settings = {"flow.hidden", "flow.network_blocks", "flow.activation", "flow.dropout"},
        .make = make_residual,
        .one_width = true},
+      {.name = "residual_mlp",
+       .summary = "a perceptron, then residual blocks of whole perceptrons",
+       .settings = {"flow.hidden", "flow.network_blocks", "flow.activation", "flow.dropout"},
+       .make = make_residual_mlp},
   });
   return table;
 }

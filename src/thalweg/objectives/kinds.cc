@@ -1,6 +1,7 @@
 #include "thalweg/objectives/kinds.h"
 
 #include "thalweg/core/error.h"
+#include "thalweg/objectives/free_form.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/mixed.h"
 #include "thalweg/objectives/reverse_kl.h"
@@ -53,6 +54,23 @@ KindTable<ObjectiveKind>& objective_kinds() {
                  options.likelihood_steps);
            },
        .needs_target = true},
+      {.name = "free_form",
+       .summary = "an estimate of the likelihood's gradient and reconstruction, of free-form flows",
+       .settings = {"training.reconstruction_weight", "training.reconstruction_start",
+                    "training.reconstruction_steps", "training.probes", "training.noise",
+                    "training.rejection_weight"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer&) {
+             return std::make_unique<FreeFormLoss>(
+                 FreeFormLossOptions{.reconstruction_weight = options.reconstruction_weight,
+                                     .probes = options.probes,
+                                     .reconstruction_start = options.reconstruction_start,
+                                     .reconstruction_steps = options.reconstruction_steps,
+                                     .noise = options.noise,
+                                     .rejection_weight = options.rejection_weight});
+           },
+       .loss = "reconstruction error |x - g(f(x))|^2 a row",
+       .told = "reconstruction"},
   });
   return kinds;
 }

@@ -23,6 +23,12 @@ struct ObjectiveOptions {
   /// steps, those of likelihood alone not counted, after which that factor has grown by 1; it ends
   /// at 1
   std::int64_t annealing_steps = 0;
+  double reconstruction_weight = 100.0;  ///< free_form: this and the next four, see
+                                         ///< FreeFormLossOptions
+  std::int64_t probes = 1;
+  double reconstruction_start = 0.0;
+  std::int64_t reconstruction_steps = 0;
+  double noise = 0.0;
   /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
   double rejection_weight = 0.0;
 };
@@ -37,6 +43,7 @@ struct ObjectiveKind {
   bool needs_rows = true;           ///< learns from points, or from draws of a target
   bool needs_target = false;        ///< takes the density of a target
   std::string loss = "loss, nats";  ///< what the loss is, on its axis
+  std::string told = "loss";        ///< and in a line of progress
 };
 
 /// What setting training.objective chooses from, and what a program adds to it.

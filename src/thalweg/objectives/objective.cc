@@ -5,6 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
+#include "thalweg/transforms/free_form.h"
 
 namespace thalweg {
 
@@ -49,6 +50,13 @@ Value StepBuilder::number(Domain domain, std::function<double(std::int64_t step)
 
 TrainingStep training_step(StepBuilder& builder, const Objective& objective) {
   Graph& graph = builder.graph();
+  if (!objective.trains_encoders())
+    for (const auto& transform : builder.flow().transforms())
+      if (dynamic_cast<const FreeForm*>(transform.get()) != nullptr)
+        fail<ConfigError>(
+            "training.objective: expected free_form for a flow with the free-form layer '{}', got "
+            "{}, which leaves its encoder alone",
+            transform->name(), objective.name());
   Loss loss;
   {
     const ScopeName scope(graph, objective.name());

@@ -93,6 +93,9 @@ class Objective {
   virtual Loss build(StepBuilder& step) const = 0;
   /// The target whose density the loss takes; null for most.
   virtual const Target* target() const { return nullptr; }
+  /// Whether encoders of free-form layers learn, which no density depends on. training_step()
+  /// throws ConfigError for a flow with such layers and an objective that leaves them alone.
+  virtual bool trains_encoders() const { return false; }
   /// Steps that another objective has first, and that one: none for most.
   virtual std::int64_t first_steps() const { return 0; }
   virtual const Objective* first() const { return nullptr; }

@@ -70,6 +70,7 @@ struct DensityEvaluator::Programs {
   ColumnMap columns;
   std::span<const double> parameters = {};
   std::array<std::optional<RowMap>, 4> maps = {};
+  std::int64_t unsolved = 0;  // rows of the last log densities
 
   enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
 
@@ -84,7 +85,9 @@ struct DensityEvaluator::Programs {
         flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
     std::vector<Value> outputs;
     if (kind == Kind::kDensity) {
-      outputs = {flow.log_prob(main, context, layers)};
+      const Mapped latent = flow.inverse(main, context, 0, layers);
+      outputs = {flow.log_base(latent.value, context) + latent.log_det};
+      if (latent.unsolved.valid()) outputs.push_back(latent.unsolved);
     } else if (kind == Kind::kOverflow) {
       outputs = {latent_overflow(flow, main, context, layers)};
     } else {
@@ -156,8 +159,11 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
     const auto words = random_words(static_cast<std::uint64_t>(number),
                                     static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
     const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
-    std::vector<double> values =
-        std::move(programs_->run(Programs::Kind::kDensity, y, given, seed)[0]);
+    auto outputs = programs_->run(Programs::Kind::kDensity, y, given, seed);
+    if (outputs.size() > 1)
+      programs_->unsolved =
+          std::ranges::count_if(outputs[1], [](double value) { return value > 0.0; });
+    std::vector<double> values = std::move(outputs[0]);
     programs_->settle_overflow(y, given, seed, values);
     return values;
   };
@@ -174,6 +180,8 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
     result[row] = log_det[row] == -INFINITY ? -INFINITY : result[row] + log_det[row];
   return result;
 }
+
+std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }
 
 std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,
                                                 std::span<const double> context,

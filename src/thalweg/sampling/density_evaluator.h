@@ -39,6 +39,9 @@ class DensityEvaluator {
   /// estimates: in the mean a lower bound that rises with the draws (Burda, Grosse, Salakhutdinov
   /// 2016). A row's random numbers depend on its place in `x` alone.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
+  /// Rows of the last call of log_prob() for which a flow that looks for z numerically, as a
+  /// free-form one, found none: their log density is a makeshift, that at the encoder's f(x).
+  std::int64_t unsolved() const;
   /// z of each row, and if `log_det` is given log|det dz/dx|; NaN outside of a column's bounds.
   std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
                                 std::vector<double>* log_det = nullptr);

@@ -39,8 +39,17 @@ ScheduleOptions schedule_options(const TrainingOptions& options) {
 }
 
 ObjectiveOptions objective_options(const TrainingOptions& options) {
-  return {options.objective,       options.likelihood_weight, options.likelihood_steps,
-          options.annealing_start, options.annealing_steps,   options.rejection_weight};
+  return {.kind = options.objective,
+          .likelihood_weight = options.likelihood_weight,
+          .likelihood_steps = options.likelihood_steps,
+          .annealing_start = options.annealing_start,
+          .annealing_steps = options.annealing_steps,
+          .reconstruction_weight = options.reconstruction_weight,
+          .probes = options.probes,
+          .reconstruction_start = options.reconstruction_start,
+          .reconstruction_steps = options.reconstruction_steps,
+          .noise = options.noise,
+          .rejection_weight = options.rejection_weight};
 }
 
 }  // namespace thalweg

@@ -85,14 +85,14 @@ AffineParameters AffineCoupling::condition(Value kept, Value context) const {
 
 Mapped AffineCoupling::build_forward(Value z, Value context) const {
   const auto [kept, moved] = split_.split(z);
-  const auto [value, log_det] = apply_affine(condition(kept, context), scale_map_, moved);
-  return {split_.join({kept, value}), log_det};
+  const Mapped mapped = apply_affine(condition(kept, context), scale_map_, moved);
+  return {split_.join({kept, mapped.value}), mapped.log_det};
 }
 
 Mapped AffineCoupling::build_inverse(Value x, Value context) const {
   const auto [kept, moved] = split_.split(x);
-  const auto [value, log_det] = invert_affine(condition(kept, context), scale_map_, moved);
-  return {split_.join({kept, value}), log_det};
+  const Mapped mapped = invert_affine(condition(kept, context), scale_map_, moved);
+  return {split_.join({kept, mapped.value}), mapped.log_det};
 }
 
 }  // namespace thalweg

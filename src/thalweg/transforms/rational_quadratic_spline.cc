@@ -276,14 +276,14 @@ Value SplineCoupling::raw(Value kept, Value context) const {
 
 Mapped SplineCoupling::build_forward(Value z, Value context) const {
   const auto [kept, moved] = split_.split(z);
-  const auto [value, log_det] = splines_.invert(raw(kept, context), moved);
-  return {split_.join({kept, value}), log_det};
+  const Mapped mapped = splines_.invert(raw(kept, context), moved);
+  return {split_.join({kept, mapped.value}), mapped.log_det};
 }
 
 Mapped SplineCoupling::build_inverse(Value x, Value context) const {
   const auto [kept, moved] = split_.split(x);
-  const auto [value, log_det] = splines_.apply(raw(kept, context), moved);
-  return {split_.join({kept, value}), log_det};
+  const Mapped mapped = splines_.apply(raw(kept, context), moved);
+  return {split_.join({kept, mapped.value}), mapped.log_det};
 }
 
 }  // namespace thalweg

@@ -14,6 +14,9 @@ namespace thalweg {
 struct Mapped {
   Value value;
   Value log_det;
+  /// Of maps that may look for a value in vain: 1 x 1, above 0 where it was not found, so that
+  /// value and log_det are makeshifts. Empty where that cannot be.
+  Value unsolved = {};
 };
 
 /// Base of all transforms of `features()` x 1 vectors. The public functions check shapes; a new

@@ -1,0 +1,67 @@
+#include "thalweg/flows/free_form_flow.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "thalweg/engine/derivatives.h"
+
+namespace thalweg {
+namespace {
+
+const FreeForm* free_form(const Transform& transform) {
+  return dynamic_cast<const FreeForm*>(&transform);
+}
+
+/// Passes the layers from the data to the base, and calls `visit` for each free-form one, which
+/// maps x itself.
+Mapped pass(const Flow& flow, Value x, Value context, std::size_t layers,
+            const std::function<Mapped(const FreeForm& layer, Value x, Value context)>& visit) {
+  Mapped result{x, x.graph->constant(0.0)};
+  for (std::size_t i = std::min(layers, flow.transforms().size()); i-- > 0;) {
+    const FreeForm* layer = free_form(*flow.transforms()[i]);
+    const Mapped mapped =
+        layer == nullptr
+            ? flow.inverse(result.value, context, i, i + 1)
+            : visit(*layer, result.value, layer->context_features() > 0 ? context : Value{});
+    result = {mapped.value, result.log_det + mapped.log_det};
+  }
+  return result;
+}
+
+}  // namespace
+
+bool has_free_form(const Flow& flow) {
+  return std::ranges::any_of(
+      flow.transforms(), [](const auto& transform) { return free_form(*transform) != nullptr; });
+}
+
+Mapped inverse_by(FreeFormDensity density, const Flow& flow, Value x, Value context,
+                  std::size_t layers) {
+  if (density == FreeFormDensity::kExact) return flow.inverse(x, context, 0, layers);
+  return pass(flow, x, context, layers, [&](const FreeForm& layer, Value at, Value given) {
+    return layer.inverse_by(density, at, given);
+  });
+}
+
+InversionErrors inversion_errors(const Flow& flow, Value x, Value context, std::size_t layers) {
+  Graph& graph = *x.graph;
+  InversionErrors errors{graph.constant(0.0), graph.constant(0.0)};
+  pass(flow, x, context, layers, [&](const FreeForm& layer, Value at, Value given) {
+    const std::int64_t size = layer.features();
+    const Value z = layer.encode(at, given);
+    const Value decoded = layer.decode(z, given);
+    errors.reconstruction = errors.reconstruction + sum(square(decoded - at));
+    // The sum of squares of J - I is that of J, less twice its trace, plus the size.
+    const Value product = jvp_columns(decoded, z, jacobian(z, at));
+    Value trace = graph.constant(0.0);
+    for (std::int64_t i = 0; i < size; ++i)
+      trace = trace + slice(slice(product, i, 1), i, 1, Axis::kItems);
+    errors.jacobian =
+        errors.jacobian + (sum(square(product)) - 2.0 * trace + static_cast<double>(size));
+    return Mapped{z, graph.constant(0.0)};
+  });
+  return errors;
+}
+
+}  // namespace thalweg
