@@ -76,7 +76,9 @@ inline const std::vector<Case<Network>>& network_cases() {
                           if (!kind.one_width) settings.hidden.push_back(5);
                           settings.activation = Activation::kTanh;
                           settings.zero_output = false;
-                          return kind.make(settings)(parameters, "layer", random, 3, 2, context);
+                          const std::int64_t inputs = kind.of_particles ? 9 : 3;
+                          return kind.make(settings)(parameters, "layer", random, inputs,
+                                                     kind.of_particles ? inputs : 2, context);
                         }});
       for (const char* activation :
            {"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu"})

@@ -143,18 +143,19 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
   const Value displacement = x - start;
   const Value centred =
       displacement - sum(displacement, Axis::kItems) * (1.0 / static_cast<double>(particles));
-  return flat + reshape(transpose(centred), {particles * dimensions, 1});
+  return reshape(transpose(centred), {particles * dimensions, 1});
 }
 
 NetworkFactory equivariant_graph_network_factory(const EquivariantGraphNetworkOptions& options) {
   return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
                    std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
-    const std::int64_t size = options.particles * options.dimensions;
-    if (inputs != size || outputs != size)
+    if (inputs != outputs || inputs % options.dimensions != 0)
       fail<ConfigError>(
-          "{}: {} particles in {} dimensions have {} coordinates, got {} inputs and {} outputs",
-          name, options.particles, options.dimensions, size, inputs, outputs);
+          "{}: an equivariant network takes positions of particles in {} dimensions to as many: "
+          "expected equal multiples of {} as inputs and outputs, got {} and {}",
+          name, options.dimensions, options.dimensions, inputs, outputs);
     EquivariantGraphNetworkOptions with_context = options;
+    with_context.particles = inputs / options.dimensions;
     with_context.context_features = context_features;
     return std::make_unique<EquivariantGraphNetwork>(parameters, name, random, with_context);
   };

@@ -29,9 +29,9 @@ struct EquivariantGraphNetworkOptions {
 ///   h_i += W4 SiLU(W3 [h_i, sum_j m_ij / 100])
 ///
 /// and then x_i += sum_j (x_i - x_j) / (sqrt(r_ij + 1e-8) + 1) * phi(h_i, h_j, r_ij, r0_ij) / 100
-/// with an MLP phi. The value is the input plus the displacement without its mean: it moves, turns
-/// and reflects with its input, permutes with its particles, and keeps their centre. It starts near
-/// the identity. Throws ConfigError for options out of range.
+/// with an MLP phi. The value is how far each particle has moved, without the mean of that: it
+/// turns, reflects and permutes with the particles and does not change where all of them are
+/// shifted. It starts near 0. Throws ConfigError for options out of range.
 class EquivariantGraphNetwork : public Network {
  public:
   EquivariantGraphNetwork(ParameterStore& parameters, const std::string& name,
@@ -70,8 +70,8 @@ class EquivariantGraphNetwork : public Network {
   std::vector<std::int32_t> receivers_, senders_;
 };
 
-/// A recipe for layers that own one: throws ConfigError where asked for other than N n inputs and
-/// outputs.
+/// A recipe for layers that own one. The number of particles follows from that of the inputs, of
+/// which it throws ConfigError where they are not whole particles or not as many as the outputs.
 NetworkFactory equivariant_graph_network_factory(const EquivariantGraphNetworkOptions& options);
 
 }  // namespace thalweg

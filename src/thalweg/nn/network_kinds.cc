@@ -1,6 +1,7 @@
 #include "thalweg/nn/network_kinds.h"
 
 #include "thalweg/core/error.h"
+#include "thalweg/nn/equivariant_graph_network.h"
 #include "thalweg/nn/residual_mlp.h"
 
 namespace thalweg {
@@ -36,6 +37,16 @@ NetworkFactory make_residual_mlp(const NetworkSettings& settings) {
                                .zero_output = settings.zero_output});
 }
 
+NetworkFactory make_equivariant(const NetworkSettings& settings) {
+  if (settings.hidden.size() != 1)
+    fail<ConfigError>(
+        "flow.hidden: expected one width, as [64], of the equivariant network, got {} widths: set "
+        "the number of layers by flow.network_blocks",
+        settings.hidden.size());
+  return equivariant_graph_network_factory(
+      {.dimensions = settings.dimensions, .layers = settings.blocks, .hidden = settings.hidden[0]});
+}
+
 }  // namespace
 
 KindTable<NetworkKind>& network_kinds() {
@@ -53,6 +64,12 @@ KindTable<NetworkKind>& network_kinds() {
        .summary = "a perceptron, then residual blocks of whole perceptrons",
        .settings = {"flow.hidden", "flow.network_blocks", "flow.activation", "flow.dropout"},
        .make = make_residual_mlp},
+      {.name = "equivariant",
+       .summary = "E(n)-equivariant graph network of particles, for free_form",
+       .settings = {"flow.hidden", "flow.network_blocks", "base.dimensions"},
+       .make = make_equivariant,
+       .one_width = true,
+       .of_particles = true},
   });
   return table;
 }

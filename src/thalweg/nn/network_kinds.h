@@ -17,7 +17,8 @@ struct NetworkSettings {
   std::int64_t blocks = 2;                      ///< of networks made of equal blocks
   Activation activation = Activation::kRelu;
   double dropout = 0.0;
-  bool zero_output = true;  ///< the last layer starts at 0
+  bool zero_output = true;      ///< the last layer starts at 0
+  std::int64_t dimensions = 3;  ///< of the space that particles are in
 };
 
 struct NetworkKind {
@@ -26,6 +27,9 @@ struct NetworkKind {
   std::function<NetworkFactory(const NetworkSettings&)> make;
   /// One width in place of several, as the contract tests set it.
   bool one_width = false;
+  /// Takes positions of particles to as many numbers, in which they turn: of no use as a
+  /// conditioner.
+  bool of_particles = false;
 };
 
 /// "mlp", "residual", and those that a program adds.
