@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "thalweg/core/error.h"
+#include "thalweg/objectives/kinds.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/exploration_start.h"
 
@@ -111,10 +112,11 @@ void ProgressDisplay::show(double fraction, const std::string& text) {
 
 namespace {
 
-std::string progress_text(const TrainingProgress& progress) {
+/// `told` is what the loss is.
+std::string progress_text(const TrainingProgress& progress, const std::string& told) {
   const double left = static_cast<double>(progress.iterations - progress.step) /
                       std::max(progress.steps_per_second, 1e-9);
-  std::string text = "loss " + number_text(progress.loss, 4);
+  std::string text = told + " " + number_text(progress.loss, 4);
   if (std::isfinite(progress.validation_loss))
     text += "  validation " + number_text(progress.validation_loss, 4);
   text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
@@ -136,10 +138,12 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
   {
     ProgressDisplay display(quiet);
     RunCallbacks callbacks;
+    const std::string told =
+        objective_kinds().find("training.objective", plan.options.training.objective).told;
     callbacks.progress = [&](const TrainingProgress& progress) {
       const double done = static_cast<double>(std::max(progress.step, progress.place)) /
                           static_cast<double>(progress.iterations);
-      if (display.wanted(done)) display.show(done, progress_text(progress));
+      if (display.wanted(done)) display.show(done, progress_text(progress, told));
     };
     callbacks.exploring = [&](double share, const std::string& phase) {
       if (display.wanted(share)) display.show(share, "exploring: " + phase);
@@ -148,6 +152,16 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
       display.clear();
       if (quiet) return;
       fmt::print("{}", exploration_text(exploration));
+      std::fflush(stdout);
+    };
+    callbacks.searched = [&](const ReconstructionSearch& search) {
+      display.clear();
+      if (quiet) return;
+      for (const ReconstructionTrial& trial : search.trials)
+        fmt::print("reconstruction weight {:g}: {} nats, z found for {:.1f} % of rows, {}\n",
+                   trial.weight, number_text(trial.loss, 4), 100.0 * trial.solved_share,
+                   trial.stable ? "stable" : "not stable");
+      fmt::print("trained with a weight of {:g}\n", search.weight);
       std::fflush(stdout);
     };
     callbacks.fitting = [&](double share, const std::string& what) {
@@ -159,7 +173,9 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
   if (outcome.reason != StopReason::kCallback) return outcome;
   if (outcome.folder.empty()) {
     fmt::print(stderr, "thalweg: interrupted while the {}; nothing was written\n",
-               plan.data ? "stack was fitted" : "energy was explored");
+               plan.options.training.reconstruction_search ? "reconstruction weight was looked for"
+               : plan.data                                 ? "stack was fitted"
+                                                           : "energy was explored");
     throw ExitCode{kInterrupted};
   }
   if (outcome.folder != plan.out)

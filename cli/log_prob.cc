@@ -30,7 +30,7 @@ void log_prob(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = run.read_table(arguments.data);
-  const auto [values, mean, outside] =
+  const auto [values, mean, outside, unsolved] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision), .draws = arguments.draws});
   if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
@@ -42,6 +42,11 @@ void log_prob(const Arguments& arguments) {
                number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5));
   const std::string measure = measure_text(run.options.model.columns);
   if (!arguments.quiet && !measure.empty()) fmt::print("they are of {}\n", measure);
+  if (unsolved > 0)
+    fmt::print(stderr,
+               "warning: no latent point was found for {} of {} rows, which the model may not "
+               "reach; their log densities are makeshifts, those at the encoder's f(x)\n",
+               unsolved, values.size());
   if (mean.zero + mean.undefined > 0)
     fmt::print(stderr,
                "thalweg: {} of {} log densities are not finite and not in the mean: {} are -inf, a "

@@ -210,10 +210,18 @@ class Model:
             x = x + branch
         return self.dense(name + ".output", x)
 
+    def residual_mlp(self, name, x, context, activation):
+        x = joined(self.mlp(name + ".first", joined(x, context), activation), context)
+        for i in range(self.config["flow"]["network_blocks"]):
+            x = x + self.mlp(f"{name}.block{i}", x, activation)
+        return self.mlp(name + ".output", x, activation)
+
     def conditioner(self, name, x, context):
         flow = self.config["flow"]
         if flow["network"] == "residual":
             return self.residual_network(name, x, context, flow["activation"])
+        if flow["network"] == "residual_mlp":
+            return self.residual_mlp(name, x, context, flow["activation"])
         return self.mlp(name, joined(x, context), flow["activation"])
 
     def masked_mlp(self, name, x, context, owners=None, outputs=None):
@@ -360,12 +368,32 @@ class Model:
             "autoregressive_affine": self.autoregressive,
             "autoregressive_spline": self.autoregressive,
             "residual": self.residual,
+            "free_form": self.free_form,
         }
         if flow["kind"] != "none":
-            part = "residual" if flow["kind"] == "residual" else "coupling"
+            part = flow["kind"] if flow["kind"] in ("residual", "free_form") else "coupling"
             x, found = kinds[flow["kind"]](f"{name}.{part}", x, context, turns)
             log_det = log_det + found
         return x, log_det
+
+    def free_form(self, name, x, context, turns):
+        """Newton's steps from the encoder's z; complex steps give the decoder's Jacobian."""
+
+        def through(part, v):
+            skip = v if self.config["flow"]["global_skip"] else 0
+            return skip + self.conditioner(name + part, v, context)
+
+        def jacobian(z):
+            step = 1e-30j * np.eye(x.shape[1])
+            return np.stack([through(".decoder", z + e).imag / 1e-30 for e in step], axis=2)
+
+        z = through(".encoder", x)
+        for _ in range(50):
+            off = x - through(".decoder", z)
+            z = z + np.linalg.solve(jacobian(z), off[:, :, None])[:, :, 0]
+        if np.abs(off).max() > 1e-8:
+            raise ValueError("no z was found for some x")
+        return z, -np.linalg.slogdet(jacobian(z))[1]
 
     def affine(self, raw, x, scale_map, name):
         features = x.shape[1]

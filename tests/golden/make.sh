@@ -50,6 +50,8 @@ one condition given --condition t --set flow.permutation=lu --set flow.network=r
 one kinds kinds
 one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set flow.bins=3 --set flow.permutation=lu --set flow.blocks=1
 one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
+one free_form three --set flow.kind=free_form --set flow.network=mlp --set flow.hidden=[5,4] --set flow.activation=tanh --set flow.blocks=1 --set training.learning_rate=0.01
+one free_form_given given --condition t --set flow.kind=free_form --set flow.network=residual_mlp --set flow.activation=tanh --set flow.heads=false --set flow.act_norm=true --set training.learning_rate=0.01
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10

@@ -174,6 +174,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
   add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool, result.warnings));
+  add("free_form", free_form_metrics(run, points, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
@@ -222,7 +223,9 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
     // The title stands for the first group.
     if (metric.group != group)
       for (const auto& [name, heading] :
-           {std::pair{"stack",
+           {std::pair{"free_form",
+                      "a free-form flow: mean log likelihoods by three densities, and inversion:"},
+            std::pair{"stack",
                       "a stack of densities: weights, and log likelihoods of rows that they did "
                       "not see:"},
             std::pair{"weights", "samples of the model, weighted to the target:"},

@@ -25,6 +25,13 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
                                 std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool,
                                 std::vector<std::string>& warnings);
 
+/// Of a flow with free-form layers: log likelihoods of some of the points by the three densities
+/// that go by that name, and how far encoder and decoder are from inverting each other; of others
+/// nothing. Adds to `warnings` where a density by reconstruction is not to be believed.
+std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& points,
+                                      std::uint64_t seed, ThreadPool& pool,
+                                      std::vector<std::string>& warnings);
+
 /// Samples of a run's flow with what their weights say; none of the latter where a weight is not
 /// finite.
 struct WeightedFlow {

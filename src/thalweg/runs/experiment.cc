@@ -10,6 +10,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/experiment_pictures.h"
 #include "thalweg/runs/toml_text.h"
 
@@ -225,6 +226,7 @@ void check(const Experiment& experiment) {
           "{}",
           experiment.name, column.key, metrics, column.published.size());
   }
+  if (!experiment.computed.empty()) find_computed_kind(experiment.computed, experiment.name);
   if (experiment.spread != "error" && experiment.spread != "deviation")
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
                       experiment.spread);
@@ -313,6 +315,7 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
   result.title = keys.text("title", true);
   result.source = keys.text("source");
   result.of = keys.text("of");
+  result.computed = keys.text("computed");
   result.metric = keys.text("metric");
   result.metric_label = keys.text("metric_label");
   result.published_metric = keys.text("published_metric");

@@ -7,6 +7,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/experiment_tables.h"
 #include "thalweg/runs/reproduction.h"
 #include "thalweg/runs/run_maps.h"
@@ -221,9 +222,15 @@ Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& pict
   return {{picture.y.empty() ? "chart" : "chart-" + picture.y.front(), std::move(chart)}};
 }
 
+Plots draw_computed(const Reproduction& reproduction, const ExperimentPicture& picture,
+                    ThreadPool& pool) {
+  return find_computed_kind(reproduction.experiment().computed, picture.title).draw(pool);
+}
+
 bool needs_nothing(const Experiment&) { return true; }
 bool has_profile(const Experiment& experiment) { return experiment.profile.has_value(); }
 bool has_samplers(const Experiment& experiment) { return experiment.samplers.has_value(); }
+bool is_computed(const Experiment& experiment) { return !experiment.computed.empty(); }
 bool has_histogram(const Experiment& experiment) { return experiment.histogram.has_value(); }
 
 }  // namespace
@@ -240,6 +247,7 @@ const std::vector<PictureKind>& picture_kinds() {
       {"profiles", "profile", has_profile, draw_profiles},
       {"samplers", "samplers", has_samplers, draw_samplers},
       {"latent", "", needs_nothing, draw_latent},
+      {"computed", "computed", is_computed, draw_computed},
   };
   return kinds;
 }

@@ -18,6 +18,7 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool
                              options.draws > 0 ? options.draws : run.options.importance_samples);
   LogDensities result;
   result.values = evaluator.log_prob(rows.x, rows.context);
+  result.unsolved = evaluator.unsolved();
   for (std::size_t row = 0; row < intervals.size(); ++row) result.values[row] += intervals[row];
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context));
   result.outside = outside_of_training(run.options.model.context_columns, rows.context);

@@ -44,7 +44,8 @@ MeanLogDensity mean_log_density(std::span<const double> values, double common_er
 struct LogDensities {
   std::vector<double> values;
   MeanLogDensity mean;
-  std::string outside = {};  ///< of rows whose condition is beyond training; empty if none is
+  std::string outside = {};   ///< of rows whose condition is beyond training; empty if none is
+  std::int64_t unsolved = 0;  ///< rows without a z, see DensityEvaluator::unsolved()
 };
 
 /// Log densities of the rows of `points`, of which the run's columns count. Of categories

@@ -149,6 +149,13 @@ RunPlan plan_run(const RunRequest& request) {
       if (explored && !layers.keys.contains("training.likelihood_steps"))
         training.likelihood_steps = std::min<std::int64_t>(500, training.iterations / 4);
     }
+    if (!request.resume && layers.keys.contains("flow.kind") &&
+        layers.asked.model.flow.kind == "free_form") {
+      suggested = loaded.options;
+      choose_for_free_form(suggested);
+      loaded.options = layered(layers, suggested);
+      loaded.choose_objective = loaded.choose_base = false;
+    }
   });
   return plan;
 }
@@ -286,6 +293,26 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   training.weight_average = 0.99;
   training.validation_interval = 100;
   training.patience = 12;
+}
+
+void choose_for_free_form(RunOptions& options) {
+  FlowOptions& flow = options.model.flow;
+  TrainingOptions& training = options.training;
+  flow.kind = "free_form";
+  flow.blocks = 1;
+  flow.act_norm = false;
+  flow.network = "residual";
+  flow.hidden = {128};
+  flow.network_blocks = 3;
+  flow.activation = "silu";
+  options.model.base.kind = "normal";
+  training.objective = "free_form";
+  training.learning_rate = 1e-3;
+  training.schedule = "cosine";
+  training.warm_up = 200;
+  training.final_factor = 0.01;
+  training.clip_norm = 1.0;
+  training.weight_average = 0.99;
 }
 
 void choose_for_energy(RunOptions& options, std::int64_t features, bool explored) {

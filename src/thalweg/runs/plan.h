@@ -62,6 +62,9 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
 /// layers that the options have stay.
 void choose_for_data(RunOptions& options, const PreparedData& data);
 
+/// Sets what serves a flow of one free-form layer: see FreeForm.
+void choose_for_free_form(RunOptions& options);
+
 /// Sets what serves a target of `features` columns whose energy alone is known, in double: with an
 /// exploration, likelihood of its samples and then a mean of that and reverse KL; without, reverse
 /// KL from a resampled base. Annealing, from nearly flat to the energy itself so that modes are

@@ -1,6 +1,7 @@
 #include "thalweg/runs/reproduction.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/json_file.h"
+#include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/option_table.h"
 #include "thalweg/runs/plan.h"
@@ -133,6 +135,7 @@ RunOptions Reproduction::options(const Cell& cell) const {
 
 /// What is wrong with an experiment shows before the first hour is spent.
 void Reproduction::check(bool data) const {
+  if (!experiment_.computed.empty()) return;
   for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
     for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
       experiment_options(experiment_, experiment_.rows[row], experiment_.columns[column], 1,
@@ -196,6 +199,17 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
     add_metrics(result, samples.metrics);
     add_metrics(result, sample_metrics(samples.x, target, *experiment_.samplers, seed, pool));
   }
+  return result;
+}
+
+RunResult Reproduction::compute(const Cell& cell, ThreadPool& pool) const {
+  const auto start = std::chrono::steady_clock::now();
+  RunResult result;
+  result.seed = cell.seed;
+  result.metrics = find_computed_kind(experiment_.computed, experiment_.name)
+                       .metrics(experiment_.rows[cell.row].key,
+                                experiment_.columns[cell.column].key, cell.seed, pool);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 
@@ -266,6 +280,12 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
         if (!result) {
           if (callbacks.begins) callbacks.begins(step);
           try {
+            if (!experiment_.computed.empty()) {
+              result = compute(cell, pool);
+              save_result(cell_folder(cell), *result);
+              results_.runs[row][column].push_back(std::move(*result));
+              continue;
+            }
             const RunPlan training = training_request(cell);
             const TrainingOutcome outcome =
                 callbacks.train ? callbacks.train(training) : run_training(training, pool);

@@ -104,6 +104,7 @@ class Reproduction {
   RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const;
   RunResult judge(const Cell& cell, const LoadedRun& run, const std::optional<PreparedData>& data,
                   ThreadPool& pool) const;
+  RunResult compute(const Cell& cell, ThreadPool& pool) const;
   RunPlan training_request(const Cell& cell);
 
   Experiment experiment_;

@@ -304,6 +304,17 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   LearntRows rows;
   if (exploration && !resumes) start_base(*run.model, *exploration, pool);
   const TrainingData data = training_data(plan, target, exploration, rows);
+  if (!resumes && options.training.objective == "free_form" &&
+      options.training.reconstruction_search) {
+    constexpr std::int64_t kSearchSteps = 400;
+    const ReconstructionSearch search = search_reconstruction_weight(
+        [&] { return std::make_unique<Model>(options.model, seed, moved); }, data, options.training,
+        std::min(kSearchSteps, options.training.iterations), pool, callbacks.interrupted);
+    if (search.weight == 0.0) return interrupted_early();
+    options.training.reconstruction_weight = search.weight;
+    run.options.training = options.training;
+    if (callbacks.searched) callbacks.searched(search);
+  }
   Trainer trainer(*run.model, data, options.training, pool);
   const std::string hash = hash_of(plan);
 

@@ -9,6 +9,7 @@
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/training/reconstruction_search.h"
 
 namespace thalweg {
 
@@ -20,6 +21,8 @@ struct RunCallbacks {
   std::function<void(const Exploration&)> explored = {};  ///< once, before training
   /// In the fit of a stack: the share done, and which density is fitted.
   std::function<void(double, const std::string&)> fitting = {};
+  /// Once, before training, where the weight of a free-form flow's reconstruction is found.
+  std::function<void(const ReconstructionSearch&)> searched = {};
   std::function<bool()> interrupted = {};  ///< true ends the training, with all saved
 };
 

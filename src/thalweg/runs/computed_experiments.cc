@@ -1,0 +1,26 @@
+#include "thalweg/runs/computed_experiments.h"
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
+
+namespace thalweg {
+
+const std::vector<ComputedKind>& computed_kinds() {
+  static const std::vector<ComputedKind> kinds = {
+      {"free_form_landscape", landscape_metrics, draw_landscape},
+      {"free_form_weights", weight_metrics_of_two, draw_weights_of_two},
+      {"free_form_partitions", partition_metrics, draw_partitions},
+  };
+  return kinds;
+}
+
+const ComputedKind& find_computed_kind(const std::string& name, const std::string& where) {
+  std::vector<std::string> known;
+  for (const ComputedKind& kind : computed_kinds()) {
+    if (name == kind.name) return kind;
+    known.emplace_back(kind.name);
+  }
+  fail<ConfigError>("{}: computed: unknown kind '{}'{}", where, name, name_hint(name, known));
+}
+
+}  // namespace thalweg
