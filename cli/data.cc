@@ -1,10 +1,15 @@
-// thalweg data: published tables, prepared and split as in the papers that compare on them.
+// thalweg data: points to learn from: published tables, prepared and split as in the papers that
+// compare on them, and particles, sampled by chains of their own.
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/particle_folder.h"
 #include "thalweg/runs/table_folder.h"
 
 namespace thalweg::cli {
@@ -13,11 +18,55 @@ namespace {
 
 struct Arguments {
   std::string name, from, out;
-  bool look_alike = false, force = false, quiet = false;
+  bool look_alike = false, force = false, quiet = false, no_integral = false;
   std::int64_t rows = 20000, seed = 1;
+  std::int64_t count = 100000, particles = 0, dimensions = 0, burn_in = -1, thinning = 0;
+  double temperature = 1.0;
+  int threads = 0;
 };
 
+void draw_particles(const Arguments& arguments) {
+  if (!arguments.from.empty() || arguments.look_alike)
+    fail<ConfigError>("{}: is drawn by its own chains: expected neither --from nor --look-alike",
+                      arguments.name);
+  ParticleFolderRequest request{.target = {},
+                                .count = arguments.count,
+                                .out = arguments.out,
+                                .seed = static_cast<std::uint64_t>(arguments.seed),
+                                .burn_in = arguments.burn_in,
+                                .thinning = arguments.thinning,
+                                .free_energy = !arguments.no_integral,
+                                .force = arguments.force};
+  request.target.name = arguments.name;
+  request.target.particles = arguments.particles;
+  request.target.particle_dimensions = arguments.dimensions;
+  request.target.temperature = arguments.temperature;
+  catch_interrupts();
+  ThreadPool pool(arguments.threads);
+  std::optional<ParticleFolderReport> report;
+  {
+    ProgressDisplay display(arguments.quiet);
+    report = write_particle_folder(
+        request, pool,
+        {.progress =
+             [&](double share) {
+               if (display.wanted(share))
+                 display.show(share, fmt::format("{} rows of {}", format_count(arguments.count),
+                                                 arguments.name));
+             },
+         .interrupted = interrupted});
+  }
+  if (!report) {
+    fmt::print(stderr, "interrupted; nothing was written\n");
+    throw ExitCode{kInterrupted};
+  }
+  if (!arguments.quiet) fmt::print("{}", report->text);
+  for (const std::string& warning : report->warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
 void prepare(const Arguments& arguments) {
+  if (std::ranges::count(particle_target_names(), arguments.name) > 0)
+    return draw_particles(arguments);
   const UciTable& uci = find_uci_table(arguments.name);
   std::string said;
   if (arguments.look_alike) {
@@ -36,12 +85,15 @@ void prepare(const Arguments& arguments) {
 }  // namespace
 
 void add_data(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("data", "Prepare and split the tables that papers compare on");
+  CLI::App* command = app.add_subcommand(
+      "data", "Prepare the tables that papers compare on, or sample systems of particles");
   auto arguments = std::make_shared<Arguments>();
   std::vector<std::string> names;
   for (const UciTable& table : uci_tables()) names.push_back(table.name);
-  command->add_option("NAME", arguments->name, fmt::format("{}", fmt::join(names, ", ")))
+  command
+      ->add_option("NAME", arguments->name,
+                   fmt::format("tables: {}; particles: {}", fmt::join(names, ", "),
+                               fmt::join(particle_target_names(), ", ")))
       ->required();
   command->add_option("--from", arguments->from,
                       "folder with the UCI original, data.npy or train/validation/test.npy");
@@ -50,14 +102,39 @@ void add_data(CLI::App& app) {
   command->add_flag("--look-alike", arguments->look_alike,
                     "write a small made-up file in the original format instead");
   command->add_option("--rows", arguments->rows, "rows of the look-alike; default 20000");
-  command->add_option("--seed", arguments->seed, "of the look-alike; default 1")
+  command->add_option("--seed", arguments->seed, "of the look-alike, or of the chains; default 1")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
-  command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
+  command
+      ->add_option("--count", arguments->count,
+                   "particles: rows to train on, and a tenth each to validate and test; default "
+                   "100000")
+      ->check(CLI::Range(std::int64_t{100}, std::int64_t{100000000}));
+  command->add_option("--temperature", arguments->temperature,
+                      "particles: in units of their energy; default 1");
+  command->add_option("--particles", arguments->particles,
+                      "of lennard_jones and multi_double_well: their number");
+  command->add_option("--dimensions", arguments->dimensions,
+                      "of lennard_jones and multi_double_well: of space");
+  command
+      ->add_option("--burn-in", arguments->burn_in,
+                   "particles: sweeps before the first row; default 25 times the thinning")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{100000000}));
+  command
+      ->add_option("--thinning", arguments->thinning,
+                   "particles: sweeps from one row of a chain to the next; default 8 a particle")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
+  command->add_flag("--no-integral", arguments->no_integral,
+                    "particles: do not find the integral of the density");
+  command->add_option("--threads", arguments->threads, "particles: threads; 0: all")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--quiet", arguments->quiet, "say nothing but errors and warnings");
   command->footer(
       "Examples:\n"
       "  thalweg data power --from Downloads/power --out data/power\n"
       "  thalweg data gas --look-alike --rows 20000 --out made-up/gas\n"
-      "  thalweg data gas --from made-up/gas --out data/gas");
+      "  thalweg data gas --from made-up/gas --out data/gas\n"
+      "  thalweg data lj13 --count 100000 --out data/lj13\n"
+      "  thalweg data lennard_jones --particles 7 --temperature 0.5 --count 20000 --out data/lj7");
   command->callback([arguments] { prepare(*arguments); });
 }
 

@@ -21,10 +21,17 @@ void describe_preset(const Preset& preset) {
 
 void describe_target(const TargetKind& entry) {
   const std::unique_ptr<Target> target = entry.make();
-  fmt::print("{}: {}\n  columns: {}\n  practically all mass within +-{:g} of 0\n", entry.name,
-             entry.summary, target->features(), target->half_width());
+  fmt::print("{}: {}\n  columns: {}\n", entry.name, entry.summary, target->features());
+  if (target->half_width() > 0.0)
+    fmt::print("  practically all mass within +-{:g} of 0\n", target->half_width());
   if (const auto log_normaliser = target->log_normaliser())
     fmt::print("  log of the integral: {:.6g}\n", *log_normaliser);
+  if (target->particle_dimensions() > 0)
+    fmt::print(
+        "  a density of rows with a centre of mass of 0; settings: particles.temperature and, of "
+        "families, particles.count and particles.dimensions\n  sample it: thalweg data {} --out "
+        "data/{}\n",
+        entry.name, entry.name);
   fmt::print("  learn it: thalweg train --target {}\n", entry.name);
 }
 

@@ -514,6 +514,11 @@ class Model:
         if kind == "normal":
             line = ~np.array(turns)
             return -0.5 * (z[:, line] ** 2).sum(axis=1) - 0.5 * line.sum() * LOG_2PI - (~line).sum() * LOG_2PI
+        if kind == "mean_free_normal":
+            dimensions = self.config["base"]["dimensions"]
+            positions = z.reshape(len(z), -1, dimensions)
+            free = positions - positions.mean(axis=1, keepdims=True)
+            return -0.5 * (free**2).sum(axis=(1, 2)) - 0.5 * (z.shape[1] - dimensions) * LOG_2PI
         if kind == "trainable_normal":
             return normal(z, self.tensors["base.normal.mean"].T, self.tensors["base.normal.log_scale"].T)
         if kind == "mixture":

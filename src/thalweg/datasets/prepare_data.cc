@@ -18,6 +18,7 @@
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/marginal_map.h"
+#include "thalweg/datasets/particle_rows.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/datasets/rounding.h"
 #include "thalweg/datasets/standardisation.h"
@@ -259,6 +260,29 @@ void leave_out_derived(PreparedData& data, double rounding) {
         formula_text(column, data.columns), column.name));
 }
 
+/// Moves rows of particles to a centre of mass of 0, and says so.
+void take_particles(Table& table, std::size_t features, const DataOptions& options,
+                    std::vector<std::string>& notes) {
+  if (!options.bounds.empty() || !options.periodic.empty())
+    fail<ConfigError>("data.particles: expected no bounds or periods of positions, which move");
+  for (std::size_t column = 0; column < features; ++column)
+    check_values(table.names[column], take_column(table.values, table.names.size(), column));
+  const ParticleRowsSummary found = centre_particles(
+      table.values, table.columns(), static_cast<std::int64_t>(features), options.particles);
+  notes.push_back(fmt::format(
+      "rows are {} particles in {} dimensions; each was moved to a centre of mass of 0{}",
+      found.particles, options.particles,
+      found.largest_centre > 1e-3 * found.usual_distance
+          ? fmt::format(", which was up to {:.3g} away", found.largest_centre)
+          : ""));
+  if (found.evaporated > 0)
+    notes.push_back(fmt::format(
+        "{} row{} a particle more than {:g} times the usual distance {:.3g} from all others: has a "
+        "part evaporated?",
+        found.evaporated, found.evaporated == 1 ? " has" : "s have", kEvaporated,
+        found.usual_distance));
+}
+
 }  // namespace
 
 void check_weights(const std::string& column, std::span<const double> weights) {
@@ -338,11 +362,12 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
     take_content(added, table, column);
   }
   bound_columns(data.columns, options);
+  if (options.particles > 0) take_particles(table, features, options, data.notes);
   for (std::size_t column = 0; column < features; ++column) {
     ColumnOptions& own = data.columns[column];
     const ColumnKindRequest request{.declared = declared[column_number(names, own.name, "")],
-                                    .find_spacing = options.find_integers,
-                                    .find_kinds = options.find_kinds,
+                                    .find_spacing = options.find_integers && options.particles == 0,
+                                    .find_kinds = options.find_kinds && options.particles == 0,
                                     .rounding = table.rounding()};
     find_kind(own, take_column(table.values, table.names.size(), column), request, data.notes);
   }

@@ -38,6 +38,8 @@ struct DataOptions {
   bool drop_constant = false;
   bool find_derived = true;   ///< leave out what other columns decide, and restore it in samples
   bool drop_missing = false;  ///< leave out rows with a missing value
+  /// Above 0: rows are positions of particles in so many dimensions of space, x0 y0 z0 x1 ...
+  std::int64_t particles = 0;
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
 };
@@ -78,6 +80,8 @@ void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& optio
 /// unreadable bounds; DataError, with row (from 1) and column, for values that cannot be used,
 /// columns that are constant but for rounding (of table.rounding()) in all rows or in those to
 /// train on, and too few rows.
+/// Rows of particles are moved to their centre of mass, see centre_particles, and their columns are
+/// continuous.
 PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t seed,
                           const GivenRows& given = {});
 

@@ -1,6 +1,7 @@
 #include "thalweg/flows/base_kinds.h"
 
 #include "thalweg/bases/gaussian_mixture.h"
+#include "thalweg/bases/mean_free_normal.h"
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
@@ -91,6 +92,15 @@ KindTable<BaseKind>& base_kinds() {
        .make = [](const BaseRequest& request) -> Made {
          return std::make_shared<Normal>(request.parameters, "base.normal", request.features, true);
        }},
+      {.name = "mean_free_normal",
+       .summary = "standard normal of particles whose centre of mass is 0",
+       .settings = {"base.dimensions"},
+       .make = [](const BaseRequest& request) -> Made {
+         return std::make_shared<MeanFreeNormal>("base.normal", request.features,
+                                                 request.options.dimensions);
+       },
+       .proposes = false,
+       .mean_free = true},
       {.name = "mixture",
        .summary = "mixture of diagonal normals",
        .settings = {"base.components", "base.location_scale"},

@@ -82,6 +82,41 @@ struct Builder {
     }
   }
 
+  /// Checks that all on the way from a base of particles without a centre of mass to the data keeps
+  /// it at 0, or the density would not be one of that subspace.
+  void check_mean_free() const {
+    if (!is_mean_free(options)) return;
+    const auto need = [&](const char* key, const std::string& got, const std::string& expected) {
+      fail<ConfigError>(
+          "{}: expected {} with base.kind = {}, which keeps the centre of mass, got {}", key,
+          expected, options.base.kind, got);
+    };
+    const FlowOptions& flow = options.flow;
+    if (!block_kinds().find("flow.kind", flow.kind).mean_free)
+      need("flow.kind", flow.kind,
+           fmt::format("{}", fmt::join(block_kinds().names(&TransformKind::mean_free), " or ")));
+    if (flow.act_norm && flow.kind != "none") need("flow.act_norm", "true", "false");
+    if (flow.heads) need("flow.heads", "true", "false");
+    if (flow.index_features != 0)
+      need("flow.index_features", fmt::format("{}", flow.index_features), "0");
+    if (options.base.conditional != "none")
+      need("base.conditional", options.base.conditional, "none");
+    if (!options.stochastic.kinds.empty())
+      need("stochastic.kind", options.stochastic.kinds.front(), "none");
+    if (!options.columns.empty()) check_columns();
+    for (const ColumnOptions& column : options.columns) {
+      const bool plain = column.mean == 0.0 && column.scale == 1.0 && !column.periodic &&
+                         !column.has_intervals() && column.knots.empty() &&
+                         !std::isfinite(column.lower) && !std::isfinite(column.upper);
+      if (!plain)
+        fail<ConfigError>(
+            "columns: '{}' is a coordinate of particles, with base.kind = {}: expected a mean of "
+            "0, a "
+            "scale of 1, and no bounds or kinds",
+            column.name, options.base.kind);
+    }
+  }
+
   /// The classes of a conditional base; empty if the base depends on no context.
   ClassTable classes() const {
     const BaseOptions& base = options.base;
@@ -240,6 +275,10 @@ struct Builder {
 
 }  // namespace
 
+bool is_mean_free(const ModelOptions& options) {
+  return base_kinds().find("base.kind", options.base.kind).mean_free;
+}
+
 bool moves_by_target(const StochasticFlowOptions& options) {
   return !options.kinds.empty() && options.energy != "learned";
 }
@@ -266,6 +305,7 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
   Builder builder{options, parameters_, random, target};
   builder.find_circular();
+  builder.check_mean_free();
   classes_ = builder.classes();
   auto base = make_base(
       {.parameters = parameters_,

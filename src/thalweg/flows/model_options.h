@@ -69,7 +69,9 @@ struct StochasticFlowOptions {
 
 /// Which base distribution a flow starts from.
 struct BaseOptions {
-  std::string kind = "normal";   ///< normal, trainable_normal, mixture, resampled or stack
+  std::string kind =
+      "normal";  ///< normal, trainable_normal, mean_free_normal, mixture, resampled or stack
+  std::int64_t dimensions = 3;   ///< mean_free_normal: of the space that particles are in
   std::int64_t components = 10;  ///< mixture
   double location_scale = 1.0;   ///< mixture: spread of the first locations
   /// resampled: hidden layers of the acceptance network
@@ -107,6 +109,10 @@ struct ModelOptions {
   std::vector<ColumnOptions> context_columns;  ///< of which layers take (c - mean) / scale; bounds
                                                ///< and integer are not used
 };
+
+/// Whether the base is one of particles whose centre of mass is 0. Throws ConfigError for an unknown
+/// kind.
+bool is_mean_free(const ModelOptions& options);
 
 /// Whether a model of these options moves by the energy of a target.
 bool moves_by_target(const StochasticFlowOptions& options);

@@ -194,7 +194,8 @@ KindTable<TransformKind>& block_kinds() {
        .settings = {},
        .make = [](const TransformRequest&) { return Made(); },
        .part = "",
-       .permuted = false},
+       .permuted = false,
+       .mean_free = true},
   });
   return table;
 }

@@ -35,6 +35,9 @@ struct TransformKind {
   std::string part = {};
   bool permuted = true;   ///< of a block: a permutation follows
   bool circular = false;  ///< features may be angles
+  /// Takes rows of particles whose centre of mass is 0 to such rows, with the log-determinant of
+  /// that subspace.
+  bool mean_free = false;
 };
 
 /// What setting flow.kind chooses from, and what a program adds to it.

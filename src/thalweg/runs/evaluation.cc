@@ -14,6 +14,7 @@
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/density_evaluator.h"
 
@@ -180,12 +181,15 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, seed, pool);
     std::optional<Exploration> exploration;
-    if (wants_verdict(target.get())) {
+    // Held-out rows of particles tell what a flow has lost.
+    if (wants_verdict(target.get()) && run.options.data.particles == 0) {
       exploration = run.exploration();
       result.verdict = verdict_of_flow(run, flow, exploration, evaluator);
       result.columns = columns_of(run, flow, exploration, *result.verdict);
     }
     add("weights", weight_metrics(run, flow, exploration, result.verdict, evaluator, seed, pool));
+    if (particle_dimensions(run) > 0)
+      add("particles", particle_metrics(run, flow.samples.x, points.x));
     if (result.verdict) add("exploration", result.verdict->metrics);
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     if (run.model->flow().features() == 2)
@@ -231,6 +235,7 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
             std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
+            std::pair{"particles", "particles of its samples beside those of held-out rows:"},
             std::pair{"grid", "on a grid:"}})
         if (metric.group == name) text += fmt::format("{}\n", heading);
     group = metric.group;

@@ -58,21 +58,27 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
   if (!options.target.energy.empty() && options.target.variables.empty() &&
       names != default_names(options.model.features))
     options.target.variables = names;
-  std::shared_ptr<const Target> target = make_target(options.target);
+  std::shared_ptr<const Target> target =
+      target_for_model(make_target(options.target), options.model);
   if (target->features() != options.model.features)
     fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
                       options.data.path, target->features(), options.model.features);
   return target;
 }
 
-/// Sets what a target alone decides of a model.
-void fit_model_to_target(RunOptions& options, const Target& target) {
+/// Sets what a target alone decides of a model, and gives the target as the model learns it.
+std::shared_ptr<const Target> fit_model_to_target(RunOptions& options,
+                                                  std::shared_ptr<const Target> whole) {
+  ModelOptions& model = options.model;
+  const std::int64_t dimensions = whole->particle_dimensions();
+  if (dimensions > 0) model.base.dimensions = dimensions;
+  const auto made = target_for_model(whole, model);
+  const Target& target = *made;
   if (!target.can_sample() && objective_of(options).needs_rows && !explores(options))
     fail<ConfigError>(
         "training.objective: an energy cannot be sampled, so without --data and without an "
         "exploration (exploration.evaluations) it is learnt by reverse_kl, got {}",
         options.training.objective);
-  ModelOptions& model = options.model;
   model.features = target.features();
   model.context_features = 0;
   model.columns.clear();
@@ -81,6 +87,15 @@ void fit_model_to_target(RunOptions& options, const Target& target) {
   bound_columns(model.columns, options.data);
   model.context_columns.clear();
   model.base.classes.clear();
+  // Samples get the last particle back.
+  model.derived.clear();
+  for (std::int64_t f = target.features(); f < whole->features(); ++f) {
+    DerivedColumn& last = model.derived.emplace_back();
+    last.name = whole->columns()[static_cast<std::size_t>(f)];
+    for (std::int64_t other = 0; other < target.features(); ++other)
+      last.coefficients.push_back((f - other) % dimensions == 0 ? -1.0 : 0.0);
+  }
+  return made;
 }
 
 /// Loads what a run learns from; `choose` then completes the settings, before the model is fitted
@@ -92,12 +107,14 @@ void load_and_fit(RunPlan& plan, const ReadProgress& reading,
     plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed),
                                    reading);
     choose(plan);
+    if (options.data.particles > 0) options.model.base.dimensions = options.data.particles;
     fit_model_to_data(options.model, *plan.data);
-    if (needs_target(options)) plan.target = target_beside_data(options);
+    if (needs_target(options) || has_target(options.target))
+      plan.target = target_beside_data(options);
   } else if (has_target(options.target)) {
     plan.target = make_target(options.target);
     choose(plan);
-    fit_model_to_target(options, *plan.target);
+    plan.target = fit_model_to_target(options, std::move(plan.target));
   } else {
     fail<ConfigError>(
         "nothing to learn: give --data FILE, --target NAME, --image FILE, --energy EXPRESSION or a "
@@ -117,10 +134,19 @@ bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
   return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
 }
 
+/// Rows of particles stay whole for a base of particles.
+void settle_particles(RunOptions& options) {
+  DataOptions& data = options.data;
+  if (data.path.empty() || !is_mean_free(options.model)) return;
+  if (data.particles == 0) data.particles = options.model.base.dimensions;
+  data.find_derived = data.marginal_maps = false;
+}
+
 }  // namespace
 
 RunPlan plan_run(const RunRequest& request) {
-  const SettingsLayers layers = read_layers(request);
+  SettingsLayers layers = read_layers(request);
+  settle_particles(layers.asked);
   RunPlan plan{
       .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
   load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
@@ -172,6 +198,9 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.columns = data.columns;
   model.derived = data.derived;
   model.context_columns = data.context_columns;
+  if (is_mean_free(model))
+    // Scaled columns would scale a subspace of fewer dimensions than their number.
+    for (ColumnOptions& column : model.columns) column = {.name = column.name};
   model.base.classes.clear();
   if (model.base.conditional != "none") model.base.classes = context_classes(data);
 }

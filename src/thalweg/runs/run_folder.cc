@@ -71,7 +71,8 @@ LoadedRun::LoadedRun(std::shared_ptr<const Target> target) : target_(new MadeOnc
 
 std::shared_ptr<const Target> LoadedRun::target() const {
   std::call_once(target_->done, [&] {
-    if (has_target(options.target)) target_->target = make_target(options.target);
+    if (has_target(options.target))
+      target_->target = target_for_model(make_target(options.target), options.model);
   });
   return target_->target;
 }

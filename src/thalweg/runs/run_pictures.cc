@@ -6,6 +6,8 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
+#include "thalweg/metrics/particle_observables.h"
+#include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/run_tables.h"
 #include "thalweg/sampling/flow_sampler.h"
 
@@ -69,6 +71,7 @@ class Pictures {
       add_bases();
     }
     if (features_ > 2) add_pairs();
+    if (particle_dimensions(first_run()) > 0) add_particles();
     return std::move(pictures_);
   }
 
@@ -243,6 +246,40 @@ class Pictures {
                       features_ > 6 ? "; the first six columns" : ""));
     }
   }
+
+  /// Energies, where they are known, and distances: what turns and orders of particles leave.
+  void add_particles() {
+    const std::int64_t dimensions = particle_dimensions(first_run());
+    const auto histogram = [&](const std::string& title, const char* label,
+                               std::vector<double> data, std::vector<double> model) {
+      return HistogramPlot{.title = title,
+                           .x_label = label,
+                           .data = std::move(data),
+                           .model = std::move(model),
+                           .data_name = points_name_};
+    };
+    const std::vector<double> known = whole_particles(first_run(), points_);
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      const LoadedRun& run = *runs_[i].run;
+      const std::vector<double> drawn = whole_particles(run, samples_[i]);
+      const std::string of = runs_.size() > 1 ? ", " + runs_[i].name : "";
+      const std::int64_t features =
+          run.options.model.features + std::ssize(run.options.model.derived);
+      add(histogram("Distances" + of, "distance", pair_distances(known, features, dimensions),
+                    pair_distances(drawn, features, dimensions)),
+          fmt::format("distances-{}", i),
+          "Distances of all pairs of particles, of samples of the model beside " +
+              words_of_points() + ".");
+      const std::vector<double> energies = particle_energies(run, drawn);
+      if (energies.empty()) continue;
+      add(histogram("Sample energies" + of, "energy, kT", particle_energies(run, known), energies),
+          fmt::format("energies-{}", i),
+          "Energies of samples of the model, as they are drawn, beside those of " +
+              words_of_points() + ".");
+    }
+  }
+
+  const LoadedRun& first_run() const { return *runs_.front().run; }
 
   std::string words_of_points() const { return data_ ? "the data" : points_name_; }
 

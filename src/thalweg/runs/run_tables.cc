@@ -25,6 +25,7 @@ constexpr GroupCaption kGroups[] = {
     {"weights", "Samples of the model, weighted to the target."},
     {"exploration", "Beside an independent exploration of the energy."},
     {"samples", "Samples of the model beside exact ones."},
+    {"particles", "Particles of its samples beside those of held-out rows."},
     {"grid", "The density on a grid."},
     {"", ""},
 };

@@ -9,6 +9,7 @@
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/presets.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/targets/target.h"
 
 namespace thalweg {
 
@@ -35,7 +36,8 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
   TargetOptions& target = options.target;
   if (data.path.empty() && !(data.validation + data.test).empty())
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
-  if (!data.path.empty() && !needs_target(options)) {
+  // Points of particles may have their energy beside them, to be judged by.
+  if (!data.path.empty() && !needs_target(options) && data.particles == 0) {
     if (!keys.contains("data.target")) target.name.clear();
     if (has_target(target))
       fail<ConfigError>(
@@ -50,6 +52,25 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
       *path = fs::absolute(*path).lexically_normal().string();
       if (path->ends_with('/')) path->pop_back();  // or a folder has no name
     }
+}
+
+bool is_particle_target(const std::string& name) {
+  return target_kinds().find("data.target", name).make_particles != nullptr;
+}
+
+/// What a folder of points says of them itself, where nobody says otherwise.
+void take_folder_settings(SettingsLayers& layers) {
+  const fs::path file = fs::path(layers.asked.data.path) / kFolderSettings;
+  if (layers.asked.data.path.empty() || !fs::exists(file)) return;
+  RunOptions own;
+  std::set<std::string> said;
+  read_options(own, read_file(file.string()), file.string(), &said);
+  for (const OptionKey& key : option_keys()) {
+    if (!said.contains(key.path) || layers.keys.contains(key.path)) continue;
+    const OptionPlace from = key.place(own), to = key.place(layers.asked);
+    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(from); }, to);
+    layers.keys.insert(key.path);
+  }
 }
 
 /// The name that a run gets if nobody gives one.
@@ -135,8 +156,9 @@ SettingsLayers new_layers(const RunRequest& request) {
     RunOptions asked;
     read_options(asked, request.config, "config");
     set_all(asked, request.settings);
-    if (asked.data.path.empty() && !(asked.target.name + asked.target.image).empty())
-      layers.start = find_preset("rings-resampled")->options();
+    const bool drawn = !asked.target.image.empty() ||
+                       (!asked.target.name.empty() && !is_particle_target(asked.target.name));
+    if (asked.data.path.empty() && drawn) layers.start = find_preset("rings-resampled")->options();
     if (asked.target.name.empty()) layers.start.target.name.clear();
   }
   layers.for_data = preset == nullptr || preset->name == "tabular";
@@ -145,6 +167,7 @@ SettingsLayers new_layers(const RunRequest& request) {
   if (!config.empty()) read_options(layers.asked, config, request.source, &layers.keys);
   if (!request.config.empty()) read_options(layers.asked, request.config, "config", &layers.keys);
   set_all(layers.asked, request.settings, &layers.keys);
+  take_folder_settings(layers);
   settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
   return layers;

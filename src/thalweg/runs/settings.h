@@ -10,6 +10,10 @@
 
 namespace thalweg {
 
+/// File of settings that a folder of points may have, for runs that learn from it: they count
+/// unless somebody asks for others.
+inline constexpr const char* kFolderSettings = "settings.toml";
+
 /// What somebody asks of a run. What is not said is chosen, see layered().
 struct RunRequest {
   /// A preset's name or a config file; of a run that is to be resumed also its folder.

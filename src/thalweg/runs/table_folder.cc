@@ -2,72 +2,21 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <iterator>
-
 #include "thalweg/core/error.h"
 #include "thalweg/core/version.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/report/text_table.h"
+#include "thalweg/runs/new_folder.h"
 
 namespace thalweg {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kFiles[] = {"train.npy", "validation.npy", "test.npy", "columns.txt",
-                                  "README.txt"};
-
-/// A folder that appears under its name with all its files, or not at all.
-class NewFolder {
- public:
-  NewFolder(const std::string& path, bool force) : final_(path), path_(path + ".new") {
-    while (final_.size() > 1 && final_.ends_with('/')) final_.pop_back();
-    path_ = final_ + ".new";
-    std::error_code error;
-    if (fs::exists(final_) && !fs::is_directory(final_))
-      fail<DataError>("{}: expected a folder to write to, got a file; choose another --out", path);
-    if (fs::exists(final_) && !fs::is_empty(final_)) {
-      if (!force)
-        fail<ConfigError>("{}: exists already; --force replaces it, --out names another folder",
-                          path);
-      for (const auto& entry : fs::directory_iterator(final_))
-        if (std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename().string()) ==
-            std::end(kFiles))
-          fail<ConfigError>(
-              "{}: holds '{}', which this command does not write, so --force does not replace it; "
-              "choose another --out",
-              path, entry.path().filename().string());
-    }
-    fs::remove_all(path_, error);
-    if (!fs::create_directories(path_, error) || error)
-      fail<DataError>("{}: cannot make the folder: {}; choose another --out", path_,
-                      error.message());
-  }
-  ~NewFolder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  std::string file(const std::string& name) const { return (fs::path(path_) / name).string(); }
-  const std::string& path() const { return path_; }
-
-  void keep() {
-    std::error_code error;
-    fs::remove_all(final_, error);
-    fs::rename(path_, final_, error);
-    if (error)
-      fail<DataError>("{}: cannot be put in its place: {}; choose another --out", final_,
-                      error.message());
-  }
-
- private:
-  std::string final_, path_;
-};
+const std::vector<std::string>& table_files() {
+  static const std::vector<std::string> files = {"train.npy", "validation.npy", "test.npy",
+                                                 "columns.txt", "README.txt"};
+  return files;
+}
 
 /// Rows and columns beside the published numbers.
 std::string counts_text(const UciTable& uci, const SplitTable& data) {
@@ -100,7 +49,7 @@ std::string columns_text(const Table& train) {
 
 void write_look_alike_folder(const UciTable& uci, std::int64_t rows, std::uint64_t seed,
                              const std::string& out) {
-  NewFolder folder(out, false);
+  NewFolder folder(out, false, {});
   write_uci_look_alike(uci, rows, seed, folder.path());
   folder.keep();
 }
@@ -110,7 +59,7 @@ std::string prepare_table_folder(const UciTable& uci, const std::string& from,
   if (from.empty())
     fail<ConfigError>("--from is missing: the folder that holds {} or arrays made of it",
                       uci.original);
-  NewFolder folder(out, force);
+  NewFolder folder(out, force, table_files());
   const SplitTable data = prepare_uci_table(uci, from);
   std::string text;
   for (const std::string& step : data.steps) text += "- " + step + "\n";

@@ -8,6 +8,7 @@
 #include "thalweg/runs/energy_constants.h"
 #include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
+#include "thalweg/targets/particles.h"
 
 namespace thalweg {
 
@@ -37,7 +38,17 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
   if (!options.image.empty())
     return make_image_target(read_image(options.image), options.image_density,
                              std::filesystem::path(options.image).filename().string());
-  return make_target(std::string_view(options.name));
+  TargetSettings settings{.particles = options.particles,
+                          .dimensions = options.particle_dimensions,
+                          .temperature = options.temperature};
+  if (options.log_integral_error > 0.0) settings.log_integral = options.log_integral;
+  return make_target(std::string_view(options.name), settings);
+}
+
+std::shared_ptr<const Target> target_for_model(std::shared_ptr<const Target> target,
+                                               const ModelOptions& model) {
+  if (target->particle_dimensions() == 0 || is_mean_free(model)) return target;
+  return without_last_particle(std::move(target));
 }
 
 }  // namespace thalweg

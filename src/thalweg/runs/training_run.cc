@@ -260,7 +260,8 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
 
   // All that can be refused is refused before anything is written.
   std::shared_ptr<const Target> target = plan.target;
-  if (!target && has_target(options.target)) target = make_target(options.target);
+  if (!target && has_target(options.target))
+    target = target_for_model(make_target(options.target), options.model);
   const bool stacks = options.model.base.kind == "stack";
   if (stacks) {
     check_stack(options.model, plan.data.has_value());

@@ -242,7 +242,8 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
   add_moments();
   // A density that is an estimate says too little where it is small; an exploration says more than
   // a wide proposal.
-  if (stochastic || exploration) return metrics;
+  // Nor has a wide proposal a density on rows without a centre of mass.
+  if (stochastic || exploration || is_mean_free(run.options.model)) return metrics;
   const auto& columns = run.options.model.columns;
   // A wide proposal leaves bounds, where the model has no density, and meets a circle many times.
   if (std::any_of(columns.begin(), columns.end(), [](const ColumnOptions& column) {

@@ -4,9 +4,55 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/targets/many_well.h"
+#include "thalweg/targets/particles.h"
 #include "thalweg/targets/two_dimensional.h"
 
 namespace thalweg {
+namespace {
+
+/// Targets of particles: families of any number, and those of the papers.
+void add_particles(KindTable<TargetKind>& table) {
+  struct Row {
+    const char *name, *summary, *pair;
+    std::int64_t particles, dimensions;
+    double spring;
+    bool family;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"lennard_jones",
+            "Lennard-Jones particles in a trap, particles.count of them; 13 in 3-D",
+            "lennard_jones", 13, 3, 1.0, true},
+           {"lj13", "13 Lennard-Jones particles in a trap, 39 columns", "lennard_jones", 13, 3, 1.0,
+            false},
+           {"lj55", "55 Lennard-Jones particles in a trap, 165 columns", "lennard_jones", 55, 3,
+            1.0, false},
+           {"multi_double_well",
+            "particles with a double well for each distance, particles.count of them; 4 in 2-D",
+            "multi_double_well", 4, 2, 0.0, true},
+           {"dw4", "4 particles with a double well for each distance, 8 columns",
+            "multi_double_well", 4, 2, 0.0, false}}) {
+    const auto make = [row](const TargetSettings& settings) {
+      if (!row.family && (settings.particles > 0 || settings.dimensions > 0))
+        fail<ConfigError>(
+            "particles.count and particles.dimensions: {} has {} particles in {} dimensions; "
+            "others "
+            "are of data.target = {}",
+            row.name, row.particles, row.dimensions, row.pair);
+      return make_particle_target(
+          row.name,
+          {.pair = row.pair,
+           .particles = settings.particles > 0 ? settings.particles : row.particles,
+           .dimensions = settings.dimensions > 0 ? settings.dimensions : row.dimensions,
+           .temperature = settings.temperature,
+           .spring = row.spring},
+          settings.log_integral);
+    };
+    table.add({row.name, row.summary, [make] { return make({}); }, make});
+  }
+}
+
+}  // namespace
+
 KindTable<TargetKind>& target_kinds() {
   static KindTable<TargetKind> kinds = [] {
     KindTable<TargetKind> table({
@@ -29,6 +75,7 @@ KindTable<TargetKind>& target_kinds() {
       table.add({name, fmt::format("{} Gaussians on a ring, mean variance 1, 2-D", count),
                  [name, n = count, d = deviation] { return make_ring_of_gaussians(name, n, d); }});
     }
+    add_particles(table);
     return table;
   }();
   return kinds;
@@ -53,8 +100,13 @@ std::vector<double> UnsampledTarget::sample(RandomSequence&) const {
                     name());
 }
 
-std::unique_ptr<Target> make_target(std::string_view name) {
-  return target_kinds().find("data.target", name).make();
+std::unique_ptr<Target> make_target(std::string_view name, const TargetSettings& settings) {
+  const TargetKind& kind = target_kinds().find("data.target", name);
+  if (kind.make_particles) return kind.make_particles(settings);
+  if (settings.particles > 0 || settings.dimensions > 0 || settings.temperature != 1.0)
+    fail<ConfigError>("particles: '{}' is no target of particles, as dw4 or lennard_jones are",
+                      name);
+  return kind.make();
 }
 
 }  // namespace thalweg

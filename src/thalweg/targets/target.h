@@ -16,6 +16,8 @@
 
 namespace thalweg {
 
+struct ParticleOptions;
+
 /// A target over `features()` x 1 vectors. Const functions are thread safe (one graph belongs to
 /// one thread).
 class Target {
@@ -36,6 +38,11 @@ class Target {
   /// Whether the features are angles: the density then repeats every 2 pi in each, samples lie in
   /// [-pi, pi], and the normaliser is that of one turn of each.
   virtual bool circular() const { return false; }
+  /// Of particles whose centre of mass the density does not depend on, the dimensions of space; 0:
+  /// of any other target. See make_particle_target.
+  virtual std::int64_t particle_dimensions() const { return 0; }
+  /// What such particles feel of each other; null for any other target.
+  virtual const ParticleOptions* particle_options() const { return nullptr; }
   /// Where in its definition the energy becomes NaN at a point of features() numbers, in words;
   /// empty if it does not, or if the target cannot tell.
   virtual std::string undefined_part(std::span<const double>) const { return ""; }
@@ -73,15 +80,26 @@ class UnsampledTarget : public Target {
   double half_width_;
 };
 
+/// What can be said of a target besides its name; of targets of particles alone.
+struct TargetSettings {
+  std::int64_t particles = 0;   ///< their number; 0: the target's own
+  std::int64_t dimensions = 0;  ///< of space; 0: the target's own
+  double temperature = 1.0;
+  std::optional<double> log_integral = std::nullopt;  ///< where it is known from elsewhere
+};
+
 /// One built-in target.
 struct TargetKind {
   std::string name, summary;
   std::function<std::unique_ptr<Target>()> make;
+  /// Makes one of particles; empty for others.
+  std::function<std::unique_ptr<Target>(const TargetSettings&)> make_particles = {};
 };
 /// What setting data.target chooses from, and what a program adds to it.
 KindTable<TargetKind>& target_kinds();
 
-/// A built-in target by name; throws ConfigError that names the nearest known one.
-std::unique_ptr<Target> make_target(std::string_view name);
+/// A built-in target by name; throws ConfigError that names the nearest known one, and for settings
+/// that are not the target's to take.
+std::unique_ptr<Target> make_target(std::string_view name, const TargetSettings& settings = {});
 
 }  // namespace thalweg

@@ -1,0 +1,69 @@
+#include "thalweg/datasets/particle_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "thalweg/core/error.h"
+
+namespace thalweg {
+
+ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
+                                     std::int64_t features, std::int64_t dimensions) {
+  if (dimensions < 1 || features % dimensions != 0 || features < 2 * dimensions)
+    fail<DataError>(
+        "data.particles: expected positions of at least 2 particles in {} dimensions, got {} "
+        "columns; data.columns chooses among them",
+        dimensions, features);
+  const auto width = static_cast<std::size_t>(stride), n = static_cast<std::size_t>(dimensions);
+  const std::size_t rows = values.size() / width,
+                    particles = static_cast<std::size_t>(features) / n;
+  ParticleRowsSummary summary{.particles = static_cast<std::int64_t>(particles)};
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  std::vector<double> nearest(rows * particles, kNone);  // squared
+  for (std::size_t row = 0; row < rows; ++row) {
+    double* x = &values[row * width];
+    double off = 0.0;
+    for (std::size_t d = 0; d < n; ++d) {
+      double centre = 0.0;
+      for (std::size_t i = 0; i < particles; ++i) centre += x[i * n + d];
+      centre /= static_cast<double>(particles);
+      off += centre * centre;
+      for (std::size_t i = 0; i < particles; ++i) x[i * n + d] -= centre;
+    }
+    summary.largest_centre = std::max(summary.largest_centre, std::sqrt(off));
+    double* own = &nearest[row * particles];
+    for (std::size_t i = 0; i + 1 < particles; ++i)
+      for (std::size_t j = i + 1; j < particles; ++j) {
+        double square = 0.0;
+        for (std::size_t d = 0; d < n; ++d) {
+          const double apart = x[i * n + d] - x[j * n + d];
+          square += apart * apart;
+        }
+        own[i] = std::min(own[i], square);
+        own[j] = std::min(own[j], square);
+      }
+  }
+  if (nearest.empty()) return summary;
+  std::vector<double> sorted = nearest;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  summary.usual_distance = std::sqrt(*middle);
+  constexpr double kCoinciding = 1e-6;
+  const double far = kEvaporated * summary.usual_distance;
+  const double near = kCoinciding * summary.usual_distance;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto own = std::span(nearest).subspan(row * particles, particles);
+    if (const auto least = std::ranges::min_element(own); *least <= near * near)
+      fail<DataError>(
+          "row {}: particle {} (from 0) is where another one is: expected particles apart; leave "
+          "the "
+          "row out",
+          row + 1, least - own.begin());
+    if (*std::ranges::max_element(own) > far * far) ++summary.evaporated;
+  }
+  return summary;
+}
+
+}  // namespace thalweg

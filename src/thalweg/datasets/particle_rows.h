@@ -1,0 +1,27 @@
+// Rows that are positions of particles.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace thalweg {
+
+/// What rows of particles show.
+struct ParticleRowsSummary {
+  std::int64_t particles = 0;
+  double largest_centre = 0.0;  ///< distance of a row's centre of mass from 0, before it was moved
+  double usual_distance = 0.0;  ///< median over particles and rows of that to the nearest neighbour
+  /// Rows with a particle whose nearest neighbour is more than kEvaporated usual distances away.
+  std::int64_t evaporated = 0;
+};
+inline constexpr double kEvaporated = 3.0;
+
+/// Moves rows to a centre of mass of 0. `values` is row-major with `stride` numbers a row, of which
+/// the first `features` are positions in `dimensions` dimensions, particle by particle. Throws
+/// DataError unless these are at least 2 whole particles, and with the row (from 1) where two
+/// particles are at one place, up to a millionth of the usual distance: no energy is finite there.
+/// Takes time proportional to the pairs in all rows.
+ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
+                                     std::int64_t features, std::int64_t dimensions);
+
+}  // namespace thalweg

@@ -1,0 +1,30 @@
+// Folders that appear whole or not at all.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace thalweg {
+
+/// A folder that appears under its name with all its files, or not at all: until keep() they are in
+/// another one beside it, which is removed without it.
+class NewFolder {
+ public:
+  /// With `force` a folder that holds nothing but some of `files` is replaced. Throws ConfigError
+  /// for one that is there, or holds something else, DataError for a file and where none can be
+  /// made.
+  NewFolder(const std::string& path, bool force, const std::vector<std::string>& files);
+  ~NewFolder();
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  std::string file(const std::string& name) const;
+  const std::string& path() const { return path_; }
+  /// Puts it in its place. Throws DataError where that fails.
+  void keep();
+
+ private:
+  std::string final_, path_;
+};
+
+}  // namespace thalweg

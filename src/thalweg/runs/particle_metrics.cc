@@ -1,0 +1,102 @@
+#include "thalweg/runs/particle_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/datasets/particle_rows.h"
+#include "thalweg/metrics/particle_observables.h"
+#include "thalweg/targets/particle_energy.h"
+
+namespace thalweg {
+namespace {
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Share of rows with a particle far from all others, by the usual distance of neighbours.
+double lost_share(std::span<const double> rows, std::int64_t features, std::int64_t dimensions,
+                  double usual) {
+  const auto width = static_cast<std::size_t>(features), n = static_cast<std::size_t>(dimensions);
+  const double far = kEvaporated * usual;
+  std::size_t lost = 0;
+  for (std::size_t row = 0; row < rows.size(); row += width) {
+    bool apart = false;
+    for (std::size_t i = 0; i < width && !apart; i += n) {
+      double nearest = INFINITY;
+      for (std::size_t j = 0; j < width; j += n) {
+        double square = 0.0;
+        for (std::size_t d = 0; d < n; ++d)
+          square += std::pow(rows[row + i + d] - rows[row + j + d], 2);
+        if (i != j) nearest = std::min(nearest, square);
+      }
+      apart = !(nearest <= far * far);  // NaN is lost as well
+    }
+    lost += apart ? 1 : 0;
+  }
+  return static_cast<double>(lost) * static_cast<double>(width) / static_cast<double>(rows.size());
+}
+
+}  // namespace
+
+std::int64_t particle_dimensions(const LoadedRun& run) {
+  if (run.options.data.particles > 0) return run.options.data.particles;
+  if (!has_target(run.options.target) || !run.options.data.path.empty()) return 0;
+  return make_target(run.options.target)->particle_dimensions();
+}
+
+std::vector<double> whole_particles(const LoadedRun& run, std::span<const double> x) {
+  const std::vector<DerivedColumn>& derived = run.options.model.derived;
+  const auto width = static_cast<std::size_t>(run.options.model.features);
+  std::vector<double> whole;
+  whole.reserve(x.size() + x.size() / width * derived.size());
+  for (std::size_t row = 0; row < x.size(); row += width) {
+    const std::span<const double> own = x.subspan(row, width);
+    whole.insert(whole.end(), own.begin(), own.end());
+    for (const DerivedColumn& column : derived) whole.push_back(column(own));
+  }
+  return whole;
+}
+
+std::vector<double> particle_energies(const LoadedRun& run, std::span<const double> whole) {
+  if (!has_target(run.options.target)) return {};
+  const auto target = make_target(run.options.target);
+  if (target->particle_options() == nullptr) return {};
+  const ParticleEnergy energy(*target->particle_options());
+  std::vector<double> values(whole.size() / static_cast<std::size_t>(energy.features())),
+      slopes(whole.size());
+  energy.evaluate(whole.data(), std::ssize(values), energy.features(), values.data(),
+                  slopes.data());
+  return values;
+}
+
+std::vector<Metric> particle_metrics(const LoadedRun& run, std::span<const double> samples,
+                                     std::span<const double> held_out) {
+  const std::int64_t dimensions = particle_dimensions(run);
+  const std::int64_t features = run.options.model.features + std::ssize(run.options.model.derived);
+  const std::vector<double> drawn = whole_particles(run, samples);
+  std::vector<double> known = whole_particles(run, held_out);
+  const std::vector<double> own = particle_energies(run, drawn);
+  const std::vector<double> others = particle_energies(run, known);
+  std::vector<Metric> metrics;
+  if (!own.empty())
+    metrics.push_back({"median_energy", "median energy of samples, kT", median(own), 0.0, 3});
+  if (!others.empty()) {
+    metrics.push_back({"held_out_median_energy", "  of held-out rows", median(others), 0.0, 3});
+    metrics.push_back({"energy_variation", "total variation of energies",
+                       histogram_distance(own, others), 0.0, 4});
+  }
+  if (known.empty()) return metrics;
+  metrics.push_back({"distance_variation", "total variation of distances",
+                     histogram_distance(pair_distances(drawn, features, dimensions),
+                                        pair_distances(known, features, dimensions)),
+                     0.0, 4});
+  const double usual = centre_particles(known, features, features, dimensions).usual_distance;
+  metrics.push_back({"lost_particle_share", "share of samples that lost a particle",
+                     lost_share(drawn, features, dimensions, usual), 0.0, 4});
+  return metrics;
+}
+
+}  // namespace thalweg
