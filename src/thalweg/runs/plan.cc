@@ -336,6 +336,7 @@ void choose_for_free_form(RunOptions& options) {
   flow.activation = "silu";
   options.model.base.kind = "normal";
   training.objective = "free_form";
+  training.reconstruction_weight = 10.0;
   training.learning_rate = 1e-3;
   training.schedule = "cosine";
   training.warm_up = 200;
