@@ -73,7 +73,9 @@ TEST(Model, ResidualNetworksNeedOneWidth) {
   options.flow.network_blocks = 0;
   EXPECT_EQ(message_of(options), "flow.network_blocks: expected at least 1, got 0");
   options.flow.network = "transformer";
-  EXPECT_EQ(message_of(options), "flow.network: expected one of mlp, residual, got 'transformer'");
+  EXPECT_EQ(
+      message_of(options),
+      "flow.network: expected one of mlp, residual, residual_mlp, equivariant, got 'transformer'");
 }
 
 ModelOptions periodic_options() {

@@ -105,7 +105,8 @@ Made make_free_form(const TransformRequest& request) {
                                             .blocks = flow.network_blocks,
                                             .activation = activation_by_name(flow.activation),
                                             .dropout = flow.dropout,
-                                            .zero_output = flow.global_skip});
+                                            .zero_output = flow.global_skip,
+                                            .dimensions = request.dimensions});
   const auto make = [&](const char* part) {
     return network(request.parameters, request.name + part, request.random, request.features,
                    request.features, request.context_features);
@@ -188,7 +189,8 @@ KindTable<TransformKind>& block_kinds() {
        .summary = "any encoder and any decoder network, tied by a reconstruction loss",
        .settings = with_conditioner({"flow.global_skip"}),
        .make = make_free_form,
-       .permuted = false},
+       .permuted = false,
+       .mean_free = true},
       {.name = "none",
        .summary = "no transform, for blocks of nothing but random moves",
        .settings = {},

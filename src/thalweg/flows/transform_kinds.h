@@ -23,6 +23,7 @@ struct TransformRequest {
   std::string name;  ///< begins the names of its parameters
   std::int64_t features = 2, context_features = 0;
   const FlowOptions& options;
+  std::int64_t dimensions = 3;  ///< of the space that particles are in, for networks of particles
   std::vector<bool> circular = {};  ///< which features of z are angles in [-pi, pi]; empty: none
 };
 

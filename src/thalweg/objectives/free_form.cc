@@ -52,7 +52,8 @@ Loss FreeFormLoss::build(StepBuilder& step) const {
       continue;
     }
     const ScopeName scope(graph, layer->name());
-    const Value probes = orthogonal_probes(graph, y.domain(), flow.features(), options_.probes);
+    const Value probes = orthogonal_probes(graph, y.domain(), flow.features(), options_.probes,
+                                           flow.base().mean_free_dimensions());
     const auto estimate =
         layer->estimate(x, layer->context_features() > 0 ? context : Value{}, probes);
     log_prob = log_prob + estimate.log_det;

@@ -134,10 +134,19 @@ bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
   return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
 }
 
+/// Whether a free-form flow of particles is learnt: if their base is asked for, or rows are
+/// positions of particles and no other flow is.
+bool wants_particles(const SettingsLayers& layers) {
+  if (layers.keys.contains("base.kind")) return is_mean_free(layers.asked.model);
+  const bool other =
+      layers.keys.contains("flow.kind") && layers.asked.model.flow.kind != "free_form";
+  return layers.for_data && layers.asked.data.particles > 0 && !other;
+}
+
 /// Rows of particles stay whole for a base of particles.
 void settle_particles(RunOptions& options) {
   DataOptions& data = options.data;
-  if (data.path.empty() || !is_mean_free(options.model)) return;
+  if (data.path.empty()) return;
   if (data.particles == 0) data.particles = options.model.base.dimensions;
   data.find_derived = data.marginal_maps = false;
 }
@@ -146,7 +155,8 @@ void settle_particles(RunOptions& options) {
 
 RunPlan plan_run(const RunRequest& request) {
   SettingsLayers layers = read_layers(request);
-  settle_particles(layers.asked);
+  const bool of_particles = wants_particles(layers);
+  if (of_particles) settle_particles(layers.asked);
   RunPlan plan{
       .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
   load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
@@ -175,10 +185,16 @@ RunPlan plan_run(const RunRequest& request) {
       if (explored && !layers.keys.contains("training.likelihood_steps"))
         training.likelihood_steps = std::min<std::int64_t>(500, training.iterations / 4);
     }
-    if (!request.resume && layers.keys.contains("flow.kind") &&
-        layers.asked.model.flow.kind == "free_form") {
+    const bool asked = layers.keys.contains("flow.kind");
+    if (!request.resume &&
+        (asked ? layers.asked.model.flow.kind == "free_form" : of_particles && loaded.data)) {
       suggested = loaded.options;
       choose_for_free_form(suggested);
+      if (of_particles) {
+        const std::int64_t given = loaded.options.data.particles;
+        if (given > 0) suggested.model.base.dimensions = given;
+        choose_for_particles(suggested);
+      }
       loaded.options = layered(layers, suggested);
       loaded.choose_objective = loaded.choose_base = false;
     }
@@ -343,6 +359,18 @@ void choose_for_free_form(RunOptions& options) {
   training.final_factor = 0.01;
   training.clip_norm = 1.0;
   training.weight_average = 0.99;
+}
+
+void choose_for_particles(RunOptions& options) {
+  FlowOptions& flow = options.model.flow;
+  TrainingOptions& training = options.training;
+  flow.network = "equivariant";
+  flow.hidden = {64};
+  flow.network_blocks = options.model.base.dimensions > 2 ? 8 : 20;
+  options.model.base.kind = "mean_free_normal";
+  options.data.find_derived = options.data.marginal_maps = false;
+  training.reconstruction_weight = options.model.base.dimensions > 2 ? 200.0 : 10.0;
+  training.batch_size = 256;
 }
 
 void choose_for_energy(RunOptions& options, std::int64_t features, bool explored) {
