@@ -512,7 +512,7 @@ std::vector<Row> linear_rows() {
          const Value w = b.parameter(3, 3);
          const Value a =
              2.0 * b.graph().constant({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}) + 0.3 * tanh(b.in(3, 3));
-         return Values{log_abs_determinant(a * b.in(1)), log_abs_determinant(w),
+         return Values{log_abs_determinant(a * (2.0 + tanh(b.in(1)))), log_abs_determinant(w),
                        log_abs_determinant(b.in(1, 1) + 5.0)};
        }},
       {"matmul_batched",

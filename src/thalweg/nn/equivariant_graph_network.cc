@@ -110,9 +110,13 @@ Value EquivariantGraphNetwork::pair_features(const PairNetwork& network, const P
 
 Value EquivariantGraphNetwork::build(Value flat, Value context) const {
   Graph& graph = *flat.graph;
-  if (flat.items() != 1)
-    fail<ShapeError>("{}: expected one item, the vector of all positions, got {}", graph.scope(),
-                     flat.items());
+  if (flat.items() > 1) {  // each a system of its own
+    std::vector<Value> parts;
+    for (std::int64_t i = 0; i < flat.items(); ++i)
+      parts.push_back(build(slice(flat, i, 1, Axis::kItems),
+                            context.valid() ? slice(context, i, 1, Axis::kItems) : Value{}));
+    return concat(parts, Axis::kItems);
+  }
   const auto& [particles, dimensions, layers, message_blocks, hidden, context_features] = options_;
   const auto apply = [&](const Layer& layer, Value v) {
     return dense(graph.parameter(layer.weights), v, graph.parameter(layer.bias));
