@@ -32,7 +32,7 @@ def read_safetensors(path):
 
 
 def sigmoid(x):
-    return np.where(x >= 0, 1, np.exp(np.minimum(x, 0))) / (1 + np.exp(-np.abs(x)))
+    return 0.5 * (1 + np.tanh(0.5 * x))  # of complex numbers too
 
 
 def softplus(x):
@@ -216,10 +216,44 @@ class Model:
             x = x + self.mlp(f"{name}.block{i}", x, activation)
         return self.mlp(name + ".output", x, activation)
 
+    def pairs(self, part, h, distances):
+        """A function of all ordered pairs, rows x particles x particles x width."""
+        silu = ACTIVATIONS["silu"]
+        first = (h @ self.tensors[part + ".receiver"].T)[:, :, None]
+        first = first + (h @ self.tensors[part + ".sender"].T)[:, None]
+        first = first + self.dense(part + ".distances", distances)
+        return silu(self.dense(part + ".second", silu(first)))
+
+    def equivariant(self, name, x, context):
+        silu, dimensions = ACTIVATIONS["silu"], self.config["base"]["dimensions"]
+        x = x.reshape(len(x), -1, dimensions)
+        others = 1.0 - np.eye(x.shape[1])[None, :, :, None]
+        given = np.ones((len(x), 1)) if context is None else context
+        h = np.repeat(self.dense(name + ".input", given)[:, None], x.shape[1], axis=1)
+        start, first = x, None
+        for layer in range(self.config["flow"]["network_blocks"]):
+            apart = x[:, :, None] - x[:, None]
+            r = (apart**2).sum(axis=3, keepdims=True)
+            first = r if first is None else first
+            distances = np.concatenate([r, first], axis=3)
+            for k in range(2):
+                part = f"{name}.{layer}.message{k}"
+                m = self.pairs(part, h, distances)
+                m = m * sigmoid(self.dense(part + ".gate", m)) * others
+                both = np.concatenate([h, m.sum(axis=2) / 100], axis=2)
+                h = h + self.dense(part + ".update_second", silu(self.dense(part + ".update", both)))
+            part = f"{name}.{layer}.pull"
+            strength = self.pairs(part, h, distances) @ self.tensors[part + ".output"].T
+            x = x + (apart * strength / (np.sqrt(r + 1e-8) + 1) * others).sum(axis=2) / 100
+        moved = x - start
+        return (moved - moved.mean(axis=1, keepdims=True)).reshape(len(x), -1)
+
     def conditioner(self, name, x, context):
         flow = self.config["flow"]
         if flow["network"] == "residual":
             return self.residual_network(name, x, context, flow["activation"])
+        if flow["network"] == "equivariant":
+            return self.equivariant(name, x, context)
         if flow["network"] == "residual_mlp":
             return self.residual_mlp(name, x, context, flow["activation"])
         return self.mlp(name, joined(x, context), flow["activation"])
