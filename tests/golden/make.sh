@@ -51,7 +51,7 @@ one kinds kinds
 one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set flow.bins=3 --set flow.permutation=lu --set flow.blocks=1
 one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
-one mean_free_normal three --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=none
+one mean_free_normal two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=none --set training.iterations=0
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10
 one resampled_flow three --set base.kind=resampled --set base.proposal=flow --set base.truncation=0 --set flow.permutation=random
