@@ -108,8 +108,8 @@ struct ModelOptions {
                                                ///< and integer are not used
 };
 
-/// Whether the base is one of particles whose centre of mass is 0. Throws ConfigError for an unknown
-/// kind.
+/// Whether the base is one of particles whose centre of mass is 0. Throws ConfigError for an
+/// unknown kind.
 bool is_mean_free(const ModelOptions& options);
 
 /// Whether a model of these options moves by the energy of a target.
