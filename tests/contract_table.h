@@ -501,8 +501,8 @@ inline const std::vector<Case<Target>>& target_cases() {
     for (const TargetKind& entry : target_kinds().rows())
       if (!entry.make_particles)  // those can be differentiated once: see particles_test.cc
         list.push_back({entry.name, [name = entry.name](ParameterStore&, RandomSequence&) {
-                        return make_target(name);
-                      }});
+                          return make_target(name);
+                        }});
     return list;
   }();
   return cases;

@@ -159,6 +159,14 @@ TEST(ParticleFolders, TellRunsWhatTheyHold) {
   EXPECT_EQ(plan.options.model.columns[3].scale, 1.0);
   ASSERT_NE(plan.target, nullptr);
   EXPECT_EQ(plan.target->features(), 8);
+  // An energy alone is not explored for it, and what would move the centre is refused at once.
+  run.settings[0] = {"data.target", std::string("dw4")};
+  EXPECT_EQ(plan_run(run).options.exploration.evaluations, 0);
+  run.settings.push_back({"exploration.evaluations", std::int64_t{100000}});
+  expect_parts(message_of<ConfigError>([&] { plan_run(run); }),
+               {"exploration", "mean_free_normal"});
+  run.settings.pop_back();
+  run.settings[0] = {"data.path", work.path("dw4")};
   // Another flow learns all but the last particle, with the energy of those.
   run.settings.erase(run.settings.begin() + 1);
   run.settings[1] = {"flow.kind", std::string("real_nvp")};

@@ -33,8 +33,8 @@ class Base {
   virtual const Base& proposal() const { return *this; }
   /// Whether draw() gives exact samples whose derivatives flow to the parameters.
   virtual bool reparameterised() const { return true; }
-  /// Of a base of particles whose centre of mass is 0, the dimensions of space; 0: of any other. Its
-  /// density is one of the subspace of such rows.
+  /// Of a base of particles whose centre of mass is 0, the dimensions of space; 0: of any other.
+  /// Its density is one of the subspace of such rows.
   virtual std::int64_t mean_free_dimensions() const { return 0; }
   std::int64_t features() const { return features_; }
   std::int64_t context_features() const { return context_features_; }

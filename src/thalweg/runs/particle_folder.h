@@ -37,9 +37,10 @@ struct ParticleFolderReport {
 /// settings.toml, by which runs that learn from the folder know the energy and its integral,
 /// particles.json with all figures, and README.txt; all of them or none. Errors of means are those
 /// of independent chains. Warns where R-hat of energy or size is above 1.02, the virial is off by
-/// more than three errors, or the two integrals disagree by as much, and where clusters have lost
-/// particles. None, and nothing written, if it was interrupted. Throws ConfigError for options out
-/// of range, other targets, and folders that are there; DataError for files that cannot be written.
+/// more than three errors, or the two integrals disagree by as much, and where more than 1 % of the
+/// rows have lost a particle. None, and nothing written, if it was interrupted. Throws ConfigError
+/// for options out of range, other targets, and folders that are there; DataError for files that
+/// cannot be written.
 std::optional<ParticleFolderReport> write_particle_folder(const ParticleFolderRequest& request,
                                                           ThreadPool& pool,
                                                           const ParticleCallbacks& callbacks = {});

@@ -74,6 +74,12 @@ std::shared_ptr<const Target> fit_model_to_target(RunOptions& options,
   if (dimensions > 0) model.base.dimensions = dimensions;
   const auto made = target_for_model(whole, model);
   const Target& target = *made;
+  if (is_mean_free(model) && explores(options))
+    fail<ConfigError>(
+        "exploration.evaluations: expected 0 with base.kind = {}: an exploration knows nothing of "
+        "a "
+        "centre of mass",
+        model.base.kind);
   if (!target.can_sample() && objective_of(options).needs_rows && !explores(options))
     fail<ConfigError>(
         "training.objective: an energy cannot be sampled, so without --data and without an "
@@ -170,9 +176,10 @@ RunPlan plan_run(const RunRequest& request) {
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
       // Mixtures with whole covariances are not for more columns, unless somebody asks.
       constexpr std::int64_t kMostExplored = 200;
-      const bool explored = layers.keys.contains("exploration.evaluations")
-                                ? layers.asked.exploration.evaluations > 0
-                                : loaded.target->features() <= kMostExplored;
+      const bool explored =
+          layers.keys.contains("exploration.evaluations")
+              ? layers.asked.exploration.evaluations > 0
+              : loaded.target->features() <= kMostExplored && !is_mean_free(layers.asked.model);
       choose_for_energy(suggested, loaded.target->features(), explored);
       loaded.options = layered(layers, suggested);
       TrainingOptions& training = loaded.options.training;
