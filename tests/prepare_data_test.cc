@@ -234,19 +234,23 @@ TEST(PrepareData, RefusesWhatIsConstantButForRounding) {
 
   // One row in which it varies, which is not learnt from.
   const Table test_alone = named(table(100, [](std::size_t row) { return row == 99 ? 0.7 : 0.5; }));
+  DataOptions continuous;
+  continuous.kinds = {"b=continuous"};
   const std::string alone =
       "column 'b' has a single value, 0.5, in all 88 rows to train on, and others in 1 of the 12 "
       "rows to validate and test on alone, so that they cannot be learnt; name columns without it "
       "(--columns, --condition), add rows to train on in which it varies, or draw others (--seed)";
+  EXPECT_EQ(fails(test_alone, continuous, {0, 2}), alone);
   options = {};
-  EXPECT_EQ(fails(test_alone, options, {0, 2}), alone);
   options.condition = {"b"};
   EXPECT_EQ(fails(test_alone, options, {0, 2}), alone);
-  // Whole numbers as well, of which noise would make a column that varies.
-  EXPECT_EQ(
-      fails(named(table(100, [](std::size_t row) { return row == 99 ? 5.0 : 4.0; })), {}, {0, 2})
-          .substr(0, 33),
-      "column 'b' has a single value, 4,");
+  // Where values have a mass, that one has next to all of it.
+  for (const double rare : {5.0, 4.71}) {
+    const PreparedData kept = prepare_data(
+        named(table(100, [&](std::size_t row) { return row == 99 ? rare : 4.0; })), {}, 1, {0, 2});
+    EXPECT_TRUE(kept.columns[1].has_intervals());
+    EXPECT_TRUE(std::isfinite(kept.columns[1].mean) && kept.columns[1].scale > 0.0);
+  }
 
   // Small beside their size, but far above rounding.
   for (const auto& [offset, width] :

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/even_spacing.h"
+#include "thalweg/io/input_file.h"
 
 namespace thalweg {
 
@@ -38,6 +40,14 @@ bool may_be_category(const Counts& counts) {
   return counts.size() <= kMostCategories && std::ranges::all_of(counts, [](const auto& entry) {
            return entry.second >= kLeastRowsOfCategory;
          });
+}
+
+/// The first few texts of a column, for people.
+std::string texts_of(const ColumnOptions& column) {
+  constexpr std::size_t kShown = 10;
+  const std::span all(column.labels);
+  return shown(fmt::format("{}{}", fmt::join(all.first(std::min(kShown, all.size())), ", "),
+                           all.size() > kShown ? ", ..." : ""));
 }
 
 void make_category(ColumnOptions& column, const Counts& counts) {
@@ -98,6 +108,11 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   if (!column.labels.empty() && !request.declared.empty() && request.declared != "category")
     fail<ConfigError>("data.kinds: column '{}' holds texts, which are a category; it cannot be {}",
                       column.name, request.declared);
+  if (!column.labels.empty() && !column.periodic &&
+      (std::isfinite(column.lower) || std::isfinite(column.upper)))
+    fail<ConfigError>(
+        "data.bounds: column '{}' holds texts ({}), which have no bounds; leave it out",
+        column.name, texts_of(column));
   if (!column.labels.empty() || request.declared == "category") {
     if (column.periodic)
       fail<ConfigError>("data.periodic: column '{}' is a category, which cannot wrap around",

@@ -386,7 +386,7 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
   for (std::size_t column = 0; column < data.columns.size(); ++column)
-    if (!data.columns[column].is_category())
+    if (!data.columns[column].has_intervals())
       require_variation(data.columns[column], data.x, data.columns.size(), column, data, rounding);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column)
     if (!data.context_columns[column].indicates())

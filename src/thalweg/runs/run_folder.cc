@@ -113,7 +113,8 @@ std::vector<double> LoadedRun::usual_context() const {
   return context;
 }
 
-Table LoadedRun::read_table(const std::string& file, bool with_x) const {
+Table LoadedRun::read_table(const std::string& file, bool with_x,
+                            const std::string& weights) const {
   ReadOptions reading = read_options(options.data);
   reading.columns.clear();
   const ModelOptions& of_model = options.model;
@@ -127,6 +128,7 @@ Table LoadedRun::read_table(const std::string& file, bool with_x) const {
     for (const ColumnOptions& column : *columns)
       if (!column.labels.empty()) reading.texts.push_back(column.name);
   if (with_x && !options.data.weights.empty()) reading.columns.push_back(options.data.weights);
+  if (!weights.empty()) reading.columns.push_back(weights);
   return load_table(file, reading);
 }
 
