@@ -17,6 +17,18 @@ double inside(double low, double length, double noise) {
   return sum < high ? sum : std::nextafter(high, low);
 }
 
+/// Of values that are `stride` apart.
+void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t seed, Stream stream,
+               std::span<double> values, std::size_t stride) {
+  if (!column.has_intervals()) return;
+  for (std::size_t row = 0; row * stride < values.size(); ++row) {
+    const auto words = random_words(seed, static_cast<std::uint32_t>(stream), row,
+                                    static_cast<std::uint32_t>(number));
+    double& value = values[row * stride];
+    value = coordinate_of(column, value, uniform_from_words(words[0], words[1]));
+  }
+}
+
 }  // namespace
 
 double coordinate_of(const ColumnOptions& column, double value, double noise) {
@@ -83,16 +95,13 @@ std::vector<double> log_intervals(std::span<const ColumnOptions> columns,
 
 void add_noise(std::span<const ColumnOptions> columns, std::uint64_t seed, Stream stream,
                std::span<double> x) {
-  const std::size_t width = columns.size();
-  for (std::size_t column = 0; column < width; ++column) {
-    if (!columns[column].has_intervals()) continue;
-    for (std::size_t row = 0; row < x.size() / width; ++row) {
-      const auto words = random_words(seed, static_cast<std::uint32_t>(stream), row,
-                                      static_cast<std::uint32_t>(column));
-      double& value = x[row * width + column];
-      value = coordinate_of(columns[column], value, uniform_from_words(words[0], words[1]));
-    }
-  }
+  for (std::size_t column = 0; column < columns.size() && !x.empty(); ++column)
+    add_noise(columns[column], column, seed, stream, x.subspan(column), columns.size());
+}
+
+void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t seed, Stream stream,
+               std::span<double> values) {
+  add_noise(column, number, seed, stream, values, 1);
 }
 
 void centre_in_intervals(std::span<const ColumnOptions> columns, std::span<double> x) {

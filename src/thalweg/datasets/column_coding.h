@@ -35,6 +35,10 @@ std::vector<double> log_intervals(std::span<const ColumnOptions> columns,
 void add_noise(std::span<const ColumnOptions> columns, std::uint64_t seed, Stream stream,
                std::span<double> x);
 
+/// The same of one column alone, of this number among those of the rows.
+void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t seed, Stream stream,
+               std::span<double> values);
+
 /// Turns values to the coordinates of the middles of their intervals, where their densities are
 /// taken. `x` is rows x columns.
 void centre_in_intervals(std::span<const ColumnOptions> columns, std::span<double> x);

@@ -178,11 +178,7 @@ void require_variation(const ColumnOptions& column, std::span<const double> matr
                        std::size_t width, std::size_t number, const PreparedData& data,
                        double rounding) {
   const auto values_of = [&](const std::vector<std::int64_t>& rows) {
-    std::vector<double> values;
-    values.reserve(rows.size());
-    for (const std::int64_t row : rows)
-      values.push_back(matrix[static_cast<std::size_t>(row) * width + number]);
-    return values;
+    return take_column(matrix, width, number, rows);
   };
   const std::vector<double> train = values_of(data.train);
   if (!is_constant(train, rounding)) return;
@@ -393,26 +389,23 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
       require_variation(data.context_columns[column], data.context, data.context_columns.size(),
                         column, data, rounding);
   const std::vector<std::int64_t> learnt = data.training_rows(seed);
-  std::vector<double> train = take_rows(data.x, data.features(), learnt);
-  add_noise(data.columns, seed, Stream::kDequantisation, train);
   // Heads, which categories need, know circles by cells.
   const bool has_category = std::ranges::any_of(
       data.columns, [](const ColumnOptions& column) { return column.is_category(); });
   for (std::size_t number = 0; number < data.columns.size(); ++number) {
     ColumnOptions& column = data.columns[number];
-    std::vector<double> coordinates = take_column(train, data.columns.size(), number);
+    std::vector<double> coordinates = take_column(data.x, data.columns.size(), number, learnt);
+    add_noise(column, number, seed, Stream::kDequantisation, coordinates);
     measure(column, coordinates);
     if (column.periodic ? !has_category : !options.marginal_maps && !column.is_category()) continue;
     for (double& value : coordinates)
       value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
     fit_marginal_map(column, std::move(coordinates), has_category);
   }
-  const std::vector<double> train_context =
-      take_rows(data.context, data.context_features(), learnt);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column) {
     ColumnOptions& own = data.context_columns[column];
     const std::vector<double> learnt_values =
-        take_column(train_context, data.context_columns.size(), column);
+        take_column(data.context, data.context_columns.size(), column, learnt);
     const auto [least, greatest] = std::ranges::minmax(learnt_values);
     own.lowest = least;
     own.highest = greatest;

@@ -303,8 +303,9 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   }
   LearntRows rows;
   if (exploration && !resumes) start_base(*run.model, *exploration, pool);
-  const TrainingData data = training_data(plan, target, exploration, rows);
-  Trainer trainer(*run.model, data, options.training, pool);
+  Trainer trainer(*run.model, training_data(plan, target, exploration, rows), options.training,
+                  pool);
+  rows = {};  // The trainer has what it needs in its own precision.
   const std::string hash = hash_of(plan);
 
   RunManifest& manifest = run.manifest;
