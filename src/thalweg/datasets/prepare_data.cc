@@ -17,6 +17,7 @@
 #include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/date_parts.h"
 #include "thalweg/datasets/marginal_map.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/datasets/rounding.h"
@@ -204,8 +205,8 @@ std::vector<std::string> declared_kinds(const std::vector<std::string>& names,
     const std::string kind = equals == std::string::npos ? "" : entry.substr(equals + 1);
     if (kind != "continuous" && kind != "spaced" && kind != "whole" && kind != "category")
       fail<ConfigError>(
-          "data.kinds: '{}': expected name=kind, the kind being one of continuous, spaced, whole "
-          "and category, as month=category",
+          "data.kinds: '{}': expected name=kind, the kind being one of continuous, spaced, whole, "
+          "category, hour, weekday and yearday, as month=category",
           entry);
     declared[column_number(names, entry.substr(0, equals), "data.kinds")] = kind;
   }
@@ -283,8 +284,10 @@ void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& optio
   read_bounds(columns, options.bounds, options.periodic);
 }
 
-PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t seed,
+PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t seed,
                           const GivenRows& given_rows) {
+  DataOptions options = asked;
+  take_date_parts(table, options);
   const std::vector<std::string> names = table.names;
   if (given_rows.validation < 0 || given_rows.test < 0 ||
       given_rows.validation + given_rows.test > table.rows)

@@ -30,7 +30,8 @@ struct DataOptions {
   std::vector<std::string> periodic;  ///< "name=lower:upper": wraps around between these
   std::vector<std::string> integers;  ///< columns to dequantise besides those found
   bool find_integers = true;          ///< dequantise columns of whole numbers with many repeats
-  /// "name=kind": continuous, spaced, whole or category; what is not named is found
+  /// "name=kind": continuous, spaced, whole or category; what is not named is found.
+  /// Or of dates the parts in their place: hour, weekday or yearday (see take_date_parts)
   std::vector<std::string> kinds;
   bool find_kinds = true;     ///< look for categories, masses and limits
   bool marginal_maps = true;  ///< make each column nearly normal by itself

@@ -148,7 +148,8 @@ const std::vector<OptionKey>& option_keys() {
        "a column that says how much each row counts, as nested sampling and MCMC give",
        [](R& r) -> P { return &r.data.weights; }},
       {"data.kinds",
-       "kinds of columns, as \"month=category\": continuous, spaced, whole or category",
+       "kinds of columns, as \"month=category\": continuous, spaced, whole or category; of "
+       "dates hour, weekday or yearday, in their place",
        [](R& r) -> P { return &r.data.kinds; }},
       {"data.find_kinds",
        "look for categories, for values with a mass of their own, and for what columns keep to",

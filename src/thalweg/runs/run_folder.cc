@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/date_parts.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
@@ -129,7 +130,12 @@ Table LoadedRun::read_table(const std::string& file, bool with_x,
       if (!column.labels.empty()) reading.texts.push_back(column.name);
   if (with_x && !options.data.weights.empty()) reading.columns.push_back(options.data.weights);
   if (!weights.empty()) reading.columns.push_back(weights);
-  return load_table(file, reading);
+  const std::vector<std::string> dates = dates_in_parts(options.data.kinds);
+  reading.columns.insert(reading.columns.end(), dates.begin(), dates.end());
+  Table table = load_table(file, reading);
+  DataOptions own = options.data;
+  take_date_parts(table, own);
+  return table;
 }
 
 std::optional<PreparedData> LoadedRun::data() const {
