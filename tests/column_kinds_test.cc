@@ -351,8 +351,9 @@ TEST(PrepareData, LeavesOutRowsWithMissingValues) {
   table.values[3 * 17 + 1] = NAN;
   table.values[3 * 299] = NAN;
   EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, {}, 1); }),
-            "row 300, column 'x': the value is missing: fill it in, or leave out rows without one "
-            "with --drop-missing (1 of this column)");
+            "row 300, column 'x': the value is missing, as in 1 of 300 rows: fill it in, leave out "
+            "such rows with --drop-missing, or learn that it is missing with --kinds "
+            "'x=missing,who=missing'");
   DataOptions options;
   options.drop_missing = true;
   const PreparedData data = prepare_data(table, options, 1, {.validation = 20, .test = 30});

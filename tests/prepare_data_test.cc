@@ -378,9 +378,10 @@ TEST(PrepareData, SaysWhatIsWrong) {
   };
   auto values = table(100, root);
   values[2 * 41 + 1] = NAN;
-  EXPECT_EQ(fails(values, {}),
-            "row 42, column 'b': the value is missing: fill it in, or leave out rows without one "
-            "with --drop-missing (1 of this column)");
+  EXPECT_EQ(
+      fails(values, {}),
+      "row 42, column 'b': the value is missing, as in 1 of 100 rows: fill it in, leave out such "
+      "rows with --drop-missing, or learn that it is missing with --kinds 'b=missing'");
   values[2 * 41 + 1] = -INFINITY;
   EXPECT_EQ(fails(values, {}).substr(0, 38), "row 42, column 'b': the value is -inf;");
   values[2 * 41 + 1] = -1e151;

@@ -50,6 +50,8 @@ one condition given --condition t --set flow.permutation=lu --set flow.network=r
 one kinds kinds
 one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set flow.bins=3 --set flow.permutation=lu --set flow.blocks=1
 one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
+one missing gaps --kinds who=missing,n=missing,x=missing
+one missing_couplings gaps --columns n,x,z --kinds n=missing,x=missing --set flow.kind=spline --set flow.bins=3 --set flow.permutation=lu
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10

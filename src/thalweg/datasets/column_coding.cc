@@ -17,6 +17,11 @@ double inside(double low, double length, double noise) {
   return sum < high ? sum : std::nextafter(high, low);
 }
 
+double to_decimals(double value, std::int64_t decimals) {
+  const double unit = kUnits[static_cast<std::size_t>(decimals)];
+  return std::round(value * unit) / unit;
+}
+
 /// Of values that are `stride` apart.
 void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t seed, Stream stream,
                std::span<double> values, std::size_t stride) {
@@ -32,19 +37,27 @@ void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t se
 }  // namespace
 
 double coordinate_of(const ColumnOptions& column, double value, double noise) {
-  if (column.integer) value = inside(value, column.step, noise);
+  const bool absent = std::isnan(value);
+  if (absent && !column.missing) return value;
+  if (absent && !column.is_category()) return inside(column.atoms.front(), column.gap, noise);
+  if (column.integer && column.atoms.empty()) value = inside(value, column.step, noise);
   if (column.periodic && column.has_cells()) {  // Cells are of one turn.
     const double length = column.upper - column.lower;
     value -= length * std::floor((value - column.lower) / length);
   }
-  if (column.integer || std::isnan(value) || !column.has_intervals()) return value;
   const std::vector<double>& values = column.is_category() ? column.values : column.atoms;
-  const auto found = std::lower_bound(values.begin(), values.end(), value);
+  if (values.empty()) return value;
+  // What stands for a missing value is none by itself.
+  const auto end = values.end() - (column.missing && column.is_category() ? 1 : 0);
+  const auto found = absent ? end : std::lower_bound(values.begin(), end, value);
   const auto below = static_cast<double>(found - values.begin());
-  const bool equal = found != values.end() && *found == value;
+  const bool stands_for_missing =
+      column.missing && !column.is_category() && found == values.begin();
+  const bool equal = absent || (found != end && *found == value && !stands_for_missing);
   if (column.is_category()) return equal ? inside(below, 1.0, noise) : -1.0;
   const double low = value + below * column.gap;
-  return equal ? inside(low, column.gap, noise) : low;
+  if (equal) return inside(low, column.gap, noise);
+  return column.integer ? inside(low, column.step, noise) : low;
 }
 
 double value_at(const ColumnOptions& column, double coordinate) {
@@ -52,21 +65,19 @@ double value_at(const ColumnOptions& column, double coordinate) {
   double value = coordinate;
   if (column.is_category()) {
     const auto last = static_cast<double>(column.values.size() - 1);
-    return column.values[static_cast<std::size_t>(std::clamp(std::floor(coordinate), 0.0, last))];
-  }
-  if (column.integer) {
-    value = column.origin + column.step * std::floor((value - column.origin) / column.step);
-    if (column.decimals > 0) {
-      const double unit = kUnits[static_cast<std::size_t>(column.decimals)];
-      value = std::round(value * unit) / unit;
-    }
+    const double number = std::clamp(std::floor(coordinate), 0.0, last);
+    return column.missing && number == last ? NAN : column.values[static_cast<std::size_t>(number)];
   }
   for (std::size_t i = column.atoms.size(); i-- > 0;) {
     const double low = column.atoms[i] + static_cast<double>(i) * column.gap;
     if (coordinate < low) continue;
-    value = coordinate < low + column.gap ? column.atoms[i]
-                                          : coordinate - static_cast<double>(i + 1) * column.gap;
+    if (coordinate < low + column.gap) return column.missing && i == 0 ? NAN : column.atoms[i];
+    value = coordinate - static_cast<double>(i + 1) * column.gap;
     break;
+  }
+  if (column.integer) {
+    value = column.origin + column.step * std::floor((value - column.origin) / column.step);
+    if (column.decimals > 0) value = to_decimals(value, column.decimals);
   }
   // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.
   const auto reflected = [&](double limit) {
@@ -81,6 +92,7 @@ double value_at(const ColumnOptions& column, double coordinate) {
 
 double log_interval(const ColumnOptions& column, double value) {
   if (column.atoms.empty()) return 0.0;
+  if (std::isnan(value)) return column.missing ? std::log(column.gap) : 0.0;
   return std::binary_search(column.atoms.begin(), column.atoms.end(), value) ? std::log(column.gap)
                                                                              : 0.0;
 }

@@ -42,6 +42,8 @@ const std::vector<ColumnKey>& column_keys() {
        -kAny, kAny},
       {"gap", "length of an interval of theirs",
        [](ColumnOptions& c) -> OptionPlace { return &c.gap; }, 1e-300, kAny},
+      {"missing", "values may be missing",
+       [](ColumnOptions& c) -> OptionPlace { return &c.missing; }},
       {"lowest", "samples are not below", [](ColumnOptions& c) -> OptionPlace { return &c.lowest; },
        -INFINITY, INFINITY},
       {"highest", "samples are not above",
@@ -148,8 +150,8 @@ const std::vector<OptionKey>& option_keys() {
        "a column that says how much each row counts, as nested sampling and MCMC give",
        [](R& r) -> P { return &r.data.weights; }},
       {"data.kinds",
-       "kinds of columns, as \"month=category\": continuous, spaced, whole or category; of "
-       "dates hour, weekday or yearday, in their place",
+       "kinds of columns, as \"month=category\": continuous, spaced, whole or category; missing: "
+       "that a value is missing is learnt; of dates hour, weekday or yearday, in their place",
        [](R& r) -> P { return &r.data.kinds; }},
       {"data.find_kinds",
        "look for categories, for values with a mass of their own, and for what columns keep to",
