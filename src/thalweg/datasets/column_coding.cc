@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "thalweg/datasets/rounding.h"
+
 namespace thalweg {
 
 namespace {
@@ -20,6 +22,23 @@ double inside(double low, double length, double noise) {
 double to_decimals(double value, std::int64_t decimals) {
   const double unit = kUnits[static_cast<std::size_t>(decimals)];
   return std::round(value * unit) / unit;
+}
+
+/// Rounded to the digits and decimals that values have; not to 0, and not onto an open bound.
+double to_digits(const ColumnOptions& column, double value) {
+  const auto rounded = [&](double (*by)(double)) {
+    const double digits = round_to_digits(value, column.digits, by);
+    if (column.decimals < 0) return digits;
+    const double unit = kUnits[static_cast<std::size_t>(column.decimals)];
+    const double whole = by(digits * unit);
+    return (whole == 0.0 ? std::copysign(1.0, value) : whole) / unit;
+  };
+  const double nearest = rounded(std::round);
+  const double lower = std::max(column.lower, column.lowest);
+  const double upper = column.upper - column.gap * static_cast<double>(column.atoms.size());
+  if (std::isfinite(column.lower) && nearest <= lower) return rounded(std::ceil);
+  if (std::isfinite(column.upper) && nearest >= upper) return rounded(std::floor);
+  return nearest;
 }
 
 /// Of values that are `stride` apart.
@@ -79,6 +98,7 @@ double value_at(const ColumnOptions& column, double coordinate) {
     value = column.origin + column.step * std::floor((value - column.origin) / column.step);
     if (column.decimals > 0) value = to_decimals(value, column.decimals);
   }
+  if (column.digits > 0) value = to_digits(column, value);
   // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.
   const auto reflected = [&](double limit) {
     return std::binary_search(column.atoms.begin(), column.atoms.end(), limit)

@@ -19,7 +19,7 @@ namespace thalweg {
 double coordinate_of(const ColumnOptions& column, double value, double noise);
 
 /// The value whose coordinate this is: the inverse of coordinate_of for any noise, kept between the
-/// column's lowest and highest (reflected, or clipped to an atom there);
+/// column's lowest and highest (reflected, or clipped to an atom there) and rounded to its digits;
 /// a coordinate beyond a category's is that of its nearest value. NaN for a missing value.
 double value_at(const ColumnOptions& column, double coordinate);
 

@@ -11,6 +11,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/even_spacing.h"
+#include "thalweg/datasets/rounding.h"
 #include "thalweg/io/input_file.h"
 
 namespace thalweg {
@@ -107,6 +108,14 @@ void find_atoms(ColumnOptions& column, const std::vector<double>& values, const 
   column.gap = gap_of(column, counts);
 }
 
+/// What samples of a continuous column are rounded to.
+void find_digits(ColumnOptions& column, const std::vector<double>& values, double rounding) {
+  const auto digits = significant_digits(values, rounding_of(values, rounding));
+  if (!digits) return;
+  column.digits = *digits;
+  column.decimals = decimals_of(values, *digits).value_or(-1);
+}
+
 /// Where samples end: at what the values never leave, as far as they show it.
 void find_limits(ColumnOptions& column, const Counts& counts) {
   const double least = counts.front().first, greatest = counts.back().first;
@@ -175,6 +184,8 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   }
   if (!column.integer && !column.periodic)
     find_atoms(column, values, counts, request.find_kinds && request.declared.empty());
+  if (!column.integer && !column.periodic && request.find_kinds && request.declared.empty())
+    find_digits(column, values, request.rounding);
   if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
   if (request.missing) add_missing(column, counts);
   check_bounds(column, values);

@@ -196,7 +196,7 @@ std::vector<DeclaredKind> declared_kinds(const std::vector<std::string>& names,
 
 /// What was found of columns that are not simply continuous, a sentence for each kind.
 void note_kinds(PreparedData& data) {
-  std::vector<std::string> spaced, categories, masses, missing;
+  std::vector<std::string> spaced, categories, masses, missing, digits;
   for (std::size_t number = 0; number < data.columns.size(); ++number) {
     const ColumnOptions& column = data.columns[number];
     if (column.is_category())
@@ -213,6 +213,7 @@ void note_kinds(PreparedData& data) {
           "'{}' ({:.3g} %)", column.name,
           100.0 * static_cast<double>(count_missing(data.x, data.columns.size(), number)) /
               static_cast<double>(data.rows)));
+    if (column.digits > 0) digits.push_back(fmt::format("'{}' ({})", column.name, column.digits));
   }
   if (!categories.empty())
     data.notes.push_back(fmt::format("categories, which samples take their values from, in {}",
@@ -230,6 +231,11 @@ void note_kinds(PreparedData& data) {
         "that a value is missing is learnt, and found as often in samples, as an empty field, in "
         "{}",
         fmt::join(missing, ", ")));
+  if (!digits.empty())
+    data.notes.push_back(
+        fmt::format("numbers of few significant digits in {}: samples are rounded to as many, and "
+                    "log densities are those of before",
+                    fmt::join(digits, ", ")));
 }
 
 /// Takes what other columns decide out of those to learn.
