@@ -1,4 +1,5 @@
 // thalweg log-prob: the log density of points under a trained model.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -15,12 +16,27 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string run, data, out, precision;
+  std::string run, data, out, precision, weights;
   std::int64_t draws = 0;
   int threads = 0;
   bool quiet = false;
   bool ignore_hash = false;
 };
+
+/// The column that weighs the rows: the one asked for, or the run's own if the points have it.
+std::string weights_column(const LoadedRun& run, const Table& points, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  const std::string& own = run.options.data.weights;
+  return std::ranges::find(points.names, own) == points.names.end() ? "" : own;
+}
+
+std::string mean_text(const MeanLogDensity& mean) {
+  if (mean.counted == 0) return "no mean, since none that counts is finite";
+  return fmt::format(
+      "mean {} +- {} nats{}", number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5),
+      mean.zero + mean.undefined == 0 ? ""
+                                      : fmt::format(" over the {} that are finite", mean.counted));
+}
 
 void log_prob(const Arguments& arguments) {
   std::error_code error;
@@ -29,17 +45,20 @@ void log_prob(const Arguments& arguments) {
                       arguments.out);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  const Table points = run.read_table(arguments.data);
+  const Table points = run.read_table(arguments.data, true, arguments.weights);
+  const std::string weights = weights_column(run, points, arguments.weights);
   const auto [values, mean, outside, unsolved] =
       log_densities(run, points, pool,
-                    {.precision = precision_of(arguments.precision), .draws = arguments.draws});
+                    {.precision = precision_of(arguments.precision),
+                     .draws = arguments.draws,
+                     .weights = weights});
   if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
   TableWriter writer(arguments.out, {"log_prob"});
   writer.append(values);
   writer.finish();
   if (!arguments.quiet)
-    fmt::print("{} log densities in {}; mean {} +- {} nats\n", values.size(), arguments.out,
-               number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5));
+    fmt::print("{} log densities in {}; {}{}\n", values.size(), arguments.out, mean_text(mean),
+               weights.empty() ? "" : fmt::format(", weighted by '{}'", weights));
   const std::string measure = measure_text(run.options.model.columns);
   if (!arguments.quiet && !measure.empty()) fmt::print("they are of {}\n", measure);
   if (unsolved > 0)
@@ -64,6 +83,9 @@ void add_log_prob(CLI::App& app) {
       ->required();
   command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
       ->required();
+  command->add_option("--weights", arguments->weights,
+                      "column that says how much each point counts in the mean; else that of the "
+                      "run's training, if it is there");
   add_precision(*command, arguments->precision);
   command
       ->add_option("--importance-samples", arguments->draws,
@@ -73,7 +95,9 @@ void add_log_prob(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "threads; 0: all")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--quiet", arguments->quiet, "say nothing but errors");
-  command->footer("Examples:\n  thalweg log-prob runs/points new.csv --out log_prob.csv");
+  command->footer(
+      "Examples:\n  thalweg log-prob runs/points new.csv --out log_prob.csv\n"
+      "  thalweg log-prob runs/chain new.csv --out log_prob.csv --weights w");
   command->callback([arguments] { log_prob(*arguments); });
 }
 

@@ -151,7 +151,8 @@ void add_train(CLI::App& app) {
   command->add_option("--weights", arguments->weights, "column that says how much each row counts");
   command->add_option("--kinds", arguments->kinds,
                       "kinds of columns where those found are not right, as "
-                      "\"month=category,age=continuous\"");
+                      "\"month=category,age=continuous\"; \"wages=missing\": learn that a value is "
+                      "missing");
   command->add_option("--missing", arguments->missing,
                       "texts that stand for missing values besides NA and the like, as \"?,-\"");
   command
@@ -161,7 +162,7 @@ void add_train(CLI::App& app) {
   command->add_flag("--drop-duplicates", arguments->drop_duplicates,
                     "keep the first of equal rows");
   command->add_flag("--drop-missing", arguments->drop_missing,
-                    "leave out rows with a missing value");
+                    "leave out rows with a missing value that --kinds does not name");
   command->add_flag("--drop-constant", arguments->drop_constant,
                     "leave out columns with a single value");
   command->add_option("--out", arguments->out, "folder of the run; default runs/NAME");

@@ -346,6 +346,40 @@ TEST_F(Cli, SaysSoWhereTheDensityIsZero) {
   EXPECT_EQ(far.at("log_likelihood_others"), near.at("log_likelihood"));
 }
 
+TEST_F(Cli, WeighsMeansOfLogDensitiesAndSaysWhatTheyLeaveOut) {
+  write_points("points.csv", 200);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--bounds", "a=-1.5:1.5", "--out", "r"})).code, 0);
+  const auto said = [&](const std::string& points, const std::vector<std::string>& more = {}) {
+    write("new.csv", points);
+    std::vector<std::string> words = {"log-prob", "r", "new.csv", "--out", "l.csv"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 0) << outcome.error;
+    return outcome.out;
+  };
+  const std::string two = said("a,b,w\n0.5,0.2,3\n-0.5,0.3,1\n");
+  std::istringstream values(contents(path("l.csv")));
+  std::string name;
+  double first = 0.0, second = 0.0;
+  values >> name >> first >> second;
+  const auto mean = [](double value) { return fmt::format("mean {:.5f} +- ", value); };
+  EXPECT_NE(two.find(mean(0.5 * (first + second))), std::string::npos) << two;
+  const std::string weighted = said("a,b,w\n0.5,0.2,3\n-0.5,0.3,1\n", {"--weights", "w"});
+  EXPECT_NE(weighted.find(mean(0.75 * first + 0.25 * second)), std::string::npos) << weighted;
+  EXPECT_NE(weighted.find("weighted by 'w'"), std::string::npos) << weighted;
+  const std::string some = said("a,b,w\n0.5,0.2,3\n-2,0.3,1\n");
+  EXPECT_NE(some.find(mean(first)), std::string::npos) << some;
+  EXPECT_NE(some.find("over the 1 that are finite"), std::string::npos) << some;
+  const std::string none = said("a,b,w\n2,0.2,3\n-2,0.3,1\n");
+  EXPECT_NE(none.find("no mean"), std::string::npos) << none;
+  EXPECT_EQ(none.find("mean 0"), std::string::npos) << none;
+  expect_failure({"log-prob", "r", "new.csv", "--out", "l.csv", "--weights", "v"}, 2,
+                 "--weights: unknown column 'v'");
+  write("new.csv", "a,b,w\n0.5,0.2,-3\n");
+  expect_failure({"log-prob", "r", "new.csv", "--out", "l.csv", "--weights", "w"}, 3,
+                 "row 1, column 'w': the weight is -3");
+}
+
 // With 20 proposals Z is known to a tenth, which is a tenth of a nat of every log density.
 TEST_F(Cli, TheErrorOfALikelihoodHasThatOfZ) {
   write_points("points.csv", 400);
@@ -442,6 +476,21 @@ TEST_F(Cli, LearnsConditionalDensities) {
   outcome = run({"sample", "r", "--count", "5", "--out", "s.csv", "--condition", "points.csv"});
   EXPECT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_EQ(contents(path("s.csv")).substr(0, 4), "b,a\n");
+  // Chains keep to a condition each: 3 chains of 2 conditions, drawn three times.
+  write("two.csv", "a\n0.25\n-0.5\n");
+  for (const char* sampler : {"mala", "sails", "independence"}) {
+    outcome = run({"sample", "r", "--count", "8", "--out", "s.csv", "--condition", "two.csv",
+                   "--sampler", sampler, "--chains", "3", "--burn-in", "5"});
+    ASSERT_EQ(outcome.code, 0) << outcome.error;
+    std::istringstream samples(contents(path("s.csv")));
+    std::string line;
+    std::getline(samples, line);
+    EXPECT_EQ(line, "b,a");
+    for (const char* given : {"0.25", "-0.5", "0.25", "0.25", "-0.5", "0.25", "0.25", "-0.5"}) {
+      std::getline(samples, line);
+      EXPECT_EQ(line.substr(line.find(',') + 1), given) << sampler;
+    }
+  }
   EXPECT_EQ(run({"evaluate", "r"}).code, 0);
   // Runs of format 1 had conditions as they were: mean 0 and scale 1.
   const auto log_densities = [&](int format) {
@@ -480,6 +529,20 @@ TEST_F(Cli, RespectsBoundsAndSpacing) {
     EXPECT_TRUE(count >= 0.0 && count <= 6.0) << line;
     EXPECT_TRUE(size >= 0.0 && size <= 2.0) << line;
   }
+}
+
+TEST_F(Cli, SaysWhatAStackAndTextsDoNotTake) {
+  write_points("points.csv", 60, [](int row, const std::string& line) {
+    return line + (row % 2 == 0 ? ",red" : ",blue");
+  });
+  std::string text = contents(path("points.csv"));
+  write("points.csv", "a,b,colour" + text.substr(text.find('\n')));
+  expect_failure({"train", "--data", "points.csv", "--bounds", "colour=0:1"}, 2,
+                 "data.bounds: column 'colour' holds texts (blue, red), which have no bounds");
+  ASSERT_EQ(run({"train", "--data", "points.csv", "--columns", "a,b", "--out", "r"}).code, 0);
+  expect_failure({"train", "--resume", "--out", "r", "--set", "training.learning_rate=0.01"}, 2,
+                 "r: is a stack, which is fitted as a whole");
+  EXPECT_EQ(run({"train", "--resume", "--out", "r"}).code, 0);
 }
 
 TEST_F(Cli, HelpNamesExamples) {

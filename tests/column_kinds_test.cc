@@ -2,6 +2,7 @@
 // texts.
 #include "thalweg/datasets/column_kinds.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -121,6 +122,52 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
                     {.declared = "spaced"});
             }),
             "column 'c' is declared evenly spaced, but no step is found in its values");
+}
+
+double rounded(double value, double digits) {
+  const double unit = std::pow(10.0, digits - 1.0 - std::floor(std::log10(std::abs(value))));
+  return std::round(value * unit) / unit;
+}
+
+TEST(ColumnKinds, FindsSignificantDigits) {
+  const auto lognormal = [](auto& random) { return std::exp(5.0 + 2.0 * random.normal()); };
+  std::vector<double> values = values_of(500, lognormal);
+  EXPECT_EQ(found(values).digits, 0);
+  std::vector<double> floats = values;
+  for (double& value : floats) value = static_cast<double>(static_cast<float>(value));
+  EXPECT_EQ(found(floats, {}, {.rounding = 0x1p-24}).digits, 0);
+  EXPECT_EQ(found(floats).digits, 0);
+  for (double& value : values) value = std::stod(fmt::format("{:.5g}", value));
+  const ColumnOptions column = found(values);
+  EXPECT_EQ(column.digits, 5);
+  EXPECT_FALSE(column.has_intervals());
+  EXPECT_EQ(found(values, {}, {.declared = "continuous"}).digits, 0);
+  for (double& value : floats) value = static_cast<float>(rounded(value, 5.0));
+  EXPECT_EQ(found(floats, {}, {.rounding = 0x1p-24}).digits, 5);
+  EXPECT_EQ(found(floats).digits, 5);
+
+  // Samples have as many, no more decimals than the data, and stay off 0.
+  RandomSequence normals(8, Stream::kTarget);
+  for (int draw = 0; draw < 1000; ++draw) {
+    const double drawn = std::exp(5.0 + 4.0 * normals.normal()), value = value_at(column, drawn);
+    EXPECT_EQ(std::stod(fmt::format("{:.5g}", value)), value);
+    EXPECT_NEAR(value, drawn, std::max(5.1e-5 * drawn, 1.01 * std::pow(10.0, -column.decimals)));
+    EXPECT_GT(value, 0.0);
+    EXPECT_EQ(value_at(column, value), value);
+  }
+  // Nor do they come to lie on a bound, on which the density is none.
+  ColumnOptions bounded;
+  bounded.lower = 2.0;
+  bounded.upper = 3.0;
+  bounded = found(values_of(500,
+                            [](auto& random) {
+                              return std::stod(fmt::format("{:.6g}", 2.0 + random.uniform()));
+                            }),
+                  bounded);
+  ASSERT_EQ(bounded.digits, 6);
+  EXPECT_EQ(value_at(bounded, 3.0 - 1e-9), 2.99999);
+  EXPECT_EQ(value_at(bounded, 2.0 + 1e-9), 2.00001);
+  EXPECT_EQ(value_at(bounded, 2.4567891), 2.45679);
 }
 
 TEST(ColumnKinds, SaysWhatDensitiesAreOf) {
@@ -351,8 +398,9 @@ TEST(PrepareData, LeavesOutRowsWithMissingValues) {
   table.values[3 * 17 + 1] = NAN;
   table.values[3 * 299] = NAN;
   EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, {}, 1); }),
-            "row 300, column 'x': the value is missing: fill it in, or leave out rows without one "
-            "with --drop-missing (1 of this column)");
+            "row 300, column 'x': the value is missing, as in 1 of 300 rows: fill it in, leave out "
+            "such rows with --drop-missing, or learn that it is missing with --kinds "
+            "'x=missing,who=missing'");
   DataOptions options;
   options.drop_missing = true;
   const PreparedData data = prepare_data(table, options, 1, {.validation = 20, .test = 30});

@@ -234,19 +234,23 @@ TEST(PrepareData, RefusesWhatIsConstantButForRounding) {
 
   // One row in which it varies, which is not learnt from.
   const Table test_alone = named(table(100, [](std::size_t row) { return row == 99 ? 0.7 : 0.5; }));
+  DataOptions continuous;
+  continuous.kinds = {"b=continuous"};
   const std::string alone =
       "column 'b' has a single value, 0.5, in all 88 rows to train on, and others in 1 of the 12 "
       "rows to validate and test on alone, so that they cannot be learnt; name columns without it "
       "(--columns, --condition), add rows to train on in which it varies, or draw others (--seed)";
+  EXPECT_EQ(fails(test_alone, continuous, {0, 2}), alone);
   options = {};
-  EXPECT_EQ(fails(test_alone, options, {0, 2}), alone);
   options.condition = {"b"};
   EXPECT_EQ(fails(test_alone, options, {0, 2}), alone);
-  // Whole numbers as well, of which noise would make a column that varies.
-  EXPECT_EQ(
-      fails(named(table(100, [](std::size_t row) { return row == 99 ? 5.0 : 4.0; })), {}, {0, 2})
-          .substr(0, 33),
-      "column 'b' has a single value, 4,");
+  // Where values have a mass, that one has next to all of it.
+  for (const double rare : {5.0, 4.71}) {
+    const PreparedData kept = prepare_data(
+        named(table(100, [&](std::size_t row) { return row == 99 ? rare : 4.0; })), {}, 1, {0, 2});
+    EXPECT_TRUE(kept.columns[1].has_intervals());
+    EXPECT_TRUE(std::isfinite(kept.columns[1].mean) && kept.columns[1].scale > 0.0);
+  }
 
   // Small beside their size, but far above rounding.
   for (const auto& [offset, width] :
@@ -374,9 +378,10 @@ TEST(PrepareData, SaysWhatIsWrong) {
   };
   auto values = table(100, root);
   values[2 * 41 + 1] = NAN;
-  EXPECT_EQ(fails(values, {}),
-            "row 42, column 'b': the value is missing: fill it in, or leave out rows without one "
-            "with --drop-missing (1 of this column)");
+  EXPECT_EQ(
+      fails(values, {}),
+      "row 42, column 'b': the value is missing, as in 1 of 100 rows: fill it in, leave out such "
+      "rows with --drop-missing, or learn that it is missing with --kinds 'b=missing'");
   values[2 * 41 + 1] = -INFINITY;
   EXPECT_EQ(fails(values, {}).substr(0, 38), "row 42, column 'b': the value is -inf;");
   values[2 * 41 + 1] = -1e151;

@@ -19,6 +19,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/canvas.h"
+#include "thalweg/report/column_scale.h"
 #include "thalweg/report/html.h"
 #include "thalweg/report/plain_text.h"
 #include "thalweg/report/plot.h"
@@ -267,6 +268,51 @@ TEST_F(ReportTest, PairPlotShowsSixColumns) {
   EXPECT_FALSE(contains(svg, ">c6<"));
   plot.columns = {"alone"};
   draw(plot);
+}
+
+TEST_F(ReportTest, AxesOfTextsAndOfDecades) {
+  PairPlot plot{.title = "Pairs", .columns = {"who", "price"}};
+  plot.scales = {{.texts = {"ann", "bob & co"}}, {.logarithmic = true}};
+  for (int i = 0; i < 300; ++i)
+    for (auto* values : {&plot.data, &plot.model}) {
+      values->push_back(i % 2);
+      values->push_back(std::exp(2.0 * std::sin(1.7 * i)) * (i % 3 == 0 ? 100.0 : 1.0));
+    }
+  plot.model.back() = -1.0;
+  const std::string svg = draw(plot);
+  EXPECT_TRUE(contains(svg, ">ann<") && contains(svg, ">bob &amp; co<"));
+  EXPECT_TRUE(contains(svg, ">100<") && contains(svg, ">1<"));
+  EXPECT_TRUE(contains(svg, "1 value not drawable"));
+  draw(ScatterPlot{.x_scale = {.texts = {"ann", "bob"}},
+                   .y_scale = {.logarithmic = true},
+                   .panels = {{.x = {0.0, 1.0}, .y = {1.0, 1000.0}}}});
+  plot.scales.resize(1);
+  EXPECT_THROW(draw(plot), ShapeError);
+}
+
+TEST(ColumnScale, PutsValuesInTheirPlaces) {
+  const std::vector<double> places =
+      places_on({.logarithmic = true}, std::vector{0.01, 1.0, 1000.0, 0.0, -1.0});
+  EXPECT_NEAR(places[0], -2.0, 1e-12);
+  EXPECT_NEAR(places[1], 0.0, 1e-12);
+  EXPECT_NEAR(places[2], 3.0, 1e-12);
+  EXPECT_TRUE(std::isnan(places[3]) && std::isnan(places[4]));
+  const std::vector<Tic> decades = tics_on({.logarithmic = true}, {-2.3, 3.2}, 6);
+  ASSERT_EQ(decades.size(), 6u);
+  EXPECT_EQ(decades[2].label, "1");
+  EXPECT_NEAR(decades[2].value, 0.0, 1e-12);
+  // Texts spread around their number, and stay apart; each has a bin.
+  const ColumnScale texts{.texts = {"a", "b", "c"}};
+  const std::vector<double> numbers(500, 2.0), spread = places_on(texts, numbers);
+  const auto [least, greatest] = std::ranges::minmax(spread);
+  EXPECT_GT(least, 1.6);
+  EXPECT_LT(greatest, 2.4);
+  EXPECT_GT(greatest - least, 0.5);
+  const Interval all = interval_on(texts, spread, spread);
+  EXPECT_EQ(all.low, -0.5);
+  EXPECT_EQ(all.high, 2.5);
+  EXPECT_EQ(bins_on(texts, spread, all, 40), 3u);
+  EXPECT_EQ(tics_on(texts, all, 8)[1].label, "b");
 }
 
 TEST_F(ReportTest, HistogramWithDensity) {

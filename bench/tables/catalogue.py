@@ -23,8 +23,9 @@ MISSING_MARKS = ["", "NA"]
 # those held out here are nothing that it ever sees.
 COMMON_OPTIONS = ["--set", "data.test_fraction=0"]
 OPTIONS: dict[str, list[str]] = {
-    name: ["--drop-missing"] for name in ("airquality", "budget_food", "slid")
+    name: ["--drop-missing"] for name in ("airquality", "budget_food")
 }
+OPTIONS["slid"] = ["--kinds", "wages=missing,education=missing,language=missing"]
 
 
 class Unavailable(Exception):
@@ -140,7 +141,7 @@ TABLES = [
     Table("weather", seattle_weather, peers=True),
     Table("miniboone", from_uci("miniboone_first_rows")),
     Table("computers", from_r("Ecdat/Computers"), peers=True),
-    Table("slid", from_r("car/SLID"), missing="drop"),
+    Table("slid", from_r("car/SLID"), missing="atom"),
     Table("nox", from_r("robustbase/NOxEmissions")),
     Table("cps", from_r("Ecdat/CPSch3")),
     Table("elevators", from_uci("elevators")),

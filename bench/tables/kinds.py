@@ -32,14 +32,18 @@ def columns_of_run(run, frame):
     result = []
     for entry in config.get("columns", []):
         name = entry["name"]
+        # What stands for a missing value is none of the data's.
+        missing = 1 if entry.get("missing") else 0
         if entry.get("values"):
-            result.append(Column(name, "category", entry.get("labels") or entry["values"]))
+            values = entry["values"][:len(entry["values"]) - missing]
+            result.append(Column(name, "category", entry.get("labels") or values))
         elif entry.get("integer"):
             dates = catalogue.kind_of_text(frame[name]) == "date"
             step = DATE_STEP if dates else entry.get("step", 1.0)
             result.append(Column(name, "spaced", step=step))
         else:
-            result.append(Column(name, "continuous", atoms=entry.get("atoms", [])))
+            atoms = entry.get("atoms", [])[missing:]
+            result.append(Column(name, "continuous", atoms=atoms))
     return result
 
 

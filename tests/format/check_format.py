@@ -17,7 +17,7 @@ DRAWS, NEAR = 20000, 0.05  # their errors are below 0.01 then
 
 def number(text):
     try:
-        return float(text)
+        return float(text) if text else np.nan
     except ValueError:
         return text
 
@@ -31,15 +31,22 @@ def table(path):
 
 def coordinates(column, values):
     """The middles of what values are on the line of the model, and logarithms of atoms' lengths."""
+    missing = column.get("missing", False)
     if "labels" in column and "values" in column:
-        values = np.array([column["labels"].index(str(value)) for value in values])
+        labels = column["labels"]
+        # An array of texts has "nan" for a missing one.
+        values = np.array([labels.index(str(v)) if str(v) != "nan" else np.nan for v in values])
+    if missing:  # What stands for it.
+        values = np.where(np.isnan(values), column["values"][-1] if "values" in column else column["atoms"][0], values)
     if "values" in column:
         return np.searchsorted(column["values"], values) + 0.5, 0.0
+    half_step = 0.5 * column["step"] * column["integer"]
     if "atoms" in column:
         atoms, gap = np.array(column["atoms"]), column.get("gap", 1.0)
         atom = np.isin(values, atoms)
-        return values + gap * (np.searchsorted(atoms, values) + 0.5 * atom), np.log(gap) * atom
-    return values + 0.5 * column["step"] * column["integer"], 0.0
+        inside = np.where(atom, 0.5 * gap, half_step)
+        return values + gap * np.searchsorted(atoms, values) + inside, np.log(gap) * atom
+    return values + half_step, 0.0
 
 
 def points_of(folder, model):

@@ -52,6 +52,8 @@ one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set fl
 one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
 one free_form three --set flow.kind=free_form --set flow.network=mlp --set flow.hidden=[5,4] --set flow.activation=tanh --set flow.blocks=1 --set training.learning_rate=0.01
 one free_form_given given --condition t --set flow.kind=free_form --set flow.network=residual_mlp --set flow.activation=tanh --set flow.heads=false --set flow.act_norm=true --set training.learning_rate=0.01
+one missing gaps --kinds who=missing,n=missing,x=missing
+one missing_couplings gaps --columns n,x,z --kinds n=missing,x=missing --set flow.kind=spline --set flow.bins=3 --set flow.permutation=lu
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
 one mean_free_normal two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=none --set training.iterations=0
 one particles two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=free_form --set flow.blocks=1

@@ -33,7 +33,11 @@ struct ColumnOptions {
   /// of length `gap`, by which what lies above it moves up.
   std::vector<double> atoms = {};
   double gap = 1.0;
-  std::int64_t decimals = -1;  ///< that evenly spaced values are written with; -1: not known
+  /// Values may be missing, NaN. A model knows that as one more value: the last of `values` of a
+  /// category, of others the first of `atoms`, just below all that a value can be.
+  bool missing = false;
+  std::int64_t digits = 0;     ///< significant digits of a continuous column's values; 0: not known
+  std::int64_t decimals = -1;  ///< that values are written with at most; -1: not known
   double lowest = -INFINITY, highest = INFINITY;  ///< what samples are clipped to
   /// The marginal map: standardised coordinates, ascending, and what they become inside the model.
   /// Empty: none. Of a category `scores` are from -1 to 1, else near normal scores.

@@ -14,12 +14,13 @@ namespace thalweg {
 /// The coordinate of `value`. `noise` in (0, 1) is the place within the value's interval, if it has
 /// one, off both of its ends: an evenly spaced value has [value, value + step), a category's value
 /// of number k [k, k + 1), an atom `gap`. A value that is none of a category's has -1, which is
-/// outside of it. NaN stays.
+/// outside of it. NaN is what a missing value has, an interval as well, or stays where none may be
+/// missing.
 double coordinate_of(const ColumnOptions& column, double value, double noise);
 
 /// The value whose coordinate this is: the inverse of coordinate_of for any noise, kept between the
-/// column's lowest and highest (reflected, or clipped to an atom there); a coordinate beyond a
-/// category's is that of its nearest value.
+/// column's lowest and highest (reflected, or clipped to an atom there) and rounded to its digits;
+/// a coordinate beyond a category's is that of its nearest value. NaN for a missing value.
 double value_at(const ColumnOptions& column, double coordinate);
 
 /// Logarithm of the length of a value's interval if it is one of a mass, an atom; else 0. Added to
@@ -34,6 +35,10 @@ std::vector<double> log_intervals(std::span<const ColumnOptions> columns,
 /// same for the same row. `x` is rows x columns.
 void add_noise(std::span<const ColumnOptions> columns, std::uint64_t seed, Stream stream,
                std::span<double> x);
+
+/// The same of one column alone, of this number among those of the rows.
+void add_noise(const ColumnOptions& column, std::size_t number, std::uint64_t seed, Stream stream,
+               std::span<double> values);
 
 /// Turns values to the coordinates of the middles of their intervals, where their densities are
 /// taken. `x` is rows x columns.

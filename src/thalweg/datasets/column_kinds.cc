@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/even_spacing.h"
+#include "thalweg/datasets/rounding.h"
+#include "thalweg/io/input_file.h"
 
 namespace thalweg {
 
@@ -40,6 +43,14 @@ bool may_be_category(const Counts& counts) {
          });
 }
 
+/// The first few texts of a column, for people.
+std::string texts_of(const ColumnOptions& column) {
+  constexpr std::size_t kShown = 10;
+  const std::span all(column.labels);
+  return shown(fmt::format("{}{}", fmt::join(all.first(std::min(kShown, all.size())), ", "),
+                           all.size() > kShown ? ", ..." : ""));
+}
+
 void make_category(ColumnOptions& column, const Counts& counts) {
   column.integer = false;
   column.origin = 0.0;
@@ -50,10 +61,33 @@ void make_category(ColumnOptions& column, const Counts& counts) {
   column.upper = INFINITY;
 }
 
-/// A power of two near the spread of values, as the length of an atom's interval.
-double gap_of(const std::vector<double>& values) {
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  return std::exp2(std::round(std::log2((*greatest - *least) / 8.0)));
+/// A power of two near the spread of values, in units of their step if they have one, as the length
+/// of an atom's interval.
+double gap_of(const ColumnOptions& column, const Counts& counts) {
+  const double unit = column.integer ? column.step : 1.0;
+  const double spread = (counts.back().first - counts.front().first) / unit;
+  const double power = std::round(std::log2(spread / 8.0));
+  return unit * std::exp2(column.integer ? std::max(0.0, power) : power);
+}
+
+/// Makes missing values one more value with a mass.
+void add_missing(ColumnOptions& column, const Counts& counts) {
+  column.missing = true;
+  if (column.is_category()) {
+    column.values.push_back(column.labels.empty() ? column.values.back() + 1.0
+                                                  : static_cast<double>(column.labels.size()));
+    return;
+  }
+  if (column.atoms.empty()) column.gap = gap_of(column, counts);
+  const bool bounded = std::isfinite(column.lower);
+  const double least = bounded                        ? column.lower
+                       : std::isfinite(column.lowest) ? column.lowest
+                                                      : counts.front().first;
+  const double below = std::min(least - 0x1p-20 * column.gap, std::nextafter(least, -INFINITY));
+  column.atoms.insert(column.atoms.begin(), below);
+  if (!bounded) return;
+  column.lowest = column.lower;
+  column.lower = below;
 }
 
 void find_atoms(ColumnOptions& column, const std::vector<double>& values, const Counts& counts,
@@ -71,7 +105,15 @@ void find_atoms(ColumnOptions& column, const std::vector<double>& values, const 
   if (common.size() > kMostAtoms) common.resize(kMostAtoms);
   for (const auto& [count, value] : common) column.atoms.push_back(value);
   std::ranges::sort(column.atoms);
-  column.gap = gap_of(values);
+  column.gap = gap_of(column, counts);
+}
+
+/// What samples of a continuous column are rounded to.
+void find_digits(ColumnOptions& column, const std::vector<double>& values, double rounding) {
+  const auto digits = significant_digits(values, rounding_of(values, rounding));
+  if (!digits) return;
+  column.digits = *digits;
+  column.decimals = decimals_of(values, *digits).value_or(-1);
 }
 
 /// Where samples end: at what the values never leave, as far as they show it.
@@ -98,6 +140,11 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   if (!column.labels.empty() && !request.declared.empty() && request.declared != "category")
     fail<ConfigError>("data.kinds: column '{}' holds texts, which are a category; it cannot be {}",
                       column.name, request.declared);
+  if (!column.labels.empty() && !column.periodic &&
+      (std::isfinite(column.lower) || std::isfinite(column.upper)))
+    fail<ConfigError>(
+        "data.bounds: column '{}' holds texts ({}), which have no bounds; leave it out",
+        column.name, texts_of(column));
   if (!column.labels.empty() || request.declared == "category") {
     if (column.periodic)
       fail<ConfigError>("data.periodic: column '{}' is a category, which cannot wrap around",
@@ -110,8 +157,14 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
           column.name, counts.size(), kMostDeclared);
     check_bounds(column, values);
     make_category(column, counts);
+    if (request.missing) add_missing(column, counts);
     return;
   }
+  if (request.missing && column.periodic)
+    fail<DataError>(
+        "column '{}' wraps around, and values of it are missing, which such a column cannot learn; "
+        "leave out rows without one with --drop-missing",
+        column.name);
   const bool whole = request.declared == "whole";
   std::vector<std::string> spike;
   if (request.declared != "continuous")
@@ -121,25 +174,31 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
     fail<DataError>("column '{}' is declared evenly spaced, but no step is found in its values",
                     column.name);
   const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
-  if (column.integer && request.declared.empty() && request.find_kinds && !column.periodic &&
-      may_be_category(counts)) {
+  const bool single = request.missing && counts.size() == 1;  // There or not, and nothing else.
+  if (single || (column.integer && request.declared.empty() && request.find_kinds &&
+                 !column.periodic && may_be_category(counts))) {
     check_bounds(column, values);
     make_category(column, counts);
+    if (request.missing) add_missing(column, counts);
     return;
   }
   if (!column.integer && !column.periodic)
     find_atoms(column, values, counts, request.find_kinds && request.declared.empty());
-  check_bounds(column, values);
+  if (!column.integer && !column.periodic && request.find_kinds && request.declared.empty())
+    find_digits(column, values, request.rounding);
   if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
+  if (request.missing) add_missing(column, counts);
+  check_bounds(column, values);
   if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
 }
 
 std::string measure_text(const std::vector<ColumnOptions>& columns) {
-  std::vector<std::string> masses, steps, atoms;
+  std::vector<std::string> masses, steps, atoms, missing;
   for (const ColumnOptions& column : columns) {
     if (column.is_category()) masses.push_back(column.name);
     if (column.integer) steps.push_back(column.name);
-    if (!column.atoms.empty()) atoms.push_back(column.name);
+    if (column.missing && !column.is_category()) missing.push_back(column.name);
+    if (std::ssize(column.atoms) > (column.missing ? 1 : 0)) atoms.push_back(column.name);
   }
   std::vector<std::string> parts;
   const auto add = [&](const char* what, const std::vector<std::string>& names) {
@@ -148,6 +207,7 @@ std::string measure_text(const std::vector<ColumnOptions>& columns) {
   add("masses", masses);
   add("masses over the step", steps);
   add("masses at the common values", atoms);
+  add("masses of a missing value", missing);
   if (parts.empty()) return "";
   if (masses.size() + steps.size() < columns.size()) parts.emplace_back("densities elsewhere");
   return fmt::format("{}", fmt::join(parts, "; "));

@@ -33,7 +33,8 @@ std::vector<ColumnText> contents_of(const std::vector<ColumnOptions>& columns) {
     text.format = column.date;
     if (!column.labels.empty()) text.content = ColumnContent::kText;
     if (!column.date.empty()) text.content = ColumnContent::kDate;
-    plain = plain && text.content == ColumnContent::kNumber;
+    text.missing = column.missing;
+    plain = plain && text.content == ColumnContent::kNumber && !column.missing;
   }
   if (plain) contents.clear();
   return contents;

@@ -79,7 +79,8 @@ class Columns {
 
 double DerivedColumn::operator()(std::span<const double> row) const {
   double value = offset;
-  for (std::size_t i = 0; i < coefficients.size(); ++i) value += coefficients[i] * row[i];
+  for (std::size_t i = 0; i < coefficients.size(); ++i)
+    if (coefficients[i] != 0.0) value += coefficients[i] * row[i];  // Others may be missing, NaN.
   return step > 0.0 ? origin + step * std::round((value - origin) / step) : value;
 }
 
@@ -93,7 +94,7 @@ std::vector<std::size_t> find_derived(const std::vector<ColumnOptions>& columns,
   std::vector<DerivedColumn> found;
   for (std::size_t number = 0; number < width; ++number) {
     const ColumnOptions& column = columns[number];
-    if (column.is_category() || column.periodic) {
+    if (column.is_category() || column.periodic || column.missing) {
       kept.push_back(number);
       continue;
     }

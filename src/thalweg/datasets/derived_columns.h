@@ -22,9 +22,9 @@ struct DerivedColumn {
 };
 
 /// Finds columns, each in all rows a sum of multiples of columns before it and a constant, up to
-/// 1e-10 of its deviation and `rounding`. `x` is rows x columns. Categories and circles neither
-/// decide nor are decided. Gives the numbers of the others, in order, and adds to `derived`, whose
-/// coefficients are those of these others.
+/// 1e-10 of its deviation and `rounding`. `x` is rows x columns. Categories, circles and columns
+/// that may be missing neither decide nor are decided. Gives the numbers of the others, in order,
+/// and adds to `derived`, whose coefficients are those of these others.
 std::vector<std::size_t> find_derived(const std::vector<ColumnOptions>& columns,
                                       std::span<const double> x, double rounding,
                                       std::vector<DerivedColumn>& derived);

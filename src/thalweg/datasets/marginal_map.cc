@@ -114,6 +114,10 @@ std::vector<double> ends_of_spikes(const ColumnOptions& column, const std::vecto
     const auto end = std::lower_bound(begin, sorted.end(), to);
     const double share = static_cast<double>(end - begin) / most;
     if (share < 1.0) return;
+    if (!std::isfinite(from) || !std::isfinite(to)) {  // It begins or ends on a bound.
+      ends.push_back(std::isfinite(from) ? from : to);
+      return;
+    }
     // Within a wide spike the noise is uniform, and its scores are to be normal.
     const double parts = std::ceil(share);
     for (double part = 0.0; part <= parts; ++part)

@@ -21,4 +21,13 @@ std::vector<double> take_column(std::span<const double> matrix, std::size_t widt
   return values;
 }
 
+std::vector<double> take_column(std::span<const double> matrix, std::size_t width,
+                                std::size_t column, std::span<const std::int64_t> rows) {
+  std::vector<double> values;
+  values.reserve(rows.size());
+  for (const std::int64_t row : rows)
+    values.push_back(matrix[static_cast<std::size_t>(row) * width + column]);
+  return values;
+}
+
 }  // namespace thalweg

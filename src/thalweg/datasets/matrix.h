@@ -16,4 +16,8 @@ std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width
 std::vector<double> take_column(std::span<const double> matrix, std::size_t width,
                                 std::size_t column);
 
+/// The same of the rows with the given numbers.
+std::vector<double> take_column(std::span<const double> matrix, std::size_t width,
+                                std::size_t column, std::span<const std::int64_t> rows);
+
 }  // namespace thalweg

@@ -17,7 +17,9 @@
 #include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/date_parts.h"
 #include "thalweg/datasets/marginal_map.h"
+#include "thalweg/datasets/missing_values.h"
 #include "thalweg/datasets/particle_rows.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/datasets/rounding.h"
@@ -34,16 +36,11 @@ constexpr std::int64_t kFewestRows = 20;
 /// What a square in double leaves room for.
 constexpr double kLargestValue = 1e150;
 
+/// Whether values of a column may be missing is asked elsewhere.
 void check_values(const std::string& column, const std::vector<double>& values) {
   for (std::size_t row = 0; row < values.size(); ++row) {
     const double value = values[row];
-    if (std::isnan(value))
-      fail<DataError>(
-          "row {}, column '{}': the value is missing: fill it in, or leave out rows without one "
-          "with "
-          "--drop-missing ({} of this column)",
-          row + 1, column,
-          std::ranges::count_if(values, [](double other) { return std::isnan(other); }));
+    if (std::isnan(value)) continue;
     if (!std::isfinite(value))
       fail<DataError>(
           "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
@@ -56,6 +53,12 @@ void check_values(const std::string& column, const std::vector<double>& values) 
           row + 1, column, value, kLargestValue);
   }
 }
+
+/// What settings say of the kind of a column.
+struct DeclaredKind {
+  std::string kind;      ///< empty: it is found
+  bool missing = false;  ///< whether a missing value is one more, with a mass
+};
 
 /// Columns of a table, in this order. Takes its values if these are all.
 Table select_columns(Table table, const std::vector<std::size_t>& columns) {
@@ -75,37 +78,6 @@ Table select_columns(Table table, const std::vector<std::size_t>& columns) {
     for (const std::size_t column : columns)
       selected.values.push_back(table.values[row * width + column]);
   return selected;
-}
-
-/// Leaves out rows with a missing value, of those given as well, and says how many.
-void leave_out_missing(Table& table, GivenRows& given, std::vector<std::string>& notes) {
-  const auto width = static_cast<std::ptrdiff_t>(table.names.size());
-  const std::int64_t first_test = table.rows - given.test;
-  const std::int64_t first_validation = first_test - given.validation;
-  std::int64_t kept = 0;
-  auto to = table.values.begin();
-  const GivenRows before = given;
-  for (std::int64_t row = 0; row < table.rows; ++row) {
-    const auto from = table.values.begin() + row * width;
-    if (std::any_of(from, from + width, [](double value) { return std::isnan(value); })) {
-      if (row >= first_test)
-        --given.test;
-      else if (row >= first_validation)
-        --given.validation;
-      continue;
-    }
-    to = std::copy(from, from + width, to);
-    ++kept;
-  }
-  if (before.test > 0 && given.test == 0)
-    fail<DataError>("every row to test on has missing values");
-  if (before.validation > 0 && given.validation == 0)
-    fail<DataError>("every row to validate on has missing values");
-  table.values.erase(to, table.values.end());
-  if (kept < table.rows)
-    notes.push_back(fmt::format("{} of {} rows have missing values and are left out",
-                                table.rows - kept, table.rows));
-  table.rows = kept;
 }
 
 /// Takes the last column of `table` as the rows' weights.
@@ -150,7 +122,12 @@ void leave_out_constant(Table& table, std::size_t& features, bool drop,
   for (std::size_t column = 0; column < table.names.size(); ++column) {
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
     check_values(table.names[column], values);
-    if (!is_constant(values, table.rounding())) {
+    const std::vector<double> given = without_missing(values);
+    if (given.empty())
+      fail<DataError>("column '{}': every value is missing; leave it out of --columns",
+                      table.names[column]);
+    // That a value is there or is missing is something to learn.
+    if (given.size() < values.size() || !is_constant(values, table.rounding())) {
       left.push_back(column);
       to_model += column < features ? 1 : 0;
       continue;
@@ -179,11 +156,7 @@ void require_variation(const ColumnOptions& column, std::span<const double> matr
                        std::size_t width, std::size_t number, const PreparedData& data,
                        double rounding) {
   const auto values_of = [&](const std::vector<std::int64_t>& rows) {
-    std::vector<double> values;
-    values.reserve(rows.size());
-    for (const std::int64_t row : rows)
-      values.push_back(matrix[static_cast<std::size_t>(row) * width + number]);
-    return values;
+    return take_column(matrix, width, number, rows);
   };
   const std::vector<double> train = values_of(data.train);
   if (!is_constant(train, rounding)) return;
@@ -198,35 +171,50 @@ void require_variation(const ColumnOptions& column, std::span<const double> matr
       column.name, train.front(), train.size(), others, data.validation.size() + data.test.size());
 }
 
-/// The kind that settings declare of each column; empty: none.
-std::vector<std::string> declared_kinds(const std::vector<std::string>& names,
-                                        const DataOptions& options) {
-  std::vector<std::string> declared(names.size());
+/// What settings declare of each column.
+std::vector<DeclaredKind> declared_kinds(const std::vector<std::string>& names,
+                                         const DataOptions& options) {
+  std::vector<DeclaredKind> declared(names.size());
   for (const std::size_t column : column_numbers(names, options.integers, "data.integers"))
-    declared[column] = "whole";
+    declared[column].kind = "whole";
   for (const std::string& entry : options.kinds) {
     const std::size_t equals = entry.rfind('=');
     const std::string kind = equals == std::string::npos ? "" : entry.substr(equals + 1);
-    if (kind != "continuous" && kind != "spaced" && kind != "whole" && kind != "category")
+    if (kind != "continuous" && kind != "spaced" && kind != "whole" && kind != "category" &&
+        kind != "missing")
       fail<ConfigError>(
-          "data.kinds: '{}': expected name=kind, the kind being one of continuous, spaced, whole "
-          "and category, as month=category",
+          "data.kinds: '{}': expected name=kind, the kind being one of continuous, spaced, whole, "
+          "category, missing, hour, weekday and yearday, as month=category",
           entry);
-    declared[column_number(names, entry.substr(0, equals), "data.kinds")] = kind;
+    DeclaredKind& own = declared[column_number(names, entry.substr(0, equals), "data.kinds")];
+    if (kind == "missing")
+      own.missing = true;
+    else
+      own.kind = kind;
   }
   return declared;
 }
 
 /// What was found of columns that are not simply continuous, a sentence for each kind.
 void note_kinds(PreparedData& data) {
-  std::vector<std::string> spaced, categories, masses, limits;
-  for (const ColumnOptions& column : data.columns) {
+  std::vector<std::string> spaced, categories, masses, missing, digits;
+  for (std::size_t number = 0; number < data.columns.size(); ++number) {
+    const ColumnOptions& column = data.columns[number];
     if (column.is_category())
-      categories.push_back(fmt::format("'{}' ({})", column.name, column.values.size()));
+      categories.push_back(
+          fmt::format("'{}' ({})", column.name, column.values.size() - (column.missing ? 1 : 0)));
     else if (column.integer)
       spaced.push_back(fmt::format("'{}' ({:.4g} apart)", column.name, column.step));
-    if (!column.atoms.empty())
-      masses.push_back(fmt::format("'{}' (at {:.6g})", column.name, fmt::join(column.atoms, ", ")));
+    const auto atoms =
+        std::span(column.atoms).subspan(column.missing && !column.atoms.empty() ? 1 : 0);
+    if (!atoms.empty())
+      masses.push_back(fmt::format("'{}' (at {:.6g})", column.name, fmt::join(atoms, ", ")));
+    if (column.missing)
+      missing.push_back(fmt::format(
+          "'{}' ({:.3g} %)", column.name,
+          100.0 * static_cast<double>(count_missing(data.x, data.columns.size(), number)) /
+              static_cast<double>(data.rows)));
+    if (column.digits > 0) digits.push_back(fmt::format("'{}' ({})", column.name, column.digits));
   }
   if (!categories.empty())
     data.notes.push_back(fmt::format("categories, which samples take their values from, in {}",
@@ -239,6 +227,16 @@ void note_kinds(PreparedData& data) {
   if (!masses.empty())
     data.notes.push_back(
         fmt::format("values that have a mass of their own in {}", fmt::join(masses, ", ")));
+  if (!missing.empty())
+    data.notes.push_back(fmt::format(
+        "that a value is missing is learnt, and found as often in samples, as an empty field, in "
+        "{}",
+        fmt::join(missing, ", ")));
+  if (!digits.empty())
+    data.notes.push_back(
+        fmt::format("numbers of few significant digits in {}: samples are rounded to as many, and "
+                    "log densities are those of before",
+                    fmt::join(digits, ", ")));
 }
 
 /// Takes what other columns decide out of those to learn.
@@ -311,8 +309,10 @@ void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& optio
   read_bounds(columns, options.bounds, options.periodic);
 }
 
-PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t seed,
+PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t seed,
                           const GivenRows& given_rows) {
+  DataOptions options = asked;
+  take_date_parts(table, options);
   const std::vector<std::string> names = table.names;
   if (given_rows.validation < 0 || given_rows.test < 0 ||
       given_rows.validation + given_rows.test > table.rows)
@@ -332,7 +332,7 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
     if (std::find(condition.begin(), condition.end(), column) != condition.end())
       fail<ConfigError>("data.condition: column '{}' is to be modelled as well; name it once",
                         names[column]);
-  const std::vector<std::string> declared = declared_kinds(names, options);
+  const std::vector<DeclaredKind> declared = declared_kinds(names, options);
   const std::size_t weighing = options.weights.empty()
                                    ? names.size()
                                    : column_number(names, options.weights, "data.weights");
@@ -348,11 +348,15 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
   if (weighing < names.size()) chosen.push_back(weighing);
   table = select_columns(std::move(table), chosen);
   GivenRows parts = given_rows;
-  if (options.drop_missing) leave_out_missing(table, parts, data.notes);
+  std::vector<bool> missing_is_learnt;
+  for (std::size_t i = 0; i < chosen.size(); ++i)
+    missing_is_learnt.push_back(i < features && declared[chosen[i]].missing);
+  if (options.drop_missing) leave_out_missing(table, parts, missing_is_learnt, data.notes);
   if (table.rows < kFewestRows)
     fail<DataError>("the data have {} rows; expected at least {} to learn from", table.rows,
                     kFewestRows);
   if (weighing < names.size()) take_weights(table, data);
+  refuse_missing(table, features, missing_is_learnt);
   leave_out_constant(table, features, options.drop_constant, data.notes);
   if (features == 0) fail<DataError>("the data have no column to model");
 
@@ -365,11 +369,14 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
   if (options.particles > 0) take_particles(table, features, options, data.notes);
   for (std::size_t column = 0; column < features; ++column) {
     ColumnOptions& own = data.columns[column];
-    const ColumnKindRequest request{.declared = declared[column_number(names, own.name, "")],
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    const std::vector<double> given = without_missing(values);
+    const ColumnKindRequest request{.declared = declared[column_number(names, own.name, "")].kind,
                                     .find_spacing = options.find_integers && options.particles == 0,
                                     .find_kinds = options.find_kinds && options.particles == 0,
+                                    .missing = given.size() < values.size(),
                                     .rounding = table.rounding()};
-    find_kind(own, take_column(table.values, table.names.size(), column), request, data.notes);
+    find_kind(own, given, request, data.notes);
   }
   if (options.drop_duplicates && !data.weights.empty())
     fail<ConfigError>("data.drop_duplicates cannot be combined with data.weights");
@@ -411,33 +418,30 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
   for (std::size_t column = 0; column < data.columns.size(); ++column)
-    if (!data.columns[column].is_category())
+    if (!data.columns[column].has_intervals())
       require_variation(data.columns[column], data.x, data.columns.size(), column, data, rounding);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column)
     if (!data.context_columns[column].indicates())
       require_variation(data.context_columns[column], data.context, data.context_columns.size(),
                         column, data, rounding);
   const std::vector<std::int64_t> learnt = data.training_rows(seed);
-  std::vector<double> train = take_rows(data.x, data.features(), learnt);
-  add_noise(data.columns, seed, Stream::kDequantisation, train);
   // Heads, which categories need, know circles by cells.
   const bool has_category = std::ranges::any_of(
       data.columns, [](const ColumnOptions& column) { return column.is_category(); });
   for (std::size_t number = 0; number < data.columns.size(); ++number) {
     ColumnOptions& column = data.columns[number];
-    std::vector<double> coordinates = take_column(train, data.columns.size(), number);
+    std::vector<double> coordinates = take_column(data.x, data.columns.size(), number, learnt);
+    add_noise(column, number, seed, Stream::kDequantisation, coordinates);
     measure(column, coordinates);
     if (column.periodic ? !has_category : !options.marginal_maps && !column.is_category()) continue;
     for (double& value : coordinates)
       value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
     fit_marginal_map(column, std::move(coordinates), has_category);
   }
-  const std::vector<double> train_context =
-      take_rows(data.context, data.context_features(), learnt);
   for (std::size_t column = 0; column < data.context_columns.size(); ++column) {
     ColumnOptions& own = data.context_columns[column];
     const std::vector<double> learnt_values =
-        take_column(train_context, data.context_columns.size(), column);
+        take_column(data.context, data.context_columns.size(), column, learnt);
     const auto [least, greatest] = std::ranges::minmax(learnt_values);
     own.lowest = least;
     own.highest = greatest;
@@ -473,7 +477,11 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
       fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
                       fmt::join(table.names, ", "), fmt::join(more.names, ", "));
     // Later checks count rows over all files.
-    const auto cell = options.drop_missing ? std::nullopt : find_non_finite(more);
+    const bool may_be_missing =
+        options.drop_missing || std::ranges::any_of(options.kinds, [](const std::string& kind) {
+          return kind.ends_with("=missing");
+        });
+    const auto cell = may_be_missing ? std::nullopt : find_non_finite(more);
     if (cell && options.columns.empty())
       fail<DataError>(
           "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",

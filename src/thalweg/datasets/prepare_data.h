@@ -30,7 +30,9 @@ struct DataOptions {
   std::vector<std::string> periodic;  ///< "name=lower:upper": wraps around between these
   std::vector<std::string> integers;  ///< columns to dequantise besides those found
   bool find_integers = true;          ///< dequantise columns of whole numbers with many repeats
-  /// "name=kind": continuous, spaced, whole or category; what is not named is found
+  /// "name=kind": continuous, spaced, whole or category; what is not named is found. Or missing,
+  /// also beside another kind: values may be missing, which has a mass of its own. Or of dates the
+  /// parts in their place: hour, weekday or yearday (see take_date_parts)
   std::vector<std::string> kinds;
   bool find_kinds = true;     ///< look for categories, masses and limits
   bool marginal_maps = true;  ///< make each column nearly normal by itself
@@ -78,6 +80,7 @@ void bound_columns(std::vector<ColumnOptions>& columns, const DataOptions& optio
 /// bounds, finds columns of evenly spaced values, splits the rows by `seed`, and measures mean and
 /// scale of each column after noise and bounds. Throws ConfigError for unknown columns and
 /// unreadable bounds; DataError, with row (from 1) and column, for values that cannot be used,
+/// values that are missing where options do not say what to do with them,
 /// columns that are constant but for rounding (of table.rounding()) in all rows or in those to
 /// train on, and too few rows.
 /// Rows of particles are moved to their centre of mass, see centre_particles, and their columns are

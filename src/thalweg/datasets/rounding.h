@@ -2,6 +2,9 @@
 // one rounding: 2^-53 in double, 2^-24 in single precision (Table::rounding()).
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 namespace thalweg {
@@ -18,5 +21,18 @@ bool is_constant(std::span<const double> values, double rounding);
 /// The rounding of values: `rounding`, or that of single precision if each is a float, as files
 /// written from floats have it.
 double rounding_of(std::span<const double> values, double rounding);
+
+/// The fewest significant digits that all values can be written with: at most 7, or 5 in single
+/// precision, beyond which every number nearly can. None if there are more, or fewer than 20
+/// values.
+std::optional<std::int64_t> significant_digits(std::span<const double> values, double rounding);
+
+/// The fewest decimals, at most 9, that all values, which have so many significant digits, can be
+/// written with; none if there are more.
+std::optional<std::int64_t> decimals_of(std::span<const double> values, std::int64_t digits);
+
+/// `value` with so many significant digits, 1 to 15. `by` is std::round, std::floor or
+/// std::ceil.
+double round_to_digits(double value, std::int64_t digits, double (*by)(double) = std::round);
 
 }  // namespace thalweg

@@ -93,6 +93,7 @@ void CsvWriter::append_value(std::string& text, double value, std::size_t column
   const ColumnContent content =
       content_.empty() ? ColumnContent::kNumber : content_[column].content;
   if (content == ColumnContent::kNumber) {
+    if (std::isnan(value) && !content_.empty() && content_[column].missing) return;
     const auto out = std::back_inserter(text);
     if (type_ == FloatType::kFloat32)
       fmt::format_to(out, FMT_COMPILE("{}"), static_cast<float>(value));

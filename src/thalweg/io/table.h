@@ -33,6 +33,7 @@ struct ColumnText {
   /// kText: number of different texts. Labels are not kept beyond kMostLabels, or if one is longer
   /// than kLongestLabel bytes; all values are NaN then. See table_texts.h.
   std::int64_t different = 0;
+  bool missing = false;  ///< kNumber: NaN is written as an empty field, as others always have it
 };
 
 /// A matrix with named columns.

@@ -5,6 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/canvas.h"
+#include "thalweg/report/column_scale.h"
 #include "thalweg/report/plot.h"
 #include "thalweg/report/plot_frame.h"
 #include "thalweg/report/plot_marks.h"
@@ -23,7 +24,12 @@ void write_plot(const PairPlot& plot, const std::filesystem::path& stem) {
                        all_columns, values->size(), values == &plot.data ? "data" : "model");
     }
   }
+  if (!plot.scales.empty() && plot.scales.size() != all_columns)
+    fail<ShapeError>("pair plot: expected scales of {} columns, got {}", all_columns,
+                     plot.scales.size());
   const std::size_t shown = std::min(all_columns, kMostColumns);
+  const std::vector<ColumnScale> scales =
+      plot.scales.empty() ? std::vector<ColumnScale>(all_columns) : plot.scales;
   constexpr double kSizes[] = {300.0, 260.0, 195.0, 150.0, 122.0, 102.0};
   constexpr double kPairGap = 8.0;
   const double size = kSizes[shown - 1];
@@ -38,11 +44,11 @@ void write_plot(const PairPlot& plot, const std::filesystem::path& stem) {
   Omissions omissions;
   double widest = 0.0;
   for (std::size_t column = 0; column < shown; ++column) {
-    data.push_back(column_of(plot.data, column));
-    model.push_back(column_of(plot.model, column));
-    Axis axis{.interval = joint_interval(data.back(), model.back()),
+    data.push_back(places_on(scales[column], column_of(plot.data, column), column));
+    model.push_back(places_on(scales[column], column_of(plot.model, column), column));
+    Axis axis{.interval = interval_on(scales[column], data.back(), model.back()),
               .overhang = kPairGap / 2.0 - 3.0};
-    set_tics_that_fit(axis, size, shown <= 3 ? 5 : 3);
+    set_tics_that_fit(axis, size, shown <= 3 ? 5 : 3, scales[column]);
     if (column > 0) widest = std::max(widest, label_width(axis.tics));
     axes.push_back(axis);
   }
@@ -78,7 +84,7 @@ void write_plot(const PairPlot& plot, const std::filesystem::path& stem) {
       if (y.show_labels && shown > 1) draw_y_label(canvas, box, kMargin + 6.0, plot.columns[row]);
       std::vector<std::string> elements;
       if (row == column) {
-        const std::size_t bins = bin_count(data[row], x.interval, 40);
+        const std::size_t bins = bins_on(scales[row], data[row], x.interval, 40);
         const Histogram ours = histogram(data[row], x.interval, bins);
         const Histogram theirs = histogram(model[row], x.interval, bins);
         omissions.undrawable += ours.undrawable + theirs.undrawable;

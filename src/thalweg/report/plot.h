@@ -58,6 +58,12 @@ struct HeatMapPlot {
   std::vector<Grid> panels = {};
 };
 
+/// What the axis of a column of values shows.
+struct ColumnScale {
+  std::vector<std::string> texts = {};  ///< what 0, 1, ... stand for; empty: numbers
+  bool logarithmic = false;             ///< of numbers; those that are not positive have no place
+};
+
 /// Points in the plane.
 struct PointCloud {
   std::string title = {};
@@ -71,6 +77,7 @@ struct ScatterPlot {
   std::string title = {};
   std::string x_label = {};
   std::string y_label = {};
+  ColumnScale x_scale = {}, y_scale = {};
   std::vector<PointCloud> panels = {};
 };
 
@@ -79,17 +86,20 @@ struct ScatterPlot {
 struct PairPlot {
   std::string title = {};
   std::vector<std::string> columns = {};
-  std::vector<double> data = {};   // rows x columns, row-major
-  std::vector<double> model = {};  // rows x columns, row-major
+  std::vector<ColumnScale> scales = {};  // one a column, or none
+  std::vector<double> data = {};         // rows x columns, row-major
+  std::vector<double> model = {};        // rows x columns, row-major
   std::string data_name = "data";
   std::string model_name = "model";
 };
 
 /// Histograms of two samples, normalised to integral 1 over all drawable values, and if given a
-/// density as a line.
+/// density as a line. On a logarithmic axis the density is that of the logarithm to base 10, a
+/// decade.
 struct HistogramPlot {
   std::string title = {};
   std::string x_label = {};
+  ColumnScale x_scale = {};
   std::vector<double> data = {};
   std::vector<double> model = {};
   std::string data_name = "data";

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/report/column_scale.h"
 #include "thalweg/report/progress.h"
 
 namespace thalweg {
@@ -111,7 +112,7 @@ void say_empty(Canvas& canvas, const Box& box) {
               {.align = Align::kCentre, .colour = "888888"});
 }
 
-void set_tics_that_fit(Axis& axis, double length, std::size_t most) {
+void set_tics_that_fit(Axis& axis, double length, std::size_t most, const ColumnScale& scale) {
   const auto fit = [&axis, length](const std::vector<Tic>& tics) {
     const double extent = label_width(tics);
     for (std::size_t i = 1; i < tics.size(); ++i) {
@@ -120,9 +121,10 @@ void set_tics_that_fit(Axis& axis, double length, std::size_t most) {
     }
     return true;
   };
-  std::vector<Tic> tics = linear_tics(axis.interval, most);
+  most = std::max(most, scale.texts.size());  // All texts, if there is room.
+  std::vector<Tic> tics = tics_on(scale, axis.interval, most);
   for (std::size_t count = most; !fit(tics) && count > 2; --count) {
-    std::vector<Tic> fewer = linear_tics(axis.interval, count - 1);
+    std::vector<Tic> fewer = tics_on(scale, axis.interval, count - 1);
     if (fewer.size() < 2) break;
     tics = std::move(fewer);
   }
@@ -143,13 +145,14 @@ SinglePanel::SinglePanel(const PanelTexts& texts, const std::vector<LegendEntry>
 }
 
 PanelRows::PanelRows(const std::vector<std::string>& titles, const Interval& x, const Interval& y,
-                     const PanelTexts& texts, double right_margin)
+                     const PanelTexts& texts, double right_margin, const ColumnScale& x_scale,
+                     const ColumnScale& y_scale)
     : texts_(texts),
       in_row_(panels_in_row(titles.size())),
       x_axis_{.interval = x, .overhang = kGap / 2.0 - 3.0},
-      y_axis_{.interval = y, .tics = linear_tics(y, in_row_ == 1 ? 7 : 5)} {
+      y_axis_{.interval = y, .tics = tics_on(y_scale, y, in_row_ == 1 ? 7 : 5)} {
   panel_.width = panel_width(in_row_);
-  set_tics_that_fit(x_axis_, panel_.width, in_row_ == 1 ? 7 : 5);
+  set_tics_that_fit(x_axis_, panel_.width, in_row_ == 1 ? 7 : 5, x_scale);
   panel_.height = panel_.width * proportion(x, y);
   panel_.left = kMargin + label_room(texts.y_label) + label_width(y_axis_.tics) + kTicGap;
   for (const std::string& title : titles) {

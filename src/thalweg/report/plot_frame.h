@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "thalweg/report/canvas.h"
+#include "thalweg/report/plot.h"
 
 namespace thalweg {
 
@@ -45,7 +46,7 @@ void say_empty(Canvas& canvas, const Box& box);
 
 /// Gives the axis at most `most` tics whose labels, set side by side, fit on `length` units; else
 /// the outermost ones.
-void set_tics_that_fit(Axis& axis, double length, std::size_t most);
+void set_tics_that_fit(Axis& axis, double length, std::size_t most, const ColumnScale& scale = {});
 
 /// The texts around one panel; empty ones take no room.
 struct PanelTexts {
@@ -67,7 +68,8 @@ class PanelRows {
  public:
   /// `titles` has an entry a panel; `right_margin` is free beside the rows.
   PanelRows(const std::vector<std::string>& titles, const Interval& x, const Interval& y,
-            const PanelTexts& texts, double right_margin);
+            const PanelTexts& texts, double right_margin, const ColumnScale& x_scale = {},
+            const ColumnScale& y_scale = {});
 
   /// A canvas of the right size with title and note drawn.
   Canvas canvas() const;

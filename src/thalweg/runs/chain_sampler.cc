@@ -162,6 +162,10 @@ class ChainSampler : public RunSampler {
 
   std::vector<std::string> columns() const override { return column_names(run_.options.model); }
   FloatType float_type() const override { return sample_type(run_, request_.precision); }
+  // Each chain keeps to one condition.
+  std::int64_t condition_row(std::int64_t sample, std::int64_t given) const override {
+    return sample % options_.chains % given;
+  }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     const auto size = static_cast<std::size_t>(kept_.chains * kept_.features);

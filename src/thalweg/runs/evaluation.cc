@@ -8,7 +8,6 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_coding.h"
-#include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
@@ -68,15 +67,6 @@ std::string title_of(const LoadedRun& run, const HeldOut& points) {
            "--data FILE); what there is:";
   return fmt::format("learnt from an energy, of {} column{}:", run.options.model.features,
                      run.options.model.features == 1 ? "" : "s");
-}
-
-/// The weights in a column of a table; none without a name.
-std::vector<double> weights_of(const Table& table, const std::string& name) {
-  if (name.empty()) return {};
-  const std::size_t column = column_number(table.names, name, "data.weights");
-  std::vector<double> weights = take_column(table.values, table.names.size(), column);
-  check_weights(name, weights);
-  return weights;
 }
 
 /// Sentences about what the metrics show.

@@ -16,7 +16,7 @@ namespace {
 
 /// Columns of the context before those of x.
 std::vector<double> joined(const std::vector<double>& context, std::int64_t context_features,
-                           const std::vector<double>& x, std::int64_t features) {
+                           std::vector<double> x, std::int64_t features) {
   if (context_features == 0) return x;
   std::vector<double> result;
   for (std::size_t row = 0; row < x.size() / static_cast<std::size_t>(features); ++row) {
@@ -57,7 +57,7 @@ std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, s
   std::vector<double> train = take_rows(data.x, features, rows);
   add_noise(data.columns, seed, Stream::kDequantisation, train);
   const std::vector<double> joint_train =
-      joined(take_rows(data.context, given, rows), given, train, features);
+      joined(take_rows(data.context, given, rows), given, std::move(train), features);
   const std::vector<double> joint_test = joined(points.context, given, points.x, features);
   std::vector<Metric> metrics;
   for (const std::int64_t components : {1, 10}) {

@@ -2,8 +2,11 @@
 
 #include <cmath>
 
+#include "thalweg/core/error.h"
 #include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/io/table_texts.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/density_evaluator.h"
 
@@ -20,9 +23,21 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool
   result.values = evaluator.log_prob(rows.x, rows.context);
   result.unsolved = evaluator.unsolved();
   for (std::size_t row = 0; row < intervals.size(); ++row) result.values[row] += intervals[row];
-  result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context));
+  result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context),
+                                 weights_of(points, options.weights, "--weights"));
   result.outside = outside_of_training(run.options.model.context_columns, rows.context);
   return result;
+}
+
+std::vector<double> weights_of(const Table& table, const std::string& name, const char* key) {
+  if (name.empty()) return {};
+  const std::size_t column = column_number(table.names, name, key);
+  if (table.content_of(column) != ColumnContent::kNumber)
+    fail<DataError>("{}: column '{}' holds {}; expected numbers", key, name,
+                    content_name(table.content_of(column)));
+  std::vector<double> weights = take_column(table.values, table.names.size(), column);
+  check_weights(name, weights);
+  return weights;
 }
 
 MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights) {
@@ -61,6 +76,7 @@ MeanLogDensity mean_log_density(std::span<const double> values, double common_er
       ++(value == -INFINITY ? result.zero : result.undefined);
     }
   }
+  result.counted = std::ssize(finite);
   result.finite = mean_with_error(finite, of_finite);
   result.finite.error = std::hypot(result.finite.error, common_error);
   result.all = result.zero > 0 ? MeanWithError{-INFINITY, 0.0} : result.finite;

@@ -18,6 +18,7 @@ struct DensityOptions {
   std::optional<Precision> precision = {};  ///< empty: the run's own
   /// Draws a point, of a flow with stochastic layers; 0: the run's own.
   std::int64_t draws = 0;
+  std::string weights = {};  ///< a column that says how much rows count in the mean; empty: alike
 };
 
 /// A mean with its standard error; 0 and 0 for no values.
@@ -33,6 +34,7 @@ struct MeanLogDensity {
   std::int64_t undefined = 0;  ///< rows without a density, NaN or +inf, which are left out
   MeanWithError all;           ///< of all rows that have a density
   MeanWithError finite;        ///< of those where it is not 0
+  std::int64_t counted = 0;    ///< how many these are
 };
 /// `common_error` is one of all rows alike, which the errors include.
 /// Rows count as their `weights` say, if there are any; rows of weight 0 not at all.
@@ -54,6 +56,11 @@ struct LogDensities {
 /// values that are not finite, and as DensityEvaluator::log_prob.
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options = {});
+
+/// The weights in a column of a table; none without a name. Throws ConfigError, naming `key`, for
+/// an unknown column, and as check_weights.
+std::vector<double> weights_of(const Table& table, const std::string& name,
+                               const char* key = "data.weights");
 
 /// The standard error that a resampled base's estimate of Z gives a mean log density over rows with
 /// these conditions (rows x columns): that of log Z, which all rows of a class share. 0 for other

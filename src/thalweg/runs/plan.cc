@@ -283,7 +283,9 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
   for (std::int64_t row = 0; row < table.rows; ++row)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const double value = readers[i](static_cast<std::size_t>(row));
-      if (!std::isfinite(value))
+      const bool may_be_missing =
+          i < features && !model.columns.empty() && model.columns[i].missing;
+      if (!std::isfinite(value) && !(std::isnan(value) && may_be_missing))
         fail<DataError>(
             "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
             "fill the value in",

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thalweg/core/error.h"
+#include "thalweg/datasets/date_parts.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/atomic_file.h"
@@ -114,7 +115,8 @@ std::vector<double> LoadedRun::usual_context() const {
   return context;
 }
 
-Table LoadedRun::read_table(const std::string& file, bool with_x) const {
+Table LoadedRun::read_table(const std::string& file, bool with_x,
+                            const std::string& weights) const {
   ReadOptions reading = read_options(options.data);
   reading.columns.clear();
   const ModelOptions& of_model = options.model;
@@ -128,7 +130,13 @@ Table LoadedRun::read_table(const std::string& file, bool with_x) const {
     for (const ColumnOptions& column : *columns)
       if (!column.labels.empty()) reading.texts.push_back(column.name);
   if (with_x && !options.data.weights.empty()) reading.columns.push_back(options.data.weights);
-  return load_table(file, reading);
+  if (!weights.empty()) reading.columns.push_back(weights);
+  const std::vector<std::string> dates = dates_in_parts(options.data.kinds);
+  reading.columns.insert(reading.columns.end(), dates.begin(), dates.end());
+  Table table = load_table(file, reading);
+  DataOptions own = options.data;
+  take_date_parts(table, own);
+  return table;
 }
 
 std::optional<PreparedData> LoadedRun::data() const {

@@ -93,7 +93,8 @@ class LoadedRun {
 
   /// A table of other points, read as the run's data were: its columns and those of its condition,
   /// or the latter alone without `with_x`. Throws as load_table.
-  Table read_table(const std::string& file, bool with_x = true) const;
+  Table read_table(const std::string& file, bool with_x = true,
+                   const std::string& weights = {}) const;
 
   /// The points of the run's own data, prepared as in training; none if it was trained on a target.
   /// Throws DataError if they have changed since or are gone.

@@ -1,5 +1,7 @@
 #include "thalweg/runs/run_pictures.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -24,6 +26,21 @@ std::vector<double> column_of(const std::vector<double>& rows, std::int64_t widt
        i += static_cast<std::size_t>(width))
     result.push_back(rows[i]);
   return result;
+}
+
+/// How the axis of a column is to be: with its texts, or logarithmic where positive values reach
+/// over decades, and farther up than down.
+ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
+  if (!column.labels.empty()) return {.texts = column.labels};
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  std::ranges::sort(values);
+  if (column.periodic || !column.date.empty() || values.empty() || values.front() <= 0.0) return {};
+  const auto quantile = [&](double share) {
+    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
+  };
+  constexpr double kRange = 100.0, kAbove = 10.0;
+  const double high = quantile(0.995);
+  return {.logarithmic = high > kRange * quantile(0.005) && high > kAbove * quantile(0.5)};
 }
 
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
@@ -57,6 +74,11 @@ class Pictures {
     for (const ColumnOptions& column : first.options.model.columns) columns_.push_back(column.name);
     if (columns_.empty()) columns_ = default_names(features_);
     gather_points(first);
+    for (std::size_t column = 0; column < columns_.size(); ++column)
+      scales_.push_back(
+          data_ ? scale_of(first.options.model.columns[column],
+                           column_of(points_, features_, static_cast<std::int64_t>(column)))
+                : ColumnScale{});
     const std::int64_t count = static_cast<std::int64_t>(points_.size()) / features_;
     for (const NamedRun& each : runs)
       samples_.push_back(
@@ -115,6 +137,7 @@ class Pictures {
   /// widened.
   std::array<double, 2> plot_range(std::int64_t column) const {
     std::vector<double> values = column_of(points_, features_, column);
+    std::erase_if(values, [](double value) { return std::isnan(value); });  // missing ones
     std::sort(values.begin(), values.end());
     const std::size_t cut = values.size() / 500;
     const double low = values[cut], high = values[values.size() - 1 - cut];
@@ -169,31 +192,45 @@ class Pictures {
 
   void add_histograms() {
     const std::array<double, 2> range = plot_range(0);
+    // Where an axis is logarithmic, values are positive.
+    double least = INFINITY;
+    for (const double value : points_) least = std::min(least, std::isnan(value) ? least : value);
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       HistogramPlot plot{.title = runs_[i].name,
                          .x_label = columns_[0],
+                         .x_scale = scales_[0],
                          .data = points_,
                          .model = samples_[i],
                          .data_name = points_name_};
       std::string caption = "Samples of the model beside " + words_of_points();
-      if (context_.empty()) {
-        for (int cell = 0; cell < 1000; ++cell)
-          plot.density_x.push_back(range[0] + (range[1] - range[0]) * (cell + 0.5) / 1000.0);
+      if (context_.empty() && scales_[0].texts.empty()) {
+        for (int cell = 0; cell < 1000; ++cell) {
+          const double share = (cell + 0.5) / 1000.0;
+          plot.density_x.push_back(scales_[0].logarithmic
+                                       ? least * std::pow(range[1] / least, share)
+                                       : range[0] + (range[1] - range[0]) * share);
+        }
         plot.density_y = model_density(*runs_[i].run, pool_)(plot.density_x);
         caption += ", and its density as a line";
       }
-      add(plot, fmt::format("histogram-{}", i), caption + ".");
+      add(plot, fmt::format("histogram-{}", i), caption + "." + words_of_scales());
     }
   }
 
   void add_plane() {
-    ScatterPlot samples{.title = "Samples", .x_label = columns_[0], .y_label = columns_[1]};
+    ScatterPlot samples{.title = "Samples",
+                        .x_label = columns_[0],
+                        .y_label = columns_[1],
+                        .x_scale = scales_[0],
+                        .y_scale = scales_[1]};
     samples.panels.push_back(plane_cloud(points_name_, points_));
     for (std::size_t i = 0; i < runs_.size(); ++i)
       samples.panels.push_back(plane_cloud(runs_[i].name, samples_[i]));
     std::string drawn = "Points drawn from each, on equal axes";
     if (reweighted_) drawn += "; those of the energy are the first model's, by their weights";
-    add(samples, "samples", drawn + ".");
+    add(samples, "samples", drawn + "." + words_of_scales());
+    // Texts have masses, of which a map of densities would show coordinates.
+    if (!scales_[0].texts.empty() || !scales_[1].texts.empty()) return;
 
     HeatMapPlot densities{.title = "Densities",
                           .x_label = columns_[0],
@@ -238,12 +275,14 @@ class Pictures {
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const PairPlot plot{.title = runs_[i].name,
                           .columns = columns_,
+                          .scales = scales_,
                           .data = points_,
                           .model = samples_[i],
                           .data_name = points_name_};
       add(plot, fmt::format("pairs-{}", i),
-          fmt::format("Below the diagonal {}, above it samples of the model{}.", words_of_points(),
-                      features_ > 6 ? "; the first six columns" : ""));
+          fmt::format("Below the diagonal {}, above it samples of the model{}.{}",
+                      words_of_points(), features_ > 6 ? "; the first six columns" : "",
+                      words_of_scales()));
     }
   }
 
@@ -281,6 +320,16 @@ class Pictures {
 
   const LoadedRun& first_run() const { return *runs_.front().run; }
 
+  /// A sentence on axes that are logarithmic, of the six columns that pictures show.
+  std::string words_of_scales() const {
+    std::vector<std::string> logarithmic;
+    for (std::size_t column = 0; column < std::min<std::size_t>(6, columns_.size()); ++column)
+      if (scales_[column].logarithmic) logarithmic.push_back(columns_[column]);
+    return logarithmic.empty()
+               ? ""
+               : fmt::format(" Axes are logarithmic of {}.", fmt::join(logarithmic, ", "));
+  }
+
   std::string words_of_points() const { return data_ ? "the data" : points_name_; }
 
   const std::vector<NamedRun>& runs_;
@@ -289,6 +338,7 @@ class Pictures {
   ThreadPool& pool_;
   std::int64_t features_ = 0;
   std::vector<std::string> columns_;
+  std::vector<ColumnScale> scales_;  // of their axes
   std::string points_name_;
   bool reweighted_ = false;                   // the points are a model's own
   double half_width_ = -INFINITY;             // the pictures show at least this far from 0

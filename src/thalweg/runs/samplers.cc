@@ -86,6 +86,9 @@ class ImportanceSampler : public RunSampler {
   FloatType float_type() const override {
     return resample_ ? sample_type(run_, request_.precision) : FloatType::kFloat64;
   }
+  std::int64_t condition_row(std::int64_t sample, std::int64_t given) const override {
+    return (resample_ ? resampled_[static_cast<std::size_t>(sample)] : sample) % given;
+  }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
@@ -116,12 +119,13 @@ class ImportanceSampler : public RunSampler {
     }
     const SmoothedWeights smoothed = smoothed_weights(log_weights);
     ImportanceEstimate estimate = importance_estimate(smoothed);
-    if (resample_)
-      for (const std::int64_t row : resampled_rows(
-               log_weights,
-               RandomSequence(static_cast<std::uint64_t>(request_.seed), Stream::kAcceptance)
-                   .uniform()))
+    if (resample_) {
+      resampled_ = resampled_rows(
+          log_weights,
+          RandomSequence(static_cast<std::uint64_t>(request_.seed), Stream::kAcceptance).uniform());
+      for (const std::int64_t row : resampled_)
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
+    }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
     result.importance = {estimate, std::nullopt, undefined};
     if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
@@ -134,6 +138,7 @@ class ImportanceSampler : public RunSampler {
   ThreadPool& pool_;
   const bool resample_;
   FlowSampler sampler_;
+  std::vector<std::int64_t> resampled_;  // draws that the samples are
 };
 
 template <typename Sampler>
@@ -202,8 +207,7 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
   const std::size_t own = names.size();
   std::vector<ColumnText> content = contents_of(model.columns);
   for (const DerivedColumn& column : model.derived) names.push_back(column.name);
-  // Draws of the flow take the rows of the condition in turn, and are written with them.
-  const bool with_condition = request.sampler == "naive" && model.context_features > 0;
+  const bool with_condition = model.context_features > 0;
   const ConditionTable condition(model.context_columns);
   if (with_condition) {
     names.insert(names.end(), condition.names().begin(), condition.names().end());
@@ -221,14 +225,15 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
     }
     joined.clear();
     const auto width = static_cast<std::size_t>(model.context_features);
+    const std::size_t given = with_condition ? request.condition.size() / width : 0;
     for (std::size_t begin = 0; begin < rows.size(); begin += own, ++written) {
       joined.insert(joined.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
                     rows.begin() + static_cast<std::ptrdiff_t>(begin + own));
       for (const DerivedColumn& column : model.derived)
         joined.push_back(column(rows.subspan(begin, model.columns.size())));
       if (!with_condition) continue;
-      const std::size_t row =
-          static_cast<std::size_t>(written) % (request.condition.size() / width);
+      const auto row = static_cast<std::size_t>(
+          sampler->condition_row(written, static_cast<std::int64_t>(given)));
       condition.append(std::span(request.condition).subspan(row * width, width), joined);
     }
     writer.append(joined);

@@ -91,6 +91,11 @@ class RunSampler {
   virtual std::vector<std::string> columns() const = 0;
   /// What a file of its samples should keep.
   virtual FloatType float_type() const = 0;
+  /// Which of the `given` rows of the request's condition a sample was drawn for; both numbers from
+  /// 0, of samples that `sink` has had.
+  virtual std::int64_t condition_row(std::int64_t sample, std::int64_t given) const {
+    return sample % given;
+  }
   /// Draws all samples into `sink`. Throws what the flow, the target and the files of chains throw.
   virtual SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) = 0;
 };

@@ -113,6 +113,11 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
     const bool free = key.path == "final_proposals" ||
                       (key.path.starts_with("training.") && key.path != "training.objective" &&
                        key.path != "training.optimizer");
+    if (!same && free && own.model.base.kind == "stack")
+      fail<ConfigError>(
+          "{}: is a stack, which is fitted as a whole and has no steps left, so that {} would "
+          "change nothing; train anew with --force or another --out",
+          out, key.path);
     if (!same && !free)
       fail<ConfigError>(
           "{}: {} cannot change while a run is resumed; train anew with another --out", out,

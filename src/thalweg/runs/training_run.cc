@@ -317,6 +317,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     if (callbacks.searched) callbacks.searched(search);
   }
   Trainer trainer(*run.model, data, options.training, pool);
+  rows = {};  // The trainer has what it needs in its own precision.
   const std::string hash = hash_of(plan);
 
   RunManifest& manifest = run.manifest;

@@ -88,8 +88,8 @@ std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool&
       bool finite = true;
       for (std::int64_t column = 0; column < features; ++column) {
         double& value = x[static_cast<std::size_t>(row * features + column)];
+        finite = finite && std::isfinite(value);  // NaN of a missing value comes after.
         if (!columns.empty()) value = value_at(columns[static_cast<std::size_t>(column)], value);
-        finite = finite && std::isfinite(value);
       }
       if (!finite) ++found;
     }

@@ -87,7 +87,7 @@ BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
       noisy_columns_.push_back(columns[column]);
     }
   if (noisy_.empty())
-    standardise(data.rows, table_, table_log_det_);
+    fill_table(data.rows);
   else
     raw_.assign(data.rows.begin(), data.rows.end());
   batch_ = rows_ > 0 ? std::min(options.batch_size, rows_) : options.batch_size;
@@ -96,6 +96,20 @@ BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
                      data.weights.size());
   weights_.assign(data.weights.begin(), data.weights.end());
   shuffled_ = rows_ > batch_ || !weights_.empty();
+}
+
+template <typename T>
+void BatchSource<T>::fill_table(std::span<const double> x) {
+  constexpr std::size_t kTableRows = 1 << 16;  // in double at a time
+  std::vector<T> rows, log_det;
+  table_.reserve(x.size());
+  while (!x.empty()) {
+    const auto part = x.first(std::min(x.size(), kTableRows * static_cast<std::size_t>(features_)));
+    standardise(part, rows, log_det);
+    table_.insert(table_.end(), rows.begin(), rows.end());
+    table_log_det_.insert(table_log_det_.end(), log_det.begin(), log_det.end());
+    x = x.subspan(part.size());
+  }
 }
 
 template <typename T>

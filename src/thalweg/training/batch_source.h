@@ -71,6 +71,7 @@ class BatchSource {
   void pick_rows(std::uint64_t first, std::int64_t count);
   void start_epoch(std::uint64_t epoch);
   void add_fresh_noise(std::uint64_t first, std::int64_t count);
+  void fill_table(std::span<const double> x);
   void standardise(std::span<const double> x, std::vector<T>& rows, std::vector<T>& log_det);
 
   ThreadPool& pool_;
