@@ -145,6 +145,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
             {},
             {}};
   }
+  points.values = points.x;
   points.log_intervals = log_intervals(run.options.model.columns, points.x);
   centre_in_intervals(run.options.model.columns, points.x);
   return points;

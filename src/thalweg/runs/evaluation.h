@@ -38,6 +38,7 @@ struct HeldOut {
   std::vector<double> x, context;
   std::vector<double> weights;        ///< of the rows; empty: all count alike
   std::vector<double> log_intervals;  ///< one a row, to add to log densities; empty: none
+  std::vector<double> values = {};    ///< those of x in the units of the data
 };
 
 /// Points to judge on: `file` if given, else the run's test or validation rows, else fresh samples
