@@ -177,6 +177,17 @@ TEST(ParticleFolders, TellRunsWhatTheyHold) {
   EXPECT_NEAR(*other.target->log_normaliser(), figures["log_integral"], 1e-9);
 }
 
+TEST(ParticleRows, ABaseOfParticlesNeedsAllOfThem) {
+  PreparedData data;
+  for (const char* name : {"x0", "y0", "x1", "y1"}) data.columns.push_back({.name = name});
+  data.derived.push_back({.name = "x2"});
+  ModelOptions model;
+  model.base.kind = "mean_free_normal";
+  model.base.dimensions = 2;
+  expect_parts(message_of<ConfigError>([&] { fit_model_to_data(model, data); }),
+               {"data.find_derived", "'x2'"});
+}
+
 TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
   TemporaryFolder work;
   ThreadPool pool(2);

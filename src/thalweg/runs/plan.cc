@@ -221,6 +221,11 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.columns = data.columns;
   model.derived = data.derived;
   model.context_columns = data.context_columns;
+  if (is_mean_free(model) && !data.derived.empty())
+    fail<ConfigError>(
+        "data.find_derived: expected false with base.kind = {}, which takes all particles, got "
+        "'{}' as derived from others",
+        model.base.kind, data.derived.front().name);
   if (is_mean_free(model))
     // Scaled columns would scale a subspace of fewer dimensions than their number.
     for (ColumnOptions& column : model.columns) column = {.name = column.name};
