@@ -180,7 +180,7 @@ TEST(ParticleFolders, TellRunsWhatTheyHold) {
 TEST(ParticleRows, ABaseOfParticlesNeedsAllOfThem) {
   PreparedData data;
   for (const char* name : {"x0", "y0", "x1", "y1"}) data.columns.push_back({.name = name});
-  data.derived.push_back({.name = "x2"});
+  data.derived.push_back({.name = "x2", .coefficients = {-1.0, 0.0, -1.0, 0.0}});
   ModelOptions model;
   model.base.kind = "mean_free_normal";
   model.base.dimensions = 2;
