@@ -26,6 +26,8 @@ BEST_PEER_GOAL = 4.0
 SHARE_GOAL = 0.85
 PRODUCTS_DOMINATE = [("W0", "log_prob"), ("W0", "sample"), ("W2", "step"), ("W2", "log_prob"),
                      ("W2", "sample"), ("W3", "step"), ("W6", "sample")]
+# What libtorch's side does not have; measured beside the peers in Python alone.
+WITHOUT_LIBTORCH = ("W10", "W11", "W12")
 # Within a round.
 REPEATS = {"step": 40, "log_prob": 3, "sample": 3, "sample_lockstep": 1, "chains": 20}
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 import report
-from cases import CASES, REPEATS
+from cases import CASES, REPEATS, WITHOUT_LIBTORCH
 from sides import Side, Unmeasured, compiled_peers, libtorch_environment, our_environment
 
 THREADS = (1, 2)
@@ -22,7 +22,8 @@ def in_turns(sides, cases, rounds, repeat_factor=1):
     times, first_runs, failures = {}, {}, {}
     for case in cases:
         running = {(name, threads): side.start(*case, threads, REPEATS[case[1]] * repeat_factor)
-                   for threads in THREADS for name, side in sides.items()}
+                   for threads in THREADS for name, side in sides.items()
+                   if name != "libtorch" or case[0] not in WITHOUT_LIBTORCH}
 
         def attempt(key, function):
             if (key[0], case) not in failures:
@@ -107,6 +108,8 @@ def compare_peers(arguments, cases, rounds):
     if arguments.peers:
         peers, versions, notes = compiled_peers(arguments.python, arguments.cache)
         sides.update(peers)
+        if not peers:
+            cases = [case for case in cases if case[0] not in WITHOUT_LIBTORCH]
     start = time.perf_counter()
     rates = product_rates(sides, rounds)
     times, first_runs, failures = in_turns(sides, cases, rounds)
@@ -156,6 +159,10 @@ def main():
     arguments.ours = arguments.ours or os.path.join(arguments.bin, "bench_ours")
     rounds = arguments.rounds or (2 if arguments.quick else 5)
     cases = [case for case in CASES if not arguments.workloads or case[0] in arguments.workloads]
+    if not arguments.peers and not arguments.against:
+        cases = [case for case in cases if case[0] not in WITHOUT_LIBTORCH]
+    if not cases:
+        parser.error(f"{' '.join(arguments.workloads)} need --peers")
     compare = compare_builds if arguments.against else compare_peers
     results = compare(arguments, cases, rounds)
     with open(arguments.out, "w", encoding="utf-8") as file:

@@ -122,6 +122,15 @@ thalweg::ModelOptions model_options(const std::string& workload, const nlohmann:
         sizes.at("layers").get<std::int64_t>() / sizes.at("stages").get<std::int64_t>();
     options.stochastic.moves.steps = sizes.at("moves");
     options.stochastic.moves.step_size = sizes.at("deviation");
+  } else if (sizes.contains("particles")) {
+    options.base.kind = "mean_free_normal";
+    options.base.dimensions = options.features / sizes.at("particles").get<std::int64_t>();
+    options.flow.kind = "free_form";
+    options.flow.network = "equivariant";
+    options.flow.network_blocks = sizes.at("layers");
+    options.flow.blocks = 1;
+    options.flow.hidden = {hidden};
+    options.flow.act_norm = false;
   } else if (workload == "W9") {
     options.flow.activation = "tanh";
     options.flow.act_norm = false;
@@ -233,6 +242,10 @@ int run(const Arguments& arguments) {
       options.precision = "double";
     } else {
       data.rows = x;
+      if (model.flow().base().mean_free_dimensions() > 0) {
+        options.objective = "free_form";
+        options.reconstruction_weight = all.at(arguments.workload).at("reconstruction_weight");
+      }
       if (paths) {
         data.target = well;
         options.objective = "mixed";

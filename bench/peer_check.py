@@ -15,8 +15,10 @@ import torch
 
 import peer_common as common
 import peer_jax_flows
+import peer_jax_particles
 import peer_torch_flows
-from cases import SIZES
+import peer_torch_particles
+from cases import SIZES, WITHOUT_LIBTORCH
 
 WORKLOADS = [name for name in SIZES if name[0] == "W"]
 
@@ -51,6 +53,9 @@ def draws(workload, random):
         moves = (2 * sizes["stages"], sizes["moves"])
         return [random.standard_normal((*moves, *shape)), random.random((*moves, shape[0])),
                 random.standard_normal(shape)]
+    if workload in common.PARTICLES:
+        count = sizes["particles"]
+        return common.unit_probe(np, random.standard_normal((shape[0], count, shape[1] // count)))
     rows = common.BASE["proposals"] if workload in common.RESAMPLED else shape[0]
     return random.standard_normal((rows, shape[1]))
 
@@ -61,16 +66,20 @@ def both_losses(workload):
     tree = moved(common.parameters(workload), random)
     state, numbers = common.first_state(workload), draws(workload, random)
     x = common.data(workload, SIZES[workload]["batch"])
+    jax_side, torch_side = peer_jax_flows, peer_torch_flows
+    if workload in common.PARTICLES:
+        jax_side, torch_side = peer_jax_particles, peer_torch_particles
+        x, numbers = x[:2], numbers[:2]  # gradients in double take their time
 
     def jax_loss(tree):
         rest = jax.tree.map(jnp.asarray, (state, x, numbers))
-        return peer_jax_flows.loss(workload, tree, *rest)[0]
+        return jax_side.loss(workload, tree, *rest)[0]
 
     value, gradient = jax.jit(jax.value_and_grad(jax_loss))(jax.tree.map(jnp.asarray, tree))
     # Sorted by name, as JAX has them.
     tensors = [torch.tensor(leaf, requires_grad=True) for leaf in jax.tree.leaves(tree)]
     torch_tree = jax.tree.unflatten(jax.tree.structure(tree), tensors)
-    other, _ = peer_torch_flows.loss(workload, torch_tree,
+    other, _ = torch_side.loss(workload, torch_tree,
                                      *map(peer_torch_flows.tensors, (state, x, numbers)))
     other.backward()
     return (np.concatenate([[value], *map(np.ravel, jax.tree.leaves(gradient))]),
@@ -127,11 +136,13 @@ def main():
     for workload in WORKLOADS:
         ours = program(folder, "bench_ours", workload)
         own_surplus, their_surplus = known_surplus(workload)
-        counts = [ours["parameters"] - own_surplus,
-                  program(folder, "bench_peer", workload)["parameters"] - their_surplus,
-                  common.count(common.parameters(workload)) - their_surplus]
-        say(len(set(counts)) == 1, f"{workload}: parameters of ours, libtorch, JAX and PyTorch: "
-                                   f"{counts[0]}, {counts[1]}, {counts[2]}")
+        counts = {"ours": ours["parameters"] - own_surplus,
+                  "JAX and PyTorch": common.count(common.parameters(workload)) - their_surplus}
+        if workload not in WITHOUT_LIBTORCH:
+            peer = program(folder, "bench_peer", workload)
+            counts["libtorch"] = peer["parameters"] - their_surplus
+        say(len(set(counts.values())) == 1, f"{workload}: parameters: " + ", ".join(
+            f"{name} {count}" for name, count in counts.items()))
         if workload == "W1":
             loss = losses_of_w1(ours)
             say(abs(loss - ours["loss"]) < 1e-4 * abs(loss),
