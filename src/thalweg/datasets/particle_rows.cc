@@ -6,8 +6,33 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 
 namespace thalweg {
+
+std::vector<double> nearest_distances(std::span<const double> values, std::int64_t stride,
+                                      std::int64_t features, std::int64_t dimensions) {
+  const auto width = static_cast<std::size_t>(stride), n = static_cast<std::size_t>(dimensions);
+  const std::size_t rows = values.size() / width,
+                    particles = static_cast<std::size_t>(features) / n;
+  std::vector<double> nearest(rows * particles, std::numeric_limits<double>::infinity());
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double* x = &values[row * width];
+    double* own = &nearest[row * particles];
+    for (std::size_t i = 0; i + 1 < particles; ++i)
+      for (std::size_t j = i + 1; j < particles; ++j) {
+        double square = 0.0;
+        for (std::size_t d = 0; d < n; ++d) {
+          const double apart = x[i * n + d] - x[j * n + d];
+          square += apart * apart;
+        }
+        own[i] = std::min(own[i], square);  // a distance that is NaN is none
+        own[j] = std::min(own[j], square);
+      }
+  }
+  for (double& distance : nearest) distance = std::sqrt(distance);
+  return nearest;
+}
 
 ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
                                      std::int64_t features, std::int64_t dimensions) {
@@ -20,8 +45,6 @@ ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stri
   const std::size_t rows = values.size() / width,
                     particles = static_cast<std::size_t>(features) / n;
   ParticleRowsSummary summary{.particles = static_cast<std::int64_t>(particles)};
-  constexpr double kNone = std::numeric_limits<double>::infinity();
-  std::vector<double> nearest(rows * particles, kNone);  // squared
   for (std::size_t row = 0; row < rows; ++row) {
     double* x = &values[row * width];
     double off = 0.0;
@@ -33,35 +56,21 @@ ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stri
       for (std::size_t i = 0; i < particles; ++i) x[i * n + d] -= centre;
     }
     summary.largest_centre = std::max(summary.largest_centre, std::sqrt(off));
-    double* own = &nearest[row * particles];
-    for (std::size_t i = 0; i + 1 < particles; ++i)
-      for (std::size_t j = i + 1; j < particles; ++j) {
-        double square = 0.0;
-        for (std::size_t d = 0; d < n; ++d) {
-          const double apart = x[i * n + d] - x[j * n + d];
-          square += apart * apart;
-        }
-        own[i] = std::min(own[i], square);
-        own[j] = std::min(own[j], square);
-      }
   }
+  const std::vector<double> nearest = nearest_distances(values, stride, features, dimensions);
   if (nearest.empty()) return summary;
-  std::vector<double> sorted = nearest;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  summary.usual_distance = std::sqrt(*middle);
+  summary.usual_distance = median(nearest);
   constexpr double kCoinciding = 1e-6;
   const double far = kEvaporated * summary.usual_distance;
   const double near = kCoinciding * summary.usual_distance;
   for (std::size_t row = 0; row < rows; ++row) {
     const auto own = std::span(nearest).subspan(row * particles, particles);
-    if (const auto least = std::ranges::min_element(own); *least <= near * near)
+    if (const auto least = std::ranges::min_element(own); *least <= near)
       fail<DataError>(
           "row {}: particle {} (from 0) is where another one is: expected particles apart; leave "
-          "the "
-          "row out",
+          "the row out",
           row + 1, least - own.begin());
-    if (*std::ranges::max_element(own) > far * far) ++summary.evaporated;
+    if (*std::ranges::max_element(own) > far) ++summary.evaporated;
   }
   return summary;
 }

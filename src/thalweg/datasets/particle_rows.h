@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace thalweg {
 
@@ -15,6 +16,11 @@ struct ParticleRowsSummary {
   std::int64_t evaporated = 0;
 };
 inline constexpr double kEvaporated = 3.0;
+
+/// The distance of each particle from its nearest neighbour, row by row: infinite for one whose
+/// positions are NaN. `values` as in centre_particles().
+std::vector<double> nearest_distances(std::span<const double> values, std::int64_t stride,
+                                      std::int64_t features, std::int64_t dimensions);
 
 /// Moves rows to a centre of mass of 0. `values` is row-major with `stride` numbers a row, of which
 /// the first `features` are positions in `dimensions` dimensions, particle by particle. Throws

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "thalweg/core/median.h"
 #include "thalweg/exploration/modes.h"
 #include "thalweg/metrics/importance.h"
 
@@ -31,10 +32,7 @@ double log_add(double a, double b) {
 /// Log of the ratio of integrals from log p/q at points of p and at points of q, by iteration from
 /// the median.
 double bridge_ratio(const std::vector<double>& at_target, const std::vector<double>& at_proposal) {
-  std::vector<double> sorted = at_target;
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2),
-                   sorted.end());
-  double ratio = sorted[sorted.size() / 2];
+  double ratio = median(at_target);
   const double total = static_cast<double>(at_target.size() + at_proposal.size());
   const double log_share = std::log(static_cast<double>(at_target.size()) / total);
   const double log_rest = std::log(static_cast<double>(at_proposal.size()) / total);

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 
 namespace thalweg {
 namespace {
@@ -177,11 +178,9 @@ class MixtureFit {
         first[static_cast<std::size_t>(i)] = (y.col(i) - y.col(centre)).squaredNorm() < radii[i];
       return first;
     }
-    std::vector<double> sorted(projection.begin(), projection.end());
-    std::nth_element(sorted.begin(), sorted.begin() + size / 2, sorted.end());
+    const double middle = median({projection.begin(), projection.end()});
     for (std::int64_t i = 0; i < size; ++i)
-      first[static_cast<std::size_t>(i)] =
-          projection[i] > sorted[static_cast<std::size_t>(size / 2)];
+      first[static_cast<std::size_t>(i)] = projection[i] > middle;
     return first;
   }
 

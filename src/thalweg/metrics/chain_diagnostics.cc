@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 #include "thalweg/core/normal_quantile.h"
 
 namespace thalweg {
@@ -81,11 +82,9 @@ double r_hat(HalfChains halves) {
     const Variances found = variances(halves);
     return std::sqrt(found.total / found.within);
   };
-  std::vector<double> sorted = halves.values;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+  const double middle = median(halves.values);
   std::vector<double> distances = halves.values;
-  for (double& value : distances) value = std::abs(value - *middle);
+  for (double& value : distances) value = std::abs(value - middle);
   const double of_values = ratio();
   halves.values = std::move(distances);
   const double of_distances = ratio();

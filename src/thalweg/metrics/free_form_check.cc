@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "thalweg/core/median.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/free_form_flow.h"
 #include "thalweg/sampling/column_map.h"
@@ -14,12 +15,6 @@ double root_mean(const std::vector<double>& squares) {
   double sum = 0.0;
   for (const double square : squares) sum += square;
   return std::sqrt(std::max(0.0, sum) / static_cast<double>(squares.size()));
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 #include "thalweg/metrics/chain_diagnostics.h"
 
 namespace thalweg {
@@ -124,10 +125,8 @@ class Groups {
   void split_in_halves() {
     std::vector<double> first;
     for (std::size_t i = 0; i < rows_.size(); i += width_) first.push_back(rows_[i]);
-    std::vector<double> sorted = first;
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-    std::ranges::nth_element(sorted, middle);
-    for (const double value : first) group_.push_back(value < *middle ? 0 : 1);
+    const double middle = median(first);
+    for (const double value : first) group_.push_back(value < middle ? 0 : 1);
   }
 
   std::size_t width_;

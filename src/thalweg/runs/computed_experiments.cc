@@ -1,5 +1,7 @@
 #include "thalweg/runs/computed_experiments.h"
 
+#include <charconv>
+
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 
@@ -12,6 +14,14 @@ const std::vector<ComputedKind>& computed_kinds() {
       {"free_form_partitions", partition_metrics, draw_partitions},
   };
   return kinds;
+}
+
+double weight_of(const char* kind, const std::string& name) {
+  double weight = 0.0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), weight);
+  if (error != std::errc() || end != name.data() + name.size() || !(weight > 0.0))
+    fail<ConfigError>("{}: expected a name that is a weight above 0, got '{}'", kind, name);
+  return weight;
 }
 
 const ComputedKind& find_computed_kind(const std::string& name, const std::string& where) {

@@ -26,6 +26,10 @@ const std::vector<ComputedKind>& computed_kinds();
 /// Throws ConfigError with the nearest name for an unknown kind; `where` begins the message.
 const ComputedKind& find_computed_kind(const std::string& name, const std::string& where);
 
+/// The weight by which a row or column of such an experiment is named. Throws ConfigError, whose
+/// message begins with the kind, for anything but a number above 0.
+double weight_of(const char* kind, const std::string& name);
+
 /// Draxler, Sorrenson et al. 2024, figure 2: the gradients of the losses of f(x) = a x, g(z) = b z
 /// for normal data of deviation 1.5 with beta = 1. Rows are "g" (the decoder's Jacobian in the
 /// estimate) and "inverse" (the true one).

@@ -1,7 +1,6 @@
 // Encoders of three Gaussians that are not invertible, by quadrature.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <numbers>
 
@@ -148,21 +147,13 @@ Theorem theorem_of(const Partition& partition) {
   return result;
 }
 
-double weight_of(const std::string& column) {
-  double weight = 0.0;
-  const auto [end, error] = std::from_chars(column.data(), column.data() + column.size(), weight);
-  if (error != std::errc() || end != column.data() + column.size() || !(weight > 0.0))
-    fail<ConfigError>("free_form_partitions: expected columns named by a weight, got '{}'", column);
-  return weight;
-}
-
 constexpr std::array<const char*, 5> kPartitions = {"123", "12-3", "1-23", "13-2", "1-2-3"};
 
 }  // namespace
 
 std::vector<Metric> partition_metrics(const std::string& row, const std::string& column,
                                       std::int64_t /*seed*/, ThreadPool& /*pool*/) {
-  const double weight = weight_of(column);
+  const double weight = weight_of("free_form_partitions", column);
   const Partition partition = partition_of(row);
   const Losses losses = losses_of(partition);
   const Theorem theorem = theorem_of(partition);

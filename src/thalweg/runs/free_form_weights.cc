@@ -1,5 +1,4 @@
 // Networks that minimise the free-form loss of two Gaussians, for several weights.
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <numbers>
@@ -65,14 +64,6 @@ struct Solution {
   double loss = 0.0, likelihood = 0.0, reconstruction = 0.0;
   std::vector<double> x, encoded, z, decoded;  // for a picture
 };
-
-double weight_of(const std::string& row) {
-  double weight = 0.0;
-  const auto [end, error] = std::from_chars(row.data(), row.data() + row.size(), weight);
-  if (error != std::errc() || end != row.data() + row.size() || !(weight > 0.0))
-    fail<ConfigError>("free_form_weights: expected rows named by a weight, got '{}'", row);
-  return weight;
-}
 
 Solution solve(double weight, bool folded, std::int64_t seed, ThreadPool& pool) {
   ParameterStore parameters;
@@ -146,7 +137,7 @@ Solution solve(double weight, bool folded, std::int64_t seed, ThreadPool& pool) 
 
 std::vector<Metric> weight_metrics_of_two(const std::string& row, const std::string& column,
                                           std::int64_t seed, ThreadPool& pool) {
-  const double weight = weight_of(row);
+  const double weight = weight_of("free_form_weights", row);
   if (column != "identity" && column != "folded")
     fail<ConfigError>("free_form_weights: expected columns identity and folded, got '{}'", column);
   const Solution solution = solve(weight, column == "folded", seed, pool);
@@ -163,16 +154,15 @@ std::vector<Metric> weight_metrics_of_two(const std::string& row, const std::str
 
 std::vector<DrawnPlot> draw_weights_of_two(ThreadPool& pool) {
   std::vector<DrawnPlot> plots;
-  for (const char* name : {"0.01", "0.1", "1", "10"}) {
-    const double weight = weight_of(name);
+  for (const double weight : {0.01, 0.1, 1.0, 10.0}) {
     // The better one of the two starts.
     const Solution identity = solve(weight, false, 1, pool), folded = solve(weight, true, 1, pool);
     const Solution& best = identity.loss <= folded.loss ? identity : folded;
-    LineChart chart{.title = fmt::format("weight {}", name), .x_label = "x", .y_label = "z"};
+    LineChart chart{.title = fmt::format("weight {}", weight), .x_label = "x", .y_label = "z"};
     chart.series.push_back({.name = "f", .x = best.x, .y = best.encoded, .colour = 0});
     chart.series.push_back(
         {.name = "g", .x = best.decoded, .y = best.z, .style = LineStyle::kDashed, .colour = 1});
-    plots.push_back({fmt::format("weight-{}", name), std::move(chart)});
+    plots.push_back({fmt::format("weight-{}", weight), std::move(chart)});
   }
   return plots;
 }

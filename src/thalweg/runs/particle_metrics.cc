@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "thalweg/core/median.h"
 #include "thalweg/datasets/particle_rows.h"
 #include "thalweg/metrics/particle_observables.h"
 #include "thalweg/targets/particle_energy.h"
@@ -10,33 +11,16 @@
 namespace thalweg {
 namespace {
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// Share of rows with a particle far from all others, by the usual distance of neighbours.
 double lost_share(std::span<const double> rows, std::int64_t features, std::int64_t dimensions,
                   double usual) {
-  const auto width = static_cast<std::size_t>(features), n = static_cast<std::size_t>(dimensions);
-  const double far = kEvaporated * usual;
+  const std::vector<double> nearest = nearest_distances(rows, features, features, dimensions);
+  const auto particles = static_cast<std::size_t>(features / dimensions);
   std::size_t lost = 0;
-  for (std::size_t row = 0; row < rows.size(); row += width) {
-    bool apart = false;
-    for (std::size_t i = 0; i < width && !apart; i += n) {
-      double nearest = INFINITY;
-      for (std::size_t j = 0; j < width; j += n) {
-        double square = 0.0;
-        for (std::size_t d = 0; d < n; ++d)
-          square += std::pow(rows[row + i + d] - rows[row + j + d], 2);
-        if (i != j) nearest = std::min(nearest, square);
-      }
-      apart = !(nearest <= far * far);  // NaN is lost as well
-    }
-    lost += apart ? 1 : 0;
-  }
-  return static_cast<double>(lost) * static_cast<double>(width) / static_cast<double>(rows.size());
+  for (std::size_t first = 0; first < nearest.size(); first += particles)
+    if (std::ranges::max(std::span(nearest).subspan(first, particles)) > kEvaporated * usual)
+      ++lost;
+  return static_cast<double>(lost * particles) / static_cast<double>(nearest.size());
 }
 
 }  // namespace

@@ -94,10 +94,8 @@ struct Totals {
   double acceptance = 0.0, swap_rate = 0.0, deviation = 0.0;
 };
 Totals totals(const std::vector<Chain>& chains, std::size_t k) {
-  double moves = 0.0, accepted = 0.0, offered = 0.0, swapped = 0.0, sum = 0.0, square = 0.0,
-         counted = 0.0;
+  double accepted = 0.0, offered = 0.0, swapped = 0.0, sum = 0.0, square = 0.0, counted = 0.0;
   for (const Chain& chain : chains) {
-    std::vector<double> unused;
     accepted += static_cast<double>(chain.accepted[k]);
     swapped += static_cast<double>(chain.swapped[k]);
     offered += static_cast<double>(chain.offered[k]);
@@ -105,9 +103,8 @@ Totals totals(const std::vector<Chain>& chains, std::size_t k) {
     square += chain.energy_square[k];
     counted += static_cast<double>(chain.counted);
   }
-  moves = counted;
   const double mean = sum / counted;
-  return {accepted / moves, offered > 0.0 ? swapped / offered : 0.0,
+  return {accepted / counted, offered > 0.0 ? swapped / offered : 0.0,
           std::sqrt(std::max(square / counted - mean * mean, 0.0))};
 }
 
