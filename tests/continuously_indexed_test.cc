@@ -28,7 +28,7 @@ struct OneLayer {
   OneLayer() {
     RandomSequence random(3, Stream::kInitialisation);
     ContinuouslyIndexedOptions options;
-    options.network = mlp_factory({.hidden = {6}, .activation = Activation::kTanh});
+    options.network = network_factory<Mlp>({.hidden = {6}, .activation = Activation::kTanh});
     layer = std::make_shared<ContinuouslyIndexed>(parameters, "layer", random, 2, options);
     disturb(parameters, 0.3);
     flow = std::make_unique<Flow>(std::make_shared<Normal>(parameters, "normal", 2),

@@ -182,7 +182,8 @@ inline const std::vector<Case<Transform>>& transform_cases() {
   static const std::vector<Case<Transform>> cases = [] {
     std::vector<Case<Transform>> list = transform_kind_cases();
     // Smooth networks, so that finite differences meet no kink.
-    const NetworkFactory smooth = mlp_factory({.hidden = {8, 8}, .activation = Activation::kTanh});
+    const NetworkFactory smooth =
+        network_factory<Mlp>({.hidden = {8, 8}, .activation = Activation::kTanh});
     const auto couple = [&](const std::string& name, std::int64_t features,
                             AffineCouplingOptions options) {
       options.conditioner = smooth;
@@ -380,7 +381,7 @@ inline std::unique_ptr<ResampledBase> make_class_resampled(ParameterStore& param
 inline std::unique_ptr<FlowBase> make_flow_base(ParameterStore& parameters, RandomSequence& random,
                                                 const std::string& name) {
   AffineCouplingOptions options;
-  options.conditioner = mlp_factory({.hidden = {8}, .activation = Activation::kTanh});
+  options.conditioner = network_factory<Mlp>({.hidden = {8}, .activation = Activation::kTanh});
   std::vector<std::shared_ptr<const Transform>> layers;
   for (const char* suffix : {".0", ".1"}) {
     layers.push_back(

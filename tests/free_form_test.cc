@@ -61,8 +61,8 @@ constexpr FreeFormOptions kPlain = {.global_skip = false};
 struct Couplings {
   explicit Couplings(std::int64_t features = 8) {
     AffineCouplingOptions options;
-    options.conditioner =
-        mlp_factory({.hidden = {6}, .activation = Activation::kTanh, .zero_output = false});
+    options.conditioner = network_factory<Mlp>(
+        {.hidden = {6}, .activation = Activation::kTanh, .zero_output = false});
     std::vector<std::shared_ptr<const Transform>> layers;
     for (const char* name : {"first", "second"}) {
       layers.push_back(
@@ -219,8 +219,8 @@ TEST(FreeFormEstimator, ProbesAreOrthogonalAndOfUnitCovariance) {
 TEST(JvpColumns, AreSeveralJvpsSideBySide) {
   ParameterStore store;
   RandomSequence random(4, Stream::kInitialisation);
-  const auto residual = residual_network_factory({.hidden = 6, .activation = Activation::kGelu})(
-      store, "n", random, 3, 4, 0);
+  const auto residual = network_factory<ResidualNetwork>(
+      {.hidden = 6, .activation = Activation::kGelu})(store, "n", random, 3, 4, 0);
   Graph graph(store);
   const Value x = graph.input({3, 1}), directions = graph.input({3, 2});
   // The second passes through items, which directions cannot share.
@@ -324,6 +324,42 @@ TEST(FreeForm, ExactDensityOfAnyEncoderIntegratesToOne) {
   EXPECT_EQ(evaluator.unsolved(), 0);
 }
 
+TEST(FreeForm, OfManyFeaturesIsSolvedByTheEncoderWithExactSlopes) {
+  // Above 16 features no Newton step is part of the search.
+  constexpr std::int64_t kFeatures = 20, kRows = 50;
+  Model model(small_free_form(kFeatures), 3);
+  disturb(model, 0.02);
+  const Flow& flow = model.flow();
+  Graph graph(model.parameters());
+  const Value z = graph.input({kFeatures, 1});
+  const Mapped there = flow.forward(z);
+  const Mapped back = flow.inverse(there.value);
+  const auto round = run_graph(graph,
+                               {there.value, there.log_det, back.value, back.log_det, back.unsolved,
+                                sqrt(sum(square(flow.inverse(z).value - z)))},
+                               {normals(kFeatures * kRows)}, {kRows});
+  EXPECT_LT(largest_difference(round[2], normals(kFeatures * kRows)), 1e-6);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(kRows); ++row) {
+    EXPECT_NEAR(round[3][row], -round[1][row], 1e-6);
+    EXPECT_EQ(round[4][row], 0.0);
+    EXPECT_GT(round[5][row], 0.05);  // far from the identity
+  }
+
+  Graph slopes(model.parameters());
+  const Value x = slopes.input({kFeatures, 1}), direction = slopes.input({kFeatures, 1});
+  const auto log_density = [&](Value at) {
+    const Mapped latent = flow.inverse(at);
+    return flow.log_base(latent.value, {}) + latent.log_det;
+  };
+  constexpr double kStep = 1e-4;
+  const auto found = run_graph(
+      slopes,
+      {sum(gradient(log_density(x), {x})[0] * direction),
+       (log_density(x + kStep * direction) - log_density(x - kStep * direction)) / (2.0 * kStep)},
+      {round[0], normals(kFeatures * kRows, 6)}, {kRows, kRows});
+  EXPECT_LT(largest_difference(found[0], found[1]), 1e-4);
+}
+
 /// A ring of radius 2 with a gap.
 void ring(std::uint64_t first, std::int64_t count, double* out) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -390,8 +426,8 @@ TEST(FreeFormLoss, OfCouplingsBesidesTakesTheirLogDeterminants) {
   ParameterStore& store = inner.parameters;
   auto outer = std::make_shared<AffineCoupling>(
       store, "outer", inner.random, 2,
-      AffineCouplingOptions{.conditioner =
-                                mlp_factory({.hidden = {4}, .activation = Activation::kTanh})});
+      AffineCouplingOptions{
+          .conditioner = network_factory<Mlp>({.hidden = {4}, .activation = Activation::kTanh})});
   const auto base = std::make_shared<Normal>(store, "other", 2, true);
   const std::shared_ptr<const FreeForm> layer = std::move(inner.layer);
   const Flow free(base, {layer, outer});

@@ -185,19 +185,21 @@ inline void add_arrangement_rows(std::vector<Row>& rows) {
       });
   for (const bool batched : {true, false}) {
     const std::string kind = batched ? "" : "_shared";
-    rows.push_back(
-        {"scatter_add_items" + kind,
-         {{{3, 300}, batched}},
-         [](Graph&, const Values& v) { return scatter_add(v[0], scattered(300, 257), 257); },
-         [](const std::vector<Matrix>& a, Sample) {
-           return made({3, 257}, [&](auto f, auto j) {
-             return total(300, [&](auto i) { return i * i % 257 == j ? a[0](f, i) : 0; });
-           });
-         }});
+    rows.push_back({"scatter_add_items" + kind,
+                    {{{3, 300}, batched}},
+                    [](Graph&, const Values& v) {
+                      return scatter_add(v[0], scattered(300, 257), 257, Axis::kItems);
+                    },
+                    [](const std::vector<Matrix>& a, Sample) {
+                      return made({3, 257}, [&](auto f, auto j) {
+                        return total(300,
+                                     [&](auto i) { return i * i % 257 == j ? a[0](f, i) : 0; });
+                      });
+                    }});
     rows.push_back({"scatter_add_features" + kind,
                     {{{5, 300}, batched}},
                     [](Graph&, const Values& v) {
-                      return scatter_add(v[0], {3, 0, 3, 3, 2}, 4, Axis::kFeatures);
+                      return scatter_add(v[0], {3, 0, 3, 3, 2}, 4);
                     },
                     [](const std::vector<Matrix>& a, Sample) {
                       return made({4, 300}, [&](auto f, auto i) {

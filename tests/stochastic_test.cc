@@ -95,7 +95,8 @@ std::unique_ptr<Flow> mixed_flow(ParameterStore& parameters, std::int64_t featur
     if (features > 1) {
       transforms.push_back(std::make_shared<AffineCoupling>(
           parameters, name + ".coupling", random, features,
-          AffineCouplingOptions{.conditioner = mlp_factory({.hidden = {8}, .zero_output = true})}));
+          AffineCouplingOptions{.conditioner =
+                                    network_factory<Mlp>({.hidden = {8}, .zero_output = true})}));
       transforms.push_back(std::make_shared<Permutation>(parameters, name + ".swap",
                                                          swapped_halves_order(features)));
     }

@@ -78,11 +78,11 @@ class Messages {
       const Value message = gated(pre);
       kept.push_back(sum(message, Axis::kItems));
       const Value pull = apart * sum(message, Axis::kFeatures);
-      const Value sent = scatter_add(message, pairs.senders, 2 * kItems);
-      return std::pair{scatter_add(message, pairs.receivers, kItems) +
+      const Value sent = scatter_add(message, pairs.senders, 2 * kItems, Axis::kItems);
+      return std::pair{scatter_add(message, pairs.receivers, kItems, Axis::kItems) +
                            slice(sent, 0, kItems, Axis::kItems) * 0.5 +
                            slice(sent, kItems, kItems, Axis::kItems) * 0.5,
-                       scatter_add(pull, pairs.receivers, kItems)};
+                       scatter_add(pull, pairs.receivers, kItems, Axis::kItems)};
     });
   }
 
@@ -216,7 +216,8 @@ TEST(Strips, NeedMemoryForItemsAlone) {
                         take(concat({x, x}, Axis::kItems), senders, Axis::kItems);
     const Value message =
         tanh(dense(graph.parameter(second), tanh(dense(graph.parameter(weights), apart))));
-    const Value loss = batch_mean(sum(square(scatter_add(message, receivers, items))));
+    const Value loss =
+        batch_mean(sum(square(scatter_add(message, receivers, items, Axis::kItems))));
     const auto gradients = gradient(loss, {graph.parameter(weights), graph.parameter(second)});
     return Program<float>(graph, {loss, gradients[0], gradients[1]}, 16).tile_bytes();
   };

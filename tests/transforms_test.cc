@@ -81,7 +81,8 @@ TEST(Transforms, ScaleMapsFollowTheirFormulas) {
     RandomSequence random(1, Stream::kInitialisation);
     const AffineCoupling coupling(
         parameters, "layer", random, 2,
-        {.scale_map = map, .conditioner = mlp_factory({.hidden = {}, .zero_output = true})});
+        {.scale_map = map,
+         .conditioner = network_factory<Mlp>({.hidden = {}, .zero_output = true})});
     const auto bias = parameters.values(parameters.find("layer.conditioner.0.bias"));
     bias[0] = t;
     if (bias.size() > 1) bias[1] = s;

@@ -381,9 +381,9 @@ std::vector<Row> arrangement_rows() {
        }},
       {"scatter_add",
        [](Bench& b) {
-         return Values{exp(scatter_add(b.in(2, 5), {2, 0, 2, 3, 0}, 4)),
-                       exp(scatter_add(b.in(4, 2), {1, 1, 0, 1}, 2, Axis::kFeatures)),
-                       exp(scatter_add(b.parameter(2, 3), {1, 1, 0}, 2))};
+         return Values{exp(scatter_add(b.in(2, 5), {2, 0, 2, 3, 0}, 4, Axis::kItems)),
+                       exp(scatter_add(b.in(4, 2), {1, 1, 0, 1}, 2)),
+                       exp(scatter_add(b.parameter(2, 3), {1, 1, 0}, 2, Axis::kItems))};
        }},
       {"messages",
        [](Bench& b) {
@@ -392,8 +392,9 @@ std::vector<Row> arrangement_rows() {
          const Value apart = take(x, to, Axis::kItems) - take(x, from, Axis::kItems);
          const Value message = tanh(dense(b.parameter(3, 2), apart, b.parameter(3)));
          const Value gate = sigmoid(sum(square(apart), Axis::kFeatures));
-         return Values{exp(scatter_add(message * gate, to, 3)), sum(message, Axis::kItems),
-                       tanh(scatter_add(apart * gate, from, 3))};
+         return Values{exp(scatter_add(message * gate, to, 3, Axis::kItems)),
+                       sum(message, Axis::kItems),
+                       tanh(scatter_add(apart * gate, from, 3, Axis::kItems))};
        }},
       {"take_some",
        [](Bench& b) {

@@ -168,10 +168,7 @@ Value jvp_columns(Value y, Value x, Value directions) {
 }
 
 Value jacobian(Value y, Value x) {
-  const std::int64_t size = x.features();
-  std::vector<double> identity(static_cast<std::size_t>(size * size), 0.0);
-  for (std::int64_t i = 0; i < size; ++i) identity[static_cast<std::size_t>(i * (size + 1))] = 1.0;
-  return jvp_columns(y, x, x.graph->constant({size, size}, std::move(identity)));
+  return jvp_columns(y, x, identity_matrix(*x.graph, x.features()));
 }
 
 std::vector<Value> gradient(Value scalar, const std::vector<Value>& wrt) {

@@ -97,10 +97,10 @@ void emit_zero(Emitter& emitter, const Location& whole, Shape shape);
 void emit_indexed(Emitter& emitter, Operation operation, Axis axis, Shape shape,
                   const Location& from, const Location& to);
 
-// These are in lower_linear.cc.
-
 /// A loop of the plan, after which the places of its exits are filled (lower_strips.cc).
 void lower_loop(Emitter& emitter, const StripPlan& plan, const StripLoop& loop);
+
+// These are in lower_linear.cc.
 
 /// The product of node `id`, dense or matmul; its result goes to the place of `finish`, which is
 /// `id` or the node that absorbed it.

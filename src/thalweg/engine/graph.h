@@ -241,7 +241,7 @@ Value take(Value a, std::vector<std::int32_t> indices, Axis axis = Axis::kFeatur
 /// Element j of the result, of `extent` elements along the axis, is the sum of the elements i of
 /// `a` with indices[i] = j: the transpose of take, and a segment sum.
 Value scatter_add(Value a, std::vector<std::int32_t> indices, std::int64_t extent,
-                  Axis axis = Axis::kItems);
+                  Axis axis = Axis::kFeatures);
 
 // --- Linear algebra
 // -------------------------------------------------------------------------------------------------
@@ -254,6 +254,8 @@ Value dense(Value weights, Value x, Value bias = {}, bool transposed = false);
 Value outer_sum(Value a, Value b, Domain domain = 0);
 /// Product of matrices, each transposed if asked; batched operands have a matrix a sample.
 Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
+/// The shared identity of size x size.
+Value identity_matrix(Graph& graph, std::int64_t size);
 /// Inverse of a square matrix, shared or one a sample, by elimination with pivots in double in any
 /// program; a singular one gives values that are not finite.
 Value inverse(Value a);

@@ -11,6 +11,7 @@ Value batched_product(Value a, Value b, bool transpose_a, bool transpose_b) {
   // (a b)^T = b^T a^T, with the shared factor first.
   if (!b.batched()) return transpose(dense(b, transpose(a), {}, !transpose_b));
   if (transpose_b) b = transpose(b);
+  if (b.items() == 1) return sum(a * transpose(b), Axis::kItems);
   Value product;
   for (std::int64_t k = 0; k < a.items(); ++k) {
     const Value part = slice(a, k, 1, Axis::kItems) * slice(b, k, 1);
@@ -72,6 +73,12 @@ Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
   if (domain != kShared) return batched_product(a, b, transpose_a, transpose_b);
   const Shape shape{transpose_a ? a.items() : a.features(), transpose_b ? b.features() : b.items()};
   return graph.add({primitive::MatMul{transpose_a, transpose_b}, shape, kShared, {a.id, b.id}});
+}
+
+Value identity_matrix(Graph& graph, std::int64_t size) {
+  std::vector<double> values(static_cast<std::size_t>(size * size), 0.0);
+  for (std::int64_t i = 0; i < size; ++i) values[static_cast<std::size_t>(i * (size + 1))] = 1.0;
+  return graph.constant({size, size}, std::move(values));
 }
 
 Value inverse(Value a) {

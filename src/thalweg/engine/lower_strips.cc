@@ -75,17 +75,12 @@ class StripBody {
     while (!pending.empty()) {
       const NodeId id = pending.back();
       pending.pop_back();
-      if (takes_items(id)) continue;
+      if (takes_items(outer_.node(id))) continue;
       for (const NodeId input : outer_.node(id).inputs)
         if (plan_.strip[at(input)] == kComputedAnew && found.insert(input).second)
           pending.push_back(input);
     }
     return found;
-  }
-
-  bool takes_items(NodeId id) const {
-    const auto* take = std::get_if<primitive::Take>(&outer_.node(id).primitive);
-    return take != nullptr && take->axis == Axis::kItems;
   }
 
   /// The node of the outer graph whose strip an exit sums or keeps.
@@ -103,7 +98,7 @@ class StripBody {
 
   void add(NodeId id) {
     const Node& node = outer_.node(id);
-    if (takes_items(id)) {
+    if (takes_items(node)) {
       const SharedList<std::int32_t>& indices = node.as<primitive::Take>().indices;
       const Location source = outer_.where(node.inputs[0]);
       const Shape shape = cut(node.shape);

@@ -117,6 +117,12 @@ struct StripPlan {
 StripPlan plan_strips(const Graph& graph, const std::vector<char>& nodes,
                       const std::vector<NodeId>& wanted, std::int64_t lanes);
 
+/// Whether the node is a take along items, by which loops read values from outside.
+inline bool takes_items(const Node& node) {
+  const auto* take = std::get_if<primitive::Take>(&node.primitive);
+  return take != nullptr && take->axis == Axis::kItems;
+}
+
 /// The number of lanes that suits the graph's strips; 0 if it has none.
 std::int64_t lanes_of_strips(const Graph& graph);
 

@@ -25,9 +25,9 @@ template <typename T>
 class Program {
  public:
   /// Compiles what `outputs` need. Samples are worked on `lanes` at a time: a multiple of 16 up to
-  /// 4096, or 0 for a choice by the graph (128 where all its values are small, else 64); results
-  /// depend on it in their last bits. Throws ConfigError for a bad lane count, ShapeError for
-  /// values of different graphs or no output.
+  /// 4096, or 0 for a choice by the graph (128 where all its values are small, else 64; 16 to 64
+  /// where values are computed in strips of items); results depend on it in their last bits. Throws
+  /// ConfigError for a bad lane count, ShapeError for values of different graphs or no output.
   Program(const Graph& graph, const std::vector<Value>& outputs, std::int64_t lanes = 0);
   ~Program();
   Program(const Program&) = delete;

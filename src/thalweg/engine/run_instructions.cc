@@ -237,47 +237,44 @@ void multiply(const Instruction& instruction, const operation::MatrixProduct& pr
                              frame.base(instruction.out), instruction.out.outer, epilogue);
 }
 
-/// The indices of a round.
-template <typename T>
-std::span<const std::int32_t> indices_of_round(const std::vector<std::int32_t>& indices,
-                                               const Instruction& instruction,
-                                               const Frame<T>& frame) {
+/// Calls `move(from, to)` with the place of an element along the indices of the round, and that of
+/// the element which its index names: `indexed` is the operand that indices go into, `other` the
+/// one that has an element for each.
+template <typename T, typename Move>
+void for_indices(const Instruction& instruction, const std::vector<std::int32_t>& all,
+                 const Frame<T>& frame, const Access& indexed, const Access& other, Move move) {
   const auto count = static_cast<std::size_t>(instruction.extent.middle);
-  return std::span(indices).subspan(static_cast<std::size_t>(frame.round) * count, count);
+  const auto indices = std::span(all).subspan(static_cast<std::size_t>(frame.round) * count, count);
+  for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
+    T* whole = frame.base(indexed) + outer * indexed.outer;
+    T* element = frame.base(other) + outer * other.outer;
+    for (const std::int32_t index : indices) {
+      move(whole + index * indexed.middle, element);
+      element += other.middle;
+    }
+  }
 }
 
 template <typename T>
-void gather(const Instruction& instruction, const std::vector<std::int32_t>& all,
+void gather(const Instruction& instruction, const std::vector<std::int32_t>& indices,
             const Frame<T>& frame) {
-  const auto indices = indices_of_round(all, instruction, frame);
-  for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
-    const T* from = frame.base(instruction.a) + outer * instruction.a.outer;
-    T* to = frame.base(instruction.out) + outer * instruction.out.outer;
-    for (const std::int32_t index : indices) {
-      const T* element = from + index * instruction.a.middle;
-      if (instruction.a.inner == 1)
-        std::copy_n(element, instruction.extent.inner, to);
-      else
-        std::fill_n(to, instruction.extent.inner, *element);
-      to += instruction.out.middle;
-    }
-  }
+  for_indices(instruction, indices, frame, instruction.a, instruction.out,
+              [&](const T* from, T* to) {
+                if (instruction.a.inner == 1)
+                  std::copy_n(from, instruction.extent.inner, to);
+                else
+                  std::fill_n(to, instruction.extent.inner, *from);
+              });
 }
 
 template <typename T>
-void scatter_add(const Instruction& instruction, const std::vector<std::int32_t>& all,
+void scatter_add(const Instruction& instruction, const std::vector<std::int32_t>& indices,
                  const Frame<T>& frame) {
-  const auto indices = indices_of_round(all, instruction, frame);
-  for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
-    const T* from = frame.base(instruction.a) + outer * instruction.a.outer;
-    T* to = frame.base(instruction.out) + outer * instruction.out.outer;
-    for (const std::int32_t index : indices) {
-      T* element = to + index * instruction.out.middle;
-      for (std::int64_t k = 0; k < instruction.extent.inner; ++k)
-        element[k] += from[k * instruction.a.inner];
-      from += instruction.a.middle;
-    }
-  }
+  for_indices(instruction, indices, frame, instruction.out, instruction.a,
+              [&](T* to, const T* from) {
+                for (std::int64_t k = 0; k < instruction.extent.inner; ++k)
+                  to[k] += from[k * instruction.a.inner];
+              });
 }
 
 template <typename T, typename Generate>

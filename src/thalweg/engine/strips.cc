@@ -82,10 +82,6 @@ std::int64_t strip_width(const std::vector<const std::vector<std::int32_t>*>& li
   return width;
 }
 
-bool takes_items(const Node& node) {
-  return node.is<primitive::Take>() && item_list(node) != nullptr;
-}
-
 /// By node: how many loops must have run before it can be computed. An end of strips (a sum, or a
 /// strip value that is kept whole) runs in the loop of its depth in `chosen`, or as early as it
 /// can. A kept value has the depth that its users see.

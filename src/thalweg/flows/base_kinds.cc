@@ -36,7 +36,7 @@ Made make_flow(const BaseRequest& request) {
   if (base.flow_blocks < 1)
     fail<ConfigError>("base.flow_blocks: expected at least 1, got {}", base.flow_blocks);
   AffineCouplingOptions affine;
-  affine.conditioner = mlp_factory({.hidden = base.flow_hidden, .zero_output = true});
+  affine.conditioner = network_factory<Mlp>({.hidden = base.flow_hidden, .zero_output = true});
   std::vector<std::shared_ptr<const Transform>> layers;
   for (std::int64_t block = 0; block < base.flow_blocks; ++block) {
     affine.swap = block % 2 == 1;

@@ -48,17 +48,12 @@ InversionErrors inversion_errors(const Flow& flow, Value x, Value context, std::
   Graph& graph = *x.graph;
   InversionErrors errors{graph.constant(0.0), graph.constant(0.0)};
   pass(flow, x, context, layers, [&](const FreeForm& layer, Value at, Value given) {
-    const std::int64_t size = layer.features();
     const Value z = layer.encode(at, given);
     const Value decoded = layer.decode(z, given);
     errors.reconstruction = errors.reconstruction + sum(square(decoded - at));
-    // The sum of squares of J - I is that of J, less twice its trace, plus the size.
     const Value product = jvp_columns(decoded, z, jacobian(z, at));
-    Value trace = graph.constant(0.0);
-    for (std::int64_t i = 0; i < size; ++i)
-      trace = trace + slice(slice(product, i, 1), i, 1, Axis::kItems);
     errors.jacobian =
-        errors.jacobian + (sum(square(product)) - 2.0 * trace + static_cast<double>(size));
+        errors.jacobian + sum(square(product - identity_matrix(graph, layer.features())));
     return Mapped{z, graph.constant(0.0)};
   });
   return errors;

@@ -127,7 +127,7 @@ Made make_continuously_indexed(const TransformRequest& request) {
       request.parameters, request.name, request.random, request.features,
       ContinuouslyIndexedOptions{
           .index_features = flow.index_features,
-          .network = mlp_factory(
+          .network = network_factory<Mlp>(
               {.hidden = flow.index_hidden, .activation = activation_by_name(flow.activation)}),
           .context_features = request.context_features});
 }

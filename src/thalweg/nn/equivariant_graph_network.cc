@@ -86,7 +86,8 @@ struct EquivariantGraphNetwork::Pairs {
     return take(concat({v, v}, Axis::kItems), network.senders_, Axis::kItems);
   }
   Value sum_at_receivers(Value v) const {
-    return scatter_add(v, network.receivers_, network.options_.particles) * (1.0 / kSumScale);
+    return scatter_add(v, network.receivers_, network.options_.particles, Axis::kItems) *
+           (1.0 / kSumScale);
   }
 };
 

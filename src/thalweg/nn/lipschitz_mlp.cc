@@ -20,9 +20,7 @@ Value schatten_bound(Value weights) {
   Graph& graph = *weights.graph;
   const bool wide = weights.features() < weights.items();
   const std::int64_t size = std::min(weights.features(), weights.items());
-  std::vector<double> diagonal(static_cast<std::size_t>(size * size), 0.0);
-  for (std::int64_t i = 0; i < size; ++i) diagonal[static_cast<std::size_t>(i * (size + 1))] = 1.0;
-  const Value identity = graph.constant({size, size}, std::move(diagonal));
+  const Value identity = identity_matrix(graph, size);
   const Value least = graph.constant(kTiny);
   // Raised to kTiny where it is less, which keeps it a bound.
   const auto trace = [&](Value matrix) { return maximum(sum(matrix * identity), least); };

@@ -181,23 +181,4 @@ Value ResidualNetwork::build(Value x, Value context) const {
   return apply(output_, x);
 }
 
-NetworkFactory mlp_factory(const MlpOptions& options) {
-  return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
-                   std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
-    MlpOptions with_context = options;
-    with_context.context_features = context_features;
-    return std::make_unique<Mlp>(parameters, name, random, inputs, outputs, with_context);
-  };
-}
-
-NetworkFactory residual_network_factory(const ResidualNetworkOptions& options) {
-  return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
-                   std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
-    ResidualNetworkOptions with_context = options;
-    with_context.context_features = context_features;
-    return std::make_unique<ResidualNetwork>(parameters, name, random, inputs, outputs,
-                                             with_context);
-  };
-}
-
 }  // namespace thalweg

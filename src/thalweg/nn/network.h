@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "thalweg/core/random.h"
@@ -72,6 +73,7 @@ struct MlpOptions {
 /// +-1/sqrt(inputs), as do biases.
 class Mlp : public Network {
  public:
+  using Options = MlpOptions;
   Mlp(ParameterStore& parameters, const std::string& name, RandomSequence& random,
       std::int64_t inputs, std::int64_t outputs, const MlpOptions& options);
 
@@ -100,6 +102,7 @@ struct ResidualNetworkOptions {
 /// and gates each block: x + block * sigmoid(dense(c)).
 class ResidualNetwork : public Network {
  public:
+  using Options = ResidualNetworkOptions;
   ResidualNetwork(ParameterStore& parameters, const std::string& name, RandomSequence& random,
                   std::int64_t inputs, std::int64_t outputs, const ResidualNetworkOptions& options);
 
@@ -124,8 +127,17 @@ using NetworkFactory = std::function<std::unique_ptr<Network>(
     ParameterStore& parameters, const std::string& name, RandomSequence& random,
     std::int64_t inputs, std::int64_t outputs, std::int64_t context_features)>;
 
-/// Recipes; `options.context_features` is replaced by what the layer asks for.
-NetworkFactory mlp_factory(const MlpOptions& options);
-NetworkFactory residual_network_factory(const ResidualNetworkOptions& options);
+/// A recipe for networks of type N; `options.context_features` is replaced by what the layer asks
+/// for.
+template <typename N>
+NetworkFactory network_factory(typename N::Options options) {
+  return [options = std::move(options)](ParameterStore& parameters, const std::string& name,
+                                        RandomSequence& random, std::int64_t inputs,
+                                        std::int64_t outputs, std::int64_t context_features) {
+    typename N::Options with_context = options;
+    with_context.context_features = context_features;
+    return std::make_unique<N>(parameters, name, random, inputs, outputs, with_context);
+  };
+}
 
 }  // namespace thalweg

@@ -8,10 +8,10 @@ namespace thalweg {
 namespace {
 
 NetworkFactory make_mlp(const NetworkSettings& settings) {
-  return mlp_factory({.hidden = settings.hidden,
-                      .activation = settings.activation,
-                      .dropout = settings.dropout,
-                      .zero_output = settings.zero_output});
+  return network_factory<Mlp>({.hidden = settings.hidden,
+                               .activation = settings.activation,
+                               .dropout = settings.dropout,
+                               .zero_output = settings.zero_output});
 }
 
 NetworkFactory make_residual(const NetworkSettings& settings) {
@@ -22,19 +22,19 @@ NetworkFactory make_residual(const NetworkSettings& settings) {
         settings.hidden.size());
   if (settings.blocks < 1)
     fail<ConfigError>("flow.network_blocks: expected at least 1, got {}", settings.blocks);
-  return residual_network_factory({.hidden = settings.hidden[0],
-                                   .blocks = settings.blocks,
-                                   .activation = settings.activation,
-                                   .dropout = settings.dropout,
-                                   .zero_output = settings.zero_output});
+  return network_factory<ResidualNetwork>({.hidden = settings.hidden[0],
+                                           .blocks = settings.blocks,
+                                           .activation = settings.activation,
+                                           .dropout = settings.dropout,
+                                           .zero_output = settings.zero_output});
 }
 
 NetworkFactory make_residual_mlp(const NetworkSettings& settings) {
-  return residual_mlp_factory({.hidden = settings.hidden,
-                               .blocks = settings.blocks,
-                               .activation = settings.activation,
-                               .dropout = settings.dropout,
-                               .zero_output = settings.zero_output});
+  return network_factory<ResidualMlp>({.hidden = settings.hidden,
+                                       .blocks = settings.blocks,
+                                       .activation = settings.activation,
+                                       .dropout = settings.dropout,
+                                       .zero_output = settings.zero_output});
 }
 
 NetworkFactory make_equivariant(const NetworkSettings& settings) {

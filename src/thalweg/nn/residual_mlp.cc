@@ -32,13 +32,4 @@ Value ResidualMlp::build(Value x, Value context) const {
   return parts_.back()(x);
 }
 
-NetworkFactory residual_mlp_factory(const ResidualMlpOptions& options) {
-  return [options](ParameterStore& parameters, const std::string& name, RandomSequence& random,
-                   std::int64_t inputs, std::int64_t outputs, std::int64_t context_features) {
-    ResidualMlpOptions with_context = options;
-    with_context.context_features = context_features;
-    return std::make_unique<ResidualMlp>(parameters, name, random, inputs, outputs, with_context);
-  };
-}
-
 }  // namespace thalweg

@@ -23,6 +23,7 @@ struct ResidualMlpOptions {
 /// 2024, section 9.1, "ResNet L".
 class ResidualMlp : public Network {
  public:
+  using Options = ResidualMlpOptions;
   /// Throws ConfigError for sizes out of range.
   ResidualMlp(ParameterStore& parameters, const std::string& name, RandomSequence& random,
               std::int64_t inputs, std::int64_t outputs, const ResidualMlpOptions& options);
@@ -33,8 +34,5 @@ class ResidualMlp : public Network {
  private:
   std::vector<Mlp> parts_;  // the first one, the blocks, the linear map
 };
-
-/// A recipe; `options.context_features` is replaced by what the layer asks for.
-NetworkFactory residual_mlp_factory(const ResidualMlpOptions& options);
 
 }  // namespace thalweg

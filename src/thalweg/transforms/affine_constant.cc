@@ -31,7 +31,7 @@ AffineConstant::AffineConstant(ParameterStore& parameters, const std::string& na
       parameters.add(name + ".log_scale", features, 1, std::move(log_scale), options.trainable);
   if (options.context_features > 0) {
     const NetworkFactory factory =
-        options.conditioner ? options.conditioner : mlp_factory({.zero_output = true});
+        options.conditioner ? options.conditioner : network_factory<Mlp>({.zero_output = true});
     conditioner_ = factory(parameters, name + ".conditioner", random, options.context_features,
                            2 * features, 0);
   }

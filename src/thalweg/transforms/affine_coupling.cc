@@ -70,7 +70,7 @@ AffineCoupling::AffineCoupling(ParameterStore& parameters, const std::string& na
       split_(name, features, options.swap, options.mask),
       scale_map_(options.scale_map) {
   const NetworkFactory factory =
-      options.conditioner ? options.conditioner : mlp_factory({.zero_output = true});
+      options.conditioner ? options.conditioner : network_factory<Mlp>({.zero_output = true});
   const std::int64_t outputs = split_.moved() * (scale_map_ == ScaleMap::kNone ? 1 : 2);
   conditioner_ = factory(parameters, name + ".conditioner", random, split_.kept(), outputs,
                          options.context_features);

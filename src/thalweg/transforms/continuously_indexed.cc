@@ -30,7 +30,7 @@ ContinuouslyIndexed::ContinuouslyIndexed(ParameterStore& parameters, const std::
   if (index_features_ < 1)
     fail<ConfigError>("{}: expected at least 1 index feature, got {}", name, index_features_);
   const NetworkFactory factory =
-      options.network ? options.network : mlp_factory({.hidden = {32, 32}});
+      options.network ? options.network : network_factory<Mlp>({.hidden = {32, 32}});
   const auto make = [&](const char* part, std::int64_t inputs, std::int64_t outputs) {
     return factory(parameters, name + part, random, inputs, outputs, options.context_features);
   };

@@ -12,11 +12,18 @@ namespace thalweg {
 namespace {
 
 constexpr double kTolerance = 1e-4;        // of |g(z) - x|, against 1 + |x|
-constexpr int kEncoderSteps = 3;           // of the search, without a derivative
+constexpr double kShortened = 0.25;        // of a Newton step that leads away
 constexpr std::int64_t kFewFeatures = 16;  // whose Newton steps cost little
-constexpr int kNewtonSteps = 5, kFewNewtonSteps = 2;
-constexpr double kShortened = 0.25;  // of a Newton step that leads away
-constexpr int kSmoothSteps = 2;      // Newton steps through which derivatives go
+
+/// Steps of the search for z.
+struct Steps {
+  int encoder;  // without a derivative
+  int newton;
+  int smooth;  // Newton steps through which derivatives go
+};
+constexpr Steps steps_of(std::int64_t features) {
+  return features <= kFewFeatures ? Steps{3, 5, 2} : Steps{8, 0, 1};
+}
 
 std::int64_t checked_features(const std::string& name,
                               const std::unique_ptr<const Network>& encoder,
@@ -40,15 +47,7 @@ std::int64_t checked_features(const std::string& name,
 
 Value squared_length(Value a) { return sum(square(a), Axis::kFeatures); }
 
-Value newton_step(Value jacobian, Value residual) {
-  return sum(inverse(jacobian) * transpose(residual), Axis::kItems);
-}
-
-Value identity_matrix(Graph& graph, std::int64_t size) {
-  std::vector<double> values(static_cast<std::size_t>(size * size), 0.0);
-  for (std::int64_t i = 0; i < size; ++i) values[static_cast<std::size_t>(i * (size + 1))] = 1.0;
-  return graph.constant({size, size}, std::move(values));
-}
+Value newton_step(Value jacobian, Value residual) { return matmul(inverse(jacobian), residual); }
 
 }  // namespace
 
@@ -93,9 +92,9 @@ FreeForm::Place FreeForm::solve(Value x, Value context) const {
   };
   const Value encoded = encode(x, context);
   Place place = at(encoded);
-  for (int step = 0; step < kEncoderSteps; ++step)
+  for (int step = 0; step < steps_of(features()).encoder; ++step)
     place = place.or_nearer(at(place.z + encoded - encode(place.decoded, context)));
-  for (int step = features() <= kFewFeatures ? kNewtonSteps : kFewNewtonSteps; step > 0; --step) {
+  for (int step = 0; step < steps_of(features()).newton; ++step) {
     const Value decoded = decode(place.z, context);
     const Value move = newton_step(jacobian(decoded, place.z), x - decoded);
     place = place.or_nearer(at(place.z + move)).or_nearer(at(place.z + kShortened * move));
@@ -111,7 +110,7 @@ Mapped FreeForm::build_inverse(Value x, Value context) const {
   // Where nothing was found, steps would lead anywhere: f(x) stands there.
   const Value found = solved(stop_gradient(place.error) * 1e-4);
   Value z = select(found, stop_gradient(place.z), encode(x, context));
-  for (int step = 0; step < kSmoothSteps; ++step) {
+  for (int step = 0; step < steps_of(features()).smooth; ++step) {
     const Value decoded = decode(z, context);
     const Value safe = select(found, jacobian(decoded, z), identity_matrix(graph, features()));
     z = z + select(found, newton_step(safe, x - decoded), graph.constant(0.0));

@@ -27,11 +27,11 @@ enum class FreeFormDensity : std::uint8_t {
 /// is the model: forward() is g with log|det J_g(z)|, by as many forward derivatives as there are
 /// features and elimination in double.
 ///
-/// inverse() is that of g, not f: it looks for z with g(z) = x from f(x) on, by a few steps z +
-/// f(x)
-/// - f(g(z)) and then Newton steps, of which none is taken that leads away from x, and ends with
-/// two plain Newton steps, by which derivatives are exact to third order. Where |g(z) - x| stays
-/// above 1e-4 (1 + |x|), `unsolved` is 1; if the search came not even near, z = f(x) stands in, as
+/// inverse() is that of g, not f: it looks for z with g(z) = x from f(x) on, by steps z + f(x) -
+/// f(g(z)), by Newton steps where there are at most 16 features, of which none is taken that leads
+/// away from x, and ends with a plain Newton step, or two of few features, by which first
+/// derivatives are exact, and of few features those up to the third. Where |g(z) - x| stays above
+/// 1e-4 (1 + |x|), `unsolved` is 1; if the search came not even near, z = f(x) stands in, as
 /// published (at the nearest point the decoder would be singular). A decoder that is not injective
 /// has other z for the same x, which are not looked for.
 ///

@@ -213,7 +213,7 @@ ElementwiseSpline::ElementwiseSpline(ParameterStore& parameters, const std::stri
   raw_ = parameters.add(name + ".raw", count / columns, columns, 0.0);
   if (options.context_features > 0) {
     const NetworkFactory factory =
-        options.conditioner ? options.conditioner : mlp_factory({.zero_output = true});
+        options.conditioner ? options.conditioner : network_factory<Mlp>({.zero_output = true});
     conditioner_ =
         factory(parameters, name + ".conditioner", random, options.context_features, count, 0);
   }
@@ -257,8 +257,9 @@ SplineCoupling::SplineCoupling(ParameterStore& parameters, const std::string& na
   for (std::int32_t i = 0; i < split_.kept(); ++i)
     (!turns.empty() && turns[static_cast<std::size_t>(i)] ? kept_on_circle_ : kept_on_line_)
         .push_back(i);
-  const NetworkFactory factory =
-      options.conditioner ? options.conditioner : residual_network_factory({.zero_output = true});
+  const NetworkFactory factory = options.conditioner
+                                     ? options.conditioner
+                                     : network_factory<ResidualNetwork>({.zero_output = true});
   conditioner_ = factory(parameters, name + ".conditioner", random,
                          split_.kept() + static_cast<std::int64_t>(kept_on_circle_.size()),
                          splines_.parameters(), options.context_features);

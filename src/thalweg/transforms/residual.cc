@@ -44,12 +44,6 @@ std::int64_t series_terms(double lipschitz) {
   return terms;
 }
 
-Value identity_matrix(Graph& graph, std::int64_t size) {
-  std::vector<double> values(static_cast<std::size_t>(size * size), 0.0);
-  for (std::int64_t i = 0; i < size; ++i) values[static_cast<std::size_t>(i * (size + 1))] = 1.0;
-  return graph.constant({size, size}, std::move(values));
-}
-
 /// I + J, features x features with the columns as items.
 Value jacobian(const LipschitzMlp::Linearised& at) {
   const Value identity = identity_matrix(*at.value.graph, at.value.features());
