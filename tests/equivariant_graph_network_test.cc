@@ -10,6 +10,8 @@
 
 #include "run_graph.h"
 #include "thalweg/core/error.h"
+#include "thalweg/flows/model.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg::testing {
 namespace {
@@ -190,6 +192,53 @@ void expect_equivariance(double tolerance) {
 TEST(EquivariantGraphNetwork, TurnsReflectsAndPermutesWithItsInput) {
   expect_equivariance<double>(1e-12);
   expect_equivariance<float>(1e-5);
+}
+
+/// A flow's log densities do not see how particles are turned, mirrored, shifted and numbered, and
+/// its map moves with them, so that neither does the law of its samples.
+void expect_invariant_flow(Precision precision, double tolerance) {
+  constexpr std::int64_t kParticles = 13;
+  ModelOptions options;
+  options.features = 3 * kParticles;
+  options.base.kind = "mean_free_normal";
+  options.base.dimensions = 3;
+  options.flow.kind = "free_form";
+  options.flow.network = "equivariant";
+  options.flow.network_blocks = 2;
+  options.flow.hidden = {8};
+  options.flow.blocks = 1;
+  options.flow.act_norm = false;
+  Model model(options, 1);
+  std::mt19937 engine(3);
+  for (double& value : model.parameters().flat())
+    value = std::normal_distribution(0.0, 0.4)(engine);
+  ThreadPool pool(2);
+  DensityEvaluator evaluator(model, pool, precision);
+  const std::vector<double> x = normal_numbers(21 * 3 * kParticles);
+  const std::vector<double> densities = evaluator.log_prob(x);
+  EXPECT_EQ(evaluator.unsolved(), 0);
+  const std::vector<double> elsewhere = evaluator.log_prob(moved(x, kParticles, true));
+  EXPECT_EQ(evaluator.unsolved(), 0);
+  for (std::size_t row = 0; row < densities.size(); ++row)
+    ASSERT_NEAR(elsewhere[row], densities[row], tolerance * (1.0 + std::abs(densities[row])));
+  std::vector<double> log_det, log_det_there;
+  const std::vector<double> mapped = evaluator.to_data(x, {}, &log_det);
+  const std::vector<double> expected = moved(mapped, kParticles, false);
+  const std::vector<double> there =
+      evaluator.to_data(moved(x, kParticles, false), {}, &log_det_there);
+  double furthest = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    ASSERT_NEAR(there[i], expected[i], tolerance * (1.0 + std::abs(expected[i])));
+    furthest = std::max(furthest, std::abs(mapped[i] - x[i]));
+  }
+  EXPECT_GT(furthest, 0.1);  // far from the identity
+  for (std::size_t row = 0; row < log_det.size(); ++row)
+    ASSERT_NEAR(log_det_there[row], log_det[row], tolerance * (1.0 + std::abs(log_det[row])));
+}
+
+TEST(EquivariantFlow, DensitiesAndSamplesDoNotSeeTurnsReflectionsShiftsAndNumbering) {
+  expect_invariant_flow(Precision::kDouble, 1e-12);
+  expect_invariant_flow(Precision::kFloat, 1e-5);
 }
 
 TEST(EquivariantGraphNetwork, KeepsTheCentre) {

@@ -7,13 +7,13 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <numbers>
 #include <numeric>
 
 #include "run_graph.h"
+#include "shared_data.h"
 #include "temporary_folder.h"
 #include "thalweg/bases/mean_free_normal.h"
 #include "thalweg/core/error.h"
@@ -234,18 +234,16 @@ TEST(Particles, SettingsMakeFamilies) {
 }
 
 TEST(Particles, SamplesOfOthersHaveTheExactVirial) {
-  const char* folder = std::getenv("THALWEG_PARTICLE_DATA");
-  if (folder == nullptr)
-    GTEST_SKIP() << "THALWEG_PARTICLE_DATA names no folder with lj13_test.npy and others";
+  const std::filesystem::path folder = shared_data("particle_systems");
+  if (!std::filesystem::exists(folder))
+    GTEST_SKIP() << folder << " is absent: THALWEG_DATA may name a folder that holds it";
   // Published samples; DW4 is off by some errors of its own: see docs/tool.md.
   for (const auto& [file, target, exact, near] : {std::tuple{"lj13_test.npy", "lj13", 36.0, 3.0},
                                                   {"lj13_val.npy", "lj13", 36.0, 3.0},
                                                   {"dw4_test.npy", "dw4", 6.0, 1.5},
                                                   {"lj55_test_mcmc.npy", "lj55", 162.0, 12.0}}) {
     SCOPED_TRACE(file);
-    const std::string path = std::string(folder) + "/" + file;
-    if (!std::filesystem::exists(path)) continue;
-    std::vector<double> x = read_npy(path).values;
+    std::vector<double> x = read_npy(folder / file).values;
     const auto made = make_target(target);
     const ParticleEnergy energy(*made->particle_options());
     const Evaluated at = evaluate(energy, x);
