@@ -1,4 +1,5 @@
 // thalweg doctor: is a trained model sound?
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -7,6 +8,7 @@
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg::cli {
 
@@ -14,7 +16,7 @@ namespace {
 
 struct Arguments {
   std::string run, precision;
-  std::int64_t samples = 8192, seed = 1;
+  std::int64_t samples = 0, seed = 1;
   int threads = 0;
   bool ignore_hash = false;
 };
@@ -63,10 +65,13 @@ std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  bool broken =
-      print_findings(check_model(*run.model, run.usual_context(), arguments.samples,
-                                 static_cast<std::uint64_t>(arguments.seed), pool,
-                                 precision_of(arguments.precision).value_or(run.precision())));
+  // Some eight densities of each are looked at.
+  const std::int64_t samples =
+      arguments.samples > 0 ? arguments.samples
+                            : std::clamp<std::int64_t>(affordable_rows(*run.model) / 8, 16, 8192);
+  bool broken = print_findings(check_model(
+      *run.model, run.usual_context(), samples, static_cast<std::uint64_t>(arguments.seed), pool,
+      precision_of(arguments.precision).value_or(run.precision())));
   const std::optional<RunVerdict> verdict = verdict_if_there(run, arguments, pool);
   if (verdict) print_findings(verdict->findings);
   if (!broken && !verdict) {
@@ -92,7 +97,9 @@ void add_doctor(CLI::App& app) {
   CLI::App* command = app.add_subcommand("doctor", "Check that a trained model is sound");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("RUN", arguments->run, "folder of a run")->required();
-  command->add_option("--samples", arguments->samples, "of the model, to examine it at")
+  command
+      ->add_option("--samples", arguments->samples,
+                   "of the model, to examine it at; else 8192, or as many as take some minutes")
       ->check(CLI::Range(std::int64_t{16}, std::int64_t{10000000}));
   command->add_option("--seed", arguments->seed, "of these samples")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));

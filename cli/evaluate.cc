@@ -16,7 +16,7 @@ namespace {
 struct Arguments {
   std::string run, data;
   bool json = false;
-  std::int64_t draws = 0;
+  std::int64_t draws = 0, rows = 0;
   std::optional<std::int64_t> seed;
   int threads = 0;
   bool ignore_hash = false;
@@ -45,7 +45,8 @@ void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const std::optional<PreparedData> data = run.data();
-  const EvaluationOptions options{.seed = arguments.seed, .draws = arguments.draws};
+  const EvaluationOptions options{
+      .seed = arguments.seed, .draws = arguments.draws, .rows = arguments.rows};
   const HeldOut points = held_out_points(run, arguments.data, data, options);
   const Evaluation evaluation = evaluate_run(run, points, data, pool, options);
   if (arguments.json) {
@@ -85,6 +86,10 @@ void add_evaluate(CLI::App& app) {
       ->add_option("--importance-samples", arguments->draws,
                    "draws a point, of a flow with random layers; else what the run says")
       ->check(CLI::Range(1, 1000000));
+  command
+      ->add_option("--rows", arguments->rows,
+                   "held-out rows at most, evenly spaced; else all that take a minute or two")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000}));
   command->add_option("--seed", arguments->seed, "of what is drawn to judge; else the run's")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));
   command->add_flag("--json", arguments->json, "print JSON");

@@ -64,6 +64,10 @@ TEST(FreeFormRun, ChoosesWhatServesAndSaysWhatItIsWorth) {
   EXPECT_GE(value_of(evaluation, "solved_share"), 0.99);
   EXPECT_LT(value_of(evaluation, "reconstruction_error"), 0.1);
   EXPECT_GT(value_of(evaluation, "jacobian_error"), 0.0);
+  const HeldOut few = held_out_points(run, "", plan.data, {.rows = 10});
+  EXPECT_EQ(few.rows, 10);
+  EXPECT_EQ(few.x.size(), 30U);
+  EXPECT_EQ(few.source, "of " + std::to_string(plan.data->test.size()) + " test rows");
   const std::vector<Finding> findings = check_model(*run.model, {}, 1000, 1, pool);
   for (const char* name : {"no latent point found", "reconstruction", "encoder of decoder",
                            "Jacobians", "density as published"}) {

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <sstream>
 
 #include "thalweg/core/error.h"
 
@@ -120,6 +123,31 @@ TEST(RunOptions, DescribesSections) {
   EXPECT_NE(describe_options("").find("base.kind"), std::string::npos);
   EXPECT_TRUE(describe_options("flo").empty());
   for (const OptionKey& key : option_keys()) EXPECT_FALSE(key.summary.empty()) << key.path;
+}
+
+TEST(RunOptions, AreTheTableOfTheDocumentation) {
+  std::ifstream file(THALWEG_TOOL_PAGE);
+  ASSERT_TRUE(file) << THALWEG_TOOL_PAGE;
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  // Two lines a key: "key summary" and "expectation; default value".
+  std::istringstream lines(describe_options(""));
+  int keys = 0;
+  for (std::string first, second; std::getline(lines, first); ++keys) {
+    std::getline(lines, second);
+    const std::size_t name_end = first.find(' ', 2),
+                      summary = first.find_first_not_of(' ', name_end);
+    const std::size_t wanted = second.find_first_not_of(' '), mark = second.rfind("; default ");
+    ASSERT_NE(summary, std::string::npos) << first;
+    ASSERT_NE(mark, std::string::npos) << second;
+    std::string meaning;  // a bar would end a cell
+    for (const char c : first.substr(summary))
+      meaning += c == '|' ? std::string("\\|") : std::string(1, c);
+    const std::string row = "| `" + first.substr(2, name_end - 2) + "` | " + meaning + " | " +
+                            second.substr(wanted, mark - wanted) + " | `" +
+                            second.substr(mark + 10) + "` |";
+    EXPECT_NE(page.find(row), std::string::npos) << row;
+  }
+  EXPECT_GT(keys, 100);
 }
 
 }  // namespace

@@ -425,6 +425,28 @@ TEST(Trainer, StopsAfterTooManyBadStepsInARow) {
   for (const double value : model.parameters().flat()) EXPECT_TRUE(std::isfinite(value));
 }
 
+TEST(Trainer, ValidatesOnAsManyRowsAsAskedFor) {
+  const std::vector<double> x = normal_rows(100, 2);
+  std::vector<double> third;  // rows 0, 33 and 66
+  for (const std::size_t row : {0, 33, 66}) third.insert(third.end(), {x[2 * row], x[2 * row + 1]});
+  Model model(small_model(2), 1);
+  ThreadPool pool(1);
+  TrainingOptions options = short_training(1, 2);
+  options.precision = "double";
+  const double expected =
+      Trainer(model, {.rows = x, .validation_rows = third}, options, pool).validation_loss();
+  options.validation_rows = 3;
+  EXPECT_EQ(Trainer(model, {.rows = x, .validation_rows = x}, options, pool).validation_loss(),
+            expected);
+  options.validation_rows = 100;
+  const double whole =
+      Trainer(model, {.rows = x, .validation_rows = x}, options, pool).validation_loss();
+  options.validation_rows = 0;
+  EXPECT_EQ(Trainer(model, {.rows = x, .validation_rows = x}, options, pool).validation_loss(),
+            whole);
+  EXPECT_NE(whole, expected);
+}
+
 TEST(Trainer, EachEpochTakesEachRowOnce) {
   // The base's mean has gradient -mean(x) on the first steps of a tiny learning rate, so the
   // losses tell which rows were taken: their sum over an epoch is that of all rows.

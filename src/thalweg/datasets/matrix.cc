@@ -1,5 +1,7 @@
 #include "thalweg/datasets/matrix.h"
 
+#include <algorithm>
+
 namespace thalweg {
 
 std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width,
@@ -11,6 +13,13 @@ std::vector<double> take_rows(std::span<const double> matrix, std::int64_t width
     result.insert(result.end(), begin, begin + width);
   }
   return result;
+}
+
+std::vector<std::int64_t> evenly_spaced_rows(std::int64_t count, std::int64_t most) {
+  const std::int64_t kept = most > 0 ? std::min(count, most) : count;
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(kept));
+  for (std::int64_t i = 0; i < kept; ++i) rows[static_cast<std::size_t>(i)] = i * count / kept;
+  return rows;
 }
 
 std::vector<double> take_column(std::span<const double> matrix, std::size_t width,

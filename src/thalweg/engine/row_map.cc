@@ -30,6 +30,7 @@ void convert(ThreadPool& pool, const From* from, std::int64_t count, To* to) {
 struct RowMap::Work {
   virtual ~Work() = default;
   virtual std::vector<std::vector<double>> run(const Call& call) = 0;
+  virtual double flops_per_row() const = 0;
 };
 
 template <typename T>
@@ -54,6 +55,8 @@ struct RowMap::TypedWork final : RowMap::Work {
       run_block(call, values, begin, std::min(kBlock<T>, call.rows - begin), results);
     return results;
   }
+
+  double flops_per_row() const override { return executor.program().flops_per_sample(); }
 
   void check(const Call& call) const {
     const auto& sizes = executor.program().compiled().input_sizes;
@@ -152,6 +155,8 @@ RowMap::RowMap(RowMap&&) noexcept = default;
 RowMap& RowMap::operator=(RowMap&&) noexcept = default;
 
 std::vector<std::vector<double>> RowMap::run(const Call& call) { return work_->run(call); }
+
+double RowMap::flops_per_row() const { return work_->flops_per_row(); }
 
 std::vector<double> RowMap::operator()(const Call& call) {
   auto results = work_->run(call);

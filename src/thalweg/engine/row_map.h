@@ -43,6 +43,8 @@ class RowMap {
   std::vector<std::vector<double>> run(const Call& call);
   /// The same for a program with one output.
   std::vector<double> operator()(const Call& call);
+  /// Floating-point operations of matrix products, a row.
+  double flops_per_row() const;
 
  private:
   struct Work;

@@ -88,7 +88,8 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
                      ThreadPool& pool) {
   const std::int64_t features = points.features;
   const auto width = static_cast<std::size_t>(features);
-  const std::int64_t rows = std::min<std::int64_t>(points.rows(), 16);
+  const std::int64_t rows =
+      std::min(points.rows(), std::clamp<std::int64_t>(affordable_rows(model) / 100, 2, 16));
   Graph graph(model.parameters());
   const Value x = graph.input({features, 1});
   const Value direction = graph.input({features, 1});
@@ -136,15 +137,16 @@ bool within_bounds(const Model& model, std::size_t column, double value) {
 }
 
 /// Points with uniform columns in boxes around the samples, 2, 4, ... 64 times as wide as these
-/// reach, within bounds.
+/// reach, within bounds; in each at most as many as there are samples.
 std::vector<double> distant_points(const Model& model, const Points& points, std::uint64_t seed) {
-  constexpr std::uint64_t kPointsPerBox = 4096;
+  constexpr std::int64_t kMostPerBox = 4096;
+  const auto per_box = static_cast<std::uint64_t>(std::min(kMostPerBox, points.rows()));
   const auto width = static_cast<std::size_t>(points.features);
   std::vector<double> x;
   double factor = 2.0;
   for (std::uint64_t box = 0; box < 6; ++box, factor *= 2.0)
-    for (std::uint64_t row = 0; row < kPointsPerBox; ++row) {
-      RandomSequence random(seed, Stream::kEvaluation, box * kPointsPerBox + row);
+    for (std::uint64_t row = 0; row < per_box; ++row) {
+      RandomSequence random(seed, Stream::kEvaluation, box * kMostPerBox + row);
       for (std::size_t column = 0; column < width; ++column) {
         const double middle = 0.5 * (points.low[column] + points.high[column]);
         const double half = 0.5 * factor * (points.high[column] - points.low[column]);

@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/matrix.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
@@ -114,6 +115,17 @@ std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, boo
   return warnings;
 }
 
+/// Keeps `most` rows, and says so.
+void keep_rows(HeldOut& points, std::int64_t most) {
+  const std::int64_t all = points.rows;
+  if (all <= most) return;
+  const std::vector<std::int64_t> kept = evenly_spaced_rows(all, most);
+  for (std::vector<double>* values : {&points.x, &points.context, &points.weights})
+    *values = take_rows(*values, std::ssize(*values) / all, kept);
+  points.rows = most;
+  points.source = fmt::format("of {} {}", all, points.source);
+}
+
 }  // namespace
 
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
@@ -145,6 +157,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
             {},
             {}};
   }
+  keep_rows(points, options.rows > 0 ? options.rows : affordable_rows(*run.model));
   points.values = points.x;
   points.log_intervals = log_intervals(run.options.model.columns, points.x);
   centre_in_intervals(run.options.model.columns, points.x);
@@ -184,7 +197,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (result.verdict) add("exploration", result.verdict->metrics);
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     if (run.model->flow().features() == 2)
-      add("grid", grid_metrics(run, options.as_published, seed, evaluator, pool));
+      add("grid", grid_metrics(run, options.as_published, seed, evaluator, pool, result.warnings));
   }
   const std::string outside =
       outside_of_training(run.options.model.context_columns, points.context);

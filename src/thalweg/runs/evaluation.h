@@ -28,6 +28,8 @@ struct EvaluationOptions {
   std::optional<std::int64_t> seed = {};  ///< of what is drawn; else the run's
   /// Draws a point for the density of a flow with stochastic layers; 0: the run's.
   std::int64_t draws = 0;
+  /// Held-out rows at most, evenly spaced; 0: affordable_rows() of them.
+  std::int64_t rows = 0;
 };
 
 /// Points on which a model is judged, dequantised.

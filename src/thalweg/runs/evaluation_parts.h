@@ -55,8 +55,9 @@ std::vector<Metric> sample_check_metrics(const LoadedRun& run, std::uint64_t see
                                          ThreadPool& pool);
 
 /// Of a model in the plane on a grid: its divergence from the target and the integral of its
-/// density.
+/// density. Adds to `warnings` where the density of points is a makeshift.
 std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::uint64_t seed,
-                                 DensityEvaluator& evaluator, ThreadPool& pool);
+                                 DensityEvaluator& evaluator, ThreadPool& pool,
+                                 std::vector<std::string>& warnings);
 
 }  // namespace thalweg

@@ -3,16 +3,18 @@
 #include <cmath>
 #include <span>
 
+#include "thalweg/datasets/matrix.h"
 #include "thalweg/flows/free_form_flow.h"
 #include "thalweg/metrics/free_form_check.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kCheckedRows = 4000;
+constexpr std::int64_t kChecks = 8, kFewestChecked = 100, kMostChecked = 4000;
 constexpr double kSmallDifference = 0.01;  // nats
 
 /// A sentence where a density by reconstruction is off.
@@ -38,25 +40,26 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
   std::vector<Metric> metrics;
   const Model& model = *run.model;
   if (!has_free_form(model.flow())) return metrics;
+  // The check takes some times as long as an exact density.
+  const std::int64_t rows =
+      std::clamp<std::int64_t>(affordable_rows(model) / kChecks, kFewestChecked, kMostChecked);
+  const std::vector<std::int64_t> kept = evenly_spaced_rows(points.rows, rows);
+  const auto taken = [&](std::span<const double> values) {
+    return points.rows > 0 ? take_rows(values, std::ssize(values) / points.rows, kept)
+                           : std::vector<double>();
+  };
   // Where no points are held out, the model's own samples say whether it inverts itself.
-  const std::int64_t rows = std::min(points.rows > 0 ? points.rows : kCheckedRows, kCheckedRows);
-  std::vector<double> x(points.x.begin(),
-                        points.x.begin() + (points.rows > 0 ? rows * model.flow().features() : 0));
-  const std::vector<double> context(
-      points.context.begin(),
-      points.context.begin() + (points.rows > 0 ? rows * model.flow().context_features() : 0));
+  std::vector<double> x = taken(points.x);
+  const std::vector<double> context = taken(points.context);
   if (points.rows == 0) {
     if (model.flow().context_features() > 0) return metrics;
     x = FlowSampler(model, pool, seed, Precision::kDouble).next(rows);
   }
   const FreeFormCheck check = check_free_form(model, x, context, seed, pool);
-  const auto of_rows = [&](const std::vector<double>& all) {
-    return std::span(all).first(all.empty() ? 0 : static_cast<std::size_t>(rows));
-  };
-  const std::span<const double> weights = of_rows(points.weights);
+  const std::vector<double> weights = taken(points.weights),
+                            log_intervals = taken(points.log_intervals);
   const auto add_density = [&](const char* name, const char* label, std::vector<double> values) {
-    for (std::size_t row = 0; row < of_rows(points.log_intervals).size(); ++row)
-      values[row] += points.log_intervals[row];
+    for (std::size_t row = 0; row < log_intervals.size(); ++row) values[row] += log_intervals[row];
     add_mean(metrics, name, label, values, normaliser_error(model, context), weights);
   };
   add_density("log_likelihood_exact", "decoder's Jacobian where g(z) = x, exact", check.exact);
@@ -66,7 +69,7 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
     metrics.push_back({name, label, value});
   };
   add("solved_share", "share of rows with z found",
-      1.0 - static_cast<double>(check.unsolved()) / static_cast<double>(rows));
+      1.0 - static_cast<double>(check.unsolved()) / static_cast<double>(check.exact.size()));
   add("reconstruction_error", "|g(f(x)) - x|, root mean square", check.reconstruction);
   add("latent_error", "|f(g(z)) - z|, median", check.latent);
   add("jacobian_error", "|J_g J_f - I|, root mean square", check.jacobian);
@@ -74,7 +77,7 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
     warnings.push_back(fmt::format(
         "no latent point was found for {} of {} rows, which the model may not reach; their log "
         "densities are makeshifts, those at the encoder's f(x)",
-        check.unsolved(), rows));
+        check.unsolved(), check.exact.size()));
   for (const auto& [way, values] : {std::pair{"decoder's Jacobian at f(x)", &check.decoder},
                                     std::pair{"encoder's Jacobian", &check.encoder}})
     if (std::string text = difference_text(way, *values, check.exact, weights); !text.empty())

@@ -18,11 +18,19 @@ bool published_grid(const std::string& target) {
 }  // namespace
 
 std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::uint64_t seed,
-                                 DensityEvaluator& evaluator, ThreadPool& pool) {
+                                 DensityEvaluator& evaluator, ThreadPool& pool,
+                                 std::vector<std::string>& warnings) {
   std::vector<Metric> metrics;
   const std::shared_ptr<const Target> target = run.target();
   const auto log_normaliser = target->log_normaliser();
-  const PlaneLogDensity model = [&](std::span<const double> x) { return evaluator.log_prob(x); };
+  std::int64_t points = 0, unsolved = 0;
+  const auto of_points = [&](DensityEvaluator& densities, std::span<const double> x) {
+    std::vector<double> values = densities.log_prob(x);
+    points += std::ssize(values);
+    unsolved += densities.unsolved();
+    return values;
+  };
+  const PlaneLogDensity model = [&](std::span<const double> x) { return of_points(evaluator, x); };
   if (log_normaliser) {
     const GridDivergence divergence =
         grid_divergence(target_log_density(target, pool), *log_normaliser, model,
@@ -46,7 +54,7 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::u
   // Where an energy of the user's own has its mass, samples show.
   const GridIntegral integral =
       log_normaliser
-          ? grid_integral([&](std::span<const double> x) { return plain.log_prob(x); },
+          ? grid_integral([&](std::span<const double> x) { return of_points(plain, x); },
                           turns ? target->half_width() : 8.0,
                           run.model->flow().stochastic() ? 200 : 800)
           : density_integral(*run.model,
@@ -55,6 +63,12 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::u
   metrics.push_back({"integral", "integral of the density", integral.value});
   metrics.push_back({"integral_not_finite", "  grid points where it is not finite",
                      static_cast<double>(integral.non_finite), 0.0, 0});
+  if (unsolved > 0)
+    warnings.push_back(fmt::format(
+        "no latent point was found for {:.2g} % of the grid's points, which the model may not "
+        "reach: their densities are makeshifts, those at the encoder's f(x), and the integral of "
+        "the density, {:.4f}, need not be 1",
+        100.0 * static_cast<double>(unsolved) / static_cast<double>(points), integral.value));
   return metrics;
 }
 

@@ -78,7 +78,8 @@ const std::vector<OptionKey>& option_keys() {
       {"seed", "of every random number of the run", [](R& r) -> P { return &r.training.seed; }, 0,
        kMany},
       {"precision",
-       "of training, and of sample, log-prob and doctor unless they are told otherwise",
+       "of training, and of sample, log-prob and doctor unless they are told otherwise; evaluate "
+       "is always in double",
        [](R& r) -> P { return &r.training.precision; },
        0,
        0,
@@ -222,13 +223,16 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
       {"flow.network",
        "what the conditioners are, or encoder and decoder: an mlp, residual blocks of one width, "
-       "set as flow.hidden=[64], or a residual_mlp of blocks that are mlps",
+       "set as flow.hidden=[64], a residual_mlp of blocks that are mlps, or, as encoder and "
+       "decoder "
+       "of particles, an equivariant graph network of one width",
        [](R& r) -> P { return &r.model.flow.network; },
        0,
        0,
        {},
        [] { return network_kinds().names(); }},
-      {"flow.network_blocks", "of a residual network or residual_mlp",
+      {"flow.network_blocks",
+       "of a residual network or residual_mlp; layers of an equivariant network",
        [](R& r) -> P { return &r.model.flow.network_blocks; }, 1, 1000},
       {"flow.hidden",
        "widths of hidden layers: of conditioners, of a residual layer's g, of encoder and decoder",
@@ -414,6 +418,8 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.weight_average; }, 0, 0.9999999},
       {"training.validation_interval", "steps between validations",
        [](R& r) -> P { return &r.training.validation_interval; }, 1, 1e9},
+      {"training.validation_rows", "rows that a validation takes at most, evenly spaced; 0: all",
+       [](R& r) -> P { return &r.training.validation_rows; }, 0, 1e9},
       {"training.patience", "stop after so many validations without a new best; 0: never",
        [](R& r) -> P { return &r.training.patience; }, 0, 1e9},
       {"training.checkpoint_interval", "steps between checkpoints; 0: none but at the end",

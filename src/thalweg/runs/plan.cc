@@ -385,6 +385,9 @@ void choose_for_particles(RunOptions& options) {
   options.data.find_derived = options.data.marginal_maps = false;
   training.reconstruction_weight = options.model.base.dimensions > 2 ? 200.0 : 10.0;
   training.batch_size = 256;
+  // Exact densities take a Jacobian of the graph network or more.
+  training.validation_rows = 250;
+  training.validation_interval = 500;
 }
 
 void choose_for_energy(RunOptions& options, std::int64_t features, bool explored) {

@@ -9,6 +9,7 @@
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/plan.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
@@ -193,7 +194,10 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
                            std::uint64_t seed, ThreadPool& pool) {
   WeightedFlow flow;
-  flow.samples = weighted_samples(run, target, kTargetSamples, seed, pool);
+  // A sample's density takes one Jacobian, that of a row two or more.
+  const std::int64_t count =
+      std::min(kTargetSamples, std::max<std::int64_t>(1000, 2 * affordable_rows(*run.model)));
+  flow.samples = weighted_samples(run, target, count, seed, pool);
   const std::vector<double> log_weights = flow.samples.log_weights();
   const bool finite = std::ranges::all_of(log_weights, [](double w) { return w < INFINITY; });
   if (finite && *std::ranges::max_element(log_weights) > -INFINITY)

@@ -181,6 +181,19 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
   return result;
 }
 
+double DensityEvaluator::flops_per_row() const {
+  return static_cast<double>(programs_->draws) *
+         programs_->get(Programs::Kind::kDensity).flops_per_row();
+}
+
+std::int64_t affordable_rows(const Model& model) {
+  constexpr double kFlops = 4e12, kMost = 1e9;
+  constexpr std::int64_t kFewest = 100;
+  ThreadPool pool(1);
+  const double flops = DensityEvaluator(model, pool).flops_per_row();
+  return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
+}
+
 std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }
 
 std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,

@@ -42,6 +42,8 @@ class DensityEvaluator {
   /// Rows of the last call of log_prob() for which a flow that looks for z numerically, as a
   /// free-form one, found none: their log density is a makeshift, that at the encoder's f(x).
   std::int64_t unsolved() const;
+  /// Floating-point operations of matrix products that one log density takes.
+  double flops_per_row() const;
   /// z of each row, and if `log_det` is given log|det dz/dx|; NaN outside of a column's bounds.
   std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
                                 std::vector<double>* log_det = nullptr);
@@ -53,6 +55,11 @@ class DensityEvaluator {
   struct Programs;
   std::unique_ptr<Programs> programs_;
 };
+
+/// How many log densities are worth their time where not all rows are needed, as in evaluations:
+/// those that take 4e12 floating-point operations, which are a minute or two of two threads in
+/// double, and at least 100. More than any table has for all but free-form flows of many columns.
+std::int64_t affordable_rows(const Model& model);
 
 /// The precision in which a model's densities and samples are made where `wanted` is asked for:
 /// random moves go by differences of energies, which in float may drown in the energies, so that a

@@ -32,6 +32,7 @@ struct TrainingOptions {
   /// t-th step enters with 1 - min(decay, (t - 1) / (t + 8)), so that early values fade.
   double weight_average = 0.0;
   std::int64_t validation_interval = 500;   ///< steps between validations; at least 1
+  std::int64_t validation_rows = 0;         ///< that a validation takes at most; 0: all
   std::int64_t patience = 0;                ///< stop after so many validations in a row without a
                                             ///< new best; 0: never
   std::int64_t checkpoint_interval = 1000;  ///< steps between calls for a checkpoint; 0: never

@@ -1,15 +1,22 @@
 #include "thalweg/training/validator.h"
 
 #include "thalweg/datasets/column_coding.h"
+#include "thalweg/datasets/matrix.h"
 
 namespace thalweg {
 
 Validator::Validator(const Model& model, const TrainingData& data, const TrainingOptions& options,
-                     ThreadPool& pool)
-    : rows_(data.validation_rows.begin(), data.validation_rows.end()),
-      context_(data.validation_context.begin(), data.validation_context.end()),
-      weights_(data.validation_weights.begin(), data.validation_weights.end()) {
-  if (checked_rows("validation data", model.flow(), rows_, context_) == 0) return;
+                     ThreadPool& pool) {
+  const std::int64_t count =
+      checked_rows("validation data", model.flow(), data.validation_rows, data.validation_context);
+  if (count == 0) return;
+  const std::vector<std::int64_t> kept = evenly_spaced_rows(count, options.validation_rows);
+  const auto taken = [&](std::span<const double> values) {
+    return take_rows(values, std::ssize(values) / count, kept);
+  };
+  rows_ = taken(data.validation_rows);
+  context_ = taken(data.validation_context);
+  weights_ = taken(data.validation_weights);
   add_noise(model.options().columns, static_cast<std::uint64_t>(options.seed), Stream::kEvaluation,
             rows_);
   evaluator_.emplace(model, pool,

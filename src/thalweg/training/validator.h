@@ -15,7 +15,8 @@ namespace thalweg {
 /// time.
 class Validator {
  public:
-  /// Of the data's validation rows, which it copies. Throws ShapeError for sizes that do not fit.
+  /// Of the data's validation rows, or of options.validation_rows of them, which it copies. Throws
+  /// ShapeError for sizes that do not fit.
   Validator(const Model& model, const TrainingData& data, const TrainingOptions& options,
             ThreadPool& pool);
 
