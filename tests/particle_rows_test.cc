@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
@@ -43,6 +44,14 @@ double value_of(const std::vector<Metric>& metrics, const std::string& name) {
     if (metric.name == name) return metric.value;
   ADD_FAILURE() << "no metric " << name;
   return NAN;
+}
+
+TEST(ParticleRows, KnowTheNearestNeighbourOfEachParticle) {
+  // Three particles in the plane and a number that is none of theirs, twice.
+  const std::vector<double> rows = {0.0, 0.0, 3.0, 4.0, 3.0, 5.0, 99.0,
+                                    0.0, 0.0, NAN, 0.0, 0.0, 2.0, 99.0};
+  const std::vector<double> nearest = nearest_distances(rows, 7, 6, 2);
+  EXPECT_EQ(nearest, (std::vector<double>{5.0, 1.0, 1.0, 2.0, INFINITY, 2.0}));
 }
 
 TEST(ParticleRows, AreMovedToTheirCentreOfMass) {
@@ -106,6 +115,34 @@ TEST(ParticleObservables, AreDistancesAndTheirHistograms) {
   EXPECT_NEAR(histogram_distance(a, a), 0.0, 1e-12);
   EXPECT_NEAR(histogram_distance(b, a), 0.25, 0.011);
   EXPECT_NEAR(histogram_distance(c, a), 0.5, 0.011);
+}
+
+TEST(ParticleObservables, RadialDistributionsAreThoseOfNormals) {
+  // The difference of two normals has a density of (4 pi)^(-n/2) exp(-r^2 / 4).
+  constexpr std::int64_t kPairs = 200000;
+  for (const std::int64_t n : {1, 2, 3}) {
+    SCOPED_TRACE(n);
+    RandomSequence random(3, Stream::kEvaluation, static_cast<std::uint64_t>(n));
+    std::vector<double> x(static_cast<std::size_t>(2 * n * kPairs));
+    for (double& value : x) value = random.normal();
+    std::vector<double> distances = pair_distances(x, 2 * n, n);
+    const RadialDistribution radial = radial_distribution(distances, n, 4.0, 40);
+    ASSERT_EQ(radial.radius.size(), 40U);
+    const double ball = n == 1 ? 2.0 : n == 2 ? std::numbers::pi : 4.0 / 3.0 * std::numbers::pi;
+    for (std::size_t shell = 0; shell < 40; ++shell) {
+      const double r = radial.radius[shell];
+      const double volume = ball * (std::pow(r + 0.05, n) - std::pow(r - 0.05, n));
+      const double exact =
+          std::pow(4.0 * std::numbers::pi, -0.5 * static_cast<double>(n)) * std::exp(-0.25 * r * r);
+      // By chance one of 120 shells is off by five errors less than once in 10^4; the middle of a
+      // shell stands for it up to .3 %, of the innermost one up to its own width squared.
+      const double error = std::sqrt(exact / (volume * kPairs));
+      EXPECT_NEAR(radial.density[shell], exact, 5.0 * error + 0.003 * exact) << r;
+    }
+    distances.assign(3, NAN);
+    EXPECT_EQ(radial_distribution(distances, n, 1.0, 2).density, (std::vector<double>{0.0, 0.0}));
+  }
+  EXPECT_THROW(radial_distribution({}, 3, 1.0, 10), ShapeError);
 }
 
 TEST(ParticleFolders, TellRunsWhatTheyHold) {
@@ -212,7 +249,7 @@ TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
   const LoadedRun run = load_run(work.path("run"));
   EXPECT_EQ(run.target()->features(), 3);
   const std::string page = read_bytes(work.path("run/report.html"));
-  expect_parts(page, {"Sample energies", "Distances"});
+  expect_parts(page, {"Sample energies", "Distances", "Radial distribution"});
 }
 
 }  // namespace

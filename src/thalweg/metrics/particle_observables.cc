@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "thalweg/core/error.h"
 
@@ -31,6 +32,31 @@ std::vector<double> pair_distances(std::span<const double> x, std::int64_t featu
         }
         result.push_back(std::sqrt(square));
       }
+  return result;
+}
+
+RadialDistribution radial_distribution(std::span<const double> distances, std::int64_t dimensions,
+                                       double furthest, std::int64_t shells) {
+  if (distances.empty() || dimensions < 1 || shells < 1 || !(furthest > 0.0))
+    fail<ShapeError>(
+        "radial_distribution: expected distances, and dimensions, shells and a radius above 0, got "
+        "{}, {}, {} and {}",
+        distances.size(), dimensions, shells, furthest);
+  const double width = furthest / static_cast<double>(shells);
+  RadialDistribution result;
+  result.density.resize(static_cast<std::size_t>(shells), 0.0);
+  for (const double distance : distances)
+    if (distance < furthest)
+      ++result.density[static_cast<std::size_t>(
+          std::min<double>(distance / width, static_cast<double>(shells - 1)))];
+  const auto n = static_cast<double>(dimensions);
+  const double ball = std::pow(std::numbers::pi, 0.5 * n) / std::tgamma(0.5 * n + 1.0);
+  for (std::size_t shell = 0; shell < result.density.size(); ++shell) {
+    const double inner = width * static_cast<double>(shell);
+    result.radius.push_back(inner + 0.5 * width);
+    result.density[shell] /= static_cast<double>(distances.size()) * ball *
+                             (std::pow(inner + width, n) - std::pow(inner, n));
+  }
   return result;
 }
 

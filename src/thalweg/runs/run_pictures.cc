@@ -304,11 +304,13 @@ class Pictures {
       const std::string of = runs_.size() > 1 ? ", " + runs_[i].name : "";
       const std::int64_t features =
           run.options.model.features + std::ssize(run.options.model.derived);
-      add(histogram("Distances" + of, "distance", pair_distances(known, features, dimensions),
-                    pair_distances(drawn, features, dimensions)),
-          fmt::format("distances-{}", i),
+      const std::vector<double> theirs = pair_distances(known, features, dimensions);
+      const std::vector<double> own = pair_distances(drawn, features, dimensions);
+      add(histogram("Distances" + of, "distance", theirs, own), fmt::format("distances-{}", i),
           "Distances of all pairs of particles, of samples of the model beside " +
               words_of_points() + ".");
+      add_radial_distributions("Radial distribution" + of, theirs, own, dimensions,
+                               fmt::format("radial-{}", i));
       const std::vector<double> energies = particle_energies(run, drawn);
       if (energies.empty()) continue;
       add(histogram("Sample energies" + of, "energy, kT", particle_energies(run, known), energies),
@@ -316,6 +318,26 @@ class Pictures {
           "Energies of samples of the model, as they are drawn, beside those of " +
               words_of_points() + ".");
     }
+  }
+
+  void add_radial_distributions(const std::string& title, const std::vector<double>& known,
+                                const std::vector<double>& drawn, std::int64_t dimensions,
+                                const std::string& name) {
+    constexpr std::int64_t kShells = 120;
+    if (known.empty() || drawn.empty()) return;
+    // Particles that the model has lost would widen the axis.
+    const double furthest = *std::ranges::max_element(known);
+    LineChart chart{.title = title, .x_label = "distance", .y_label = "density around a particle"};
+    for (const auto& [label, distances] :
+         {std::pair{points_name_.c_str(), &known}, {"model", &drawn}}) {
+      const RadialDistribution radial =
+          radial_distribution(*distances, dimensions, furthest, kShells);
+      chart.series.push_back({.name = label, .x = radial.radius, .y = radial.density});
+    }
+    add(chart, name,
+        "How densely space is filled around a particle, per other particle and unit of volume, by "
+        "samples of the model and by " +
+            words_of_points() + ".");
   }
 
   const LoadedRun& first_run() const { return *runs_.front().run; }
