@@ -222,8 +222,13 @@ Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& pict
   return {{picture.y.empty() ? "chart" : "chart-" + picture.y.front(), std::move(chart)}};
 }
 
+/// Nothing before something was computed, as of other experiments.
 Plots draw_computed(const Reproduction& reproduction, const ExperimentPicture& picture,
                     ThreadPool& pool) {
+  const auto has_results = [](const auto& columns) {
+    return std::ranges::any_of(columns, [](const auto& runs) { return !runs.empty(); });
+  };
+  if (std::ranges::none_of(reproduction.results().runs, has_results)) return {};
   return find_computed_kind(reproduction.experiment().computed, picture.title).draw(pool);
 }
 
