@@ -187,7 +187,7 @@ double DensityEvaluator::flops_per_row() const {
 }
 
 std::int64_t affordable_rows(const Model& model) {
-  constexpr double kFlops = 4e12, kMost = 1e9;
+  constexpr double kFlops = 2e12, kMost = 1e9;
   constexpr std::int64_t kFewest = 100;
   ThreadPool pool(1);
   const double flops = DensityEvaluator(model, pool).flops_per_row();
