@@ -194,6 +194,11 @@ std::int64_t affordable_rows(const Model& model) {
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
 }
 
+std::int64_t affordable_cells(const Model& model, std::int64_t most) {
+  return std::min(
+      most, static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows(model)))));
+}
+
 std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }
 
 std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,
