@@ -88,7 +88,7 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::Range(1, 1000000));
   command
       ->add_option("--rows", arguments->rows,
-                   "held-out rows at most, evenly spaced; else all that take a minute or two")
+                   "held-out rows at most, evenly spaced; else as many as take about a minute")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000}));
   command->add_option("--seed", arguments->seed, "of what is drawn to judge; else the run's")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000000000000}));

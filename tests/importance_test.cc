@@ -291,5 +291,20 @@ TEST(Importance, ResamplingGivesEachRowItsShare) {
   EXPECT_THROW(resampled_rows({}, 0.5), ShapeError);
 }
 
+TEST(SmoothedWeights, WhoseLogsSpreadOverOrdersOfMagnitudeAreNeverReliable) {
+  // As of particles that overlap: energies of 10^2 to 10^64, so that one draw is all of the sum and
+  // the fitted tail, whose scale underflows, says nothing of it.
+  for (std::uint64_t seed = 1; seed <= 20; ++seed)
+    for (const double spread : {1.0, 2.0, 4.0, 8.0}) {
+      SCOPED_TRACE(spread);
+      RandomSequence random(seed, Stream::kEvaluation);
+      std::vector<double> log_weights(1000);
+      for (double& value : log_weights) value = -std::pow(10.0, spread * (5.0 + random.normal()));
+      const SmoothedWeights weights = smoothed_weights(log_weights);
+      EXPECT_FALSE(weights.reliable) << "k " << weights.pareto_k;
+      EXPECT_TRUE(std::isnan(importance_estimate(weights).log_integral_error));
+    }
+}
+
 }  // namespace
 }  // namespace thalweg

@@ -107,6 +107,11 @@ Tail fit_tail(std::span<const double> log_weights, double largest) {
     tail.rows.push_back(*row);
     tail.excess.push_back(more);
   }
+  // Logs of so many orders of magnitude leave a few draws, whose spread tells nothing of the rest.
+  if (tail.threshold == 0.0 && log_weights[*(rest - 1)] > -kInfinity) {
+    tail.fit.shape = kInfinity;
+    return tail;
+  }
   if (tail.excess.size() < kFewest) {
     tail.fit.shape = tail.excess.empty() ? -kInfinity : kInfinity;
     return tail;
@@ -131,10 +136,14 @@ double tail_error(const Tail& tail, double sum) {
   return tail.largest_excess() / sum / std::max(1.0 - tail.fit.shape, 0.05);
 }
 
-/// Whether a tail is light, or so small beside the sum of all weights that it does not matter.
+/// Whether a tail is light, or so small beside the sum of all weights that it does not matter: by
+/// the fit, and by the largest weight that was drawn, since a fit to weights of many orders of
+/// magnitude may end far below it.
 bool tail_is_harmless(const Tail& tail, double sum, double count) {
   constexpr double kShare = 0.01;
-  return tail.fit.shape <= largest_reliable_shape(count) || tail_error(tail, sum) <= kShare;
+  if (tail.fit.shape <= largest_reliable_shape(count)) return true;
+  const double drawn = tail.excess.empty() ? 0.0 : tail.excess.back();
+  return tail_error(tail, sum) <= kShare && drawn <= kShare * sum;
 }
 
 /// A mean of values with these weights; rows without weight do not count.

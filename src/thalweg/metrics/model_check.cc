@@ -170,9 +170,10 @@ GridIntegral integral_around(const Model& model, const Points& points,
     return within_bounds(model, column, value);
   };
   if (points.features == 1) {
-    const double step = 2.0 * half(0) / static_cast<double>(kCells);
+    const std::int64_t cells = std::min(kCells, affordable_rows(model));
+    const double step = 2.0 * half(0) / static_cast<double>(cells);
     std::vector<double> x;
-    for (std::int64_t cell = 0; cell < kCells; ++cell) {
+    for (std::int64_t cell = 0; cell < cells; ++cell) {
       const double value = centre(0) - half(0) + step * (static_cast<double>(cell) + 0.5);
       if (in_bounds(0, value)) x.push_back(value);
     }
@@ -200,7 +201,7 @@ GridIntegral integral_around(const Model& model, const Points& points,
                             : -INFINITY;
         return result;
       },
-      1.0, 1000);
+      1.0, affordable_cells(model, 1000));
 }
 
 }  // namespace

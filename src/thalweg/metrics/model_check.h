@@ -28,8 +28,8 @@ struct Finding {
 
 /// Integral of the density of one or two columns over the box of `samples`, rows x columns, widened
 /// to twice its size, within bounds: 1 unless the density is wrong, finer than the grid (200 000
-/// cells, or 1000 x 1000) or reaches beyond. `context` as in check_model. Throws ShapeError, and
-/// NumericalError where no sample is finite.
+/// cells, or 1000 x 1000, or as many as affordable_rows()) or reaches beyond. `context` as in
+/// check_model. Throws ShapeError, and NumericalError where no sample is finite.
 GridIntegral density_integral(const Model& model, const std::vector<double>& samples,
                               std::span<const double> context, ThreadPool& pool);
 

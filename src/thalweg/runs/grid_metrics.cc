@@ -57,7 +57,7 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::u
       log_normaliser
           ? grid_integral([&](std::span<const double> x) { return of_points(plain, x); },
                           turns ? target->half_width() : 8.0,
-                          run.model->flow().stochastic() ? 200 : 800)
+                          affordable_cells(*run.model, run.model->flow().stochastic() ? 200 : 800))
           : density_integral(*run.model,
                              FlowSampler(*run.model, pool, seed, Precision::kDouble).next(10000),
                              {}, pool);

@@ -325,8 +325,13 @@ class Pictures {
                                 const std::string& name) {
     constexpr std::int64_t kShells = 120;
     if (known.empty() || drawn.empty()) return;
-    // Particles that the model has lost would widen the axis.
-    const double furthest = *std::ranges::max_element(known);
+    // A few particles far away would widen the axis.
+    constexpr double kShown = 0.999;
+    std::vector<double> sorted = known;
+    const auto last = sorted.begin() +
+                      static_cast<std::ptrdiff_t>(kShown * static_cast<double>(sorted.size() - 1));
+    std::ranges::nth_element(sorted, last);
+    const double furthest = *last;
     LineChart chart{.title = title, .x_label = "distance", .y_label = "density around a particle"};
     for (const auto& [label, distances] :
          {std::pair{points_name_.c_str(), &known}, {"model", &drawn}}) {

@@ -8,6 +8,7 @@
 #include "thalweg/metrics/importance.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/sampling/flow_sampler.h"
@@ -216,6 +217,8 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
   const bool stands = !exploration || verdict->flow_stands;
   const std::vector<double> stand_in = stands ? std::vector<double>() : exploration->x;
   const auto add_moments = [&] {
+    // Positions of particles have the moments that their symmetry says.
+    if (particle_dimensions(run) > 0) return;
     for (Metric& metric : moments.metrics(flow.samples.x, flow.weights ? &*flow.weights : nullptr,
                                           stand_in, exploration && !exploration->confirmed))
       metrics.push_back(std::move(metric));

@@ -187,11 +187,16 @@ double DensityEvaluator::flops_per_row() const {
 }
 
 std::int64_t affordable_rows(const Model& model) {
-  constexpr double kFlops = 4e12, kMost = 1e9;
+  constexpr double kFlops = 2e12, kMost = 1e9;
   constexpr std::int64_t kFewest = 100;
   ThreadPool pool(1);
   const double flops = DensityEvaluator(model, pool).flops_per_row();
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
+}
+
+std::int64_t affordable_cells(const Model& model, std::int64_t most) {
+  return std::min(
+      most, static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows(model)))));
 }
 
 std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }

@@ -58,9 +58,13 @@ class DensityEvaluator {
 };
 
 /// How many log densities are worth their time where not all rows are needed, as in evaluations:
-/// those that take 4e12 floating-point operations, which are a minute or two of two threads in
-/// double, and at least 100. More than any table has for all but free-form flows of many columns.
+/// those that take 2e12 floating-point operations, which are a minute of two threads in double, and
+/// at least 100. More than any table has for all but free-form flows of many columns.
 std::int64_t affordable_rows(const Model& model);
+
+/// Cells along each side of a grid in the plane: `most`, or fewer where so many densities would not
+/// be affordable_rows().
+std::int64_t affordable_cells(const Model& model, std::int64_t most);
 
 /// The precision in which a model's densities and samples are made where `wanted` is asked for:
 /// random moves go by differences of energies, which in float may drown in the energies, so that a

@@ -36,7 +36,8 @@ Centred centre(MatrixXd values) {
 /// The lower half of X^T X.
 MatrixXd moments_of(const MatrixXd& x) {
   MatrixXd moments = MatrixXd::Zero(x.cols(), x.cols());
-  moments.selfadjointView<Eigen::Lower>().rankUpdate(x.transpose());
+  // Eigen would bind a reference to the first of no elements.
+  if (x.size() > 0) moments.selfadjointView<Eigen::Lower>().rankUpdate(x.transpose());
   return moments;
 }
 
