@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_kinds.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/log_densities.h"
@@ -62,10 +63,9 @@ void log_prob(const Arguments& arguments) {
   const std::string measure = measure_text(run.options.model.columns);
   if (!arguments.quiet && !measure.empty()) fmt::print("they are of {}\n", measure);
   if (unsolved > 0)
-    fmt::print(stderr,
-               "warning: no latent point was found for {} of {} rows, which the model may not "
-               "reach; their log densities are makeshifts, those at the encoder's f(x)\n",
-               unsolved, values.size());
+    fmt::print(
+        stderr, "warning: {}\n",
+        unsolved_text(run.model->flow(), fmt::format("{} of {} rows", unsolved, values.size())));
   if (mean.zero + mean.undefined > 0)
     fmt::print(stderr,
                "thalweg: {} of {} log densities are not finite and not in the mean: {} are -inf, a "

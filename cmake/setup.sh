@@ -2,7 +2,7 @@
 
 runtime_packages=(gnuplot-nox)
 build_packages=(g++ cmake make git libhwy-dev librandom123-dev libeigen3-dev
-  libtomlplusplus-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
+  libboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
   libpng-dev libturbojpeg0-dev)
 test_packages=(libgtest-dev libtorch-dev libopenblas0-pthread python3-numpy)
 bench_packages=(libtorch-dev libopenblas0-pthread python3)

@@ -14,6 +14,14 @@ import numpy as np
 LOG_2PI = math.log(2 * math.pi)
 SMALLEST = 1e-3  # spline bins and slopes
 INDEX_NODES = np.linspace(-12, 12, 161)  # for u of continuously indexed layers
+DORMAND_PRINCE = (  # nodes and rows of the tableau
+    (0, ()),
+    (1 / 5, (1 / 5,)),
+    (3 / 10, (3 / 40, 9 / 40)),
+    (4 / 5, (44 / 45, -56 / 15, 32 / 9)),
+    (8 / 9, (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729)),
+    (1, (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656)),
+)
 erf = np.vectorize(math.erf, otypes=[float])
 
 
@@ -403,9 +411,11 @@ class Model:
             "autoregressive_spline": self.autoregressive,
             "residual": self.residual,
             "free_form": self.free_form,
+            "continuous": self.continuous,
         }
         if flow["kind"] != "none":
-            part = flow["kind"] if flow["kind"] in ("residual", "free_form") else "coupling"
+            own = ("residual", "free_form", "continuous")
+            part = flow["kind"] if flow["kind"] in own else "coupling"
             x, found = kinds[flow["kind"]](f"{name}.{part}", x, context, turns)
             log_det = log_det + found
         return x, log_det
@@ -428,6 +438,27 @@ class Model:
         if np.abs(off).max() > 1e-8:
             raise ValueError("no z was found for some x")
         return z, -np.linalg.slogdet(jacobian(z))[1]
+
+    def continuous(self, name, x, context, turns):
+        """Equal steps backward in time; complex steps give the divergence."""
+
+        def field(v, t):
+            time = np.tile([t, np.sin(np.pi * t), np.cos(np.pi * t)], (len(v), 1))
+            velocity = lambda at: self.conditioner(name + ".velocity", at, joined(time, context))
+            step = 1e-30j * np.eye(v.shape[1])
+            trace = sum(velocity(v + e)[:, i].imag / 1e-30 for i, e in enumerate(step))
+            return np.concatenate([velocity(v), trace[:, None]], axis=1)
+
+        steps = self.config["flow"]["steps"]
+        state, h = np.concatenate([x, np.zeros((len(x), 1))], axis=1), -1 / steps
+        for n in range(steps):
+            slopes = []
+            for node, weights in DORMAND_PRINCE:
+                moved = state + h * sum((w * k for w, k in zip(weights, slopes)), np.zeros_like(state))
+                slopes.append(field(moved[:, :-1], 1 + (n + node) * h))
+            weights = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
+            state = state + h * sum(w * k for w, k in zip(weights, slopes))
+        return state[:, :-1], state[:, -1]
 
     def affine(self, raw, x, scale_map, name):
         features = x.shape[1]

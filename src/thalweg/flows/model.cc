@@ -95,12 +95,12 @@ struct Builder {
     if (!block_kinds().find("flow.kind", flow.kind).mean_free)
       need("flow.kind", flow.kind,
            fmt::format("{}", fmt::join(block_kinds().names(&TransformKind::mean_free), " or ")));
-    if (flow.kind == "free_form") {
+    if (flow.kind != "none") {
       if (!network_kinds().find("flow.network", flow.network).of_particles)
         need("flow.network", flow.network,
              fmt::format("{}",
                          fmt::join(network_kinds().names(&NetworkKind::of_particles), " or ")));
-      if (!flow.global_skip) need("flow.global_skip", "false", "true");
+      if (flow.kind == "free_form" && !flow.global_skip) need("flow.global_skip", "false", "true");
     }
     if (flow.act_norm && flow.kind != "none") need("flow.act_norm", "true", "false");
     if (flow.heads) need("flow.heads", "true", "false");

@@ -19,8 +19,8 @@ struct FlowOptions {
   /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
   /// (each column moved by what those before it decide; sampling takes a network pass a column),
   /// "residual" (z = x + g(x) with a Lipschitz bound on g), "free_form" (any encoder and any
-  /// decoder, learnt by the objective free_form) or "none", for blocks of nothing but stochastic
-  /// layers.
+  /// decoder, learnt by the objective free_form), "continuous" (dx/dt = v(x, t), learnt by the
+  /// objective flow_matching) or "none", for blocks of nothing but stochastic layers.
   std::string kind = "real_nvp";
   /// couplings, each followed by a permutation and ActNorm, or residual layers, each followed by
   /// ActNorm; at least 1
@@ -51,6 +51,7 @@ struct FlowOptions {
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
   bool global_skip = true;  ///< free_form: see FreeFormOptions
+  std::int64_t steps = 12;  ///< continuous: see ContinuousOptions
 };
 
 /// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see

@@ -5,6 +5,7 @@
 #include "thalweg/transforms/act_norm.h"
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/autoregressive.h"
+#include "thalweg/transforms/continuous.h"
 #include "thalweg/transforms/continuously_indexed.h"
 #include "thalweg/transforms/free_form.h"
 #include "thalweg/transforms/lu_linear.h"
@@ -96,17 +97,23 @@ Made make_residual(const TransformRequest& request) {
                                     request.features, residual);
 }
 
+/// The network of a layer that is one.
+NetworkFactory network_of(const TransformRequest& request, bool zero_output) {
+  const FlowOptions& flow = request.options;
+  return network_kinds()
+      .find("flow.network", flow.network)
+      .make({.hidden = flow.hidden,
+             .blocks = flow.network_blocks,
+             .activation = activation_by_name(flow.activation),
+             .dropout = flow.dropout,
+             .zero_output = zero_output,
+             .dimensions = request.dimensions});
+}
+
 Made make_free_form(const TransformRequest& request) {
   const FlowOptions& flow = request.options;
   // Without a skip, networks that start at 0 would start at a saddle of the loss.
-  const NetworkFactory network = network_kinds()
-                                     .find("flow.network", flow.network)
-                                     .make({.hidden = flow.hidden,
-                                            .blocks = flow.network_blocks,
-                                            .activation = activation_by_name(flow.activation),
-                                            .dropout = flow.dropout,
-                                            .zero_output = flow.global_skip,
-                                            .dimensions = request.dimensions});
+  const NetworkFactory network = network_of(request, flow.global_skip);
   const auto make = [&](const char* part) {
     return network(request.parameters, request.name + part, request.random, request.features,
                    request.features, request.context_features);
@@ -115,6 +122,14 @@ Made make_free_form(const TransformRequest& request) {
   auto decoder = make(".decoder");
   return std::make_shared<FreeForm>(request.name, std::move(encoder), std::move(decoder),
                                     FreeFormOptions{.global_skip = flow.global_skip});
+}
+
+Made make_continuous(const TransformRequest& request) {
+  auto velocity = network_of(request, true)(request.parameters, request.name + ".velocity",
+                                            request.random, request.features, request.features,
+                                            Continuous::kTimeFeatures + request.context_features);
+  return std::make_shared<Continuous>(request.name, std::move(velocity),
+                                      ContinuousOptions{.steps = request.options.steps});
 }
 
 Made make_permutation(const TransformRequest& request, const std::vector<std::int32_t>& order) {
@@ -189,6 +204,12 @@ KindTable<TransformKind>& block_kinds() {
        .summary = "any encoder and any decoder network, tied by a reconstruction loss",
        .settings = with_conditioner({"flow.global_skip"}),
        .make = make_free_form,
+       .permuted = false,
+       .mean_free = true},
+      {.name = "continuous",
+       .summary = "dx/dt = v(x, t) with any network v, learnt by flow matching",
+       .settings = with_conditioner({"flow.steps"}),
+       .make = make_continuous,
        .permuted = false,
        .mean_free = true},
       {.name = "none",

@@ -9,6 +9,7 @@
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/free_form_flow.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/metrics/free_form_check.h"
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/sampling/column_map.h"
@@ -278,6 +279,16 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "Largest difference in nats from the determinant of the whole Jacobian; beyond 0.01 "
         "densities "
         "are wrong.");
+  }
+  if (has_continuous(model.flow())) {
+    DensityEvaluator exact(model, pool, Precision::kDouble);
+    exact.log_prob(points.x, repeated(context, points.rows()));
+    const double coarse =
+        static_cast<double>(exact.unsolved()) / static_cast<double>(points.rows());
+    add("integration too coarse", coarse, fmt::format("{:.3g} %", 100.0 * coarse),
+        judge(coarse, 1e-3, 0.05),
+        "Share of samples whose log density may be off by more than 0.01 nats by the estimate of "
+        "the integration itself; a larger flow.steps in config.toml, without training, cures it.");
   }
   if (has_free_form(model.flow())) {
     const FreeFormCheck check =

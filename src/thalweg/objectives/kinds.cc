@@ -1,6 +1,7 @@
 #include "thalweg/objectives/kinds.h"
 
 #include "thalweg/core/error.h"
+#include "thalweg/objectives/flow_matching.h"
 #include "thalweg/objectives/free_form.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/mixed.h"
@@ -71,6 +72,15 @@ KindTable<ObjectiveKind>& objective_kinds() {
            },
        .loss = "reconstruction error |x - g(f(x))|^2 a row",
        .told = "reconstruction"},
+      {.name = "flow_matching",
+       .summary = "a regression of the velocity on straight paths, of continuous flows",
+       .settings = {"training.pairing"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer&) {
+             return std::make_unique<FlowMatching>(pairing_by_name(options.pairing));
+           },
+       .loss = "squared error of the velocity, a column",
+       .told = "matching"},
   });
   return kinds;
 }

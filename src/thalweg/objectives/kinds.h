@@ -29,6 +29,7 @@ struct ObjectiveOptions {
   double reconstruction_start = 0.0;
   std::int64_t reconstruction_steps = 0;
   double noise = 0.0;
+  std::string pairing = "independent";  ///< flow_matching: a name of pairing_names()
   /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
   double rejection_weight = 0.0;
 };

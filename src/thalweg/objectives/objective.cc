@@ -1,5 +1,8 @@
 #include "thalweg/objectives/objective.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,6 +11,19 @@
 #include "thalweg/transforms/free_form.h"
 
 namespace thalweg {
+
+std::vector<std::string> pairing_names() {
+  return {"independent", "optimal_transport", "equivariant"};
+}
+
+Pairing pairing_by_name(const std::string& name) {
+  const std::vector<std::string> names = pairing_names();
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end())
+    fail<ConfigError>("training.pairing: expected one of {}, got '{}'", fmt::join(names, ", "),
+                      name);
+  return static_cast<Pairing>(found - names.begin());
+}
 
 StepBuilder::StepBuilder(Graph& graph, const Flow& flow, std::int64_t samples, std::size_t layers,
                          bool mapped)
@@ -42,6 +58,24 @@ Value StepBuilder::latent(Domain domain) {
   const Value z = base.draw(graph_, domain);
   if (!base.rejects()) return z;
   return input(flow_.features(), {.source = StepSource::kLatent, .domain = domain});
+}
+
+Value StepBuilder::paired(Pairing pairing) {
+  const Base& base = flow_.base();
+  if (base.rejects())
+    fail<ConfigError>(
+        "base.kind: expected a base without a rejection step for {}, which does not train it, got "
+        "'{}': set base.kind = \"normal\"",
+        graph_.scope(), base.name());
+  if (pairing == Pairing::kEquivariant && base.mean_free_dimensions() == 0)
+    fail<ConfigError>(
+        "training.pairing: equivariant takes a base of particles, base.kind = "
+        "\"mean_free_normal\", got '{}': set training.pairing = \"optimal_transport\"",
+        base.name());
+  const Value context = rows().context;
+  if (pairing == Pairing::kIndependent)
+    return stop_gradient(flow_.draw(graph_, rows().y.domain(), context));
+  return input(flow_.features(), {.source = StepSource::kPaired, .pairing = pairing});
 }
 
 Value StepBuilder::number(Domain domain, std::function<double(std::int64_t step)> at) {

@@ -12,6 +12,20 @@
 
 namespace thalweg {
 
+/// Which draw of the base belongs to which data row of a step.
+enum class Pairing : std::uint8_t {
+  kIndependent,       ///< as they come
+  kOptimalTransport,  ///< so that the sum of squared distances is least
+  /// Of particles: the same with distances that are least over permutations of the particles and
+  /// then over rotations and reflections of the draw, which is handed over so moved.
+  kEquivariant,
+};
+
+/// Names of all pairings: "independent", "optimal_transport", "equivariant".
+std::vector<std::string> pairing_names();
+/// Pairing by name; throws ConfigError that lists the names.
+Pairing pairing_by_name(const std::string& name);
+
 /// Where the values of a step's input come from.
 enum class StepSource : std::uint8_t {
   kRows,     ///< training data as the layers know them: standardised columns without bounds
@@ -19,6 +33,7 @@ enum class StepSource : std::uint8_t {
   kLogDet,   ///< log|det| of the map from the data to kRows, 1 x 1
   kLatent,   ///< exact samples of a base with a rejection step
   kNumber,   ///< a number that is the same for all samples of a step, 1 x 1
+  kPaired,   ///< draws of the base that are paired to kRows
 };
 
 /// One input of a step's graph; its slot is its place in StepBuilder::inputs().
@@ -27,6 +42,7 @@ struct StepInput {
   Domain domain = 0;
   /// kNumber: its value in a step, counted from 0.
   std::function<double(std::int64_t step)> number = {};
+  Pairing pairing = Pairing::kIndependent;  ///< kPaired
 };
 
 /// A graph of one training step: an objective asks it for what the step is given. Whatever was
@@ -58,6 +74,11 @@ class StepBuilder {
   /// Samples of the base in `domain`, features x 1. Without a rejection step they are drawn in the
   /// graph, and derivatives flow through them where the base has them; else they are an input.
   Value latent(Domain domain);
+  /// A draw of the base for each data row, features x 1, without derivatives. Those that are not
+  /// independent are an input, and are exchanged among rows with the very same condition alone.
+  /// Throws ConfigError for a base with a rejection step, and for equivariant pairs of a base that
+  /// is not one of particles.
+  Value paired(Pairing pairing);
   /// A number by step, for each sample of `domain`.
   Value number(Domain domain, std::function<double(std::int64_t step)> at);
 

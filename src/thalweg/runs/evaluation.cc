@@ -10,6 +10,7 @@
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/matrix.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
@@ -179,6 +180,9 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
   DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
   add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool, result.warnings));
+  if (has_continuous(run.model->flow()) && evaluator.unsolved() > 0)
+    result.warnings.push_back(unsolved_text(
+        run.model->flow(), fmt::format("{} of {} rows", evaluator.unsolved(), points.rows)));
   add("free_form", free_form_metrics(run, points, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();

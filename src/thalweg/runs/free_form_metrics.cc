@@ -5,6 +5,7 @@
 
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/flows/free_form_flow.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/metrics/free_form_check.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
@@ -74,10 +75,8 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
   add("latent_error", "|f(g(z)) - z|, median", check.latent);
   add("jacobian_error", "|J_g J_f - I|, root mean square", check.jacobian);
   if (check.unsolved() > 0)
-    warnings.push_back(fmt::format(
-        "no latent point was found for {} of {} rows, which the model may not reach; their log "
-        "densities are makeshifts, those at the encoder's f(x)",
-        check.unsolved(), check.exact.size()));
+    warnings.push_back(unsolved_text(
+        model.flow(), fmt::format("{} of {} rows", check.unsolved(), check.exact.size())));
   for (const auto& [way, values] : {std::pair{"decoder's Jacobian at f(x)", &check.decoder},
                                     std::pair{"encoder's Jacobian", &check.encoder}})
     if (std::string text = difference_text(way, *values, check.exact, weights); !text.empty())

@@ -1,6 +1,7 @@
 // Divergence and integral of a density in the plane.
 #include <algorithm>
 
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/metrics/grid_divergence.h"
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/runs/evaluation_parts.h"
@@ -65,10 +66,11 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::u
                      static_cast<double>(integral.non_finite), 0.0, 0});
   if (unsolved > 0)
     warnings.push_back(fmt::format(
-        "no latent point was found for {:.2g} % of the grid's points, which the model may not "
-        "reach: their densities are makeshifts, those at the encoder's f(x), and the integral of "
-        "the density, {:.4f}, need not be 1",
-        100.0 * static_cast<double>(unsolved) / static_cast<double>(points), integral.value));
+        "{}; the integral of the density, {:.4f}, need not be 1",
+        unsolved_text(run.model->flow(), fmt::format("{:.2g} % of the grid's points",
+                                                     100.0 * static_cast<double>(unsolved) /
+                                                         static_cast<double>(points))),
+        integral.value));
   return metrics;
 }
 

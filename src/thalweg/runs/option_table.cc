@@ -211,8 +211,8 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.kind",
        "real_nvp and spline couple columns; elementwise_spline serves one column; autoregressive_ "
        "kinds move each column by those before it: densities are quick, samples take a pass a "
-       "column; residual is z = x + g(x); free_form is any encoder and decoder; none is for layers "
-       "of moves alone",
+       "column; residual is z = x + g(x); free_form is any encoder and decoder; continuous is "
+       "dx/dt = v(x, t) with any v; none is for layers of moves alone",
        [](R& r) -> P { return &r.model.flow.kind; },
        0,
        0,
@@ -284,6 +284,8 @@ const std::vector<OptionKey>& option_keys() {
        [] { return residual_log_det_names(); }},
       {"flow.global_skip", "free_form: z = x + encoder(x) and x = z + decoder(z)",
        [](R& r) -> P { return &r.model.flow.global_skip; }},
+      {"flow.steps", "continuous: of the integration, six values of the velocity each",
+       [](R& r) -> P { return &r.model.flow.steps; }, 1, 10000},
 
       {"base.kind",
        "distribution that the flow starts from",
@@ -431,8 +433,7 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.time_budget; }, 0, 1e9},
       {"training.objective",
        "maximum_likelihood of points, reverse_kl: from the target's energy alone, mixed of both, "
-       "or "
-       "free_form of points for free-form flows",
+       "free_form of points for free-form flows, or flow_matching of points for continuous flows",
        [](R& r) -> P { return &r.training.objective; },
        0,
        0,
@@ -461,6 +462,14 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.probes; }, 1, 4096},
       {"training.noise", "free_form: deviation of noise on rows, in those of the columns",
        [](R& r) -> P { return &r.training.noise; }, 0, 100},
+      {"training.pairing",
+       "flow_matching: which draw of the base belongs to which row of a batch; equivariant is for "
+       "particles",
+       [](R& r) -> P { return &r.training.pairing; },
+       0,
+       0,
+       {},
+       [] { return pairing_names(); }},
       {"training.rejection_weight",
        "this times Z of a resampled base is taken off the loss: more means fewer rejections",
        [](R& r) -> P { return &r.training.rejection_weight; }, 0, 1e9},

@@ -64,8 +64,10 @@ void choose_for_data(RunOptions& options, const PreparedData& data);
 
 /// Sets what serves a flow of one free-form layer: see FreeForm.
 void choose_for_free_form(RunOptions& options);
-/// Sets what serves a free-form flow of particles beside that, with the settings of Draxler,
-/// Sorrenson et al. 2024, Table 5: see EquivariantGraphNetwork.
+/// Sets what serves a flow of one continuous layer: see Continuous.
+void choose_for_continuous(RunOptions& options);
+/// Sets what serves a free-form or continuous flow of particles beside that, with the settings of
+/// Draxler, Sorrenson et al. 2024, Table 5: see EquivariantGraphNetwork.
 void choose_for_particles(RunOptions& options);
 
 /// Sets what serves a target of `features` columns whose energy alone is known, in double: with an

@@ -39,8 +39,9 @@ class DensityEvaluator {
   /// estimates: in the mean a lower bound that rises with the draws (Burda, Grosse, Salakhutdinov
   /// 2016). A row's random numbers depend on its place in `x` alone.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
-  /// Rows of the last call of log_prob() for which a flow that looks for z numerically, as a
-  /// free-form one, found none: their log density is a makeshift, that at the encoder's f(x).
+  /// Rows of the last call of log_prob() for which a flow that looks for z numerically did not find
+  /// it: of a free-form one their log density is a makeshift, that at the encoder's f(x), of a
+  /// continuous one it may be off by more than 0.01 nats. See unsolved_text().
   std::int64_t unsolved() const;
   /// Floating-point operations of matrix products that one log density takes.
   double flops_per_row() const;

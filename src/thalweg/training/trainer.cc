@@ -10,6 +10,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/program.h"
 #include "thalweg/sampling/rejection_sampler.h"
+#include "thalweg/training/pairing.h"
 #include "thalweg/training/speedometer.h"
 #include "thalweg/training/validator.h"
 
@@ -211,6 +212,8 @@ class TypedWork final : public Trainer::Work {
     if (wants(StepSource::kRows) && !source_) source_.emplace(model, data, options, pool_);
     if (wants(StepSource::kLatent) && !rejection_)
       rejection_.emplace(model.flow().base(), model.parameters(), pool_, kPrecision);
+    if (wants(StepSource::kPaired) && !pairs_)
+      pairs_.emplace(model, static_cast<std::uint64_t>(options.seed), pool_);
     std::vector<Value> outputs{step.loss, step.non_finite};
     outputs.insert(outputs.end(), step.gradients.begin(), step.gradients.end());
     for (const BufferUpdate& update : graph.buffer_updates()) {
@@ -247,6 +250,10 @@ class TypedWork final : public Trainer::Work {
           continue;
         case StepSource::kLogDet:
           inputs_.push_back(batch.log_det);
+          continue;
+        case StepSource::kPaired:
+          inputs_.push_back(
+              {pairs_->fill(input.pairing, batch, stage.first_samples[0], count, doubles())});
           continue;
         case StepSource::kLatent: {
           const std::vector<double> latent = draw(count);
@@ -375,7 +382,8 @@ class TypedWork final : public Trainer::Work {
   std::shared_ptr<const Objective> objective_;
   std::optional<BatchSource<T>> source_;       // of data
   std::optional<RejectionSampler> rejection_;  // of latent samples
-  std::vector<std::vector<T>> numbers_;        // inputs that are made anew in each step, by slot
+  std::optional<PairSource<T>> pairs_;
+  std::vector<std::vector<T>> numbers_;  // inputs that are made anew in each step, by slot
   std::vector<BatchInput<T>> inputs_;
   Validator validator_;
   std::vector<Stage> stages_;  // the first steps' one first, if there are any

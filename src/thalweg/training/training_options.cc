@@ -49,6 +49,7 @@ ObjectiveOptions objective_options(const TrainingOptions& options) {
           .reconstruction_start = options.reconstruction_start,
           .reconstruction_steps = options.reconstruction_steps,
           .noise = options.noise,
+          .pairing = options.pairing,
           .rejection_weight = options.rejection_weight};
 }
 

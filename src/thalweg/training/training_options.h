@@ -42,7 +42,7 @@ struct TrainingOptions {
                                     ///< finite; at least 0
   double time_budget = 0.0;         ///< seconds that one call of run() may take, to which schedule
                                     ///< and annealing are shortened; 0: no limit
-  /// A name of objective_kinds(); this and the next ten: see ObjectiveOptions
+  /// A name of objective_kinds(); this and the next eleven: see ObjectiveOptions
   std::string objective = "maximum_likelihood";
   double likelihood_weight = 0.5;
   std::int64_t likelihood_steps = 0;
@@ -54,6 +54,7 @@ struct TrainingOptions {
   double reconstruction_start = 0.0;
   std::int64_t reconstruction_steps = 0;
   double noise = 0.0;
+  std::string pairing = "independent";
   /// The weight is found first, from that on: see search_reconstruction_weight(). By runs alone: a
   /// Trainer takes the weight as it is.
   bool reconstruction_search = false;

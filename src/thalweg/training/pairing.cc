@@ -1,0 +1,230 @@
+#include "thalweg/training/pairing.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <type_traits>
+
+#include "thalweg/core/assignment.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+
+namespace thalweg {
+namespace {
+
+using Row = std::span<const double>;
+using Particles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+double squared_distance(Row a, Row b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+Particles particles_of(Row row, std::int64_t dimensions) {
+  return Eigen::Map<const Particles>(row.data(), std::ssize(row) / dimensions, dimensions);
+}
+
+/// The particles of `draw` in the order in which they are nearest to those of `row`.
+Particles permuted(const Particles& draw, const Particles& row) {
+  const Eigen::Index size = row.rows();
+  std::vector<double> costs(static_cast<std::size_t>(size * size));
+  for (Eigen::Index i = 0; i < size; ++i)
+    for (Eigen::Index j = 0; j < size; ++j)
+      costs[static_cast<std::size_t>(i * size + j)] = (row.row(i) - draw.row(j)).squaredNorm();
+  const Assignment found = least_assignment(costs, size);
+  Particles result(size, row.cols());
+  for (Eigen::Index i = 0; i < size; ++i)
+    result.row(i) = draw.row(found.column_of_row[static_cast<std::size_t>(i)]);
+  return result;
+}
+
+/// The squared distance after the draw has been permuted and turned.
+double equivariant_distance(const Particles& draw, const Particles& row) {
+  const Particles moved = permuted(draw, row);
+  const Eigen::MatrixXd product = moved.transpose() * row;
+  const double trace = Eigen::JacobiSVD<Eigen::MatrixXd>(product).singularValues().sum();
+  return draw.squaredNorm() + row.squaredNorm() - 2.0 * trace;
+}
+
+/// The draw so permuted and turned.
+Particles aligned(const Particles& draw, const Particles& row) {
+  const Particles moved = permuted(draw, row);
+  const Eigen::MatrixXd product = moved.transpose() * row;
+  const Eigen::JacobiSVD<Eigen::MatrixXd> parts(product, Eigen::ComputeFullU | Eigen::ComputeFullV);
+  return moved * parts.matrixU() * parts.matrixV().transpose();
+}
+
+/// Pairs the rows of one condition after the other.
+class Pairs {
+ public:
+  Pairs(Pairing pairing, const PairingRows& given, ThreadPool& pool)
+      : equivariant_(pairing == Pairing::kEquivariant),
+        given_(given),
+        pool_(pool),
+        result_(given.draws.begin(), given.draws.end()) {}
+
+  std::vector<double> run() && {
+    std::vector<std::int64_t> order;
+    for (std::int64_t row = 0; row < given_.count; ++row)
+      if (std::ranges::all_of(data(row), [](double value) { return std::isfinite(value); }))
+        order.push_back(row);
+    std::ranges::stable_sort(
+        order, [&](std::int64_t a, std::int64_t b) { return compare_conditions(a, b) < 0; });
+    for (std::size_t begin = 0; begin < order.size();) {
+      std::size_t end = begin + 1;
+      while (end < order.size() && compare_conditions(order[begin], order[end]) == 0) ++end;
+      pair(std::span(order).subspan(begin, end - begin));
+      begin = end;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  Row part(Row all, std::int64_t row, std::int64_t width) const {
+    return all.subspan(static_cast<std::size_t>(row * width), static_cast<std::size_t>(width));
+  }
+  Row data(std::int64_t row) const { return part(given_.rows, row, given_.features); }
+  Row draw(std::int64_t row) const { return part(given_.draws, row, given_.features); }
+
+  /// By their bits: an order of no other meaning.
+  int compare_conditions(std::int64_t a, std::int64_t b) const {
+    const Row first = part(given_.context, a, given_.context_features);
+    const Row second = part(given_.context, b, given_.context_features);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      const auto x = std::bit_cast<std::uint64_t>(first[i]);
+      const auto y = std::bit_cast<std::uint64_t>(second[i]);
+      if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
+  }
+
+  /// Of rows with the same condition.
+  void pair(std::span<const std::int64_t> rows) {
+    const std::int64_t size = std::ssize(rows);
+    std::vector<std::int32_t> chosen(rows.size(), 0);
+    if (size > 1) {
+      costs_.resize(static_cast<std::size_t>(size * size));
+      pool_.parallel(size, [&](std::int64_t i, int) { fill_costs(rows, i); });
+      chosen = least_assignment(costs_, size).column_of_row;
+    }
+    pool_.parallel(size, [&](std::int64_t i, int) {
+      const auto index = static_cast<std::size_t>(i);
+      const Row from = draw(rows[static_cast<std::size_t>(chosen[index])]);
+      double* to = result_.data() + rows[index] * given_.features;
+      if (equivariant_) {
+        const Particles moved = aligned(particles_of(from, given_.dimensions),
+                                        particles_of(data(rows[index]), given_.dimensions));
+        std::copy_n(moved.data(), moved.size(), to);
+      } else {
+        std::ranges::copy(from, to);
+      }
+    });
+  }
+
+  void fill_costs(std::span<const std::int64_t> rows, std::int64_t i) {
+    double* costs = costs_.data() + i * std::ssize(rows);
+    const Row row = data(rows[static_cast<std::size_t>(i)]);
+    if (!equivariant_) {
+      for (const std::int64_t other : rows) *costs++ = squared_distance(draw(other), row);
+      return;
+    }
+    const Particles particles = particles_of(row, given_.dimensions);
+    for (const std::int64_t other : rows)
+      *costs++ = equivariant_distance(particles_of(draw(other), given_.dimensions), particles);
+  }
+
+  bool equivariant_;
+  const PairingRows& given_;
+  ThreadPool& pool_;
+  std::vector<double> result_, costs_;
+};
+
+void check(Pairing pairing, const PairingRows& given) {
+  const auto expect = [](const char* what, std::size_t got, std::int64_t expected) {
+    if (static_cast<std::int64_t>(got) != expected)
+      fail<ShapeError>("pairing: expected {} {} values, got {}", expected, what, got);
+  };
+  expect("draws'", given.draws.size(), given.count * given.features);
+  expect("rows'", given.rows.size(), given.count * given.features);
+  expect("condition's", given.context.size(), given.count * given.context_features);
+  if (pairing == Pairing::kEquivariant &&
+      (given.dimensions < 1 || given.features % given.dimensions != 0))
+    fail<ShapeError>(
+        "pairing: expected whole particles in 1 or more dimensions, got {} values in {}",
+        given.features, given.dimensions);
+}
+
+/// Row `sample` of a batch's input.
+template <typename T>
+void append_rows(const BatchInput<T>& input, std::int64_t count, std::int64_t width,
+                 std::vector<double>& to) {
+  for (std::int64_t sample = 0; sample < count; ++sample) {
+    const T* row = input.data + (input.rows != nullptr ? input.rows[sample] : sample) * width;
+    to.insert(to.end(), row, row + width);
+  }
+}
+
+RowMap draws_of(const Model& model, ThreadPool& pool, Precision precision) {
+  const Flow& flow = model.flow();
+  Graph graph(model.parameters());
+  const Value context =
+      flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+  return RowMap(graph, {flow.draw(graph, 0, context)}, pool, precision);
+}
+
+}  // namespace
+
+std::vector<double> paired_draws(Pairing pairing, const PairingRows& given, ThreadPool& pool) {
+  check(pairing, given);
+  if (pairing == Pairing::kIndependent) return {given.draws.begin(), given.draws.end()};
+  return Pairs(pairing, given, pool).run();
+}
+
+template <typename T>
+PairSource<T>::PairSource(const Model& model, std::uint64_t seed, ThreadPool& pool)
+    : model_(model),
+      pool_(pool),
+      draw_(draws_of(model, pool,
+                     std::is_same_v<T, float> ? Precision::kFloat : Precision::kDouble)) {
+  // A seed of its own, since the graph of a step draws with the run's.
+  const auto words =
+      random_words(seed, static_cast<std::uint32_t>(Stream::kSampling), 0, UINT32_MAX);
+  seed_ = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+}
+
+template <typename T>
+const T* PairSource<T>::fill(Pairing pairing, const typename BatchSource<T>::Batch& batch,
+                             std::uint64_t first, std::int64_t count,
+                             std::span<const double> parameters) {
+  const Flow& flow = model_.flow();
+  std::vector<double> rows, context;
+  append_rows(batch.rows, count, flow.features(), rows);
+  if (flow.context_features() > 0)
+    append_rows(batch.context, count, flow.context_features(), context);
+  std::vector<std::span<const double>> inputs;
+  if (flow.context_features() > 0) inputs.push_back(context);
+  const std::vector<double> draws = draw_({.rows = count,
+                                           .inputs = inputs,
+                                           .seed = seed_,
+                                           .first_sample = first,
+                                           .parameters = parameters});
+  const std::vector<double> paired = paired_draws(pairing,
+                                                  {.count = count,
+                                                   .features = flow.features(),
+                                                   .context_features = flow.context_features(),
+                                                   .dimensions = flow.base().mean_free_dimensions(),
+                                                   .draws = draws,
+                                                   .rows = rows,
+                                                   .context = context},
+                                                  pool_);
+  values_.assign(paired.begin(), paired.end());
+  return values_.data();
+}
+
+template class PairSource<float>;
+template class PairSource<double>;
+
+}  // namespace thalweg

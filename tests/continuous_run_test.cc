@@ -1,0 +1,77 @@
+// Runs of continuous flows: what is chosen for them, and what is said where their steps are too
+// few.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "temporary_folder.h"
+#include "thalweg/core/random.h"
+#include "thalweg/metrics/model_check.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/training_run.h"
+
+namespace thalweg {
+namespace {
+
+bool warns(const Evaluation& evaluation) {
+  return std::ranges::any_of(evaluation.warnings, [](const std::string& warning) {
+    return warning.find("the integration is too coarse for") != std::string::npos;
+  });
+}
+
+TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {
+  const TemporaryFolder folder;
+  const std::string points = folder.path("points.csv");
+  {
+    std::ofstream file(points);
+    file << "a,b\n";
+    RandomSequence random(3, Stream::kTarget);
+    for (int row = 0; row < 2000; ++row) {
+      const double a = random.normal();
+      file << a << "," << a * a + 0.3 * random.normal() << "\n";
+    }
+  }
+  RunPlan plan = plan_run({.settings = {{"data.path", points},
+                                        {"flow.kind", std::string("continuous")},
+                                        {"flow.network", std::string("mlp")},
+                                        {"flow.hidden", std::vector<std::int64_t>{16, 16}},
+                                        {"training.pairing", std::string("optimal_transport")},
+                                        {"training.iterations", std::int64_t{1500}}},
+                           .out = folder.path("run")});
+  plan.report = false;
+  EXPECT_EQ(plan.options.training.objective, "flow_matching");
+  EXPECT_EQ(plan.options.model.flow.blocks, 1);
+  EXPECT_FALSE(plan.options.model.flow.act_norm);
+  EXPECT_EQ(plan.options.model.base.kind, "normal");
+  ThreadPool pool(2);
+  run_training(plan, pool);
+  const LoadedRun run = load_run(plan.out);
+  const HeldOut held_out = held_out_points(run, "", plan.data);
+  const Evaluation evaluation = evaluate_run(run, held_out, plan.data, pool);
+  const auto value = [&](const std::string& name) {
+    const auto found = std::ranges::find(evaluation.metrics, name, &Metric::name);
+    return found == evaluation.metrics.end() ? NAN : found->value;
+  };
+  EXPECT_GT(value("log_likelihood"), value("gaussian"));
+  EXPECT_FALSE(warns(evaluation));
+  for (const Finding& finding : check_model(*run.model, {}, 500, 1, pool))
+    EXPECT_NE(finding.verdict, Verdict::kBroken) << finding.name << ": " << finding.text;
+
+  // Steps are no part of the training: only the config changes.
+  RunOptions coarse = run.options;
+  coarse.model.flow.steps = 1;
+  {
+    std::ofstream config(RunFolder{plan.out}.config());
+    config << write_options(coarse);
+  }
+  const LoadedRun other = load_run(plan.out);
+  EXPECT_TRUE(warns(evaluate_run(other, held_out, plan.data, pool)));
+  const std::vector<Finding> findings = check_model(*other.model, {}, 500, 1, pool);
+  const auto found = std::ranges::find(findings, "integration too coarse", &Finding::name);
+  ASSERT_NE(found, findings.end());
+  EXPECT_NE(found->verdict, Verdict::kGood) << found->text;
+}
+
+}  // namespace
+}  // namespace thalweg

@@ -1,0 +1,167 @@
+// Pairs of draws and rows: the least distances, alignment of particles, and what never changes
+// places.
+#include "thalweg/training/pairing.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+
+namespace thalweg {
+namespace {
+
+std::vector<double> normals(std::int64_t count, std::uint64_t sample) {
+  RandomSequence random(5, Stream::kEvaluation, sample);
+  std::vector<double> values(static_cast<std::size_t>(count));
+  for (double& value : values) value = random.normal();
+  return values;
+}
+
+double squared_distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+std::vector<double> row_of(const std::vector<double>& rows, std::size_t row, std::size_t width) {
+  return {rows.begin() + static_cast<std::ptrdiff_t>(row * width),
+          rows.begin() + static_cast<std::ptrdiff_t>((row + 1) * width)};
+}
+
+TEST(Pairing, OptimalTransportIsTheLeastOfAllPermutations) {
+  ThreadPool pool(2);
+  for (std::uint64_t sample = 0; sample < 10; ++sample) {
+    constexpr std::size_t kCount = 6, kFeatures = 3;
+    const std::vector<double> draws = normals(kCount * kFeatures, 2 * sample);
+    const std::vector<double> rows = normals(kCount * kFeatures, 2 * sample + 1);
+    const std::vector<double> paired =
+        paired_draws(Pairing::kOptimalTransport,
+                     {.count = kCount, .features = kFeatures, .draws = draws, .rows = rows}, pool);
+    std::vector<std::size_t> order(kCount);
+    std::iota(order.begin(), order.end(), 0);
+    double least = 1e300;
+    bool among = false;
+    do {
+      std::vector<double> permuted;
+      for (const std::size_t i : order) {
+        const std::vector<double> row = row_of(draws, i, kFeatures);
+        permuted.insert(permuted.end(), row.begin(), row.end());
+      }
+      least = std::min(least, squared_distance(permuted, rows));
+      among = among || permuted == paired;
+    } while (std::next_permutation(order.begin(), order.end()));
+    EXPECT_TRUE(among);
+    EXPECT_NEAR(squared_distance(paired, rows), least, 1e-12);
+    EXPECT_LT(least, squared_distance(draws, rows));
+  }
+}
+
+TEST(Pairing, NeverAcrossConditions) {
+  ThreadPool pool(2);
+  constexpr std::size_t kCount = 60, kFeatures = 2;
+  const std::vector<double> draws = normals(kCount * kFeatures, 1);
+  const std::vector<double> rows = normals(kCount * kFeatures, 2);
+  // Three classes; 0.0 and -0.0 are not the same.
+  std::vector<double> context;
+  for (std::size_t row = 0; row < kCount; ++row)
+    context.insert(context.end(), {row % 3 == 0 ? 0.0 : row % 3 == 1 ? -0.0 : 1.0, 7.0});
+  const std::vector<double> paired = paired_draws(Pairing::kOptimalTransport,
+                                                  {.count = kCount,
+                                                   .features = kFeatures,
+                                                   .context_features = 2,
+                                                   .draws = draws,
+                                                   .rows = rows,
+                                                   .context = context},
+                                                  pool);
+  std::size_t moved = 0;
+  std::vector<bool> used(kCount, false);
+  for (std::size_t row = 0; row < kCount; ++row) {
+    bool found = false;
+    for (std::size_t other = row % 3; other < kCount; other += 3)
+      if (!used[other] && row_of(draws, other, kFeatures) == row_of(paired, row, kFeatures)) {
+        used[other] = found = true;
+        moved += other != row ? 1 : 0;
+        break;
+      }
+    EXPECT_TRUE(found) << row;
+  }
+  EXPECT_GT(moved, kCount / 2);
+  // A continuous condition: all keep their own.
+  const std::vector<double> each = normals(kCount, 3);
+  EXPECT_EQ(paired_draws(Pairing::kOptimalTransport,
+                         {.count = kCount,
+                          .features = kFeatures,
+                          .context_features = 1,
+                          .draws = draws,
+                          .rows = rows,
+                          .context = each},
+                         pool),
+            draws);
+}
+
+TEST(Pairing, AlignsParticles) {
+  ThreadPool pool(2);
+  constexpr std::size_t kCount = 5, kParticles = 4, kFeatures = 3 * kParticles;
+  // Rows are draws that are far apart, turned a little, reflected a little off, and permuted, in
+  // another order of rows: each finds its own, and lies upon it.
+  std::vector<double> draws = normals(kCount * kFeatures, 4), rows;
+  for (double& value : draws) value *= 10.0;
+  const double c = std::cos(0.05), s = std::sin(0.05);
+  for (std::size_t row = 0; row < kCount; ++row) {
+    const std::vector<double> draw = row_of(draws, (row + 2) % kCount, kFeatures);
+    for (const std::size_t i : {2, 0, 3, 1})
+      rows.insert(rows.end(), {c * draw[3 * i] - s * draw[3 * i + 1],
+                               s * draw[3 * i] + c * draw[3 * i + 1], draw[3 * i + 2]});
+  }
+  const PairingRows given{
+      .count = kCount, .features = kFeatures, .dimensions = 3, .draws = draws, .rows = rows};
+  const std::vector<double> paired = paired_draws(Pairing::kEquivariant, given, pool);
+  EXPECT_LT(squared_distance(paired, rows), 1e-20);
+
+  // Of any others: nearer than without a rotation, and as long as before.
+  const std::vector<double> others = normals(kCount * kFeatures, 5);
+  PairingRows free = given;
+  free.rows = others;
+  const std::vector<double> plain = paired_draws(Pairing::kOptimalTransport, free, pool);
+  const std::vector<double> aligned = paired_draws(Pairing::kEquivariant, free, pool);
+  EXPECT_LT(squared_distance(aligned, others), squared_distance(plain, others));
+  double before = 0.0, after = 0.0;
+  for (const double value : draws) before += value * value;
+  for (const double value : aligned) after += value * value;
+  EXPECT_NEAR(after / before, 1.0, 1e-12);
+}
+
+TEST(Pairing, GivesTheSameBitsForAnyNumberOfThreadsAndKeepsWhatIsNotFinite) {
+  constexpr std::size_t kCount = 40, kFeatures = 6;
+  const std::vector<double> draws = normals(kCount * kFeatures, 6);
+  std::vector<double> rows = normals(kCount * kFeatures, 7);
+  rows[3 * kFeatures + 1] = NAN;
+  rows[9 * kFeatures] = INFINITY;
+  const PairingRows given{
+      .count = kCount, .features = kFeatures, .dimensions = 2, .draws = draws, .rows = rows};
+  ThreadPool one(1), three(3);
+  for (const Pairing pairing : {Pairing::kOptimalTransport, Pairing::kEquivariant}) {
+    const std::vector<double> paired = paired_draws(pairing, given, one);
+    EXPECT_EQ(paired, paired_draws(pairing, given, three));
+    for (const std::size_t row : {3, 9})
+      EXPECT_EQ(row_of(paired, row, kFeatures), row_of(draws, row, kFeatures));
+  }
+}
+
+TEST(Pairing, RefusesSizesThatDisagree) {
+  ThreadPool pool(1);
+  const std::vector<double> values(6);
+  EXPECT_THROW(paired_draws(Pairing::kOptimalTransport,
+                            {.count = 3, .features = 3, .draws = values, .rows = values}, pool),
+               ShapeError);
+  EXPECT_THROW(paired_draws(Pairing::kEquivariant,
+                            {.count = 2, .features = 3, .draws = values, .rows = values}, pool),
+               ShapeError);
+}
+
+}  // namespace
+}  // namespace thalweg
