@@ -494,6 +494,10 @@ TEST(FreeForm, RefusesBadSettingsInOneLine) {
   EXPECT_NE(sizes.find("an encoder and a decoder of equal dimension, got 3 to 3 and 2 to 2"),
             std::string::npos)
       << sizes;
+  EXPECT_NE(complaint([] {
+              FreeForm("layer", nullptr, network(2, [](Value x) { return x; }));
+            }).find("expected an encoder and a decoder, got no encoder"),
+            std::string::npos);
   ModelOptions coupling = small_free_form(2);
   coupling.flow.kind = "real_nvp";
   Model other(coupling, 3);

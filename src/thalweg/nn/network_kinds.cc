@@ -65,7 +65,7 @@ KindTable<NetworkKind>& network_kinds() {
        .settings = {"flow.hidden", "flow.network_blocks", "flow.activation", "flow.dropout"},
        .make = make_residual_mlp},
       {.name = "equivariant",
-       .summary = "E(n)-equivariant graph network of particles, for free_form",
+       .summary = "E(n)-equivariant graph network of particles, for free_form and continuous",
        .settings = {"flow.hidden", "flow.network_blocks", "base.dimensions"},
        .make = make_equivariant,
        .one_width = true,

@@ -222,10 +222,10 @@ const std::vector<OptionKey>& option_keys() {
        "couplings, each followed by a permutation and ActNorm, or residual layers with ActNorm",
        [](R& r) -> P { return &r.model.flow.blocks; }, 1, 1000},
       {"flow.network",
-       "what the conditioners are, or encoder and decoder: an mlp, residual blocks of one width, "
-       "set as flow.hidden=[64], a residual_mlp of blocks that are mlps, or, as encoder and "
-       "decoder "
-       "of particles, an equivariant graph network of one width",
+       "what the conditioners are, or encoder and decoder, or the velocity: an mlp, residual "
+       "blocks "
+       "of one width, set as flow.hidden=[64], a residual_mlp of blocks that are mlps, or, of "
+       "particles, an equivariant graph network of one width",
        [](R& r) -> P { return &r.model.flow.network; },
        0,
        0,
@@ -235,7 +235,8 @@ const std::vector<OptionKey>& option_keys() {
        "of a residual network or residual_mlp; layers of an equivariant network",
        [](R& r) -> P { return &r.model.flow.network_blocks; }, 1, 1000},
       {"flow.hidden",
-       "widths of hidden layers: of conditioners, of a residual layer's g, of encoder and decoder",
+       "widths of hidden layers: of conditioners, of a residual layer's g, of encoder and decoder, "
+       "of a velocity",
        [](R& r) -> P { return &r.model.flow.hidden; }, 1, 65536},
       {"flow.activation",
        "of the conditioners",

