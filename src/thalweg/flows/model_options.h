@@ -51,7 +51,7 @@ struct FlowOptions {
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
   bool global_skip = true;  ///< free_form: see FreeFormOptions
-  std::int64_t steps = 8;  ///< continuous: see ContinuousOptions
+  std::int64_t steps = 8;   ///< continuous: see ContinuousOptions
 };
 
 /// Layers of random moves on the data side of the blocks (Wu, Koehler, Noe 2020): see
