@@ -20,16 +20,28 @@ CASES = {
     ("W8", "step"): 8.0,
     ("W9", "chains"): 8.0,
     ("W10", "step"): 4.0, ("W11", "step"): 4.0, ("W12", "step"): 4.0,
+    ("W13", "log_prob"): 4.0,
 }
 # Against the best of all peers: a ratio, or, where products dominate, a share of our product rate.
 BEST_PEER_GOAL = 4.0
 SHARE_GOAL = 0.85
 PRODUCTS_DOMINATE = [("W0", "log_prob"), ("W0", "sample"), ("W2", "step"), ("W2", "log_prob"),
                      ("W2", "sample"), ("W3", "step"), ("W6", "sample")]
-# What libtorch's side does not have; measured beside the peers in Python alone.
-WITHOUT_LIBTORCH = ("W10", "W11", "W12")
+# Large steps and densities, which libtorch's side does not have: measured beside the peers in
+# Python alone.
+PARTICLES = ("W10", "W11", "W12", "W13")
 # Within a round.
 REPEATS = {"step": 40, "log_prob": 3, "sample": 3, "sample_lockstep": 1, "chains": 20}
+
+
+def repeats_of(case):
+    return 3 if case[0] in PARTICLES else REPEATS[case[1]]
+
+
+def threads_of(case):
+    """Numbers of threads; peers of large steps at once would fill the memory."""
+    return (2,) if case[0] in PARTICLES else (1, 2)
+
 
 WORKLOADS = {
     "W0": "two columns, 16 couplings, resampled base",
@@ -45,6 +57,7 @@ WORKLOADS = {
     "W10": "free-form loss, 13 particles in space, E(n) networks of 8 layers",
     "W11": "the same with 55 particles",
     "W12": "the same with 4 particles in the plane, 20 layers",
+    "W13": "exact densities of 256 rows of W10's flow",
 }
 TASKS = {
     "step": "training step", "log_prob": "log-prob", "sample": "sampling",

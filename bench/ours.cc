@@ -164,22 +164,25 @@ void disturb(thalweg::Model& model) {
   for (double& value : model.parameters().flat()) value += 0.05 * random.normal();
 }
 
-/// What bench/peer_check.py compares: the number of parameters and, for W1, all parameters with
-/// some points and the mean of their -log p.
+/// What bench/peer_check.py compares: the number of parameters and, for W1 and W13, all parameters
+/// with some points and the mean of their -log p.
 nlohmann::json to_check(const std::string& workload, thalweg::Model& model,
                         thalweg::ThreadPool& pool) {
   nlohmann::json result = {{"parameters", model.parameters().trainable_count()}};
-  if (workload != "W1") return result;
+  if (workload != "W1" && workload != "W13") return result;
   disturb(model);
   for (const thalweg::ParameterInfo& info : model.parameters().infos())
     result["tensors"][info.name] =
         std::span<const double>(model.parameters().flat())
             .subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
-  const std::vector<double> x = normal_rows(1024, model.flow().features());
+  const std::int64_t rows = workload == "W1" ? 1024 : 4;
+  const std::vector<double> x = normal_rows(rows, model.flow().features());
+  thalweg::DensityEvaluator density(
+      model, pool, workload == "W1" ? thalweg::Precision::kFloat : thalweg::Precision::kDouble);
   double sum = 0.0;
-  for (const double value : thalweg::DensityEvaluator(model, pool).log_prob(x)) sum += value;
+  for (const double value : density.log_prob(x)) sum += value;
   result["x"] = x;
-  result["loss"] = -sum / 1024.0;
+  result["loss"] = -sum / static_cast<double>(rows);
   return result;
 }
 
@@ -255,14 +258,15 @@ int run(const Arguments& arguments) {
     options.learning_rate = 1e-5;  // the same batch again and again must not run away
     options.iterations = 1'000'000'000;
     thalweg::Trainer trainer(model, data, options, pool);
-    milliseconds(20, [&] { trainer.step(); });
+    milliseconds(std::min(20, arguments.repeat), [&] { trainer.step(); });
     print(arguments, milliseconds(arguments.repeat, [&] { trainer.step(); }));
     return 0;
   }
-  const std::int64_t points = all.at("points");
+  const std::int64_t points = all.at(arguments.workload).value("points", all.at("points"));
   const std::vector<double> x = normal_rows(points, features);
   thalweg::initialise_from_data(model.flow(), model.parameters(),
-                                std::span(x).first(static_cast<std::size_t>(4096 * features)));
+                                std::span(x).first(static_cast<std::size_t>(
+                                    std::min<std::int64_t>(4096, points) * features)));
   if (model.resampled() != nullptr) {
     set_last_acceptance_bias(model);
     thalweg::estimate_normaliser(model, 1 << 14, 3, pool);

@@ -1,8 +1,9 @@
 """Checks that all sides of the benchmark compute the same: numbers of parameters of all four,
-losses and gradients of JAX and PyTorch at equal parameters and draws, and W1's loss beside
+losses and gradients of JAX and PyTorch at equal parameters and draws, and losses of W1 and W13 beside
 Thalweg's. Started by bench/run --peers --check."""
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import peer_jax_flows
 import peer_jax_particles
 import peer_torch_flows
 import peer_torch_particles
-from cases import SIZES, WITHOUT_LIBTORCH
+from cases import PARTICLES, SIZES
 
 WORKLOADS = [name for name in SIZES if name[0] == "W"]
 
@@ -53,7 +54,7 @@ def draws(workload, random):
         moves = (2 * sizes["stages"], sizes["moves"])
         return [random.standard_normal((*moves, *shape)), random.random((*moves, shape[0])),
                 random.standard_normal(shape)]
-    if workload in common.PARTICLES:
+    if workload in PARTICLES:
         count = sizes["particles"]
         return common.unit_probe(np, random.standard_normal((shape[0], count, shape[1] // count)))
     rows = common.BASE["proposals"] if workload in common.RESAMPLED else shape[0]
@@ -67,7 +68,7 @@ def both_losses(workload):
     state, numbers = common.first_state(workload), draws(workload, random)
     x = common.data(workload, SIZES[workload]["batch"])
     jax_side, torch_side = peer_jax_flows, peer_torch_flows
-    if workload in common.PARTICLES:
+    if workload in PARTICLES:
         jax_side, torch_side = peer_jax_particles, peer_torch_particles
         x, numbers = x[:2], numbers[:2]  # gradients in double take their time
 
@@ -120,6 +121,54 @@ def losses_of_w1(ours):
     return float(-jnp.mean(peer_jax_flows.log_normal(z) + log_det))
 
 
+def loss_of_w13(ours):
+    """-log p of Thalweg's rows by JAX with Thalweg's networks."""
+    sizes = SIZES["W13"]
+    hidden, prefix = sizes["hidden"], next(
+        name[:name.index("encoder")] for name in ours["tensors"] if ".encoder." in name)
+
+    def tensor(name, *shape):
+        return jnp.asarray(ours["tensors"][prefix + name]).reshape(shape)
+
+    def dense(name, inputs, outputs):
+        return {"weight": tensor(f"{name}.weights", outputs, inputs),
+                "bias": tensor(f"{name}.bias", outputs)}
+
+    def pair(name):
+        distances = dense(f"{name}.distances", 2, hidden)
+        parts = [tensor(f"{name}.{part}", hidden, hidden) for part in ("receiver", "sender")]
+        return {"first": {"weight": jnp.concatenate([*parts, distances["weight"]], 1),
+                          "bias": distances["bias"]},
+                "second": dense(f"{name}.second", hidden, hidden)}
+
+    def block(name):
+        return {"pair": pair(name), "gate": dense(f"{name}.gate", hidden, 1),
+                "update": dense(f"{name}.update", 2 * hidden, hidden),
+                "update_second": dense(f"{name}.update_second", hidden, hidden)}
+
+    tree = {side: {"input": dense(f"{side}.input", 1, hidden),
+                   "layers": [{"messages": [block(f"{side}.{i}.message{k}") for k in range(2)],
+                               "pull": pair(f"{side}.{i}.pull"),
+                               "output": tensor(f"{side}.{i}.pull.output", 1, hidden)}
+                              for i in range(sizes["layers"])]}
+            for side in ("encoder", "decoder")}
+    x = jnp.asarray(ours["x"]).reshape(-1, sizes["particles"],
+                                       sizes["features"] // sizes["particles"])
+    x = x - x.mean(1, keepdims=True)
+    return float(-jnp.mean(jax.jit(functools.partial(
+        peer_jax_particles.log_prob, "W13"))(tree, x)))
+
+
+def both_densities():
+    """Log densities of some rows of W13 by JAX and PyTorch."""
+    tree = moved(common.parameters("W13"), np.random.default_rng(4))
+    x = common.data("W13", 2)
+    ours = jax.jit(functools.partial(peer_jax_particles.log_prob, "W13"))(
+        jax.tree.map(jnp.asarray, tree), jnp.asarray(x))
+    theirs = peer_torch_particles.log_prob("W13", *map(peer_torch_flows.tensors, (tree, x)))
+    return np.asarray(ours), theirs.detach().numpy()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
@@ -138,7 +187,7 @@ def main():
         own_surplus, their_surplus = known_surplus(workload)
         counts = {"ours": ours["parameters"] - own_surplus,
                   "JAX and PyTorch": common.count(common.parameters(workload)) - their_surplus}
-        if workload not in WITHOUT_LIBTORCH:
+        if workload not in PARTICLES:
             peer = program(folder, "bench_peer", workload)
             counts["libtorch"] = peer["parameters"] - their_surplus
         say(len(set(counts.values())) == 1, f"{workload}: parameters: " + ", ".join(
@@ -147,8 +196,13 @@ def main():
             loss = losses_of_w1(ours)
             say(abs(loss - ours["loss"]) < 1e-4 * abs(loss),
                 f"W1: loss at equal parameters: ours {ours['loss']:.6f}, JAX {loss:.6f}")
+        if workload == "W13":
+            loss = loss_of_w13(ours)
+            say(abs(loss - ours["loss"]) < 1e-6 * abs(loss),
+                f"W13: -log p at equal parameters: ours {ours['loss']:.9f}, JAX {loss:.9f}")
         if workload != "W6":
-            first, second = both_chains() if workload == "W9" else both_losses(workload)
+            first, second = (both_chains() if workload == "W9" else
+                             both_densities() if workload == "W13" else both_losses(workload))
             error = np.max(np.abs(first - second)) / np.max(np.abs(first))
             say(error < 1e-8, f"{workload}: JAX and PyTorch in double, {len(first)} numbers: "
                               f"relative difference {error:.1e}, the first {first[0]:.6f}")

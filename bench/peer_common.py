@@ -12,12 +12,11 @@ import time
 
 import numpy as np
 
-from cases import REPEATS, SIZES
+from cases import PARTICLES, REPEATS, SIZES
 
 POINTS, BASE = SIZES["points"], SIZES["base"]
 DOUBLE = ("W4", "W7", "W9")
 RESAMPLED = ("W0", "W4", "W6")
-PARTICLES = ("W10", "W11", "W12")
 LEARNING_RATE = 1e-5
 MATMUL = 1024
 

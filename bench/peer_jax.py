@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 import peer_common as common
-from cases import SIZES
+from cases import PARTICLES, SIZES
 from peer_common import BASE, POINTS
 
 ARGUMENTS = common.parse(__doc__, chunk=4000)
@@ -99,7 +99,7 @@ def random_numbers(workload, key, dtype):
                 jax.random.uniform(keys[1], (*moves, shape[0])), jax.random.normal(keys[2], shape))
     if workload in common.RESAMPLED:
         return jax.random.normal(key, (BASE["proposals"], shape[1]), dtype)
-    if workload in common.PARTICLES:
+    if workload in PARTICLES:
         noise = jax.random.normal(key, (shape[0], sizes["particles"], shape[1] // sizes["particles"]))
         return common.unit_probe(jnp, noise)
     return jax.random.normal(key, shape, dtype) if workload == "W7" else None
@@ -117,7 +117,7 @@ def prepare_step(workload):
         tree, first, second, number, state, key = all_state
         key, own = jax.random.split(key)
         loss = functools.partial(
-            particles.loss if workload in common.PARTICLES else flows.loss, workload)
+            particles.loss if workload in PARTICLES else flows.loss, workload)
         (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
             tree, state, x, random_numbers(workload, own, dtype))
         number += 1.0
@@ -161,9 +161,11 @@ def prepare_points(workload, task, chunk):
     features = SIZES[workload]["features"]
     keys = key_sequence()
     if task == "log_prob":
-        x = arrays(common.data(workload, POINTS), workload)
+        x = arrays(common.data(workload, SIZES[workload].get("points", POINTS)), workload)
+        side = particles if workload in PARTICLES else flows
+        chunk = SIZES[workload].get("part", chunk)
         density = jax.jit(lambda tree, x: in_chunks(
-            functools.partial(flows.log_prob, workload, tree), x, chunk))
+            functools.partial(side.log_prob, workload, tree), x, chunk))
         return lambda: density(tree, x).block_until_ready()
     if task == "sample_lockstep":
         sample = jax.jit(lambda net, key: sample_in_lockstep(net, key, POINTS, features, chunk))

@@ -50,6 +50,35 @@ def graph_network(net, x):
     return start + moved - jnp.mean(moved, 1, keepdims=True)
 
 
+def log_prob(workload, tree, x):
+    """Exact log densities of the decoder: z with g(z) = x by steps of the encoder, each taken where
+    it comes nearer, and one Newton step; then log|det| of the decoder's Jacobian."""
+    encode = functools.partial(graph_network, tree["encoder"])
+    decode = functools.partial(graph_network, tree["decoder"])
+
+    def flat_decode(z):
+        return decode(z.reshape(1, *x.shape[1:])).ravel()
+
+    def jacobian(z):
+        return jax.vmap(jax.jacfwd(flat_decode))(z.reshape(len(z), -1))
+
+    def error(decoded):
+        return jnp.sum((decoded - x)**2, (1, 2), keepdims=True)
+
+    first = encode(x)
+    z, decoded = first, decode(first)
+    for _ in range(SIZES[workload]["encoder_steps"]):
+        moved = z + first - encode(decoded)
+        back = decode(moved)
+        nearer = error(back) < error(decoded)
+        z, decoded = jnp.where(nearer, moved, z), jnp.where(nearer, back, decoded)
+    rest = (x - decoded).reshape(len(x), -1, 1)
+    z = z + jnp.linalg.solve(jacobian(z), rest).reshape(x.shape)
+    free = (x.shape[1] - 1) * x.shape[2]
+    constant = 0.5 * free * jnp.log(2.0 * jnp.pi)
+    return -0.5 * jnp.sum(z**2, (1, 2)) - constant - jnp.linalg.slogdet(jacobian(z))[1]
+
+
 def loss(workload, tree, state, x, v):
     """Algorithm 1 of Draxler, Sorrenson et al. 2024, of which v is the probe, mean-free and of
     length sqrt(degrees of freedom)."""

@@ -7,7 +7,7 @@ import torch
 import peer_common as common
 import peer_torch_flows as flows
 import peer_torch_particles as particles
-from cases import SIZES
+from cases import PARTICLES, SIZES
 from peer_common import BASE, POINTS
 
 
@@ -53,10 +53,30 @@ def random_numbers(workload):
         return torch.randn(*shape, features), torch.rand(shape), torch.randn(batch, features)
     if workload in ("W0", "W4"):
         return torch.randn(BASE["proposals"], features)
-    if workload in common.PARTICLES:
+    if workload in PARTICLES:
         count = sizes["particles"]
         return common.unit_probe(torch, torch.randn(batch, count, features // count))
     return torch.randn(batch, features) if workload == "W7" else None
+
+
+def prepare_particle_step(workload, tree, optimizer, batch):
+    """Eager, since a gradient within the loss is not compiled, and in parts: 256 clusters of 13
+    particles at once take 13 GB."""
+    rows = SIZES[workload]["part"]
+
+    def run():
+        optimizer.zero_grad()
+        total = 0.0
+        for x, v in zip(batch.split(rows), random_numbers(workload).split(rows)):
+            value, _ = particles.loss(workload, tree, None, x, v)
+            value = value * (len(x) / len(batch))
+            value.backward()
+            total += value.item()
+        optimizer.step()
+        if not math.isfinite(total):
+            raise FloatingPointError("the loss is not finite")
+
+    return run
 
 
 def prepare_step(workload):
@@ -66,8 +86,9 @@ def prepare_step(workload):
     optimizer = torch.optim.Adam(flows.leaves(tree), lr=common.LEARNING_RATE, fused=True)
     batch = flows.tensors(common.data(workload, sizes["batch"]))
     held = [flows.tensors(common.first_state(workload))]
-    # A gradient within the loss is not compiled.
-    loss = particles.loss if workload in common.PARTICLES else torch.compile(flows.loss)
+    if workload in PARTICLES:
+        return prepare_particle_step(workload, tree, optimizer, batch)
+    loss = torch.compile(flows.loss)
     sampler = None
     if workload == "W4":
         sampler = PackedSampler(sizes["batch"], sizes["features"], sizes["batch"])
@@ -103,8 +124,10 @@ def prepare_points(workload, task, chunk):
     """log_prob or sample of many points."""
     tree, features = flows.tensors(common.parameters(workload)), SIZES[workload]["features"]
     if task == "log_prob":
-        x = flows.tensors(common.data(workload, POINTS))
-        density = torch.compile(flows.log_prob)
+        x = flows.tensors(common.data(workload, SIZES[workload].get("points", POINTS)))
+        # Eager, as the step of particles.
+        density = particles.log_prob if workload in PARTICLES else torch.compile(flows.log_prob)
+        chunk = SIZES[workload].get("part", chunk)
         return torch.no_grad()(
             lambda: torch.cat([density(workload, tree, part) for part in x.split(chunk)]))
     packed = PackedSampler(POINTS, features, chunk)

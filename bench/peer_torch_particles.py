@@ -1,5 +1,7 @@
 """The free-form loss on particles of the benchmark's peer in PyTorch: see peer_jax_particles.py."""
 
+import math
+
 import torch
 from torch.nn.functional import linear as product
 from torch.nn.functional import silu
@@ -43,6 +45,37 @@ def graph_network(net, x):
         x = x + pull.sum(2) / 100.0
     moved = x - start
     return start + moved - moved.mean(1, keepdim=True)
+
+
+def log_prob(workload, tree, x):
+    """See peer_jax_particles.py."""
+    def encode(x):
+        return graph_network(tree["encoder"], x)
+
+    def decode(z):
+        return graph_network(tree["decoder"], z)
+
+    def flat_decode(z):
+        return decode(z.reshape(1, *x.shape[1:])).flatten()
+
+    def jacobian(z):
+        return torch.vmap(torch.func.jacfwd(flat_decode))(z.flatten(1))
+
+    def error(decoded):
+        return ((decoded - x)**2).sum((1, 2), keepdim=True)
+
+    first = encode(x)
+    z, decoded = first, decode(first)
+    for _ in range(SIZES[workload]["encoder_steps"]):
+        moved = z + first - encode(decoded)
+        back = decode(moved)
+        nearer = error(back) < error(decoded)
+        z, decoded = torch.where(nearer, moved, z), torch.where(nearer, back, decoded)
+    rest = (x - decoded).flatten(1)[:, :, None]
+    z = z + torch.linalg.solve(jacobian(z), rest).reshape(x.shape)
+    free = (x.shape[1] - 1) * x.shape[2]
+    constant = 0.5 * free * math.log(2.0 * math.pi)
+    return -0.5 * (z**2).sum((1, 2)) - constant - torch.linalg.slogdet(jacobian(z))[1]
 
 
 def loss(workload, tree, state, x, v):
