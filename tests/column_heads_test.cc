@@ -290,8 +290,8 @@ TEST(ColumnHeads, StartOnFewRows) {
     for (double& value : x) value = std::tanh(value);
     layer.initialise(parameters, x);
     for (const double value : parameters.flat()) EXPECT_TRUE(std::isfinite(value));
-    for (const double value : latent_and_density(parameters, layer, x)[1])
-      EXPECT_TRUE(std::isfinite(value));
+    const auto mapped = latent_and_density(parameters, layer, x);
+    for (const double value : mapped[1]) EXPECT_TRUE(std::isfinite(value));
   }
 }
 
