@@ -1,6 +1,9 @@
 // thalweg train: from a preset, a config file or data alone to a trained run.
 #include <algorithm>
 #include <memory>
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -94,6 +97,10 @@ RunPlan plan_with_progress(RunRequest request, bool quiet) {
 void train(const Arguments& arguments) {
   const bool quiet = arguments.quiet;
   const RunPlan plan = plan_with_progress(request_of(arguments), quiet);
+#ifdef __GLIBC__
+  // Columns that were sorted leave holes, as large as the data, that nothing fills.
+  malloc_trim(0);
+#endif
   if (!quiet && plan.data) describe_data(*plan.data);
   if (!quiet) std::fflush(stdout);
   ThreadPool pool(arguments.threads);

@@ -45,7 +45,7 @@ bool is_constant(std::span<const double> values, double rounding) {
 std::optional<std::int64_t> significant_digits(std::span<const double> values, double rounding) {
   constexpr std::size_t kLeastValues = 20;
   if (values.size() < kLeastValues) return std::nullopt;
-  const std::int64_t most = rounding >= kSingleRounding ? 5 : 7;
+  const std::int64_t most = rounding >= kSingleRounding ? 5 : 6;
   std::int64_t digits = 1;
   for (const double value : values)
     while (!has_digits(value, digits, rounding))

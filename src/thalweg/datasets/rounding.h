@@ -22,7 +22,7 @@ bool is_constant(std::span<const double> values, double rounding);
 /// written from floats have it.
 double rounding_of(std::span<const double> values, double rounding);
 
-/// The fewest significant digits that all values can be written with: at most 7, or 5 in single
+/// The fewest significant digits that all values can be written with: at most 6, or 5 in single
 /// precision, beyond which every number nearly can. None if there are more, or fewer than 20
 /// values.
 std::optional<std::int64_t> significant_digits(std::span<const double> values, double rounding);

@@ -79,7 +79,10 @@ std::string behind_text(const std::string& other, const std::vector<double>& own
 std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, std::uint64_t seed,
                               const std::vector<double>& own, std::vector<std::string>& warnings) {
   const std::int64_t features = data.features(), given = data.context_features();
-  const std::vector<std::int64_t> rows = data.training_rows(seed);
+  // As many as a fit takes, the first of an order by chance.
+  std::vector<std::int64_t> rows = data.training_rows(seed);
+  rows.resize(
+      std::min(rows.size(), static_cast<std::size_t>(GaussianMixtureFitOptions{}.maximum_rows)));
   std::vector<double> train = take_rows(data.x, features, rows);
   add_noise(data.columns, seed, Stream::kDequantisation, train);
   const std::vector<double> joint_train =
