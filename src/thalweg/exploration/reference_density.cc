@@ -4,6 +4,8 @@
 #include <numbers>
 #include <utility>
 
+#include "thalweg/core/log_gamma.h"
+
 namespace thalweg {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr double kTailFreedom = 3.0, kTailShare = 0.2, kTailScale = 1.5;
 /// log of Gamma((nu + d) / 2) / (Gamma(nu / 2) (nu pi)^(d / 2)).
 double log_t_constant(double freedom, std::int64_t features) {
   const auto d = static_cast<double>(features);
-  return std::lgamma((freedom + d) / 2.0) - std::lgamma(freedom / 2.0) -
+  return log_gamma((freedom + d) / 2.0) - log_gamma(freedom / 2.0) -
          0.5 * d * std::log(freedom * std::numbers::pi);
 }
 

@@ -1,10 +1,9 @@
 // Functions of one number that expressions know, in graphs and in numbers.
-#include <math.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "thalweg/core/log_gamma.h"
 #include "thalweg/targets/expression_parts.h"
 
 namespace thalweg::detail {
@@ -47,11 +46,8 @@ const std::vector<ScalarFunction>& scalar_functions() {
        [](double a) { return 1.0 / (1.0 + std::exp(-a)); }},
       {"softplus", [](Value a) { return softplus(a); },
        [](double a) { return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a))); }},
-      {"lgamma", log_gamma,
-       [](double a) {
-         int sign = 0;  // lgamma itself writes to a variable that threads share
-         return ::lgamma_r(a, &sign);
-       }},
+      {"lgamma", [](Value a) { return log_gamma(a); },
+       [](double a) { return thalweg::log_gamma(a); }},
   };
   return table;
 }
