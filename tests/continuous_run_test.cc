@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 
 #include "temporary_folder.h"
@@ -47,8 +48,7 @@ TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {
   ThreadPool pool(2);
   run_training(plan, pool);
   const LoadedRun run = load_run(plan.out);
-  const HeldOut held_out = held_out_points(run, "", plan.data);
-  const Evaluation evaluation = evaluate_run(run, held_out, plan.data, pool);
+  const Evaluation evaluation = evaluate_run(run, plan.data, pool);
   const auto value = [&](const std::string& name) {
     const auto found = std::ranges::find(evaluation.metrics, name, &Metric::name);
     return found == evaluation.metrics.end() ? NAN : found->value;
@@ -66,11 +66,34 @@ TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {
     config << write_options(coarse);
   }
   const LoadedRun other = load_run(plan.out);
-  EXPECT_TRUE(warns(evaluate_run(other, held_out, plan.data, pool)));
+  EXPECT_TRUE(warns(evaluate_run(other, plan.data, pool)));
   const std::vector<Finding> findings = check_model(*other.model, {}, 500, 1, pool);
   const auto found = std::ranges::find(findings, "integration too coarse", &Finding::name);
   ASSERT_NE(found, findings.end());
   EXPECT_NE(found->verdict, Verdict::kGood) << found->text;
+}
+
+// Compiling a density of many steps takes seconds, of particles minutes: whoever asks what is
+// affordable must not pay for it again.
+TEST(ContinuousRun, TheDensityIsCompiledOnceForAllThatAskWhatIsAffordable) {
+  ModelOptions options;
+  options.features = 2;
+  options.flow.kind = "continuous";
+  options.flow.blocks = 1;
+  options.flow.act_norm = false;
+  options.flow.network = "mlp";
+  const Model model(options, 1);
+  ThreadPool pool(1);
+  DensityEvaluator density(model, pool, Precision::kDouble);
+  const auto seconds = [&] {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_GE(density.affordable_rows(), 100);
+    EXPECT_GE(density.affordable_cells(50), 10);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const double first = seconds();
+  // A thousand times faster where it was measured; compiling anew takes as long as the first time.
+  EXPECT_LT(seconds(), 0.2 * first);
 }
 
 }  // namespace

@@ -36,14 +36,14 @@ std::string difference_text(const char* way, const std::vector<double>& values,
 }  // namespace
 
 std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& points,
-                                      std::uint64_t seed, ThreadPool& pool,
-                                      std::vector<std::string>& warnings) {
+                                      std::uint64_t seed, DensityEvaluator& evaluator,
+                                      ThreadPool& pool, std::vector<std::string>& warnings) {
   std::vector<Metric> metrics;
   const Model& model = *run.model;
   if (!has_free_form(model.flow())) return metrics;
   // The check takes some times as long as an exact density.
   const std::int64_t rows =
-      std::clamp<std::int64_t>(affordable_rows(model) / kChecks, kFewestChecked, kMostChecked);
+      std::clamp<std::int64_t>(evaluator.affordable_rows() / kChecks, kFewestChecked, kMostChecked);
   const std::vector<std::int64_t> kept = evenly_spaced_rows(points.rows, rows);
   const auto taken = [&](std::span<const double> values) {
     return points.rows > 0 ? take_rows(values, std::ssize(values) / points.rows, kept)

@@ -178,8 +178,7 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   const std::string& sampler = experiment_.columns[cell.column].sampler;
   // The density of a run is the same whatever its sampler.
   if (sampler.empty() || sampler == "naive") {
-    Evaluation evaluation =
-        evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
+    Evaluation evaluation = evaluate_run(run, data, pool, {.as_published = true});
     result.metrics = std::move(evaluation.metrics);
     if (!experiment_.rows[cell.row].known.empty())
       result.metrics.push_back(

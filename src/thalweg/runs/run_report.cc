@@ -117,7 +117,7 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         folders.front(), run.folder.path);
     std::optional<PreparedData> data = run.data();
-    evaluations.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    evaluations.push_back(evaluate_run(run, data, pool));
     if (runs.empty()) first_data = std::move(data);
     runs.push_back({run_name(run.folder.path), &run});
   }

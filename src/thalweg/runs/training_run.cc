@@ -388,8 +388,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   outcome.folder = folder.path;
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
   if (!stopped && plan.report) {
-    const HeldOut points = held_out_points(run, "", plan.data);
-    outcome.evaluation = evaluate_run(run, points, plan.data, pool);
+    outcome.evaluation = evaluate_run(run, plan.data, pool);
     write_run_report({{run_name(plan.out), &run}}, {outcome.evaluation}, plan.data, folder.path,
                      pool);
   }

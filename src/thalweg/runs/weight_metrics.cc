@@ -193,11 +193,11 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
 }
 
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
-                           std::uint64_t seed, ThreadPool& pool) {
+                           std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool) {
   WeightedFlow flow;
   // A sample's density takes one Jacobian, that of a row two or more.
   const std::int64_t count =
-      std::min(kTargetSamples, std::max<std::int64_t>(1000, 2 * affordable_rows(*run.model)));
+      std::min(kTargetSamples, std::max<std::int64_t>(1000, 2 * evaluator.affordable_rows()));
   flow.samples = weighted_samples(run, target, count, seed, pool);
   const std::vector<double> log_weights = flow.samples.log_weights();
   const bool finite = std::ranges::all_of(log_weights, [](double w) { return w < INFINITY; });

@@ -142,6 +142,10 @@ DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precisi
 
 DensityEvaluator::~DensityEvaluator() = default;
 
+const Model& DensityEvaluator::model() const { return programs_->model; }
+
+std::int64_t DensityEvaluator::draws() const { return programs_->draws; }
+
 void DensityEvaluator::use_parameters(std::span<const double> parameters) {
   programs_->parameters = parameters;
 }
@@ -181,22 +185,16 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
   return result;
 }
 
-double DensityEvaluator::flops_per_row() const {
-  return static_cast<double>(programs_->draws) *
-         programs_->get(Programs::Kind::kDensity).flops_per_row();
-}
-
-std::int64_t affordable_rows(const Model& model) {
+std::int64_t DensityEvaluator::affordable_rows() {
   constexpr double kFlops = 2e12, kMost = 1e9;
   constexpr std::int64_t kFewest = 100;
-  ThreadPool pool(1);
-  const double flops = DensityEvaluator(model, pool).flops_per_row();
+  const double flops = programs_->get(Programs::Kind::kDensity).flops_per_row();
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
 }
 
-std::int64_t affordable_cells(const Model& model, std::int64_t most) {
-  return std::min(
-      most, static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows(model)))));
+std::int64_t DensityEvaluator::affordable_cells(std::int64_t most) {
+  return std::min(most,
+                  static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows()))));
 }
 
 std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }
