@@ -152,6 +152,29 @@ TEST(Pairing, GivesTheSameBitsForAnyNumberOfThreadsAndKeepsWhatIsNotFinite) {
   }
 }
 
+// Of one condition with many rows: each block is paired as if it were alone.
+TEST(Pairing, PairsManyRowsInBlocks) {
+  constexpr std::size_t kCount = 600, kFeatures = 2, kBlock = 200;
+  static_assert(kCount > 2 * kPairingBlock && kBlock <= kPairingBlock);
+  const std::vector<double> draws = normals(kCount * kFeatures, 8);
+  const std::vector<double> rows = normals(kCount * kFeatures, 9);
+  ThreadPool one(1), three(3);
+  const PairingRows given{.count = kCount, .features = kFeatures, .draws = draws, .rows = rows};
+  const std::vector<double> paired = paired_draws(Pairing::kOptimalTransport, given, one);
+  EXPECT_EQ(paired, paired_draws(Pairing::kOptimalTransport, given, three));
+  std::vector<double> expected;
+  for (std::size_t begin = 0; begin < kCount; begin += kBlock) {
+    const auto part = [&](const std::vector<double>& all) {
+      return std::span(all).subspan(begin * kFeatures, kBlock * kFeatures);
+    };
+    const std::vector<double> block = paired_draws(
+        Pairing::kOptimalTransport,
+        {.count = kBlock, .features = kFeatures, .draws = part(draws), .rows = part(rows)}, one);
+    expected.insert(expected.end(), block.begin(), block.end());
+  }
+  EXPECT_EQ(paired, expected);
+}
+
 TEST(Pairing, RefusesSizesThatDisagree) {
   ThreadPool pool(1);
   const std::vector<double> values(6);
