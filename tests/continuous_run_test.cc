@@ -10,7 +10,9 @@
 #include "thalweg/core/random.h"
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/samplers.h"
 #include "thalweg/runs/training_run.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 namespace {
@@ -71,6 +73,30 @@ TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {
   const auto found = std::ranges::find(findings, "integration too coarse", &Finding::name);
   ASSERT_NE(found, findings.end());
   EXPECT_NE(found->verdict, Verdict::kGood) << found->text;
+
+  // Samples are counted as well, whoever draws them, and so are the maps by themselves.
+  const auto missed = [&](const LoadedRun& of, const char* sampler) {
+    const SampleRequest request{
+        .sampler = sampler, .count = 400, .chains = 200, .burn_in = 20, .step_size = 0.3};
+    return make_sampler(of, request, pool)->draw([](std::span<const double>) {}, {}).unsolved;
+  };
+  for (const char* sampler : {"naive", "mala"}) {
+    EXPECT_EQ(missed(run, sampler), 0) << sampler;
+    EXPECT_GT(missed(other, sampler), 0) << sampler;
+    EXPECT_LE(missed(other, sampler), 400) << sampler;
+  }
+  for (const bool coarsely : {false, true}) {
+    const LoadedRun& of = coarsely ? other : run;
+    FlowSampler draws(*of.model, pool, 1, Precision::kDouble);
+    std::vector<double> log_density;
+    const std::vector<double> x = draws.next(400, {}, &log_density);
+    EXPECT_EQ(draws.statistics().unsolved > 0, coarsely);
+    DensityEvaluator map(*of.model, pool, Precision::kDouble);
+    const std::vector<double> z = map.to_latent(x);
+    EXPECT_EQ(map.unsolved() > 0, coarsely);
+    map.to_data(z);
+    EXPECT_EQ(map.unsolved() > 0, coarsely);
+  }
 }
 
 // Compiling a density of many steps takes seconds, of particles minutes: whoever asks what is

@@ -286,6 +286,12 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "are wrong.");
   }
   if (has_continuous(model.flow())) {
+    const double missed =
+        static_cast<double>(statistics.unsolved) / static_cast<double>(statistics.samples);
+    add("samples too coarse", missed, fmt::format("{:.3g} %", 100.0 * missed),
+        judge(missed, 1e-3, 0.05),
+        "Share of samples that may be off by more than a thousandth of their size by the estimate "
+        "of the integration itself; a larger flow.steps in config.toml cures it.");
     in_double.log_prob(points.x, repeated(context, points.rows()));
     const double coarse =
         static_cast<double>(in_double.unsolved()) / static_cast<double>(points.rows());

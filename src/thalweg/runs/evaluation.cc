@@ -193,6 +193,9 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, seed, density, pool);
+    if (flow.samples.unsolved > 0)
+      result.warnings.push_back(unsolved_samples_text(
+          fmt::format("{} of {} draws", flow.samples.unsolved, flow.samples.log_model.size())));
     std::optional<Exploration> exploration;
     // Held-out rows of particles tell what a flow has lost.
     if (wants_verdict(target.get()) && run.options.data.particles == 0) {

@@ -60,6 +60,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
 struct WeightedSamples {
   std::vector<double> x, log_model, log_target;
   std::int64_t undefined = 0;  ///< samples whose energy is no number; their density counts as 0
+  std::int64_t unsolved = 0;   ///< samples that an integration missed by its own estimate
   std::vector<double> log_weights() const;
 };
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,

@@ -180,8 +180,9 @@ std::vector<double> WeightedSamples::log_weights() const {
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
                                  std::int64_t count, std::uint64_t seed, ThreadPool& pool) {
   WeightedSamples samples;
-  samples.x =
-      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count, {}, &samples.log_model);
+  FlowSampler sampler(*run.model, pool, seed, Precision::kDouble);
+  samples.x = sampler.next(count, {}, &samples.log_model);
+  samples.unsolved = sampler.statistics().unsolved;
   samples.log_target =
       counted_log_density(target_log_density(target, pool), samples.x, samples.undefined);
   return samples;

@@ -70,7 +70,7 @@ struct DensityEvaluator::Programs {
   ColumnMap columns;
   std::span<const double> parameters = {};
   std::array<std::optional<RowMap>, 4> maps = {};
-  std::int64_t unsolved = 0;  // rows of the last log densities
+  std::int64_t unsolved = 0;  // rows of the last call
 
   enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
 
@@ -94,16 +94,26 @@ struct DensityEvaluator::Programs {
       const Mapped mapped = kind == Kind::kLatent ? flow.inverse(main, context, 0, layers)
                                                   : flow.forward(main, context, 0, layers);
       outputs = {mapped.value, mapped.log_det};
+      if (mapped.unsolved.valid()) outputs.push_back(mapped.unsolved);
     }
     return map.emplace(graph, outputs, pool, precision);
   }
 
   std::vector<std::vector<double>> run(Kind kind, std::span<const double> rows,
                                        std::span<const double> context, std::uint64_t seed = 0) {
-    return get(kind).run({.rows = static_cast<std::int64_t>(rows.size()) / model.flow().features(),
-                          .inputs = {rows, context},
-                          .seed = seed,
-                          .parameters = parameters});
+    auto results =
+        get(kind).run({.rows = static_cast<std::int64_t>(rows.size()) / model.flow().features(),
+                       .inputs = {rows, context},
+                       .seed = seed,
+                       .parameters = parameters});
+    if (kind != Kind::kOverflow) {
+      const std::size_t own = kind == Kind::kDensity ? 1 : 2;
+      unsolved =
+          results.size() > own
+              ? std::ranges::count_if(results.back(), [](double value) { return value > 0.0; })
+              : 0;
+    }
+    return results;
   }
 
   /// Puts -inf where `log_prob` is NaN only because the latent point is too far away for a number.
@@ -163,11 +173,8 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
     const auto words = random_words(static_cast<std::uint64_t>(number),
                                     static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
     const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
-    auto outputs = programs_->run(Programs::Kind::kDensity, y, given, seed);
-    if (outputs.size() > 1)
-      programs_->unsolved =
-          std::ranges::count_if(outputs[1], [](double value) { return value > 0.0; });
-    std::vector<double> values = std::move(outputs[0]);
+    std::vector<double> values =
+        std::move(programs_->run(Programs::Kind::kDensity, y, given, seed)[0]);
     programs_->settle_overflow(y, given, seed, values);
     return values;
   };

@@ -42,9 +42,10 @@ class DensityEvaluator {
   /// estimates: in the mean a lower bound that rises with the draws (Burda, Grosse, Salakhutdinov
   /// 2016). A row's random numbers depend on its place in `x` alone.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
-  /// Rows of the last call of log_prob() for which a flow that looks for z numerically did not find
-  /// it: of a free-form one their log density is a makeshift, that at the encoder's f(x), of a
-  /// continuous one it may be off by more than 0.01 nats. See unsolved_text().
+  /// Rows of the last call of log_prob(), to_latent() or to_data() for which a flow that looks for
+  /// z numerically did not find it, or missed it: of a free-form one their log density is a
+  /// makeshift, that at the encoder's f(x), of a continuous one it may be off by more than 0.01
+  /// nats. See unsolved_text().
   std::int64_t unsolved() const;
   /// How many log densities are worth their time where not all rows are needed, as in evaluations:
   /// those that take 2e12 floating-point operations at one draw, which are a minute of two threads
