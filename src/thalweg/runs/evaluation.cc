@@ -165,7 +165,10 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
             {},
             {}};
   }
-  keep_rows(points, options.rows > 0 ? options.rows : density.affordable_rows());
+  const std::int64_t most = options.rows > 0 ? options.rows
+                            : options.parts  ? options.parts->held_out
+                                             : density.affordable_rows();
+  keep_rows(points, most);
   points.values = points.x;
   points.log_intervals = log_intervals(run.options.model.columns, points.x);
   centre_in_intervals(run.options.model.columns, points.x);
@@ -177,6 +180,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
                         ThreadPool& pool, const EvaluationOptions& options) {
   Evaluation result;
   result.title = title_of(run, points);
+  result.rows = options.parts.value_or(evaluation_rows(run, points.rows, density));
   const auto add = [&](const char* group, std::vector<Metric> part) {
     for (Metric& metric : part) {
       metric.group = group;
@@ -188,11 +192,12 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   if (has_continuous(run.model->flow()) && density.unsolved() > 0)
     result.warnings.push_back(unsolved_text(
         run.model->flow(), fmt::format("{} of {} rows", density.unsolved(), points.rows)));
-  add("free_form", free_form_metrics(run, points, seed, density, pool, result.warnings));
+  add("free_form",
+      free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
-    const WeightedFlow flow = weighted_flow(run, target, seed, density, pool);
+    const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
     if (flow.samples.unsolved > 0)
       result.warnings.push_back(unsolved_samples_text(
           fmt::format("{} of {} draws", flow.samples.unsolved, flow.samples.log_model.size())));
@@ -240,7 +245,9 @@ std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();
   DensityEvaluator density = evaluation_density(run, pool, options);
-  return verdict_of_flow(run, weighted_flow(run, target, seed_of(run, options), density, pool),
+  const std::int64_t draws = evaluation_rows(run, 0, density).drawn;
+  return verdict_of_flow(run,
+                         weighted_flow(run, target, draws, seed_of(run, options), density, pool),
                          exploration, density);
 }
 

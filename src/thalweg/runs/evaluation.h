@@ -11,6 +11,7 @@
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/metrics/importance.h"
 #include "thalweg/metrics/metric.h"
+#include "thalweg/runs/evaluation_cost.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/run_folder.h"
@@ -29,8 +30,9 @@ struct EvaluationOptions {
   std::optional<std::int64_t> seed = {};  ///< of what is drawn; else the run's
   /// Draws a point for the density of a flow with stochastic layers; 0: the run's.
   std::int64_t draws = 0;
-  /// Held-out rows at most, evenly spaced; 0: DensityEvaluator::affordable_rows() of them.
+  /// Held-out rows at most, evenly spaced; 0: those of `parts`.
   std::int64_t rows = 0;
+  std::optional<EvaluationRows> parts = {};  ///< empty: evaluation_rows()
 };
 
 /// Points on which a model is judged, dequantised.
@@ -73,6 +75,7 @@ struct Evaluation {
   std::optional<TargetSummary> columns;  ///< of an energy that gives some draw a weight
   std::optional<RunVerdict> verdict;     ///< of an energy
   std::vector<std::string> warnings;     ///< a sentence each: those of the verdict and of metrics
+  EvaluationRows rows;                   ///< that it took, and that its pictures are to take
 };
 
 /// Mean log likelihood of the model and of plain models fitted to the training rows; where the

@@ -17,8 +17,6 @@ namespace thalweg {
 
 namespace {
 
-constexpr std::int64_t kSamples = 20000;
-
 std::vector<double> column_of(const std::vector<double>& rows, std::int64_t width,
                               std::int64_t column) {
   std::vector<double> result;
@@ -46,8 +44,8 @@ ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
 std::vector<double> reweighted_samples(const LoadedRun& run,
                                        const std::shared_ptr<const Target>& target,
-                                       ThreadPool& pool) {
-  const WeightedSamples samples = weighted_samples(run, target, kSamples, 1, pool);
+                                       std::int64_t count, ThreadPool& pool) {
+  const WeightedSamples samples = weighted_samples(run, target, count, 1, pool);
   std::vector<double> log_weights = samples.log_weights();
   for (double& value : log_weights)
     if (!(value < INFINITY)) value = -INFINITY;  // What has no weight is not drawn.
@@ -67,8 +65,8 @@ std::vector<double> reweighted_samples(const LoadedRun& run,
 class Pictures {
  public:
   Pictures(const std::vector<NamedRun>& runs, const std::optional<PreparedData>& data,
-           std::filesystem::path folder, ThreadPool& pool)
-      : runs_(runs), data_(data), folder_(std::move(folder)), pool_(pool) {
+           std::filesystem::path folder, ThreadPool& pool, std::int64_t most)
+      : runs_(runs), data_(data), folder_(std::move(folder)), pool_(pool), most_(most) {
     const LoadedRun& first = *runs.front().run;
     features_ = first.model->flow().features();
     for (const ColumnOptions& column : first.options.model.columns) columns_.push_back(column.name);
@@ -79,7 +77,9 @@ class Pictures {
           data_ ? scale_of(first.options.model.columns[column],
                            column_of(points_, features_, static_cast<std::int64_t>(column)))
                 : ColumnScale{});
-    const std::int64_t count = static_cast<std::int64_t>(points_.size()) / features_;
+    // An exploration may have more points than are drawn.
+    const std::int64_t points = static_cast<std::int64_t>(points_.size()) / features_;
+    const std::int64_t count = context_.empty() ? std::min(most_, points) : points;
     for (const NamedRun& each : runs)
       samples_.push_back(
           FlowSampler(*each.run->model, pool, 1, each.run->precision()).next(count, context_));
@@ -101,7 +101,7 @@ class Pictures {
   /// Points to set the runs' samples beside, and their name in words.
   void gather_points(const LoadedRun& first) {
     if (data_) {
-      const auto count = std::min<std::size_t>(kSamples, data_->train.size());
+      const auto count = std::min(static_cast<std::size_t>(most_), data_->train.size());
       const std::vector<std::int64_t> learnt = data_->training_rows(1);
       const std::span<const std::int64_t> rows = std::span(learnt).first(count);
       points_ = take_rows(data_->x, data_->features(), rows);
@@ -111,14 +111,14 @@ class Pictures {
     }
     const std::shared_ptr<const Target> target = first.target();
     if (target->can_sample()) {
-      points_ = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
+      points_ = target_samples(*target, 1, Stream::kEvaluation, 0, most_);
       points_name_ = "exact samples";
     } else {
       if (std::optional<Exploration> exploration = first.exploration()) {
         points_ = std::move(exploration->x);
         points_name_ = "samples of the exploration";
       } else {
-        points_ = reweighted_samples(first, target, pool_);
+        points_ = reweighted_samples(first, target, most_, pool_);
         points_name_ = "reweighted samples";
         reweighted_ = true;
       }
@@ -363,6 +363,7 @@ class Pictures {
   const std::optional<PreparedData>& data_;
   std::filesystem::path folder_;
   ThreadPool& pool_;
+  std::int64_t most_ = 0;  // samples
   std::int64_t features_ = 0;
   std::vector<std::string> columns_;
   std::vector<ColumnScale> scales_;  // of their axes
@@ -378,8 +379,9 @@ class Pictures {
 
 std::vector<RunPicture> draw_run_pictures(const std::vector<NamedRun>& runs,
                                           const std::optional<PreparedData>& data,
-                                          const std::filesystem::path& folder, ThreadPool& pool) {
-  return Pictures(runs, data, folder, pool).draw();
+                                          const std::filesystem::path& folder, std::int64_t samples,
+                                          ThreadPool& pool) {
+  return Pictures(runs, data, folder, pool, samples).draw();
 }
 
 }  // namespace thalweg

@@ -151,6 +151,7 @@ DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precisi
 }
 
 DensityEvaluator::~DensityEvaluator() = default;
+DensityEvaluator::DensityEvaluator(DensityEvaluator&&) noexcept = default;
 
 const Model& DensityEvaluator::model() const { return programs_->model; }
 
@@ -197,6 +198,10 @@ std::int64_t DensityEvaluator::affordable_rows() {
   constexpr std::int64_t kFewest = 100;
   const double flops = programs_->get(Programs::Kind::kDensity).flops_per_row();
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
+}
+
+std::int64_t DensityEvaluator::rows_at_once() {
+  return programs_->get(Programs::Kind::kDensity).rows_at_once();
 }
 
 std::int64_t DensityEvaluator::affordable_cells(std::int64_t most) {

@@ -22,6 +22,7 @@ class DensityEvaluator {
   DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision = Precision::kFloat,
                    std::int64_t draws = 1);
   ~DensityEvaluator();
+  DensityEvaluator(DensityEvaluator&&) noexcept;
   DensityEvaluator(const DensityEvaluator&) = delete;
   DensityEvaluator& operator=(const DensityEvaluator&) = delete;
 
@@ -52,6 +53,8 @@ class DensityEvaluator {
   /// in double, and at least 100. More than any table has for all but free-form and continuous
   /// flows of many columns.
   std::int64_t affordable_rows();
+  /// Rows that all threads work on at a time: log densities of fewer take as long.
+  std::int64_t rows_at_once();
   /// Cells along each side of a grid in the plane: `most`, or fewer where so many densities would
   /// not be affordable_rows().
   std::int64_t affordable_cells(std::int64_t most);
