@@ -26,6 +26,11 @@ std::vector<double> column_of(const std::vector<double>& rows, std::int64_t widt
   return result;
 }
 
+double share_above(const std::vector<double>& values, double bound) {
+  const auto above = std::ranges::count_if(values, [&](double value) { return !(value <= bound); });
+  return static_cast<double>(above) / static_cast<double>(std::max<std::size_t>(1, values.size()));
+}
+
 /// How the axis of a column is to be: with its texts, or logarithmic where positive values reach
 /// over decades, and farther up than down.
 ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
@@ -39,6 +44,22 @@ ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
   constexpr double kRange = 100.0, kAbove = 10.0;
   const double high = quantile(0.995);
   return {.logarithmic = high > kRange * quantile(0.005) && high > kAbove * quantile(0.5)};
+}
+
+/// The axis of energies: of a model whose samples overlap, most lie so far beyond those of the data
+/// that a linear axis shows one of the two alone.
+ColumnScale energy_scale(std::vector<double> data, const std::vector<double>& model) {
+  constexpr double kQuantile = 0.995, kBeyond = 0.02, kDecades = 16.0;
+  std::erase_if(data, [](double value) { return !std::isfinite(value); });
+  if (data.empty()) return {};
+  std::ranges::sort(data);
+  const auto quantile = [&](double share) {
+    return data[static_cast<std::size_t>(share * static_cast<double>(data.size() - 1))];
+  };
+  const double low = quantile(1.0 - kQuantile), high = quantile(kQuantile);
+  if (share_above(model, high + (high - low)) <= kBeyond || !(high > low)) return {};
+  // A decade takes a seventh of the width of the data.
+  return {.tail_unit = (high - low) / kDecades, .tail_begin = high};
 }
 
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
@@ -313,10 +334,20 @@ class Pictures {
                                fmt::format("radial-{}", i));
       const std::vector<double> energies = particle_energies(run, drawn);
       if (energies.empty()) continue;
-      add(histogram("Sample energies" + of, "energy, kT", particle_energies(run, known), energies),
-          fmt::format("energies-{}", i),
+      const std::vector<double> known_energies = particle_energies(run, known);
+      HistogramPlot plot =
+          histogram("Sample energies" + of, "energy, kT", known_energies, energies);
+      plot.x_scale = energy_scale(known_energies, energies);
+      std::string caption =
           "Energies of samples of the model, as they are drawn, beside those of " +
-              words_of_points() + ".");
+          words_of_points() + ".";
+      if (plot.x_scale.tail_unit > 0.0)
+        caption += fmt::format(
+            " {:.3g} % of them lie above {:.4g} kT, which only half a per cent of {} does: from "
+            "there on the axis is logarithmic.",
+            100.0 * share_above(energies, plot.x_scale.tail_begin), plot.x_scale.tail_begin,
+            words_of_points());
+      add(plot, fmt::format("energies-{}", i), std::move(caption));
     }
   }
 
