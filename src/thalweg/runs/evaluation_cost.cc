@@ -35,8 +35,11 @@ EvaluationRows evaluation_rows(const LoadedRun& run, std::int64_t available,
   EvaluationRows rows;
   rows.held_out = std::min(available, affordable);
   // The check takes some times as long as an exact density.
-  if (has_free_form(flow))
+  if (has_free_form(flow)) {
     rows.checked = std::clamp(affordable / kChecks, kFewestChecked, kMostChecked);
+    // Without held-out rows samples are checked.
+    if (available > 0) rows.checked = std::min(rows.checked, available);
+  }
   // A sample's density takes one Jacobian, that of a row two or more.
   if (has_target(run.options.target))
     rows.drawn = std::min(kTargetSamples, std::max(kFewestDrawn, 2 * affordable));
