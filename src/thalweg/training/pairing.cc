@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <type_traits>
 #include <utility>
@@ -28,31 +29,45 @@ Particles particles_of(Row row, std::int64_t dimensions) {
   return Eigen::Map<const Particles>(row.data(), std::ssize(row) / dimensions, dimensions);
 }
 
+/// Numbers of particles that are alike.
+using Alike = std::vector<std::vector<Eigen::Index>>;
+
+Alike particles_alike(const std::vector<std::int64_t>& types, std::int64_t particles) {
+  std::map<std::int64_t, std::vector<Eigen::Index>> of_type;
+  for (std::int64_t i = 0; i < particles; ++i)
+    of_type[types.empty() ? 0 : types[static_cast<std::size_t>(i)]].push_back(i);
+  Alike alike;
+  for (auto& [type, members] : of_type) alike.push_back(std::move(members));
+  return alike;
+}
+
 /// The particles of `draw` in the order in which they are nearest to those of `row`.
-Particles permuted(const Particles& draw, const Particles& row) {
-  const Eigen::Index size = row.rows();
-  std::vector<double> costs(static_cast<std::size_t>(size * size));
-  for (Eigen::Index i = 0; i < size; ++i)
-    for (Eigen::Index j = 0; j < size; ++j)
-      costs[static_cast<std::size_t>(i * size + j)] = (row.row(i) - draw.row(j)).squaredNorm();
-  const Assignment found = least_assignment(costs, size);
-  Particles result(size, row.cols());
-  for (Eigen::Index i = 0; i < size; ++i)
-    result.row(i) = draw.row(found.column_of_row[static_cast<std::size_t>(i)]);
+Particles permuted(const Particles& draw, const Particles& row, const Alike& alike) {
+  Particles result(row.rows(), row.cols());
+  std::vector<double> costs;
+  for (const std::vector<Eigen::Index>& members : alike) {
+    costs.clear();
+    for (const Eigen::Index i : members)
+      for (const Eigen::Index j : members)
+        costs.push_back((row.row(i) - draw.row(j)).squaredNorm());
+    const Assignment found = least_assignment(costs, std::ssize(members));
+    for (std::size_t i = 0; i < members.size(); ++i)
+      result.row(members[i]) = draw.row(members[static_cast<std::size_t>(found.column_of_row[i])]);
+  }
   return result;
 }
 
 /// The squared distance after the draw has been permuted and turned.
-double equivariant_distance(const Particles& draw, const Particles& row) {
-  const Particles moved = permuted(draw, row);
+double equivariant_distance(const Particles& draw, const Particles& row, const Alike& alike) {
+  const Particles moved = permuted(draw, row, alike);
   const Eigen::MatrixXd product = moved.transpose() * row;
   const double trace = Eigen::JacobiSVD<Eigen::MatrixXd>(product).singularValues().sum();
   return draw.squaredNorm() + row.squaredNorm() - 2.0 * trace;
 }
 
 /// The draw so permuted and turned.
-Particles aligned(const Particles& draw, const Particles& row) {
-  const Particles moved = permuted(draw, row);
+Particles aligned(const Particles& draw, const Particles& row, const Alike& alike) {
+  const Particles moved = permuted(draw, row, alike);
   const Eigen::MatrixXd product = moved.transpose() * row;
   const Eigen::JacobiSVD<Eigen::MatrixXd> parts(product, Eigen::ComputeFullU | Eigen::ComputeFullV);
   return moved * parts.matrixU() * parts.matrixV().transpose();
@@ -65,7 +80,9 @@ class Pairs {
       : equivariant_(pairing == Pairing::kEquivariant),
         given_(given),
         pool_(pool),
-        result_(given.draws.begin(), given.draws.end()) {}
+        result_(given.draws.begin(), given.draws.end()) {
+    if (equivariant_) alike_ = particles_alike(given.types, given.features / given.dimensions);
+  }
 
   std::vector<double> run() && {
     for (std::int64_t row = 0; row < given_.count; ++row)
@@ -151,7 +168,7 @@ class Pairs {
     double* to = result_.data() + row * given_.features;
     if (equivariant_) {
       const Particles moved = aligned(particles_of(from, given_.dimensions),
-                                      particles_of(data(row), given_.dimensions));
+                                      particles_of(data(row), given_.dimensions), alike_);
       std::copy_n(moved.data(), moved.size(), to);
     } else {
       std::ranges::copy(from, to);
@@ -168,7 +185,8 @@ class Pairs {
     }
     const Particles particles = particles_of(row, given_.dimensions);
     for (const std::int64_t other : rows)
-      *costs++ = equivariant_distance(particles_of(draw(other), given_.dimensions), particles);
+      *costs++ =
+          equivariant_distance(particles_of(draw(other), given_.dimensions), particles, alike_);
   }
 
   bool equivariant_;
@@ -177,6 +195,7 @@ class Pairs {
   std::vector<double> result_;
   std::vector<std::int64_t> order_;  // rows that are paired, by condition
   std::vector<Block> blocks_;
+  Alike alike_;
 };
 
 void check(Pairing pairing, const PairingRows& given) {
@@ -192,6 +211,10 @@ void check(Pairing pairing, const PairingRows& given) {
     fail<ShapeError>(
         "pairing: expected whole particles in 1 or more dimensions, got {} values in {}",
         given.features, given.dimensions);
+  if (pairing == Pairing::kEquivariant && !given.types.empty() &&
+      std::ssize(given.types) * given.dimensions != given.features)
+    fail<ShapeError>("pairing: expected a type for each of {} particles, got {}",
+                     given.features / given.dimensions, given.types.size());
 }
 
 /// Row `sample` of a batch's input.
@@ -253,6 +276,7 @@ const T* PairSource<T>::fill(Pairing pairing, const typename BatchSource<T>::Bat
                                                    .features = flow.features(),
                                                    .context_features = flow.context_features(),
                                                    .dimensions = flow.base().mean_free_dimensions(),
+                                                   .types = model_.options().flow.particle_types,
                                                    .draws = draws,
                                                    .rows = rows,
                                                    .context = context},

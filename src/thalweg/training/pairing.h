@@ -18,6 +18,7 @@ struct PairingRows {
   std::int64_t count = 0, features = 0;
   std::int64_t context_features = 0;
   std::int64_t dimensions = 0;           ///< of the space that particles are in; 0: no particles
+  std::vector<std::int64_t> types = {};  ///< one a particle; empty: all are alike
   std::span<const double> draws, rows;   ///< count x features, row-major
   std::span<const double> context = {};  ///< of the rows and of their draws as they come
 };
@@ -34,9 +35,9 @@ inline constexpr std::int64_t kPairingBlock = 256;
 /// optimal_transport: the sum of squared distances in a block is the least (see
 /// least_assignment()), which is the coupling of optimal transport between the two samples (Tong et
 /// al. 2024, Pooladian et al. 2023). equivariant (Klein, Kraemer, Noe 2023): so with the squared
-/// distance after the particles of the draw have been permuted to the least one, and then turned or
-/// reflected about 0 to the least one (Kabsch 1976); draws are given so moved. That is not the
-/// least over both together.
+/// distance after the particles of the draw have been permuted, those of each type among
+/// themselves, to the least one, and then turned or reflected about 0 to the least one (Kabsch
+/// 1976); draws are given so moved. That is not the least over both together.
 ///
 /// All threads work, on blocks of their own. Time grows with the third power of a block's rows, and
 /// with their square times the third power of the particles, and in proportion to the number of
