@@ -84,8 +84,7 @@ void demo(const Arguments& arguments) {
                           fmt::format("thalweg demo --out {} --iterations {}", arguments.out,
                                       arguments.iterations));
     runs.push_back(load_run(out));
-    evaluations.push_back(
-        evaluate_run(runs.back(), held_out_points(runs.back(), "", {}), {}, pool));
+    evaluations.push_back(evaluate_run(runs.back(), {}, pool));
   }
   write_run_report({{kRuns[0].preset, &runs[0]}, {kRuns[1].preset, &runs[1]}}, evaluations, {},
                    arguments.out, pool);

@@ -8,7 +8,6 @@
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_folder.h"
-#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg::cli {
 
@@ -65,13 +64,10 @@ std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments
 void examine(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  // Some eight densities of each are looked at.
-  const std::int64_t samples =
-      arguments.samples > 0 ? arguments.samples
-                            : std::clamp<std::int64_t>(affordable_rows(*run.model) / 8, 16, 8192);
-  bool broken = print_findings(check_model(
-      *run.model, run.usual_context(), samples, static_cast<std::uint64_t>(arguments.seed), pool,
-      precision_of(arguments.precision).value_or(run.precision())));
+  bool broken =
+      print_findings(check_model(*run.model, run.usual_context(), arguments.samples,
+                                 static_cast<std::uint64_t>(arguments.seed), pool,
+                                 precision_of(arguments.precision).value_or(run.precision())));
   const std::optional<RunVerdict> verdict = verdict_if_there(run, arguments, pool);
   if (verdict) print_findings(verdict->findings);
   if (!broken && !verdict) {

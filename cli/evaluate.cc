@@ -47,8 +47,9 @@ void evaluate(const Arguments& arguments) {
   const std::optional<PreparedData> data = run.data();
   const EvaluationOptions options{
       .seed = arguments.seed, .draws = arguments.draws, .rows = arguments.rows};
-  const HeldOut points = held_out_points(run, arguments.data, data, options);
-  const Evaluation evaluation = evaluate_run(run, points, data, pool, options);
+  DensityEvaluator density = evaluation_density(run, pool, options);
+  const HeldOut points = held_out_points(run, arguments.data, data, density, options);
+  const Evaluation evaluation = evaluate_run(run, points, data, density, pool, options);
   if (arguments.json) {
     nlohmann::ordered_json json;
     json["run"] = arguments.run;

@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/samplers.h"
 
@@ -145,6 +146,9 @@ void sample(Arguments arguments) {
       if (kernel.non_finite > 0)
         fmt::print(stderr, "thalweg: {} of {} moves of {} had no finite density and were refused\n",
                    kernel.non_finite, kernel.proposals, kernel.kernel);
+  if (result.unsolved > 0)
+    fmt::print(stderr, "warning: {}\n",
+               unsolved_samples_text(fmt::format("{} of the samples", result.unsolved)));
   if (result.non_finite > 0)
     fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
                result.non_finite, request.count, arguments.run);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -78,6 +79,8 @@ std::vector<double> plain(const Fixture& f, const std::vector<double>& flat,
   for (std::int64_t i = 0; i < count; ++i) {
     x.push_back(Eigen::Map<const VectorXd>(flat.data() + i * dimensions, dimensions));
     h.push_back(f.matrix("input.weights") * context + f.matrix("input.bias"));
+    if (!f.options.types.empty())
+      h.back() += f.matrix("types").col(f.options.types[static_cast<std::size_t>(i)]);
   }
   const std::vector<VectorXd> start = x;
   const auto at = [](auto& list, std::int64_t i) -> auto& {
@@ -156,6 +159,37 @@ TEST(EquivariantGraphNetwork, FollowsItsFormulas) {
       moved = std::max(moved, std::abs(found[i]));
     }
     EXPECT_GT(moved, 1e-3);
+  }
+}
+
+TEST(EquivariantGraphNetwork, OfSeveralTypesFollowsItsFormulas) {
+  for (const std::int64_t context : {0, 2}) {
+    EquivariantGraphNetworkOptions options = options_of(5, 3, context);
+    options.types = {2, 0, 2, 1, 0};
+    const Fixture f(options);
+    const std::vector<double> x = normal_numbers(15), c = normal_numbers(2, 8);
+    const std::vector<double> given = context > 0 ? c : std::vector<double>{};
+    const std::vector<double> found = f.run(x, given);
+    const auto expected = plain(f, x,
+                                context > 0 ? VectorXd(Eigen::Map<const VectorXd>(c.data(), 2))
+                                            : VectorXd(VectorXd::Ones(1)));
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-12);
+    // Particles 0 and 2 are alike, 0 and 1 are not.
+    for (const std::size_t other : {2U, 1U}) {
+      const auto exchanged = [&](std::vector<double> rows) {
+        std::swap_ranges(rows.begin(), rows.begin() + 3,
+                         rows.begin() + static_cast<std::ptrdiff_t>(3 * other));
+        return rows;
+      };
+      const std::vector<double> there = exchanged(f.run(exchanged(x), given));
+      double difference = 0.0;
+      for (std::size_t i = 0; i < x.size(); ++i)
+        difference = std::max(difference, std::abs(there[i] - found[i]));
+      if (other == 2U)
+        EXPECT_LT(difference, 1e-12);
+      else
+        EXPECT_GT(difference, 1e-3);
+    }
   }
 }
 
@@ -267,6 +301,11 @@ TEST(EquivariantGraphNetwork, RefusesWhatIsOutOfRange) {
   ParameterStore store;
   RandomSequence random(1, Stream::kInitialisation, 0);
   EXPECT_THROW(EquivariantGraphNetwork(store, "net", random, options_of(1, 3)), ConfigError);
+  EquivariantGraphNetworkOptions typed = options_of(4, 2);
+  typed.types = {0, 1, 0};
+  EXPECT_THROW(EquivariantGraphNetwork(store, "net", random, typed), ConfigError);
+  typed.types = {0, 1, 0, -1};
+  EXPECT_THROW(EquivariantGraphNetwork(store, "net", random, typed), ConfigError);
   const auto factory = equivariant_graph_network_factory(options_of(4, 2));
   EXPECT_THROW(factory(store, "net", random, 9, 9, 0), ConfigError);
   EXPECT_THROW(factory(store, "net", random, 8, 6, 0), ConfigError);

@@ -71,8 +71,7 @@ TEST(Evaluation, ALostModeIsNamedEverywhere) {
   ThreadPool pool(2);
   const LoadedRun run = gaussian_run(folder.path("run"), kTwoModes, pool);
   write_exploration(run.folder.exploration(), explored(true));
-  const HeldOut none = held_out_points(run, "", {});
-  const Evaluation evaluation = evaluate_run(run, none, {}, pool);
+  const Evaluation evaluation = evaluate_run(run, {}, pool);
   ASSERT_TRUE(evaluation.verdict);
   EXPECT_TRUE(evaluation.verdict->lost());
   expect_parts(warnings_text(evaluation), {"warning: the flow has lost the mode at (x 20, y 0)",
@@ -106,7 +105,7 @@ TEST(Evaluation, AFlowThatIsRightAgrees) {
   ThreadPool pool(2);
   const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
   write_exploration(run.folder.exploration(), explored(false));
-  const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
+  const Evaluation evaluation = evaluate_run(run, {}, pool);
   ASSERT_TRUE(evaluation.verdict);
   EXPECT_TRUE(evaluation.verdict->agrees()) << warnings_text(evaluation);
   EXPECT_TRUE(evaluation.warnings.empty()) << warnings_text(evaluation);
@@ -118,13 +117,13 @@ TEST(Evaluation, WhatWasNotExploredIsNotCertified) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
   const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
-  const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", {}), {}, pool);
+  const Evaluation evaluation = evaluate_run(run, {}, pool);
   ASSERT_TRUE(evaluation.verdict);
   EXPECT_FALSE(evaluation.verdict->agrees());
   expect_parts(warnings_text(evaluation),
                {"nothing was checked against an independent exploration of the energy"});
   // Other draws by another seed, without any change to the run.
-  const Evaluation other = evaluate_run(run, held_out_points(run, "", {}), {}, pool, {.seed = 77});
+  const Evaluation other = evaluate_run(run, {}, pool, {.seed = 77});
   EXPECT_NE(metric(other, "mean_x").value, metric(evaluation, "mean_x").value);
 }
 

@@ -54,8 +54,7 @@ TEST(FreeFormRun, ChoosesWhatServesAndSaysWhatItIsWorth) {
   ThreadPool pool(2);
   run_training(plan, pool);
   const LoadedRun run = load_run(plan.out);
-  const Evaluation evaluation =
-      evaluate_run(run, held_out_points(run, "", plan.data), plan.data, pool);
+  const Evaluation evaluation = evaluate_run(run, plan.data, pool);
   EXPECT_NEAR(value_of(evaluation, "log_likelihood_exact"), value_of(evaluation, "log_likelihood"),
               1e-9);
   EXPECT_NEAR(value_of(evaluation, "log_likelihood_decoder"),
@@ -64,7 +63,8 @@ TEST(FreeFormRun, ChoosesWhatServesAndSaysWhatItIsWorth) {
   EXPECT_GE(value_of(evaluation, "solved_share"), 0.99);
   EXPECT_LT(value_of(evaluation, "reconstruction_error"), 0.1);
   EXPECT_GT(value_of(evaluation, "jacobian_error"), 0.0);
-  const HeldOut few = held_out_points(run, "", plan.data, {.rows = 10});
+  DensityEvaluator density = evaluation_density(run, pool);
+  const HeldOut few = held_out_points(run, "", plan.data, density, {.rows = 10});
   EXPECT_EQ(few.rows, 10);
   EXPECT_EQ(few.x.size(), 30U);
   EXPECT_EQ(few.source, "of " + std::to_string(plan.data->test.size()) + " test rows");
@@ -88,8 +88,7 @@ TEST(FreeFormRun, WarnsOfADensityByReconstruction) {
   ThreadPool pool(2);
   run_training(plan, pool);
   const LoadedRun run = load_run(plan.out);
-  const Evaluation evaluation =
-      evaluate_run(run, held_out_points(run, "", plan.data), plan.data, pool);
+  const Evaluation evaluation = evaluate_run(run, plan.data, pool);
   EXPECT_TRUE(std::ranges::any_of(evaluation.warnings, [](const std::string& warning) {
     return warning.find("do not invert each other: do not believe it") != std::string::npos;
   }));

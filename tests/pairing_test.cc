@@ -135,6 +135,38 @@ TEST(Pairing, AlignsParticles) {
   EXPECT_NEAR(after / before, 1.0, 1e-12);
 }
 
+// Four particles that have only changed places: all do so back where they are alike, and those of
+// one type alone where they are not.
+TEST(Pairing, ExchangesParticlesOfOneTypeAlone) {
+  ThreadPool pool(1);
+  const std::vector<double> draw = {0.0, 0.0, 9.0, 0.0, 0.0, 5.0, 7.0, 7.0};
+  std::vector<double> row;
+  for (const std::size_t i : {2U, 0U, 1U, 3U})
+    row.insert(row.end(), {draw[2 * i], draw[2 * i + 1]});
+  PairingRows given{.count = 1, .features = 8, .dimensions = 2, .draws = draw, .rows = row};
+  EXPECT_LT(squared_distance(paired_draws(Pairing::kEquivariant, given, pool), row), 1e-20);
+  given.types = {0, 1, 0, 1};
+  const std::vector<double> typed = paired_draws(Pairing::kEquivariant, given, pool);
+  EXPECT_GT(squared_distance(typed, row), 1.0);
+  // Distances within the draw tell which particle went where, however it was turned: the best
+  // exchange within {0, 2} and within {1, 3} by itself.
+  const auto apart = [](const std::vector<double>& x, std::size_t i, std::size_t j) {
+    return std::hypot(x[2 * i] - x[2 * j], x[2 * i + 1] - x[2 * j + 1]);
+  };
+  const auto squared = [&](std::size_t i, std::size_t j) {
+    return std::pow(row[2 * i] - draw[2 * j], 2) + std::pow(row[2 * i + 1] - draw[2 * j + 1], 2);
+  };
+  std::vector<std::size_t> from = {0, 1, 2, 3};
+  for (const auto& [i, j] : {std::pair{0U, 2U}, {1U, 3U}})
+    if (squared(i, j) + squared(j, i) < squared(i, i) + squared(j, j)) std::swap(from[i], from[j]);
+  EXPECT_NE(from[0], 0U);
+  for (std::size_t i = 0; i < 4; ++i)
+    for (std::size_t j = 0; j < 4; ++j)
+      EXPECT_NEAR(apart(typed, i, j), apart(draw, from[i], from[j]), 1e-12);
+  given.types = {0, 1, 0};
+  EXPECT_THROW(paired_draws(Pairing::kEquivariant, given, pool), ShapeError);
+}
+
 TEST(Pairing, GivesTheSameBitsForAnyNumberOfThreadsAndKeepsWhatIsNotFinite) {
   constexpr std::size_t kCount = 40, kFeatures = 6;
   const std::vector<double> draws = normals(kCount * kFeatures, 6);
@@ -150,6 +182,29 @@ TEST(Pairing, GivesTheSameBitsForAnyNumberOfThreadsAndKeepsWhatIsNotFinite) {
     for (const std::size_t row : {3, 9})
       EXPECT_EQ(row_of(paired, row, kFeatures), row_of(draws, row, kFeatures));
   }
+}
+
+// Of one condition with many rows: each block is paired as if it were alone.
+TEST(Pairing, PairsManyRowsInBlocks) {
+  constexpr std::size_t kCount = 600, kFeatures = 2, kBlock = 200;
+  static_assert(kCount > 2 * kPairingBlock && kBlock <= kPairingBlock);
+  const std::vector<double> draws = normals(kCount * kFeatures, 8);
+  const std::vector<double> rows = normals(kCount * kFeatures, 9);
+  ThreadPool one(1), three(3);
+  const PairingRows given{.count = kCount, .features = kFeatures, .draws = draws, .rows = rows};
+  const std::vector<double> paired = paired_draws(Pairing::kOptimalTransport, given, one);
+  EXPECT_EQ(paired, paired_draws(Pairing::kOptimalTransport, given, three));
+  std::vector<double> expected;
+  for (std::size_t begin = 0; begin < kCount; begin += kBlock) {
+    const auto part = [&](const std::vector<double>& all) {
+      return std::span(all).subspan(begin * kFeatures, kBlock * kFeatures);
+    };
+    const std::vector<double> block = paired_draws(
+        Pairing::kOptimalTransport,
+        {.count = kBlock, .features = kFeatures, .draws = part(draws), .rows = part(rows)}, one);
+    expected.insert(expected.end(), block.begin(), block.end());
+  }
+  EXPECT_EQ(paired, expected);
 }
 
 TEST(Pairing, RefusesSizesThatDisagree) {

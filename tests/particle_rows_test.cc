@@ -100,6 +100,13 @@ TEST(ParticleRows, AreLearntWholeOrWithoutTheLast) {
   }));
   options.bounds = {"x0=0:"};
   EXPECT_THROW(prepare_data(squares(400), options, 1), ConfigError);
+  // Sets of unequal size: a row in which one particle is not there.
+  options.bounds.clear();
+  options.kinds = {"x6=missing", "x7=missing"};
+  Table fewer = squares(400);
+  fewer.values[6] = fewer.values[7] = NAN;
+  expect_parts(message_of<ConfigError>([&] { prepare_data(std::move(fewer), options, 1); }),
+               {"data.particles", "missing positions in 'x6'", "--drop-missing"});
 }
 
 TEST(ParticleObservables, AreDistancesAndTheirHistograms) {

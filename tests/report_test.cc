@@ -327,6 +327,37 @@ TEST_F(ReportTest, HistogramWithDensity) {
   EXPECT_TRUE(contains(draw(plot), ">exact<"));
 }
 
+// Two samples of which one lies decades beyond the other: both are to be seen.
+TEST_F(ReportTest, HistogramWithATailShowsBothSamples) {
+  HistogramPlot plot{.title = "Energies", .x_label = "energy"};
+  for (int i = 0; i < 1000; ++i) {
+    plot.data.push_back(-43.0 + 6.0 * std::sin(1.7 * i));
+    plot.model.push_back(std::pow(10.0, 5.0 + 3.0 * std::cos(2.9 * i)));
+  }
+  const std::string outside = " values outside the frame";
+  EXPECT_TRUE(contains(draw(plot), outside));
+  plot.x_scale = {.tail_unit = 1.0, .tail_begin = -37.0};
+  const std::string svg = draw(plot);
+  EXPECT_FALSE(contains(svg, outside)) << svg;
+  EXPECT_TRUE(contains(svg, "density along the axis"));
+  // Marks of both parts.
+  EXPECT_TRUE(contains(svg, "40") && contains(svg, "10")) << svg;
+}
+
+// Places grow with values, and are the values before the tail.
+TEST(ColumnScale, ATailIsContinuous) {
+  const ColumnScale scale{.tail_unit = 2.0, .tail_begin = 10.0};
+  const std::vector<double> values = {-5.0, 9.0, 10.0, 10.0 + 1e-6, 12.0, 1e3, 1e9};
+  const std::vector<double> places = places_on(scale, values);
+  EXPECT_EQ(places[0], -5.0);
+  EXPECT_EQ(places[2], 10.0);
+  EXPECT_NEAR(places[3], 10.0 + 1e-6, 1e-11);
+  EXPECT_NEAR(places[4], 10.0 + 2.0 * std::log(2.0), 1e-12);
+  EXPECT_TRUE(std::ranges::is_sorted(places));
+  // Far out a decade takes unit log 10.
+  EXPECT_NEAR(places[6] - places[5], 6.0 * 2.0 * std::log(10.0), 0.02);
+}
+
 TEST_F(ReportTest, NothingDrawableStillGivesAPicture) {
   const std::vector<double> bad = {kNan, kInfinity, -kInfinity, 1e300};
   for (const bool log_y : {false, true}) {

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "temporary_folder.h"
+#include "thalweg/core/random.h"
+#include "thalweg/io/npy.h"
 #include "thalweg/runs/experiment_pictures.h"
 #include "thalweg/runs/experiment_tables.h"
 
@@ -140,6 +143,63 @@ TEST_F(ReproductionTest, OverviewsShowEachTargetInItsPlace) {
       2.0 * (plot.x_range[1] - plot.x_range[0]) / static_cast<double>(four.columns);
   EXPECT_NEAR(radius, std::sqrt(2.0 * (1.0 - 0.207 * 0.207)), cells);
   EXPECT_EQ(*largest, 1.0) << "in units of the target's largest density";
+}
+
+// As `train --data FOLDER` does: what a folder says of its points counts, unless the experiment
+// says otherwise.
+TEST_F(ReproductionTest, TakesTheSettingsOfAFolderOfPoints) {
+  const std::string points = folder.path("data/pairs");
+  fs::create_directories(points);
+  RandomSequence random(3, Stream::kTarget);
+  for (const auto& [name, rows] : {std::pair{"train", 200}, {"validation", 40}, {"test", 40}}) {
+    std::vector<double> values(static_cast<std::size_t>(4 * rows));
+    for (double& value : values) value = 5.0 + random.normal();
+    write_npy(points + "/" + name + ".npy", std::vector<std::int64_t>{rows, 4}, values);
+  }
+  {
+    std::ofstream settings(points + "/settings.toml");
+    settings << "[data]\nparticles = 2\n[training]\nbatch_size = 50\n";
+  }
+  const auto trained = [&](const std::string& more) {
+    const Experiment experiment = read_experiment("pairs", R"(title = "pairs"
+metric = "log_likelihood"
+metric_label = "log likelihood"
+seeds = 1
+settings.base.kind = "mean_free_normal"
+settings.flow.kind = "free_form"
+settings.flow.network = "equivariant"
+settings.flow.network_blocks = 1
+settings.flow.hidden = [4]
+settings.flow.blocks = 1
+settings.flow.act_norm = false
+settings.training.objective = "free_form"
+settings.training.iterations = 2
+)" + more + R"([[rows]]
+key = "pairs"
+name = "pairs"
+data = "pairs"
+[[columns]]
+key = "one"
+name = "one"
+)");
+    RunOptions options;
+    double sum = 0.0;
+    ReproductionCallbacks callbacks;
+    callbacks.train = [&](const RunPlan& plan) {
+      options = plan.options;
+      for (std::size_t i = 0; i < 4; i += 2) sum += plan.data->x[i];
+      return run_training(plan, pool);
+    };
+    Reproduction reproduced(
+        experiment, {.out = folder.path("out"), .data = folder.path("data"), .force = true});
+    EXPECT_TRUE(reproduced.train(pool, callbacks));
+    EXPECT_EQ(options.data.particles, 2);
+    EXPECT_EQ(options.model.base.dimensions, 2);
+    EXPECT_NEAR(sum, 0.0, 1e-6) << "rows are moved to a centre of mass of 0";
+    return options.training.batch_size;
+  };
+  EXPECT_EQ(trained(""), 50);
+  EXPECT_EQ(trained("settings.training.batch_size = 20\n"), 20);
 }
 
 TEST_F(ReproductionTest, KeepsWhatIsWantedAlone) {

@@ -332,7 +332,7 @@ TEST(StackRun, ASmallTableGetsAStack) {
 
   // Evaluated as one model, with its members.
   const std::optional<PreparedData> data = run.data();
-  const Evaluation evaluation = evaluate_run(run, held_out_points(run, "", data), data, pool);
+  const Evaluation evaluation = evaluate_run(run, data, pool);
   EXPECT_NE(evaluation_text(evaluation).find("a stack of densities"), std::string::npos);
 }
 

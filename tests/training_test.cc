@@ -635,6 +635,22 @@ TEST(Trainer, ScheduleAndAnnealingEndWithTheTime) {
   }
 }
 
+TEST(Trainer, LeavesOutValidationsThatGoBeyondTheTime) {
+  const std::vector<double> x = normal_rows(64, 2);
+  for (const double expected : {0.0, 8.05, 9.5}) {
+    Model model(small_model(2), 1);
+    ThreadPool pool(1);
+    TrainingOptions options = short_training(1000, 64);
+    options.validation_interval = 10;
+    Trainer trainer(model, {.rows = x, .validation_rows = x}, options, pool);
+    // A step takes 0.1 s, a validation is said to take so long, and then takes nothing.
+    TrainingCallbacks callbacks{.time_budget = 10.0, .validation_seconds = expected};
+    callbacks.clock = [&] { return 0.1 * static_cast<double>(trainer.counters().step); };
+    EXPECT_EQ(trainer.run(callbacks), StopReason::kTimeBudget);
+    EXPECT_EQ(trainer.history().validations.size(), expected > 9.0 ? 0U : 10U) << expected;
+  }
+}
+
 TEST(Trainer, TimeThatSufficesChangesNothing) {
   const std::vector<double> x = normal_rows(256, 2);
   std::vector<std::vector<double>> results;

@@ -238,6 +238,8 @@ class Model:
         others = 1.0 - np.eye(x.shape[1])[None, :, :, None]
         given = np.ones((len(x), 1)) if context is None else context
         h = np.repeat(self.dense(name + ".input", given)[:, None], x.shape[1], axis=1)
+        if self.config["flow"].get("particle_types"):
+            h = h + self.tensors[name + ".types"].T[self.config["flow"]["particle_types"]]
         start, first = x, None
         for layer in range(self.config["flow"]["network_blocks"]):
             apart = x[:, :, None] - x[:, None]

@@ -51,15 +51,16 @@ one kinds kinds
 one kinds_couplings kinds --set flow.kind=spline --set flow.heads=false --set flow.bins=3 --set flow.permutation=lu --set flow.blocks=1
 one kinds_given kinds --condition who,when --set flow.permutation=random --set flow.kind=real_nvp
 one free_form three --set flow.kind=free_form --set flow.network=mlp --set flow.hidden=[5,4] --set flow.activation=tanh --set flow.blocks=1 --set training.learning_rate=0.01
-one free_form_given given --condition t --set flow.kind=free_form --set flow.network=residual_mlp --set flow.activation=tanh --set flow.heads=false --set flow.act_norm=true --set training.learning_rate=0.01
+one free_form_given given --condition t --set flow.kind=free_form --set flow.network=residual_mlp --set flow.network_blocks=1 --set flow.activation=tanh --set flow.heads=false --set flow.act_norm=true --set training.learning_rate=0.01
 one continuous three --set flow.kind=continuous --set flow.network=mlp --set flow.hidden=[5,4] --set flow.activation=tanh --set flow.blocks=1 --set flow.steps=3
 one continuous_given given --condition t --set flow.kind=continuous --set flow.hidden=[5] --set flow.blocks=1 --set flow.steps=2 --set training.pairing=optimal_transport
-one continuous_particles two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=continuous --set flow.blocks=1 --set flow.steps=2 --set training.pairing=equivariant
+one continuous_particles particles --set base.kind=mean_free_normal --set base.dimensions=2 --set flow.kind=continuous --set flow.network_blocks=1 --set flow.blocks=1 --set flow.steps=2 --set training.pairing=equivariant
 one missing gaps --kinds who=missing,n=missing,x=missing
 one missing_couplings gaps --columns n,x,z --kinds n=missing,x=missing --set flow.kind=spline --set flow.bins=3 --set flow.permutation=lu
 one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden=[4] --set importance_samples=5 --set flow.permutation=random
 one mean_free_normal two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=none --set training.iterations=0
-one particles two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=free_form --set flow.blocks=1
+one particles particles --set base.kind=mean_free_normal --set base.dimensions=2 --set flow.kind=free_form --set flow.network_blocks=1 --set flow.hidden=[3] --set flow.blocks=1
+one particle_types particles --set base.kind=mean_free_normal --set base.dimensions=2 --set flow.kind=continuous --set flow.network_blocks=1 --set flow.blocks=1 --set flow.steps=2 --set training.pairing=equivariant --set flow.particle_types=[0,1,0]
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10
 one resampled_flow three --set base.kind=resampled --set base.proposal=flow --set base.truncation=0 --set flow.permutation=random

@@ -263,8 +263,15 @@ void take_particles(Table& table, std::size_t features, const DataOptions& optio
                     std::vector<std::string>& notes) {
   if (!options.bounds.empty() || !options.periodic.empty())
     fail<ConfigError>("data.particles: expected no bounds or periods of positions, which move");
-  for (std::size_t column = 0; column < features; ++column)
-    check_values(table.names[column], take_column(table.values, table.names.size(), column));
+  for (std::size_t column = 0; column < features; ++column) {
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    if (without_missing(values).size() < values.size())
+      fail<ConfigError>(
+          "data.particles: expected the same particles in all rows, got missing positions in '{}': "
+          "sets of unequal size are not learnt; leave such rows out with --drop-missing",
+          table.names[column]);
+    check_values(table.names[column], values);
+  }
   const ParticleRowsSummary found = centre_particles(
       table.values, table.columns(), static_cast<std::int64_t>(features), options.particles);
   notes.push_back(fmt::format(

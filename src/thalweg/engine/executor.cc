@@ -100,7 +100,11 @@ void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_
   const std::int64_t lanes = frame.program->lanes;
   const std::int64_t tiles_total = (count + lanes - 1) / lanes;
   const bool sums = !pass.accumulators.empty();
-  const std::int64_t chunks = sums ? chunk_count(tiles_total, lanes) : (tiles_total + 3) / 4;
+  // A few tiles may take seconds each, so that every thread is to have some.
+  const std::int64_t chunks =
+      sums ? chunk_count(tiles_total, lanes)
+           : std::max((tiles_total + 3) / 4,
+                      std::min(tiles_total, std::int64_t{4} * pool.threads()));
   if (sums) parts.resize(static_cast<std::size_t>(kMostChunks * pass.part_size));
   for (AlignedArray<T>& tile : tiles) tile.resize(static_cast<std::size_t>(pass.tile_size));
   frame.pass = &pass;

@@ -31,6 +31,7 @@ struct RowMap::Work {
   virtual ~Work() = default;
   virtual std::vector<std::vector<double>> run(const Call& call) = 0;
   virtual double flops_per_row() const = 0;
+  virtual std::int64_t rows_at_once() const = 0;
 };
 
 template <typename T>
@@ -57,6 +58,10 @@ struct RowMap::TypedWork final : RowMap::Work {
   }
 
   double flops_per_row() const override { return executor.program().flops_per_sample(); }
+
+  std::int64_t rows_at_once() const override {
+    return executor.program().compiled().lanes * pool.threads();
+  }
 
   void check(const Call& call) const {
     const auto& sizes = executor.program().compiled().input_sizes;
@@ -155,6 +160,8 @@ RowMap::RowMap(RowMap&&) noexcept = default;
 RowMap& RowMap::operator=(RowMap&&) noexcept = default;
 
 std::vector<std::vector<double>> RowMap::run(const Call& call) { return work_->run(call); }
+
+std::int64_t RowMap::rows_at_once() const { return work_->rows_at_once(); }
 
 double RowMap::flops_per_row() const { return work_->flops_per_row(); }
 

@@ -43,6 +43,8 @@ class RowMap {
   std::vector<std::vector<double>> run(const Call& call);
   /// The same for a program with one output.
   std::vector<double> operator()(const Call& call);
+  /// Rows that all threads work on at a time: fewer take as long.
+  std::int64_t rows_at_once() const;
   /// Floating-point operations of matrix products, a row.
   double flops_per_row() const;
 

@@ -49,9 +49,8 @@ Mapped Flow::forward(Value z, Value context, std::size_t first, std::size_t last
   const std::size_t end = checked_end(first, last);
   for (std::size_t i = first; i < end; ++i) {
     const Transform& transform = *transforms_[i];
-    const Mapped mapped =
-        transform.forward(result.value, context_for(transform.context_features(), context));
-    result = {mapped.value, result.log_det + mapped.log_det};
+    result = result.then(
+        transform.forward(result.value, context_for(transform.context_features(), context)));
   }
   return result;
 }
@@ -60,11 +59,8 @@ Mapped Flow::inverse(Value x, Value context, std::size_t first, std::size_t last
   Mapped result{x, x.graph->constant(0.0)};
   for (std::size_t i = checked_end(first, last); i-- > first;) {
     const Transform& transform = *transforms_[i];
-    const Mapped mapped =
-        transform.inverse(result.value, context_for(transform.context_features(), context));
-    Value unsolved = result.unsolved.valid() ? result.unsolved : mapped.unsolved;
-    if (result.unsolved.valid() && mapped.unsolved.valid()) unsolved = unsolved + mapped.unsolved;
-    result = {mapped.value, result.log_det + mapped.log_det, unsolved};
+    result = result.then(
+        transform.inverse(result.value, context_for(transform.context_features(), context)));
   }
   return result;
 }

@@ -20,11 +20,10 @@ Mapped pass(const Flow& flow, Value x, Value context, std::size_t layers,
   Mapped result{x, x.graph->constant(0.0)};
   for (std::size_t i = std::min(layers, flow.transforms().size()); i-- > 0;) {
     const FreeForm* layer = free_form(*flow.transforms()[i]);
-    const Mapped mapped =
-        layer == nullptr
-            ? flow.inverse(result.value, context, i, i + 1)
-            : visit(*layer, result.value, layer->context_features() > 0 ? context : Value{});
-    result = {mapped.value, result.log_det + mapped.log_det};
+    result =
+        result.then(layer == nullptr ? flow.inverse(result.value, context, i, i + 1)
+                                     : visit(*layer, result.value,
+                                             layer->context_features() > 0 ? context : Value{}));
   }
   return result;
 }

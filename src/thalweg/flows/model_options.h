@@ -39,6 +39,8 @@ struct FlowOptions {
   /// u: its density is then an estimate. See ContinuouslyIndexed.
   std::int64_t index_features = 0;
   std::vector<std::int64_t> index_hidden = {32, 32};  ///< of the networks from and to u
+  /// Of an equivariant network: one a particle, from 0; empty: all are alike.
+  std::vector<std::int64_t> particle_types = {};
   bool act_norm = true;
   /// A layer of conditional heads between blocks and columns, with `hidden`, `activation`,
   /// `dropout`, `bins` and `tail_bound` of the flow: see ColumnHeads. Columns whose marginal map

@@ -100,14 +100,19 @@ Made make_residual(const TransformRequest& request) {
 /// The network of a layer that is one.
 NetworkFactory network_of(const TransformRequest& request, bool zero_output) {
   const FlowOptions& flow = request.options;
-  return network_kinds()
-      .find("flow.network", flow.network)
-      .make({.hidden = flow.hidden,
-             .blocks = flow.network_blocks,
-             .activation = activation_by_name(flow.activation),
-             .dropout = flow.dropout,
-             .zero_output = zero_output,
-             .dimensions = request.dimensions});
+  const NetworkKind& kind = network_kinds().find("flow.network", flow.network);
+  if (!flow.particle_types.empty() && !kind.of_particles)
+    fail<ConfigError>(
+        "flow.particle_types: is for networks of particles, flow.network = \"equivariant\", got "
+        "'{}'",
+        kind.name);
+  return kind.make({.hidden = flow.hidden,
+                    .blocks = flow.network_blocks,
+                    .activation = activation_by_name(flow.activation),
+                    .dropout = flow.dropout,
+                    .zero_output = zero_output,
+                    .dimensions = request.dimensions,
+                    .particle_types = flow.particle_types});
 }
 
 Made make_free_form(const TransformRequest& request) {

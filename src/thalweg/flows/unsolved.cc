@@ -27,4 +27,12 @@ std::string unsolved_text(const Flow& flow, const std::string& which) {
       which);
 }
 
+std::string unsolved_samples_text(const std::string& which) {
+  return fmt::format(
+      "the integration is too coarse for {}: by its own estimate, they may be off by more than a "
+      "thousandth of their size, or their weights by more than 0.01 nats; raise flow.steps in the "
+      "run's config.toml, which takes no training",
+      which);
+}
+
 }  // namespace thalweg

@@ -13,5 +13,7 @@ bool has_continuous(const Flow& flow);
 /// A sentence on `which`, as "3 of 100 rows", for which Mapped::unsolved of this flow was above 0:
 /// of what their log densities are, and what can be done.
 std::string unsolved_text(const Flow& flow, const std::string& which);
+/// The same of samples, which only a continuous flow can miss.
+std::string unsolved_samples_text(const std::string& which);
 
 }  // namespace thalweg

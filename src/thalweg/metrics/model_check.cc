@@ -70,9 +70,8 @@ std::vector<double> repeated(std::span<const double> row, std::int64_t count) {
 }
 
 /// Largest |x - forward(inverse(x))| in units of the columns' deviations.
-double round_trip_error(const Model& model, const Points& points, std::span<const double> context,
-                        ThreadPool& pool, Precision precision) {
-  DensityEvaluator evaluator(model, pool, precision);
+double round_trip_error(DensityEvaluator& evaluator, const Points& points,
+                        std::span<const double> context) {
   const std::vector<double> given = repeated(context, points.rows());
   const std::vector<double> back = evaluator.to_data(evaluator.to_latent(points.x, given), given);
   double worst = 0.0;
@@ -84,13 +83,14 @@ double round_trip_error(const Model& model, const Points& points, std::span<cons
   return worst;
 }
 
-/// Largest difference of log|det dz/dx| from that of the Jacobian by forward derivatives.
-double log_det_error(const Model& model, const Points& points, std::span<const double> context,
-                     ThreadPool& pool) {
+/// Largest difference of log|det dz/dx| from that of the Jacobian by forward derivatives, of `most`
+/// rows.
+double log_det_error(DensityEvaluator& evaluator, const Points& points,
+                     std::span<const double> context, std::int64_t most, ThreadPool& pool) {
+  const Model& model = evaluator.model();
   const std::int64_t features = points.features;
   const auto width = static_cast<std::size_t>(features);
-  const std::int64_t rows =
-      std::min(points.rows(), std::clamp<std::int64_t>(affordable_rows(model) / 100, 2, 16));
+  const std::int64_t rows = std::min(points.rows(), most);
   Graph graph(model.parameters());
   const Value x = graph.input({features, 1});
   const Value direction = graph.input({features, 1});
@@ -116,7 +116,6 @@ double log_det_error(const Model& model, const Points& points, std::span<const d
   const std::vector<double> columns =
       derivative({.rows = count, .inputs = {repeated_points, directions, contexts}});
 
-  DensityEvaluator evaluator(model, pool, Precision::kDouble);
   std::vector<double> log_det;
   evaluator.to_latent(std::span(points.x).first(static_cast<std::size_t>(rows * features)),
                       repeated(context, rows), &log_det);
@@ -159,18 +158,17 @@ std::vector<double> distant_points(const Model& model, const Points& points, std
   return x;
 }
 
-GridIntegral integral_around(const Model& model, const Points& points,
-                             std::span<const double> context, ThreadPool& pool) {
-  DensityEvaluator evaluator(model, pool, Precision::kDouble);
+GridIntegral integral_around(DensityEvaluator& evaluator, const Points& points,
+                             std::span<const double> context) {
   const auto centre = [&](std::size_t column) {
     return 0.5 * (points.low[column] + points.high[column]);
   };
   const auto half = [&](std::size_t column) { return points.high[column] - points.low[column]; };
   const auto in_bounds = [&](std::size_t column, double value) {
-    return within_bounds(model, column, value);
+    return within_bounds(evaluator.model(), column, value);
   };
   if (points.features == 1) {
-    const std::int64_t cells = std::min(kCells, affordable_rows(model));
+    const std::int64_t cells = std::min(kCells, evaluator.affordable_rows());
     const double step = 2.0 * half(0) / static_cast<double>(cells);
     std::vector<double> x;
     for (std::int64_t cell = 0; cell < cells; ++cell) {
@@ -201,19 +199,19 @@ GridIntegral integral_around(const Model& model, const Points& points,
                             : -INFINITY;
         return result;
       },
-      1.0, affordable_cells(model, 1000));
+      1.0, evaluator.affordable_cells(1000));
 }
 
 }  // namespace
 
-GridIntegral density_integral(const Model& model, const std::vector<double>& samples,
-                              std::span<const double> context, ThreadPool& pool) {
-  const Points points = finite_points(samples, model.flow().features());
+GridIntegral density_integral(DensityEvaluator& evaluator, const std::vector<double>& samples,
+                              std::span<const double> context) {
+  const Points points = finite_points(samples, evaluator.model().flow().features());
   if (points.features > 2)
     fail<ShapeError>("density_integral: expected 1 or 2 columns, got {}", points.features);
   if (points.rows() == 0)
     fail<NumericalError>("density_integral: no sample of the model is finite");
-  return integral_around(model, points, context, pool);
+  return integral_around(evaluator, points, context);
 }
 
 std::vector<Finding> check_model(const Model& model, std::span<const double> context,
@@ -224,6 +222,12 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
                        std::string meaning) {
     findings.push_back({std::move(name), value, std::move(text), verdict, std::move(meaning)});
   };
+  DensityEvaluator in_double(model, pool, Precision::kDouble);
+  std::optional<DensityEvaluator> in_float;
+  if (precision == Precision::kFloat) in_float.emplace(model, pool, precision);
+  DensityEvaluator& evaluator = in_float ? *in_float : in_double;
+  constexpr std::int64_t kFewest = 16, kMost = 8192, kDensities = 8;
+  if (rows == 0) rows = std::clamp(evaluator.affordable_rows() / kDensities, kFewest, kMost);
   FlowSampler sampler(model, pool, seed, precision);
   const std::vector<double> samples = sampler.next(rows, repeated(context, rows));
   const SamplingStatistics& statistics = sampler.statistics();
@@ -239,7 +243,6 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
   const Points points = finite_points(inner, model.flow().features());
   if (points.rows() == 0) return findings;
 
-  DensityEvaluator evaluator(model, pool, precision);
   std::int64_t bad = 0;
   for (const double value : evaluator.log_prob(points.x, repeated(context, points.rows())))
     if (!std::isfinite(value)) ++bad;
@@ -262,18 +265,20 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
 
   // A stochastic layer draws anew on the way back.
   if (!model.flow().stochastic()) {
-    const double exact = round_trip_error(model, points, context, pool, Precision::kDouble);
+    const double exact = round_trip_error(in_double, points, context);
     add("round trip, double", exact, fmt::format("{:.2g}", exact), judge(exact, 1e-6, 1e-3),
         "Largest distance between x and forward(inverse(x)), in deviations of a column; beyond "
         "1e-3 "
         "the flow does not invert itself.");
-    if (precision == Precision::kFloat) {
-      const double single = round_trip_error(model, points, context, pool, Precision::kFloat);
+    if (in_float) {
+      const double single = round_trip_error(*in_float, points, context);
       add("round trip, float", single, fmt::format("{:.2g}", single), judge(single, 1e-2, 0.1),
           "The same in single precision, as samples are drawn; where it is large, use --precision "
           "double.");
     }
-    const double determinant = log_det_error(model, points, context, pool);
+    const double determinant =
+        log_det_error(in_double, points, context,
+                      std::clamp<std::int64_t>(evaluator.affordable_rows() / 100, 2, 16), pool);
     add("log-determinant", determinant, fmt::format("{:.2g}", determinant),
         judge(determinant, 1e-4, 1e-2),
         "Largest difference in nats from the determinant of the whole Jacobian; beyond 0.01 "
@@ -281,10 +286,15 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "are wrong.");
   }
   if (has_continuous(model.flow())) {
-    DensityEvaluator exact(model, pool, Precision::kDouble);
-    exact.log_prob(points.x, repeated(context, points.rows()));
+    const double missed =
+        static_cast<double>(statistics.unsolved) / static_cast<double>(statistics.samples);
+    add("samples too coarse", missed, fmt::format("{:.3g} %", 100.0 * missed),
+        judge(missed, 1e-3, 0.05),
+        "Share of samples that may be off by more than a thousandth of their size by the estimate "
+        "of the integration itself; a larger flow.steps in config.toml cures it.");
+    in_double.log_prob(points.x, repeated(context, points.rows()));
     const double coarse =
-        static_cast<double>(exact.unsolved()) / static_cast<double>(points.rows());
+        static_cast<double>(in_double.unsolved()) / static_cast<double>(points.rows());
     add("integration too coarse", coarse, fmt::format("{:.3g} %", 100.0 * coarse),
         judge(coarse, 1e-3, 0.05),
         "Share of samples whose log density may be off by more than 0.01 nats by the estimate of "
@@ -321,7 +331,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
   }
   // The density of paths is an estimate, whose noise hides what a grid says.
   if (points.features <= 2 && model.options().stochastic.kinds.empty()) {
-    const GridIntegral integral = integral_around(model, points, context, pool);
+    const GridIntegral integral = integral_around(in_double, points, context);
     add("integral", integral.value,
         fmt::format("{:.5f}, {} points not finite", integral.value, integral.non_finite),
         std::max(judge(std::abs(integral.value - 1.0), 1e-2, 5e-2),

@@ -1,5 +1,6 @@
 #include "thalweg/nn/equivariant_graph_network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -13,6 +14,7 @@ namespace {
 constexpr double kSumScale = 100.0;
 /// Range of the last layer of phi, of Xavier's.
 constexpr double kPullGain = 1e-3;
+constexpr std::int64_t kMostTypes = 1000;
 
 }  // namespace
 
@@ -22,12 +24,17 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
     : Network(name, options.particles * options.dimensions, options.particles * options.dimensions,
               options.context_features),
       options_(options) {
-  const auto& [particles, dimensions, layers, message_blocks, hidden, context] = options;
+  const auto& [particles, dimensions, layers, message_blocks, hidden, context, types] = options;
   if (particles < 2 || dimensions < 1 || layers < 1 || message_blocks < 1 || hidden < 1)
     fail<ConfigError>(
         "{}: expected at least 2 particles, 1 dimension, 1 layer, 1 message block and a width of "
         "1, got {}, {}, {}, {} and {}",
         name, particles, dimensions, layers, message_blocks, hidden);
+  if (!types.empty() && std::ssize(types) != particles)
+    fail<ConfigError>("{}: expected a type for each of {} particles, got {}", name, particles,
+                      types.size());
+  if (std::ranges::any_of(types, [](std::int64_t type) { return type < 0 || type > kMostTypes; }))
+    fail<ConfigError>("{}: expected types of particles from 0 to {}", name, kMostTypes);
   const auto matrix = [&](const std::string& part, std::int64_t rows, std::int64_t columns,
                           double range) {
     std::vector<double> values(static_cast<std::size_t>(rows * columns));
@@ -68,6 +75,11 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
     block.output = matrix(fmt::format("{}.pull.output", i), 1, hidden,
                           kPullGain * std::sqrt(6.0 / static_cast<double>(hidden + 1)));
     blocks_.push_back(std::move(block));
+  }
+  if (!types.empty()) {
+    const std::int64_t count = *std::ranges::max_element(types) + 1;
+    types_ = matrix("types", hidden, count, 1.0);
+    type_of_particle_.assign(types.begin(), types.end());
   }
   // Pairs whose numbers are equally far apart follow each other, so that receivers, and senders in
   // a list of the particles written twice, are runs (see StripPlan).
@@ -118,7 +130,8 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
                             context.valid() ? slice(context, i, 1, Axis::kItems) : Value{}));
     return concat(parts, Axis::kItems);
   }
-  const auto& [particles, dimensions, layers, message_blocks, hidden, context_features] = options_;
+  const auto& [particles, dimensions, layers, message_blocks, hidden, context_features, types] =
+      options_;
   const auto apply = [&](const Layer& layer, Value v) {
     return dense(graph.parameter(layer.weights), v, graph.parameter(layer.bias));
   };
@@ -126,6 +139,10 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
   Value x = start;
   Value h = context.valid() ? apply(input_, context)
                             : graph.parameter(input_.weights) + graph.parameter(input_.bias);
+  // A value of each sample, as all that comes of it is.
+  if (!types.empty())
+    h = h + take(graph.parameter(types_), type_of_particle_, Axis::kItems) +
+        0.0 * slice(flat, 0, 1);
   Value start_distances;
   for (const PositionBlock& block : blocks_) {
     Pairs pairs{*this, {}};

@@ -16,22 +16,26 @@ struct EquivariantGraphNetworkOptions {
   std::int64_t message_blocks = 2;  ///< updates of the particles' features before each
   std::int64_t hidden = 64;         ///< width of features and of all layers
   std::int64_t context_features = 0;
+  /// One a particle, from 0, as of an element; empty: all are alike.
+  std::vector<std::int64_t> types = {};
 };
 
 /// E(n)-equivariant graph network (Satorras, Hoogeboom, Welling 2021; in the variant of Draxler,
 /// Sorrenson et al. 2024, section 9.2.1, with attention) of N particles in n dimensions, all of
 /// which see each other. The vector is x_0 y_0 ... x_1 y_1 ..., inputs() = outputs() = N n.
 ///
-/// With h_i a linear function of the context (or of 1), r_ij = |x_i - x_j|^2 at the layer's input
-/// and r0_ij at the network's, each layer has `message_blocks` times
+/// With h_i a linear function of the context (or of 1), plus a learned vector of the particle's
+/// type where there are types, r_ij = |x_i - x_j|^2 at the layer's input and r0_ij at the
+/// network's, each layer has `message_blocks` times
 ///
 ///   m_ij = SiLU(W2 SiLU(W1 [h_i, h_j, r_ij, r0_ij])),   m_ij *= sigmoid(w . m_ij + b)
 ///   h_i += W4 SiLU(W3 [h_i, sum_j m_ij / 100])
 ///
 /// and then x_i += sum_j (x_i - x_j) / (sqrt(r_ij + 1e-8) + 1) * phi(h_i, h_j, r_ij, r0_ij) / 100
 /// with an MLP phi. The value is how far each particle has moved, without the mean of that: it
-/// turns, reflects and permutes with the particles and does not change where all of them are
-/// shifted. It starts near 0. Throws ConfigError for options out of range.
+/// turns, reflects and permutes with the particles, those of each type among themselves, and does
+/// not change where all of them are shifted. It starts near 0. Throws ConfigError for options out
+/// of range.
 class EquivariantGraphNetwork : public Network {
  public:
   EquivariantGraphNetwork(ParameterStore& parameters, const std::string& name,
@@ -66,6 +70,8 @@ class EquivariantGraphNetwork : public Network {
 
   EquivariantGraphNetworkOptions options_;
   Layer input_;
+  ParameterId types_;  // hidden x types; where there are any
+  std::vector<std::int32_t> type_of_particle_;
   std::vector<PositionBlock> blocks_;
   std::vector<std::int32_t> receivers_, senders_;
 };

@@ -43,8 +43,10 @@ NetworkFactory make_equivariant(const NetworkSettings& settings) {
         "flow.hidden: expected one width, as [64], of the equivariant network, got {} widths: set "
         "the number of layers by flow.network_blocks",
         settings.hidden.size());
-  return equivariant_graph_network_factory(
-      {.dimensions = settings.dimensions, .layers = settings.blocks, .hidden = settings.hidden[0]});
+  return equivariant_graph_network_factory({.dimensions = settings.dimensions,
+                                            .layers = settings.blocks,
+                                            .hidden = settings.hidden[0],
+                                            .types = settings.particle_types});
 }
 
 }  // namespace
@@ -66,7 +68,7 @@ KindTable<NetworkKind>& network_kinds() {
        .make = make_residual_mlp},
       {.name = "equivariant",
        .summary = "E(n)-equivariant graph network of particles, for free_form and continuous",
-       .settings = {"flow.hidden", "flow.network_blocks", "base.dimensions"},
+       .settings = {"flow.hidden", "flow.network_blocks", "flow.particle_types", "base.dimensions"},
        .make = make_equivariant,
        .one_width = true,
        .of_particles = true},

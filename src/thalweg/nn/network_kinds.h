@@ -17,8 +17,9 @@ struct NetworkSettings {
   std::int64_t blocks = 2;                      ///< of networks made of equal blocks
   Activation activation = Activation::kRelu;
   double dropout = 0.0;
-  bool zero_output = true;      ///< the last layer starts at 0
-  std::int64_t dimensions = 3;  ///< of the space that particles are in
+  bool zero_output = true;                        ///< the last layer starts at 0
+  std::int64_t dimensions = 3;                    ///< of the space that particles are in
+  std::vector<std::int64_t> particle_types = {};  ///< one a particle; empty: all are alike
 };
 
 struct NetworkKind {

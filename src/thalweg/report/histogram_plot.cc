@@ -49,10 +49,12 @@ void write_plot(const HistogramPlot& plot, const std::filesystem::path& stem) {
       {plot.model_name, std::string(kModelColour), LegendMark::kLine}};
   if (any_density) entries.push_back({plot.density_name, "333333", LegendMark::kDashedLine});
 
-  auto [box, canvas] =
-      SinglePanel({plot.title, plot.x_label,
-                   plot.x_scale.logarithmic ? "density a decade" : "density", omissions.note()},
-                  entries, y, 620.0, 300.0);
+  auto [box, canvas] = SinglePanel({plot.title, plot.x_label,
+                                    plot.x_scale.logarithmic       ? "density a decade"
+                                    : plot.x_scale.tail_unit > 0.0 ? "density along the axis"
+                                                                   : "density",
+                                    omissions.note()},
+                                   entries, y, 620.0, 300.0);
   std::vector<std::string> elements = histogram_elements(canvas, data, model);
   if (any_density) {
     elements.push_back(

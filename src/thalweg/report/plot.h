@@ -62,6 +62,10 @@ struct HeatMapPlot {
 struct ColumnScale {
   std::vector<std::string> texts = {};  ///< what 0, 1, ... stand for; empty: numbers
   bool logarithmic = false;             ///< of numbers; those that are not positive have no place
+  /// Of numbers, if above 0: the axis is linear up to `tail_begin`, and beyond it ever more
+  /// logarithmic, with a value at tail_begin + tail_unit log(1 + (value - tail_begin) / tail_unit).
+  double tail_unit = 0.0;
+  double tail_begin = 0.0;
 };
 
 /// Points in the plane.
@@ -95,7 +99,7 @@ struct PairPlot {
 
 /// Histograms of two samples, normalised to integral 1 over all drawable values, and if given a
 /// density as a line. On a logarithmic axis the density is that of the logarithm to base 10, a
-/// decade.
+/// decade; on one with a tail that of the place on it.
 struct HistogramPlot {
   std::string title = {};
   std::string x_label = {};

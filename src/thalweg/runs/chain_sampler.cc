@@ -179,7 +179,10 @@ class ChainSampler : public RunSampler {
       const bool keep = chains_.step();
       if (chains_.state().steps > options_.burn_in) seconds_ += seconds_since(before);
       before = Clock::now();
-      if (keep) take(sink, chains_.data());
+      if (keep) {
+        result_.unsolved += chains_.unsolved();
+        take(sink, chains_.data());
+      }
       if (callbacks.progress) callbacks.progress(chains_.state().steps, steps);
       result_.interrupted = callbacks.interrupted && callbacks.interrupted();
       // All draws are written each time: at most a tenth of the time goes there.

@@ -129,8 +129,15 @@ void keep_rows(HeldOut& points, std::int64_t most) {
 
 }  // namespace
 
+DensityEvaluator evaluation_density(const LoadedRun& run, ThreadPool& pool,
+                                    const EvaluationOptions& options) {
+  return {*run.model, pool, Precision::kDouble,
+          options.draws > 0 ? options.draws : run.options.importance_samples};
+}
+
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
-                        const std::optional<PreparedData>& data, const EvaluationOptions& options) {
+                        const std::optional<PreparedData>& data, DensityEvaluator& density,
+                        const EvaluationOptions& options) {
   HeldOut points;
   const std::uint64_t seed = seed_of(run, options);
   if (!file.empty()) {
@@ -158,7 +165,10 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
             {},
             {}};
   }
-  keep_rows(points, options.rows > 0 ? options.rows : affordable_rows(*run.model));
+  const std::int64_t most = options.rows > 0 ? options.rows
+                            : options.parts  ? options.parts->held_out
+                                             : density.affordable_rows();
+  keep_rows(points, most);
   points.values = points.x;
   points.log_intervals = log_intervals(run.options.model.columns, points.x);
   centre_in_intervals(run.options.model.columns, points.x);
@@ -166,10 +176,11 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
 }
 
 Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
-                        const std::optional<PreparedData>& data, ThreadPool& pool,
-                        const EvaluationOptions& options) {
+                        const std::optional<PreparedData>& data, DensityEvaluator& density,
+                        ThreadPool& pool, const EvaluationOptions& options) {
   Evaluation result;
   result.title = title_of(run, points);
+  result.rows = options.parts.value_or(evaluation_rows(run, points.rows, density));
   const auto add = [&](const char* group, std::vector<Metric> part) {
     for (Metric& metric : part) {
       metric.group = group;
@@ -177,31 +188,33 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     }
   };
   const std::uint64_t seed = seed_of(run, options);
-  const std::int64_t draws = options.draws > 0 ? options.draws : run.options.importance_samples;
-  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble, draws);
-  add("fit", fit_metrics(run, points, data, draws, seed, evaluator, pool, result.warnings));
-  if (has_continuous(run.model->flow()) && evaluator.unsolved() > 0)
+  add("fit", fit_metrics(run, points, data, seed, density, pool, result.warnings));
+  if (has_continuous(run.model->flow()) && density.unsolved() > 0)
     result.warnings.push_back(unsolved_text(
-        run.model->flow(), fmt::format("{} of {} rows", evaluator.unsolved(), points.rows)));
-  add("free_form", free_form_metrics(run, points, seed, pool, result.warnings));
+        run.model->flow(), fmt::format("{} of {} rows", density.unsolved(), points.rows)));
+  add("free_form",
+      free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
-    const WeightedFlow flow = weighted_flow(run, target, seed, pool);
+    const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
+    if (flow.samples.unsolved > 0)
+      result.warnings.push_back(unsolved_samples_text(
+          fmt::format("{} of {} draws", flow.samples.unsolved, flow.samples.log_model.size())));
     std::optional<Exploration> exploration;
     // Held-out rows of particles tell what a flow has lost.
     if (wants_verdict(target.get()) && run.options.data.particles == 0) {
       exploration = run.exploration();
-      result.verdict = verdict_of_flow(run, flow, exploration, evaluator);
+      result.verdict = verdict_of_flow(run, flow, exploration, density);
       result.columns = columns_of(run, flow, exploration, *result.verdict);
     }
-    add("weights", weight_metrics(run, flow, exploration, result.verdict, evaluator, seed, pool));
+    add("weights", weight_metrics(run, flow, exploration, result.verdict, density, seed, pool));
     if (particle_dimensions(run) > 0)
       add("particles", particle_metrics(run, flow.samples.x, points.x));
     if (result.verdict) add("exploration", result.verdict->metrics);
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     if (run.model->flow().features() == 2)
-      add("grid", grid_metrics(run, options.as_published, seed, evaluator, pool, result.warnings));
+      add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
   const std::string outside =
       outside_of_training(run.options.model.context_columns, points.context);
@@ -218,15 +231,24 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   return result;
 }
 
+Evaluation evaluate_run(const LoadedRun& run, const std::optional<PreparedData>& data,
+                        ThreadPool& pool, const EvaluationOptions& options) {
+  DensityEvaluator density = evaluation_density(run, pool, options);
+  const HeldOut points = held_out_points(run, "", data, density, options);
+  return evaluate_run(run, points, data, density, pool, options);
+}
+
 std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
                                      const EvaluationOptions& options) {
   const std::shared_ptr<const Target> target = run.target();
   if (!wants_verdict(target.get())) return std::nullopt;
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();
-  DensityEvaluator evaluator(*run.model, pool, Precision::kDouble);
-  return verdict_of_flow(run, weighted_flow(run, target, seed_of(run, options), pool), exploration,
-                         evaluator);
+  DensityEvaluator density = evaluation_density(run, pool, options);
+  const std::int64_t draws = evaluation_rows(run, 0, density).drawn;
+  return verdict_of_flow(run,
+                         weighted_flow(run, target, draws, seed_of(run, options), density, pool),
+                         exploration, density);
 }
 
 std::string metrics_text(const std::vector<Metric>& metrics) {

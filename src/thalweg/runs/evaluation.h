@@ -11,11 +11,13 @@
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/metrics/importance.h"
 #include "thalweg/metrics/metric.h"
+#include "thalweg/runs/evaluation_cost.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/run_folder.h"
 #include "thalweg/runs/target_summary.h"
 #include "thalweg/runs/verdict.h"
+#include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/targets/target.h"
 
 namespace thalweg {
@@ -28,8 +30,9 @@ struct EvaluationOptions {
   std::optional<std::int64_t> seed = {};  ///< of what is drawn; else the run's
   /// Draws a point for the density of a flow with stochastic layers; 0: the run's.
   std::int64_t draws = 0;
-  /// Held-out rows at most, evenly spaced; 0: affordable_rows() of them.
+  /// Held-out rows at most, evenly spaced; 0: those of `parts`.
   std::int64_t rows = 0;
+  std::optional<EvaluationRows> parts = {};  ///< empty: evaluation_rows()
 };
 
 /// Points on which a model is judged, dequantised.
@@ -43,10 +46,15 @@ struct HeldOut {
   std::vector<double> values = {};    ///< those of x in the units of the data
 };
 
+/// The density of a run as its evaluation takes it, in double: compiled once, whatever shares it.
+/// The run and the pool must outlive it.
+DensityEvaluator evaluation_density(const LoadedRun& run, ThreadPool& pool,
+                                    const EvaluationOptions& options = {});
+
 /// Points to judge on: `file` if given, else the run's test or validation rows, else fresh samples
 /// of its target; no rows where there are none of these.
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
-                        const std::optional<PreparedData>& data,
+                        const std::optional<PreparedData>& data, DensityEvaluator& density,
                         const EvaluationOptions& options = {});
 
 /// Samples of a model with their log densities by the model (see FlowSampler::next) and,
@@ -54,6 +62,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
 struct WeightedSamples {
   std::vector<double> x, log_model, log_target;
   std::int64_t undefined = 0;  ///< samples whose energy is no number; their density counts as 0
+  std::int64_t unsolved = 0;   ///< samples that an integration missed by its own estimate
   std::vector<double> log_weights() const;
 };
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
@@ -66,6 +75,7 @@ struct Evaluation {
   std::optional<TargetSummary> columns;  ///< of an energy that gives some draw a weight
   std::optional<RunVerdict> verdict;     ///< of an energy
   std::vector<std::string> warnings;     ///< a sentence each: those of the verdict and of metrics
+  EvaluationRows rows;                   ///< that it took, and that its pictures are to take
 };
 
 /// Mean log likelihood of the model and of plain models fitted to the training rows; where the
@@ -76,8 +86,11 @@ struct Evaluation {
 /// ones from others. All of it is computed in double, whatever the run's precision. The error of a
 /// mean log likelihood is that of the rows and that of a resampled base's Z.
 Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
-                        const std::optional<PreparedData>& data, ThreadPool& pool,
-                        const EvaluationOptions& options = {});
+                        const std::optional<PreparedData>& data, DensityEvaluator& density,
+                        ThreadPool& pool, const EvaluationOptions& options = {});
+/// The same on the run's own points.
+Evaluation evaluate_run(const LoadedRun& run, const std::optional<PreparedData>& data,
+                        ThreadPool& pool, const EvaluationOptions& options = {});
 
 /// The verdict alone; none for a run of data, or of a target that can be sampled.
 std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,

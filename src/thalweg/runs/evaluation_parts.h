@@ -21,25 +21,27 @@ void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::
 /// Log likelihoods of points that were not learnt from by the model, by its target and by plain
 /// models, and Z of the base. Adds to `warnings` if a plain model is ahead.
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
-                                const std::optional<PreparedData>& data, std::int64_t draws,
-                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool,
+                                const std::optional<PreparedData>& data, std::uint64_t seed,
+                                DensityEvaluator& evaluator, ThreadPool& pool,
                                 std::vector<std::string>& warnings);
 
 /// Of a flow with free-form layers: log likelihoods of some of the points by the three densities
-/// that go by that name, and how far encoder and decoder are from inverting each other; of others
-/// nothing. Adds to `warnings` where a density by reconstruction is not to be believed.
+/// that go by that name, and how far encoder and decoder are from inverting each other, by `rows`
+/// of them; of others nothing. Adds to `warnings` where a density by reconstruction is not to be
+/// believed.
 std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& points,
-                                      std::uint64_t seed, ThreadPool& pool,
+                                      std::int64_t rows, std::uint64_t seed, ThreadPool& pool,
                                       std::vector<std::string>& warnings);
 
-/// Samples of a run's flow with what their weights say; none of the latter where a weight is not
-/// finite.
+/// `count` samples of a run's flow with what their weights say; none of the latter where a weight
+/// is not finite.
 struct WeightedFlow {
   WeightedSamples samples;
   std::optional<SmoothedWeights> weights;
 };
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
-                           std::uint64_t seed, ThreadPool& pool);
+                           std::int64_t count, std::uint64_t seed, DensityEvaluator& evaluator,
+                           ThreadPool& pool);
 
 /// What weighted samples say of the target's integral and moments, and of what the model misses.
 /// With an exploration its verdict has the integral and what is missed, and its samples stand for

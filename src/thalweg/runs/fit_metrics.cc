@@ -156,8 +156,8 @@ void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::
 }
 
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
-                                const std::optional<PreparedData>& data, std::int64_t draws,
-                                std::uint64_t seed, DensityEvaluator& evaluator, ThreadPool& pool,
+                                const std::optional<PreparedData>& data, std::uint64_t seed,
+                                DensityEvaluator& evaluator, ThreadPool& pool,
                                 std::vector<std::string>& warnings) {
   std::vector<Metric> metrics;
   if (points.rows > 0) {
@@ -165,9 +165,10 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
     const double of_normaliser = normaliser_error(*run.model, points.context);
     const std::vector<double> own = of_values(evaluator.log_prob(points.x, points.context), points);
     add_mean(metrics, "log_likelihood",
-             estimated ? fmt::format("this model, estimate of {} draws", draws) : "this model", own,
-             of_normaliser, points.weights);
-    if (estimated && draws > 1)
+             estimated ? fmt::format("this model, estimate of {} draws", evaluator.draws())
+                       : "this model",
+             own, of_normaliser, points.weights);
+    if (estimated && evaluator.draws() > 1)
       add_mean(metrics, "log_likelihood_bound", "  its lower bound, of 1 draw",
                of_values(DensityEvaluator(*run.model, pool, Precision::kDouble)
                              .log_prob(points.x, points.context),

@@ -15,7 +15,6 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kChecks = 8, kFewestChecked = 100, kMostChecked = 4000;
 constexpr double kSmallDifference = 0.01;  // nats
 
 /// A sentence where a density by reconstruction is off.
@@ -36,14 +35,11 @@ std::string difference_text(const char* way, const std::vector<double>& values,
 }  // namespace
 
 std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& points,
-                                      std::uint64_t seed, ThreadPool& pool,
+                                      std::int64_t rows, std::uint64_t seed, ThreadPool& pool,
                                       std::vector<std::string>& warnings) {
   std::vector<Metric> metrics;
   const Model& model = *run.model;
   if (!has_free_form(model.flow())) return metrics;
-  // The check takes some times as long as an exact density.
-  const std::int64_t rows =
-      std::clamp<std::int64_t>(affordable_rows(model) / kChecks, kFewestChecked, kMostChecked);
   const std::vector<std::int64_t> kept = evenly_spaced_rows(points.rows, rows);
   const auto taken = [&](std::span<const double> values) {
     return points.rows > 0 ? take_rows(values, std::ssize(values) / points.rows, kept)

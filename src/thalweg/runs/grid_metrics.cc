@@ -1,5 +1,6 @@
 // Divergence and integral of a density in the plane.
 #include <algorithm>
+#include <optional>
 
 #include "thalweg/flows/unsolved.h"
 #include "thalweg/metrics/grid_divergence.h"
@@ -51,16 +52,17 @@ std::vector<Metric> grid_metrics(const LoadedRun& run, bool as_published, std::u
   const auto& columns = run.options.model.columns;
   const bool turns = !columns.empty() && columns.front().periodic;
   // One draw of an estimated density has its mean, which is all that an integral takes.
-  DensityEvaluator plain(*run.model, pool, Precision::kDouble);
+  std::optional<DensityEvaluator> one_draw;
+  if (evaluator.draws() > 1) one_draw.emplace(*run.model, pool, Precision::kDouble);
+  DensityEvaluator& plain = one_draw ? *one_draw : evaluator;
   // Where an energy of the user's own has its mass, samples show.
   const GridIntegral integral =
       log_normaliser
           ? grid_integral([&](std::span<const double> x) { return of_points(plain, x); },
                           turns ? target->half_width() : 8.0,
-                          affordable_cells(*run.model, run.model->flow().stochastic() ? 200 : 800))
-          : density_integral(*run.model,
-                             FlowSampler(*run.model, pool, seed, Precision::kDouble).next(10000),
-                             {}, pool);
+                          plain.affordable_cells(run.model->flow().stochastic() ? 200 : 800))
+          : density_integral(
+                plain, FlowSampler(*run.model, pool, seed, Precision::kDouble).next(10000), {});
   metrics.push_back({"integral", "integral of the density", integral.value});
   metrics.push_back({"integral_not_finite", "  grid points where it is not finite",
                      static_cast<double>(integral.non_finite), 0.0, 0});

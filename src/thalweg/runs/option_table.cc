@@ -234,6 +234,10 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.network_blocks",
        "of a residual network or residual_mlp; layers of an equivariant network",
        [](R& r) -> P { return &r.model.flow.network_blocks; }, 1, 1000},
+      {"flow.particle_types",
+       "equivariant: of each particle, from 0, as of elements; only those of one type are alike; "
+       "empty: all are",
+       [](R& r) -> P { return &r.model.flow.particle_types; }, 0, 1000},
       {"flow.hidden",
        "widths of hidden layers: of conditioners, of a residual layer's g, of encoder and decoder, "
        "of a velocity",

@@ -154,14 +154,6 @@ bool wants_particles(const SettingsLayers& layers) {
   return layers.for_data && layers.asked.data.particles > 0 && !other;
 }
 
-/// Rows of particles stay whole for a base of particles.
-void settle_particles(RunOptions& options) {
-  DataOptions& data = options.data;
-  if (data.path.empty()) return;
-  if (data.particles == 0) data.particles = options.model.base.dimensions;
-  data.find_derived = data.marginal_maps = false;
-}
-
 }  // namespace
 
 RunPlan plan_run(const RunRequest& request) {
@@ -215,6 +207,13 @@ RunPlan plan_run(const RunRequest& request) {
     }
   });
   return plan;
+}
+
+void settle_particles(RunOptions& options) {
+  DataOptions& data = options.data;
+  if (data.path.empty()) return;
+  if (data.particles == 0) data.particles = options.model.base.dimensions;
+  data.find_derived = data.marginal_maps = false;
 }
 
 bool needs_target(const RunOptions& options) {

@@ -40,6 +40,10 @@ bool needs_target(const RunOptions& options);
 /// as of a continuous condition.
 void fit_model_to_data(ModelOptions& model, const PreparedData& data);
 
+/// Sets how rows of particles are prepared for a base of particles: whole, in the base's dimensions
+/// where none are said. Nothing without points.
+void settle_particles(RunOptions& options);
+
 /// Names of a model's columns: x0, x1, ... where they have none.
 std::vector<std::string> column_names(const ModelOptions& model);
 

@@ -14,6 +14,7 @@
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/option_table.h"
 #include "thalweg/runs/plan.h"
+#include "thalweg/runs/settings.h"
 
 namespace thalweg {
 
@@ -130,6 +131,8 @@ RunOptions Reproduction::options(const Cell& cell) const {
   for (std::string* path :
        {&result.data.path, &result.data.validation, &result.data.test, &result.target.image})
     if (!path->empty()) *path = (fs::absolute(request_.data) / *path).lexically_normal().string();
+  std::set<std::string> keys = experiment_keys(experiment_, row, experiment_.columns[cell.column]);
+  take_folder_settings(result, keys);
   return result;
 }
 
@@ -178,8 +181,7 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
   const std::string& sampler = experiment_.columns[cell.column].sampler;
   // The density of a run is the same whatever its sampler.
   if (sampler.empty() || sampler == "naive") {
-    Evaluation evaluation =
-        evaluate_run(run, held_out_points(run, "", data), data, pool, {.as_published = true});
+    Evaluation evaluation = evaluate_run(run, data, pool, {.as_published = true});
     result.metrics = std::move(evaluation.metrics);
     if (!experiment_.rows[cell.row].known.empty())
       result.metrics.push_back(
@@ -227,6 +229,8 @@ RunPlan Reproduction::training_request(const Cell& cell) {
     training.options = options(cell);
     RunOptions& settings = training.options;
     if (!settings.data.path.empty()) {
+      if (is_mean_free(settings.model)) settle_particles(settings);
+      if (settings.data.particles > 0) settings.model.base.dimensions = settings.data.particles;
       training.data =
           load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));
       fit_model_to_data(settings.model, *training.data);

@@ -17,8 +17,6 @@ namespace thalweg {
 
 namespace {
 
-constexpr std::int64_t kSamples = 20000;
-
 std::vector<double> column_of(const std::vector<double>& rows, std::int64_t width,
                               std::int64_t column) {
   std::vector<double> result;
@@ -26,6 +24,11 @@ std::vector<double> column_of(const std::vector<double>& rows, std::int64_t widt
        i += static_cast<std::size_t>(width))
     result.push_back(rows[i]);
   return result;
+}
+
+double share_above(const std::vector<double>& values, double bound) {
+  const auto above = std::ranges::count_if(values, [&](double value) { return !(value <= bound); });
+  return static_cast<double>(above) / static_cast<double>(std::max<std::size_t>(1, values.size()));
 }
 
 /// How the axis of a column is to be: with its texts, or logarithmic where positive values reach
@@ -43,11 +46,27 @@ ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
   return {.logarithmic = high > kRange * quantile(0.005) && high > kAbove * quantile(0.5)};
 }
 
+/// The axis of energies: of a model whose samples overlap, most lie so far beyond those of the data
+/// that a linear axis shows one of the two alone.
+ColumnScale energy_scale(std::vector<double> data, const std::vector<double>& model) {
+  constexpr double kQuantile = 0.995, kBeyond = 0.02, kDecades = 16.0;
+  std::erase_if(data, [](double value) { return !std::isfinite(value); });
+  if (data.empty()) return {};
+  std::ranges::sort(data);
+  const auto quantile = [&](double share) {
+    return data[static_cast<std::size_t>(share * static_cast<double>(data.size() - 1))];
+  };
+  const double low = quantile(1.0 - kQuantile), high = quantile(kQuantile);
+  if (share_above(model, high + (high - low)) <= kBeyond || !(high > low)) return {};
+  // A decade takes a seventh of the width of the data.
+  return {.tail_unit = (high - low) / kDecades, .tail_begin = high};
+}
+
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
 std::vector<double> reweighted_samples(const LoadedRun& run,
                                        const std::shared_ptr<const Target>& target,
-                                       ThreadPool& pool) {
-  const WeightedSamples samples = weighted_samples(run, target, kSamples, 1, pool);
+                                       std::int64_t count, ThreadPool& pool) {
+  const WeightedSamples samples = weighted_samples(run, target, count, 1, pool);
   std::vector<double> log_weights = samples.log_weights();
   for (double& value : log_weights)
     if (!(value < INFINITY)) value = -INFINITY;  // What has no weight is not drawn.
@@ -67,8 +86,8 @@ std::vector<double> reweighted_samples(const LoadedRun& run,
 class Pictures {
  public:
   Pictures(const std::vector<NamedRun>& runs, const std::optional<PreparedData>& data,
-           std::filesystem::path folder, ThreadPool& pool)
-      : runs_(runs), data_(data), folder_(std::move(folder)), pool_(pool) {
+           std::filesystem::path folder, ThreadPool& pool, std::int64_t most)
+      : runs_(runs), data_(data), folder_(std::move(folder)), pool_(pool), most_(most) {
     const LoadedRun& first = *runs.front().run;
     features_ = first.model->flow().features();
     for (const ColumnOptions& column : first.options.model.columns) columns_.push_back(column.name);
@@ -79,7 +98,9 @@ class Pictures {
           data_ ? scale_of(first.options.model.columns[column],
                            column_of(points_, features_, static_cast<std::int64_t>(column)))
                 : ColumnScale{});
-    const std::int64_t count = static_cast<std::int64_t>(points_.size()) / features_;
+    // An exploration may have more points than are drawn.
+    const std::int64_t points = static_cast<std::int64_t>(points_.size()) / features_;
+    const std::int64_t count = context_.empty() ? std::min(most_, points) : points;
     for (const NamedRun& each : runs)
       samples_.push_back(
           FlowSampler(*each.run->model, pool, 1, each.run->precision()).next(count, context_));
@@ -101,7 +122,7 @@ class Pictures {
   /// Points to set the runs' samples beside, and their name in words.
   void gather_points(const LoadedRun& first) {
     if (data_) {
-      const auto count = std::min<std::size_t>(kSamples, data_->train.size());
+      const auto count = std::min(static_cast<std::size_t>(most_), data_->train.size());
       const std::vector<std::int64_t> learnt = data_->training_rows(1);
       const std::span<const std::int64_t> rows = std::span(learnt).first(count);
       points_ = take_rows(data_->x, data_->features(), rows);
@@ -111,14 +132,14 @@ class Pictures {
     }
     const std::shared_ptr<const Target> target = first.target();
     if (target->can_sample()) {
-      points_ = target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
+      points_ = target_samples(*target, 1, Stream::kEvaluation, 0, most_);
       points_name_ = "exact samples";
     } else {
       if (std::optional<Exploration> exploration = first.exploration()) {
         points_ = std::move(exploration->x);
         points_name_ = "samples of the exploration";
       } else {
-        points_ = reweighted_samples(first, target, pool_);
+        points_ = reweighted_samples(first, target, most_, pool_);
         points_name_ = "reweighted samples";
         reweighted_ = true;
       }
@@ -313,10 +334,20 @@ class Pictures {
                                fmt::format("radial-{}", i));
       const std::vector<double> energies = particle_energies(run, drawn);
       if (energies.empty()) continue;
-      add(histogram("Sample energies" + of, "energy, kT", particle_energies(run, known), energies),
-          fmt::format("energies-{}", i),
+      const std::vector<double> known_energies = particle_energies(run, known);
+      HistogramPlot plot =
+          histogram("Sample energies" + of, "energy, kT", known_energies, energies);
+      plot.x_scale = energy_scale(known_energies, energies);
+      std::string caption =
           "Energies of samples of the model, as they are drawn, beside those of " +
-              words_of_points() + ".");
+          words_of_points() + ".";
+      if (plot.x_scale.tail_unit > 0.0)
+        caption += fmt::format(
+            " {:.3g} % of them lie above {:.4g} kT, which only half a per cent of {} does: from "
+            "there on the axis is logarithmic.",
+            100.0 * share_above(energies, plot.x_scale.tail_begin), plot.x_scale.tail_begin,
+            words_of_points());
+      add(plot, fmt::format("energies-{}", i), std::move(caption));
     }
   }
 
@@ -363,6 +394,7 @@ class Pictures {
   const std::optional<PreparedData>& data_;
   std::filesystem::path folder_;
   ThreadPool& pool_;
+  std::int64_t most_ = 0;  // samples
   std::int64_t features_ = 0;
   std::vector<std::string> columns_;
   std::vector<ColumnScale> scales_;  // of their axes
@@ -378,8 +410,9 @@ class Pictures {
 
 std::vector<RunPicture> draw_run_pictures(const std::vector<NamedRun>& runs,
                                           const std::optional<PreparedData>& data,
-                                          const std::filesystem::path& folder, ThreadPool& pool) {
-  return Pictures(runs, data, folder, pool).draw();
+                                          const std::filesystem::path& folder, std::int64_t samples,
+                                          ThreadPool& pool) {
+  return Pictures(runs, data, folder, pool, samples).draw();
 }
 
 }  // namespace thalweg

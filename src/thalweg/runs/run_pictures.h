@@ -19,9 +19,11 @@ struct RunPicture {
 
 /// Draws into `folder`: losses, and by the number of columns histograms, the plane with what bases
 /// have learnt, or pairs of columns. `data` are the first run's points if it learnt a table. The
-/// runs have the same columns. Throws as write_plot, and DataError for missing files of a run.
+/// runs have the same columns. At most `samples` of each run are drawn, and as many points beside
+/// them. Throws as write_plot, and DataError for missing files of a run.
 std::vector<RunPicture> draw_run_pictures(const std::vector<NamedRun>& runs,
                                           const std::optional<PreparedData>& data,
-                                          const std::filesystem::path& folder, ThreadPool& pool);
+                                          const std::filesystem::path& folder, std::int64_t samples,
+                                          ThreadPool& pool);
 
 }  // namespace thalweg

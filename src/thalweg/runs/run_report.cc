@@ -80,7 +80,9 @@ void write_run_report(const std::vector<NamedRun>& runs, const std::vector<Evalu
     std::error_code error;
     fs::create_directories(plots, error);
     if (error) fail<DataError>("{}: cannot make the folder: {}", plots.string(), error.message());
-    for (const RunPicture& picture : draw_run_pictures(runs, data, plots, pool)) {
+    std::int64_t samples = evaluations.front().rows.pictured;
+    for (const Evaluation& each : evaluations) samples = std::min(samples, each.rows.pictured);
+    for (const RunPicture& picture : draw_run_pictures(runs, data, plots, samples, pool)) {
       page.section(picture.title);
       page.picture(picture.file, picture.caption);
     }
@@ -117,7 +119,7 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         folders.front(), run.folder.path);
     std::optional<PreparedData> data = run.data();
-    evaluations.push_back(evaluate_run(run, held_out_points(run, "", data), data, pool));
+    evaluations.push_back(evaluate_run(run, data, pool));
     if (runs.empty()) first_data = std::move(data);
     runs.push_back({run_name(run.folder.path), &run});
   }

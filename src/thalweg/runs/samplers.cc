@@ -46,6 +46,7 @@ class NaiveSampler : public RunSampler {
     }
     const SamplingStatistics& statistics = sampler_.statistics();
     result.non_finite = statistics.non_finite;
+    result.unsolved = statistics.unsolved;
     if (run_.model->resampled() != nullptr)
       result.proposals_a_sample =
           static_cast<double>(statistics.proposals) / static_cast<double>(result.count);
@@ -117,6 +118,8 @@ class ImportanceSampler : public RunSampler {
       result.count += block;
       if ((result.interrupted = wants_stop(callbacks))) return result;
     }
+    result.non_finite = sampler_.statistics().non_finite;
+    result.unsolved = sampler_.statistics().unsolved;
     const SmoothedWeights smoothed = smoothed_weights(log_weights);
     ImportanceEstimate estimate = importance_estimate(smoothed);
     if (resample_) {

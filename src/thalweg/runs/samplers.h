@@ -76,8 +76,11 @@ struct ChainSummary {
 
 struct SampleResult {
   std::int64_t count = 0;
-  bool interrupted = false;         ///< then fewer samples came than were wanted
-  std::int64_t non_finite = 0;      ///< samples with a value that is not finite
+  bool interrupted = false;     ///< then fewer samples came than were wanted
+  std::int64_t non_finite = 0;  ///< samples with a value that is not finite
+  /// Samples that a continuous flow's integration missed by its own estimate; of chains those drawn
+  /// in this call.
+  std::int64_t unsolved = 0;
   double proposals_a_sample = 0.0;  ///< of a base with a rejection step; 0 for others
   std::optional<ImportanceSummary> importance;
   std::optional<ChainSummary> chains;

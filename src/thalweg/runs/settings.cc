@@ -58,21 +58,6 @@ bool is_particle_target(const std::string& name) {
   return target_kinds().find("data.target", name).make_particles != nullptr;
 }
 
-/// What a folder of points says of them itself, where nobody says otherwise.
-void take_folder_settings(SettingsLayers& layers) {
-  const fs::path file = fs::path(layers.asked.data.path) / kFolderSettings;
-  if (layers.asked.data.path.empty() || !fs::exists(file)) return;
-  RunOptions own;
-  std::set<std::string> said;
-  read_options(own, read_file(file.string()), file.string(), &said);
-  for (const OptionKey& key : option_keys()) {
-    if (!said.contains(key.path) || layers.keys.contains(key.path)) continue;
-    const OptionPlace from = key.place(own), to = key.place(layers.asked);
-    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(from); }, to);
-    layers.keys.insert(key.path);
-  }
-}
-
 /// The name that a run gets if nobody gives one.
 std::string default_out(const std::string& source, const RunOptions& options) {
   std::string name = fs::path(source).stem().string();
@@ -172,7 +157,7 @@ SettingsLayers new_layers(const RunRequest& request) {
   if (!config.empty()) read_options(layers.asked, config, request.source, &layers.keys);
   if (!request.config.empty()) read_options(layers.asked, request.config, "config", &layers.keys);
   set_all(layers.asked, request.settings, &layers.keys);
-  take_folder_settings(layers);
+  take_folder_settings(layers.asked, layers.keys);
   settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
   return layers;
@@ -190,6 +175,20 @@ RunOptions layered(const SettingsLayers& layers, RunOptions suggested) {
     std::visit([&](auto* value) { *value = *std::get<decltype(value)>(from); }, to);
   }
   return suggested;
+}
+
+void take_folder_settings(RunOptions& asked, std::set<std::string>& keys) {
+  const fs::path file = fs::path(asked.data.path) / kFolderSettings;
+  if (asked.data.path.empty() || !fs::exists(file)) return;
+  RunOptions own;
+  std::set<std::string> said;
+  read_options(own, read_file(file.string()), file.string(), &said);
+  for (const OptionKey& key : option_keys()) {
+    if (!said.contains(key.path) || keys.contains(key.path)) continue;
+    const OptionPlace from = key.place(own), to = key.place(asked);
+    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(from); }, to);
+    keys.insert(key.path);
+  }
 }
 
 SettingsLayers read_layers(const RunRequest& request) {

@@ -40,6 +40,11 @@ struct SettingsLayers {
 /// from `layers.asked`. Data and target are as asked for.
 RunOptions layered(const SettingsLayers& layers, RunOptions suggested);
 
+/// Takes what the settings.toml in a folder of points says into `asked`, whose data.path is that
+/// folder, but for the paths in `keys`, to which it adds those that it took. Throws ConfigError,
+/// and DataError for a file that cannot be read.
+void take_folder_settings(RunOptions& asked, std::set<std::string>& keys);
+
 /// Reads the layers of a new run, or, of a resumed one, its own settings with single ones changed.
 /// Paths become absolute. Throws ConfigError for what cannot be set, a run without a name to
 /// resume, and changes that a resumed run does not allow; DataError for files that cannot be read.

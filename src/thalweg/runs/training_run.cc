@@ -14,6 +14,8 @@
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/evaluation_cost.h"
+#include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/runs/stack_fit.h"
@@ -216,11 +218,42 @@ const char* status_of(StopReason reason) {
   }
 }
 
-/// Of a time budget, what Z, the evaluation and the page are to take: on small runs they take some
-/// seconds, on large ones less than a tenth of the whole.
-double seconds_to_finish(double budget, bool report) {
+/// Of a time budget, what Z, the evaluation and the page are to take: some seconds, or less than a
+/// tenth of the whole, and what the evaluation's densities are expected to take.
+double seconds_to_finish(double budget, bool report, double densities) {
   constexpr double kShare = 0.35, kMost = 30.0;
-  return report ? std::min(kShare * budget, kMost) : 0.1 * std::min(kShare * budget, kMost);
+  const double usual = std::min(kShare * budget, kMost);
+  return report ? std::min(kShare * budget, usual + densities) : 0.1 * usual;
+}
+
+/// What the end of a training within a time budget takes, measured before it begins.
+struct Finish {
+  DensityEvaluator density;  // compiled once
+  EvaluationCost cost;
+  EvaluationRows wanted;
+
+  Finish(const LoadedRun& run, const std::shared_ptr<const Target>& target,
+         const std::optional<PreparedData>& data, ThreadPool& pool)
+      : density(evaluation_density(run, pool)),
+        cost(run, density, pool),
+        wanted(evaluation_rows(run, available(target, data), density)) {}
+
+  static std::int64_t available(const std::shared_ptr<const Target>& target,
+                                const std::optional<PreparedData>& data) {
+    if (data) return std::ssize(data->test.empty() ? data->validation : data->test);
+    return target && target->can_sample() ? kTargetSamples : 0;
+  }
+};
+
+/// Why a call took longer than its time budget, in a sentence; empty if it did not.
+std::string overrun_text(double budget, double training, double all) {
+  constexpr double kAllowed = 1.1;
+  if (budget <= 0.0 || all <= kAllowed * budget) return "";
+  return fmt::format(
+      "all took {} of a time budget of {}: the training ended after {}, and the least that an "
+      "evaluation and its page take of this model took {} more",
+      format_duration(all), format_duration(budget), format_duration(training),
+      format_duration(all - training));
 }
 
 /// Estimates Z of a resampled base by `most` proposals, or as many as `seconds` allow; 0: no limit.
@@ -317,6 +350,9 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     if (callbacks.searched) callbacks.searched(search);
   }
   Trainer trainer(*run.model, data, options.training, pool);
+  const std::int64_t validation_rows =
+      std::min(std::ssize(rows.validation) / options.model.features,
+               options.training.validation_rows > 0 ? options.training.validation_rows : INT64_MAX);
   rows = {};  // The trainer has what it needs in its own precision.
   const std::string hash = hash_of(plan);
 
@@ -350,11 +386,16 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
 
   StopReason reason{};
   const double budget = options.training.time_budget;
-  const double finish = budget > 0.0 ? seconds_to_finish(budget, plan.report) : 0.0;
+  std::optional<Finish> end;
+  if (budget > 0.0 && plan.report) end.emplace(run, target, plan.data, pool);
+  const double finish = budget > 0.0 ? seconds_to_finish(budget, plan.report,
+                                                         end ? end->cost.seconds(end->wanted) : 0.0)
+                                     : 0.0;
   {
     TrainingCallbacks training;
     // What came before is part of the budget as well; 0 would be no limit.
     if (budget > 0.0) training.time_budget = std::max(budget - finish - seconds(), 1e-3);
+    if (end) training.validation_seconds = end->cost.validation_seconds(validation_rows);
     training.progress = [&](const TrainingProgress& progress) {
       if (callbacks.progress) callbacks.progress(progress);
       return !(callbacks.interrupted && callbacks.interrupted());
@@ -388,10 +429,25 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   outcome.folder = folder.path;
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
   if (!stopped && plan.report) {
-    const HeldOut points = held_out_points(run, "", plan.data);
-    outcome.evaluation = evaluate_run(run, points, plan.data, pool);
+    const double trained = seconds();
+    // Without densities a page takes some seconds.
+    constexpr double kPage = 0.3, kMostPage = 15.0;
+    EvaluationOptions wanted;
+    if (end)
+      wanted.parts =
+          end->cost.within(budget - trained - std::min(kPage * finish, kMostPage), end->wanted);
+    DensityEvaluator density =
+        end ? std::move(end->density) : evaluation_density(run, pool, wanted);
+    const HeldOut points = held_out_points(run, "", plan.data, density, wanted);
+    outcome.evaluation = evaluate_run(run, points, plan.data, density, pool, wanted);
+    std::vector<std::string>& warnings = outcome.evaluation.warnings;
+    const auto warn = [&](std::string text) {
+      if (!text.empty()) warnings.push_back(std::move(text));
+    };
+    if (end) warn(shortened_text(*wanted.parts, end->wanted));
     write_run_report({{run_name(plan.out), &run}}, {outcome.evaluation}, plan.data, folder.path,
                      pool);
+    warn(overrun_text(budget, trained, seconds()));
   }
   output.keep();
   outcome.folder = folder.path;

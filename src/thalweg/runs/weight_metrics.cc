@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "thalweg/core/random.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/metrics/importance.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/log_densities.h"
@@ -180,8 +181,9 @@ std::vector<double> WeightedSamples::log_weights() const {
 WeightedSamples weighted_samples(const LoadedRun& run, const std::shared_ptr<const Target>& target,
                                  std::int64_t count, std::uint64_t seed, ThreadPool& pool) {
   WeightedSamples samples;
-  samples.x =
-      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count, {}, &samples.log_model);
+  FlowSampler sampler(*run.model, pool, seed, Precision::kDouble);
+  samples.x = sampler.next(count, {}, &samples.log_model);
+  samples.unsolved = sampler.statistics().unsolved;
   samples.log_target =
       counted_log_density(target_log_density(target, pool), samples.x, samples.undefined);
   return samples;
@@ -193,12 +195,20 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
 }
 
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
-                           std::uint64_t seed, ThreadPool& pool) {
+                           std::int64_t count, std::uint64_t seed, DensityEvaluator& evaluator,
+                           ThreadPool& pool) {
   WeightedFlow flow;
-  // A sample's density takes one Jacobian, that of a row two or more.
-  const std::int64_t count =
-      std::min(kTargetSamples, std::max<std::int64_t>(1000, 2 * affordable_rows(*run.model)));
-  flow.samples = weighted_samples(run, target, count, seed, pool);
+  if (has_continuous(run.model->flow()) && !run.model->flow().stochastic()) {
+    // The way back costs as much, and is compiled already.
+    WeightedSamples& samples = flow.samples;
+    samples.x = FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count);
+    samples.log_model = evaluator.log_prob(samples.x);
+    samples.unsolved = evaluator.unsolved();
+    samples.log_target =
+        counted_log_density(target_log_density(target, pool), samples.x, samples.undefined);
+  } else {
+    flow.samples = weighted_samples(run, target, count, seed, pool);
+  }
   const std::vector<double> log_weights = flow.samples.log_weights();
   const bool finite = std::ranges::all_of(log_weights, [](double w) { return w < INFINITY; });
   if (finite && *std::ranges::max_element(log_weights) > -INFINITY)

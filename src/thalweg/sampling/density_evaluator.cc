@@ -70,7 +70,7 @@ struct DensityEvaluator::Programs {
   ColumnMap columns;
   std::span<const double> parameters = {};
   std::array<std::optional<RowMap>, 4> maps = {};
-  std::int64_t unsolved = 0;  // rows of the last log densities
+  std::int64_t unsolved = 0;  // rows of the last call
 
   enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
 
@@ -94,16 +94,26 @@ struct DensityEvaluator::Programs {
       const Mapped mapped = kind == Kind::kLatent ? flow.inverse(main, context, 0, layers)
                                                   : flow.forward(main, context, 0, layers);
       outputs = {mapped.value, mapped.log_det};
+      if (mapped.unsolved.valid()) outputs.push_back(mapped.unsolved);
     }
     return map.emplace(graph, outputs, pool, precision);
   }
 
   std::vector<std::vector<double>> run(Kind kind, std::span<const double> rows,
                                        std::span<const double> context, std::uint64_t seed = 0) {
-    return get(kind).run({.rows = static_cast<std::int64_t>(rows.size()) / model.flow().features(),
-                          .inputs = {rows, context},
-                          .seed = seed,
-                          .parameters = parameters});
+    auto results =
+        get(kind).run({.rows = static_cast<std::int64_t>(rows.size()) / model.flow().features(),
+                       .inputs = {rows, context},
+                       .seed = seed,
+                       .parameters = parameters});
+    if (kind != Kind::kOverflow) {
+      const std::size_t own = kind == Kind::kDensity ? 1 : 2;
+      unsolved =
+          results.size() > own
+              ? std::ranges::count_if(results.back(), [](double value) { return value > 0.0; })
+              : 0;
+    }
+    return results;
   }
 
   /// Puts -inf where `log_prob` is NaN only because the latent point is too far away for a number.
@@ -141,6 +151,11 @@ DensityEvaluator::DensityEvaluator(const Model& model, ThreadPool& pool, Precisi
 }
 
 DensityEvaluator::~DensityEvaluator() = default;
+DensityEvaluator::DensityEvaluator(DensityEvaluator&&) noexcept = default;
+
+const Model& DensityEvaluator::model() const { return programs_->model; }
+
+std::int64_t DensityEvaluator::draws() const { return programs_->draws; }
 
 void DensityEvaluator::use_parameters(std::span<const double> parameters) {
   programs_->parameters = parameters;
@@ -159,11 +174,8 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
     const auto words = random_words(static_cast<std::uint64_t>(number),
                                     static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
     const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
-    auto outputs = programs_->run(Programs::Kind::kDensity, y, given, seed);
-    if (outputs.size() > 1)
-      programs_->unsolved =
-          std::ranges::count_if(outputs[1], [](double value) { return value > 0.0; });
-    std::vector<double> values = std::move(outputs[0]);
+    std::vector<double> values =
+        std::move(programs_->run(Programs::Kind::kDensity, y, given, seed)[0]);
     programs_->settle_overflow(y, given, seed, values);
     return values;
   };
@@ -181,22 +193,20 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
   return result;
 }
 
-double DensityEvaluator::flops_per_row() const {
-  return static_cast<double>(programs_->draws) *
-         programs_->get(Programs::Kind::kDensity).flops_per_row();
-}
-
-std::int64_t affordable_rows(const Model& model) {
+std::int64_t DensityEvaluator::affordable_rows() {
   constexpr double kFlops = 2e12, kMost = 1e9;
   constexpr std::int64_t kFewest = 100;
-  ThreadPool pool(1);
-  const double flops = DensityEvaluator(model, pool).flops_per_row();
+  const double flops = programs_->get(Programs::Kind::kDensity).flops_per_row();
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
 }
 
-std::int64_t affordable_cells(const Model& model, std::int64_t most) {
-  return std::min(
-      most, static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows(model)))));
+std::int64_t DensityEvaluator::rows_at_once() {
+  return programs_->get(Programs::Kind::kDensity).rows_at_once();
+}
+
+std::int64_t DensityEvaluator::affordable_cells(std::int64_t most) {
+  return std::min(most,
+                  static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows()))));
 }
 
 std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }

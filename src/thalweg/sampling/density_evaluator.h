@@ -22,12 +22,16 @@ class DensityEvaluator {
   DensityEvaluator(const Model& model, ThreadPool& pool, Precision precision = Precision::kFloat,
                    std::int64_t draws = 1);
   ~DensityEvaluator();
+  DensityEvaluator(DensityEvaluator&&) noexcept;
   DensityEvaluator(const DensityEvaluator&) = delete;
   DensityEvaluator& operator=(const DensityEvaluator&) = delete;
 
   /// Evaluates with these parameters, in the layout of the model's store, from now on; they must
   /// stay where they are.
   void use_parameters(std::span<const double> parameters);
+  const Model& model() const;
+  /// That log_prob() takes: 1 for flows without stochastic layers.
+  std::int64_t draws() const;
 
   /// Log densities in nats in the units of the data; `x` is rows x features, `context` rows x
   /// context features, row-major. -inf, density 0, outside of a column's bounds, and where z is too
@@ -39,12 +43,21 @@ class DensityEvaluator {
   /// estimates: in the mean a lower bound that rises with the draws (Burda, Grosse, Salakhutdinov
   /// 2016). A row's random numbers depend on its place in `x` alone.
   std::vector<double> log_prob(std::span<const double> x, std::span<const double> context = {});
-  /// Rows of the last call of log_prob() for which a flow that looks for z numerically did not find
-  /// it: of a free-form one their log density is a makeshift, that at the encoder's f(x), of a
-  /// continuous one it may be off by more than 0.01 nats. See unsolved_text().
+  /// Rows of the last call of log_prob(), to_latent() or to_data() for which a flow that looks for
+  /// z numerically did not find it, or missed it: of a free-form one their log density is a
+  /// makeshift, that at the encoder's f(x), of a continuous one it may be off by more than 0.01
+  /// nats. See unsolved_text().
   std::int64_t unsolved() const;
-  /// Floating-point operations of matrix products that one log density takes.
-  double flops_per_row() const;
+  /// How many log densities are worth their time where not all rows are needed, as in evaluations:
+  /// those that take 2e12 floating-point operations at one draw, which are a minute of two threads
+  /// in double, and at least 100. More than any table has for all but free-form and continuous
+  /// flows of many columns.
+  std::int64_t affordable_rows();
+  /// Rows that all threads work on at a time: log densities of fewer take as long.
+  std::int64_t rows_at_once();
+  /// Cells along each side of a grid in the plane: `most`, or fewer where so many densities would
+  /// not be affordable_rows().
+  std::int64_t affordable_cells(std::int64_t most);
   /// z of each row, and if `log_det` is given log|det dz/dx|; NaN outside of a column's bounds.
   std::vector<double> to_latent(std::span<const double> x, std::span<const double> context = {},
                                 std::vector<double>* log_det = nullptr);
@@ -56,15 +69,6 @@ class DensityEvaluator {
   struct Programs;
   std::unique_ptr<Programs> programs_;
 };
-
-/// How many log densities are worth their time where not all rows are needed, as in evaluations:
-/// those that take 2e12 floating-point operations, which are a minute of two threads in double, and
-/// at least 100. More than any table has for all but free-form flows of many columns.
-std::int64_t affordable_rows(const Model& model);
-
-/// Cells along each side of a grid in the plane: `most`, or fewer where so many densities would not
-/// be affordable_rows().
-std::int64_t affordable_cells(const Model& model, std::int64_t most);
 
 /// The precision in which a model's densities and samples are made where `wanted` is asked for:
 /// random moves go by differences of energies, which in float may drown in the energies, so that a

@@ -50,6 +50,8 @@ struct FlowSampler::State {
     const Mapped mapped = flow.forward(z, context, 0, model.layers());
     std::vector<Value> outputs{mapped.value};
     if (with_density) outputs.push_back(flow.log_base(z, context) - mapped.log_det);
+    const Value unsolved = with_density ? mapped.unsolved : mapped.unsolved_value;
+    if (unsolved.valid()) outputs.push_back(unsolved);
     return map.emplace(graph, outputs, pool, precision);
   }
 
@@ -135,6 +137,9 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
                            .first_sample = static_cast<std::uint64_t>(statistics_.samples)});
     state.count_proposals(statistics_);
   }
+  if (results.size() > (log_density != nullptr ? 2U : 1U))
+    statistics_.unsolved +=
+        std::ranges::count_if(results.back(), [](double value) { return value > 0.0; });
   std::vector<double> log_det;
   std::vector<double> x = state.columns.to_data(std::move(results[0]), &log_det);
   if (log_density != nullptr) {

@@ -20,6 +20,9 @@ struct SamplingStatistics {
   /// Samples that were accepted only because the truncation was reached.
   std::int64_t truncated = 0;
   std::int64_t non_finite = 0;  ///< samples with a value that is not finite
+  /// Samples, or where they were asked for their log densities, that an integration missed by its
+  /// own estimate (see Mapped::unsolved).
+  std::int64_t unsolved = 0;
 };
 
 /// Draws samples of one model in order; the same seed gives the same samples whatever the block

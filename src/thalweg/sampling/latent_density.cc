@@ -144,6 +144,11 @@ Value LatentDensity::push_forward(const ChainPoint& point, Value tangent, Value 
   return product;
 }
 
+Value LatentDensity::unsolved(Value z, Value context) const {
+  const Mapped mapped = flow_->forward(z, context, 0, layers_);
+  return target_ == ChainTarget::kModel ? mapped.unsolved_value : mapped.unsolved;
+}
+
 Value LatentDensity::to_data(Value y) const { return flow_->forward(y, {}, layers_).value; }
 
 Value LatentDensity::draw(Graph& graph, Value context) const {

@@ -75,6 +75,9 @@ class LatentDensity {
   /// Whether the Jacobian itself is cheaper than the evaluations of f that products with it and
   /// with its inverse take: points had better have it, then.
   bool prefers_jacobian() const { return flow_->features() <= 2; }
+  /// Above 0, 1 x 1, where the map from z, or as far as the target takes it its log-determinant, is
+  /// a makeshift (see Mapped::unsolved); empty where that cannot be.
+  Value unsolved(Value z, Value context) const;
   /// x, in the units of the data.
   Value to_data(Value y) const;
 

@@ -68,6 +68,7 @@ struct MarkovChains::Machine {
   ChainState state, next;
   std::vector<double> context, step_sizes;
   std::unique_ptr<Executor<double>> drawing, starting, stepping, showing;
+  std::unique_ptr<Executor<double>> checking;  // null where nothing can be missed
 
   Machine(LatentDensity given, std::vector<WeightedKernel> mixed, const ChainOptions& wanted,
           ThreadPool& threads)
@@ -101,6 +102,10 @@ struct MarkovChains::Machine {
     const Value y = show.input({density.features(), 1});
     context_input(show);
     showing = compiled(show, {density.to_data(y)});
+    Graph check(parameters);
+    const Value place = check.input({density.features(), 1});
+    const Value unsolved = density.unsolved(place, context_input(check));
+    if (unsolved.valid()) checking = compiled(check, {for_each_chain(unsolved, place)});
   }
 
   /// One step: each chain draws its kernel, and the flow is then evaluated at one proposal only.
@@ -398,6 +403,14 @@ std::vector<double> MarkovChains::data() const {
   std::vector<double> x(machine.state.y.size());
   machine.run(*machine.showing, {{machine.state.y.data(), nullptr}}, {x.data()}, 0);
   return x;
+}
+
+std::int64_t MarkovChains::unsolved() const {
+  const Machine& machine = *machine_;
+  if (!machine.checking) return 0;
+  std::vector<double> unsolved(static_cast<std::size_t>(machine.options.chains));
+  machine.run(*machine.checking, {{machine.state.z.data(), nullptr}}, {unsolved.data()}, 0);
+  return std::ranges::count_if(unsolved, [](double value) { return value > 0.0; });
 }
 
 const ChainState& MarkovChains::state() const { return machine_->state; }

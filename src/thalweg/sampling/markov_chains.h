@@ -86,6 +86,10 @@ class MarkovChains {
   /// Where the chains are now: x in the units of the data, chains x features.
   std::vector<double> data() const;
 
+  /// Chains that are where the flow's map from z missed x, or where its log-determinant counts
+  /// that, by the estimate of an integration; asks the flow once more.
+  std::int64_t unsolved() const;
+
   const ChainState& state() const;
   const ChainOptions& options() const;
   const std::vector<KernelStatistics>& statistics() const { return state().statistics; }

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 
 #include "thalweg/core/assignment.h"
 #include "thalweg/core/error.h"
@@ -27,58 +29,77 @@ Particles particles_of(Row row, std::int64_t dimensions) {
   return Eigen::Map<const Particles>(row.data(), std::ssize(row) / dimensions, dimensions);
 }
 
+/// Numbers of particles that are alike.
+using Alike = std::vector<std::vector<Eigen::Index>>;
+
+Alike particles_alike(const std::vector<std::int64_t>& types, std::int64_t particles) {
+  std::map<std::int64_t, std::vector<Eigen::Index>> of_type;
+  for (std::int64_t i = 0; i < particles; ++i)
+    of_type[types.empty() ? 0 : types[static_cast<std::size_t>(i)]].push_back(i);
+  Alike alike;
+  for (auto& [type, members] : of_type) alike.push_back(std::move(members));
+  return alike;
+}
+
 /// The particles of `draw` in the order in which they are nearest to those of `row`.
-Particles permuted(const Particles& draw, const Particles& row) {
-  const Eigen::Index size = row.rows();
-  std::vector<double> costs(static_cast<std::size_t>(size * size));
-  for (Eigen::Index i = 0; i < size; ++i)
-    for (Eigen::Index j = 0; j < size; ++j)
-      costs[static_cast<std::size_t>(i * size + j)] = (row.row(i) - draw.row(j)).squaredNorm();
-  const Assignment found = least_assignment(costs, size);
-  Particles result(size, row.cols());
-  for (Eigen::Index i = 0; i < size; ++i)
-    result.row(i) = draw.row(found.column_of_row[static_cast<std::size_t>(i)]);
+Particles permuted(const Particles& draw, const Particles& row, const Alike& alike) {
+  Particles result(row.rows(), row.cols());
+  std::vector<double> costs;
+  for (const std::vector<Eigen::Index>& members : alike) {
+    costs.clear();
+    for (const Eigen::Index i : members)
+      for (const Eigen::Index j : members)
+        costs.push_back((row.row(i) - draw.row(j)).squaredNorm());
+    const Assignment found = least_assignment(costs, std::ssize(members));
+    for (std::size_t i = 0; i < members.size(); ++i)
+      result.row(members[i]) = draw.row(members[static_cast<std::size_t>(found.column_of_row[i])]);
+  }
   return result;
 }
 
 /// The squared distance after the draw has been permuted and turned.
-double equivariant_distance(const Particles& draw, const Particles& row) {
-  const Particles moved = permuted(draw, row);
+double equivariant_distance(const Particles& draw, const Particles& row, const Alike& alike) {
+  const Particles moved = permuted(draw, row, alike);
   const Eigen::MatrixXd product = moved.transpose() * row;
   const double trace = Eigen::JacobiSVD<Eigen::MatrixXd>(product).singularValues().sum();
   return draw.squaredNorm() + row.squaredNorm() - 2.0 * trace;
 }
 
 /// The draw so permuted and turned.
-Particles aligned(const Particles& draw, const Particles& row) {
-  const Particles moved = permuted(draw, row);
+Particles aligned(const Particles& draw, const Particles& row, const Alike& alike) {
+  const Particles moved = permuted(draw, row, alike);
   const Eigen::MatrixXd product = moved.transpose() * row;
   const Eigen::JacobiSVD<Eigen::MatrixXd> parts(product, Eigen::ComputeFullU | Eigen::ComputeFullV);
   return moved * parts.matrixU() * parts.matrixV().transpose();
 }
 
-/// Pairs the rows of one condition after the other.
+/// Pairs the rows of each condition in blocks.
 class Pairs {
  public:
   Pairs(Pairing pairing, const PairingRows& given, ThreadPool& pool)
       : equivariant_(pairing == Pairing::kEquivariant),
         given_(given),
         pool_(pool),
-        result_(given.draws.begin(), given.draws.end()) {}
+        result_(given.draws.begin(), given.draws.end()) {
+    if (equivariant_) alike_ = particles_alike(given.types, given.features / given.dimensions);
+  }
 
   std::vector<double> run() && {
-    std::vector<std::int64_t> order;
     for (std::int64_t row = 0; row < given_.count; ++row)
       if (std::ranges::all_of(data(row), [](double value) { return std::isfinite(value); }))
-        order.push_back(row);
+        order_.push_back(row);
     std::ranges::stable_sort(
-        order, [&](std::int64_t a, std::int64_t b) { return compare_conditions(a, b) < 0; });
-    for (std::size_t begin = 0; begin < order.size();) {
+        order_, [&](std::int64_t a, std::int64_t b) { return compare_conditions(a, b) < 0; });
+    for (std::size_t begin = 0; begin < order_.size();) {
       std::size_t end = begin + 1;
-      while (end < order.size() && compare_conditions(order[begin], order[end]) == 0) ++end;
-      pair(std::span(order).subspan(begin, end - begin));
+      while (end < order_.size() && compare_conditions(order_[begin], order_[end]) == 0) ++end;
+      add_blocks(begin, end);
       begin = end;
     }
+    // So many at a time that memory stays small.
+    constexpr std::size_t kAtOnce = 32;
+    for (std::size_t begin = 0; begin < blocks_.size(); begin += kAtOnce)
+      pair(std::span(blocks_).subspan(begin, std::min(kAtOnce, blocks_.size() - begin)));
     return std::move(result_);
   }
 
@@ -101,45 +122,80 @@ class Pairs {
     return 0;
   }
 
-  /// Of rows with the same condition.
-  void pair(std::span<const std::int64_t> rows) {
-    const std::int64_t size = std::ssize(rows);
-    std::vector<std::int32_t> chosen(rows.size(), 0);
-    if (size > 1) {
-      costs_.resize(static_cast<std::size_t>(size * size));
-      pool_.parallel(size, [&](std::int64_t i, int) { fill_costs(rows, i); });
-      chosen = least_assignment(costs_, size).column_of_row;
+  /// Rows that exchange their draws: places in `order_`.
+  struct Block {
+    std::size_t begin = 0, size = 0;
+    std::vector<double> costs = {};
+    std::vector<std::int32_t> chosen = {};
+  };
+
+  /// Of rows with the same condition: as few blocks as may be, of nearly equal sizes.
+  void add_blocks(std::size_t begin, std::size_t end) {
+    constexpr auto kMost = static_cast<std::size_t>(kPairingBlock);
+    const std::size_t size = end - begin, count = (size + kMost - 1) / kMost;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t from = i * size / count, to = (i + 1) * size / count;
+      blocks_.push_back({begin + from, to - from});
     }
-    pool_.parallel(size, [&](std::int64_t i, int) {
-      const auto index = static_cast<std::size_t>(i);
-      const Row from = draw(rows[static_cast<std::size_t>(chosen[index])]);
-      double* to = result_.data() + rows[index] * given_.features;
-      if (equivariant_) {
-        const Particles moved = aligned(particles_of(from, given_.dimensions),
-                                        particles_of(data(rows[index]), given_.dimensions));
-        std::copy_n(moved.data(), moved.size(), to);
-      } else {
-        std::ranges::copy(from, to);
-      }
+  }
+
+  void pair(std::span<Block> blocks) {
+    std::vector<std::pair<Block*, std::size_t>> rows;
+    for (Block& block : blocks) {
+      block.costs.resize(block.size * block.size);
+      for (std::size_t i = 0; i < block.size; ++i) rows.emplace_back(&block, i);
+    }
+    const auto count = std::ssize(rows);
+    const auto row_of = [&](std::int64_t task) { return rows[static_cast<std::size_t>(task)]; };
+    pool_.parallel(count, [&](std::int64_t task, int) {
+      fill_costs(*row_of(task).first, row_of(task).second);
+    });
+    pool_.parallel(std::ssize(blocks), [&](std::int64_t task, int) {
+      Block& block = blocks[static_cast<std::size_t>(task)];
+      block.chosen =
+          least_assignment(block.costs, static_cast<std::int64_t>(block.size)).column_of_row;
+      block.costs = {};
+    });
+    pool_.parallel(count, [&](std::int64_t task, int) {
+      take_draw(*row_of(task).first, row_of(task).second);
     });
   }
 
-  void fill_costs(std::span<const std::int64_t> rows, std::int64_t i) {
-    double* costs = costs_.data() + i * std::ssize(rows);
-    const Row row = data(rows[static_cast<std::size_t>(i)]);
+  /// Row `i` of a block takes the draw that was chosen for it.
+  void take_draw(const Block& block, std::size_t i) {
+    const std::int64_t row = order_[block.begin + i];
+    const Row from = draw(order_[block.begin + static_cast<std::size_t>(block.chosen[i])]);
+    double* to = result_.data() + row * given_.features;
+    if (equivariant_) {
+      const Particles moved = aligned(particles_of(from, given_.dimensions),
+                                      particles_of(data(row), given_.dimensions), alike_);
+      std::copy_n(moved.data(), moved.size(), to);
+    } else {
+      std::ranges::copy(from, to);
+    }
+  }
+
+  void fill_costs(Block& block, std::size_t i) {
+    double* costs = block.costs.data() + i * block.size;
+    const auto rows = std::span(order_).subspan(block.begin, block.size);
+    const Row row = data(rows[i]);
     if (!equivariant_) {
       for (const std::int64_t other : rows) *costs++ = squared_distance(draw(other), row);
       return;
     }
     const Particles particles = particles_of(row, given_.dimensions);
     for (const std::int64_t other : rows)
-      *costs++ = equivariant_distance(particles_of(draw(other), given_.dimensions), particles);
+      *costs++ =
+          equivariant_distance(particles_of(draw(other), given_.dimensions), particles, alike_);
   }
 
   bool equivariant_;
   const PairingRows& given_;
   ThreadPool& pool_;
-  std::vector<double> result_, costs_;
+  std::vector<double> result_;
+  std::vector<std::int64_t> order_;  // rows that are paired, by condition
+  std::vector<Block> blocks_;
+  Alike alike_;
 };
 
 void check(Pairing pairing, const PairingRows& given) {
@@ -155,6 +211,10 @@ void check(Pairing pairing, const PairingRows& given) {
     fail<ShapeError>(
         "pairing: expected whole particles in 1 or more dimensions, got {} values in {}",
         given.features, given.dimensions);
+  if (pairing == Pairing::kEquivariant && !given.types.empty() &&
+      std::ssize(given.types) * given.dimensions != given.features)
+    fail<ShapeError>("pairing: expected a type for each of {} particles, got {}",
+                     given.features / given.dimensions, given.types.size());
 }
 
 /// Row `sample` of a batch's input.
@@ -216,6 +276,7 @@ const T* PairSource<T>::fill(Pairing pairing, const typename BatchSource<T>::Bat
                                                    .features = flow.features(),
                                                    .context_features = flow.context_features(),
                                                    .dimensions = flow.base().mean_free_dimensions(),
+                                                   .types = model_.options().flow.particle_types,
                                                    .draws = draws,
                                                    .rows = rows,
                                                    .context = context},

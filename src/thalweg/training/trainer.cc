@@ -442,6 +442,7 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
   const auto clock = [&] { return callbacks.clock ? callbacks.clock() : speedometer.seconds(); };
   const double budget = callbacks.time_budget.value_or(options.time_budget);
   Pace pace(budget, counters.step, options.iterations);
+  double validation_seconds = callbacks.validation_seconds;
   const auto out_of_patience = [&] {
     return options.patience > 0 && counters.validations_since_best >= options.patience;
   };
@@ -451,9 +452,14 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
     shortened_ = pace.shortened();
     const double rate = options.learning_rate * work_->schedule.factor(place);
     work_->step(place);
-    if (work_->validates() &&
-        (counters.step % options.validation_interval == 0 || counters.step == options.iterations)) {
+    const bool due = work_->validates() && (counters.step % options.validation_interval == 0 ||
+                                            counters.step == options.iterations);
+    if (due && (budget <= 0.0 || clock() + validation_seconds <= budget)) {
+      const double begin = budget > 0.0 ? clock() : 0.0;
       const double loss = work_->validation_loss();
+      if (budget > 0.0)
+        validation_seconds =
+            std::max(validations.empty() ? 0.0 : validation_seconds, clock() - begin);
       validations.push_back({counters.step, loss});
       ++counters.validations_since_best;
       if (std::isfinite(loss) && loss < counters.best_validation_loss) {

@@ -42,6 +42,9 @@ struct TrainingCallbacks {
   std::function<void()> checkpoint = {};
   /// Seconds that this call may take, in place of the options'; 0: no limit.
   std::optional<double> time_budget = {};
+  /// That a validation is expected to take. With a time budget, one that would go beyond it is left
+  /// out; from the first on, the longest so far is expected.
+  double validation_seconds = 0.0;
   /// Seconds since this call began; empty: the steady clock's.
   std::function<double()> clock = {};
 };

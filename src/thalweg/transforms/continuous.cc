@@ -77,9 +77,9 @@ Mapped Continuous::integrate(Value start, Value context, double from, double to)
     place_error = place_error + length(error.x);
     log_det_error = log_det_error + abs(error.log_det);
   }
-  const Value good = less_equal(place_error, kPlaceTolerance * (1.0 + length(state.x))) *
-                     less_equal(log_det_error, graph.constant(kLogDetTolerance));
-  return {state.x, state.log_det, 1.0 - good};
+  const Value placed = less_equal(place_error, kPlaceTolerance * (1.0 + length(state.x)));
+  const Value good = placed * less_equal(log_det_error, graph.constant(kLogDetTolerance));
+  return {state.x, state.log_det, 1.0 - good, 1.0 - placed};
 }
 
 Mapped Continuous::build_forward(Value z, Value context) const {

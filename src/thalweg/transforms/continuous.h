@@ -27,7 +27,7 @@ struct ContinuousOptions {
 /// does from that of the computed map, by the error of the integration, which falls by the fifth
 /// power of the steps. The method's embedded estimate of order 4, summed over the steps, bounds it
 /// in practice: `unsolved` is 1 where it is above 1e-3 (1 + |x|), x the result, or 0.01 nats, or no
-/// number.
+/// number; `unsolved_value` goes by x alone.
 ///
 /// Trained by the objective flow_matching, which takes v alone, or, dearly, by any other.
 class Continuous : public Transform {

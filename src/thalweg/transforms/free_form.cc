@@ -117,7 +117,8 @@ Mapped FreeForm::build_inverse(Value x, Value context) const {
     z = z + select(found, newton_step(safe, x - decoded), graph.constant(0.0));
   }
   const Value decoded = decode(z, context);
-  return {z, -log_abs_determinant(jacobian(decoded, z)), 1.0 - solved(squared_length(decoded - x))};
+  const Value unsolved = 1.0 - solved(squared_length(decoded - x));
+  return {z, -log_abs_determinant(jacobian(decoded, z)), unsolved, unsolved};
 }
 
 Mapped FreeForm::inverse_by(FreeFormDensity density, Value x, Value context) const {

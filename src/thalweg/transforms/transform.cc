@@ -3,6 +3,16 @@
 #include "thalweg/core/error.h"
 
 namespace thalweg {
+namespace {
+
+Value either(Value a, Value b) { return a.valid() && b.valid() ? a + b : a.valid() ? a : b; }
+
+}  // namespace
+
+Mapped Mapped::then(const Mapped& next) const {
+  return {next.value, log_det + next.log_det, either(unsolved, next.unsolved),
+          either(unsolved_value, next.unsolved_value)};
+}
 
 Transform::Transform(std::string name, std::int64_t features, std::int64_t context_features)
     : name_(std::move(name)), features_(features), context_features_(context_features) {

@@ -17,6 +17,12 @@ struct Mapped {
   /// Of maps that may look for a value in vain, or miss it by the error of an integration: 1 x 1,
   /// above 0 where they did, so that value and log_det are makeshifts. Empty where that cannot be.
   Value unsolved = {};
+  /// The same of the value alone: costs no derivative where nobody takes log_det.
+  Value unsolved_value = {};
+
+  /// What comes of this map and then `next`, which maps its value: log-determinants add up, and
+  /// what either did not find is not found.
+  Mapped then(const Mapped& next) const;
 };
 
 /// Base of all transforms of `features()` x 1 vectors. The public functions check shapes; a new
