@@ -69,6 +69,9 @@ class Expression {
         "is not supported",
         where_, shown(text_));
   }
+  [[noreturn]] void refuse_salt(double kappa) const {
+    fail<DataError>("{}: CustomGBForce: salt (kappa = {}) is not supported", where_, kappa);
+  }
   std::optional<std::vector<double>> main(std::string_view pattern) const {
     return numbers_in(parts_.main, pattern);
   }
@@ -138,7 +141,8 @@ double read_constants(Expression& expression, const GeneralisedBorn& solvent) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   const double solute = expression.number("soluteDielectric").value_or(kNone);
   const double outside = expression.number("solventDielectric").value_or(kNone);
-  if (expression.number("kappa").value_or(0.0) != 0.0) expression.refuse();
+  if (const double kappa = expression.number("kappa").value_or(0.0); kappa != 0.0)
+    expression.refuse_salt(kappa);
   const auto offset = expression.number("offset");
   if (offset && std::abs(*offset - solvent.offset) > 1e-9) expression.refuse();
   return 1.0 / solute - 1.0 / outside;

@@ -53,7 +53,7 @@ ForceFieldTables<T>::ForceFieldTables(const MolecularSystem& system)
 
 template <typename T>
 std::int64_t force_field_scratch(const ForceFieldTables<T>& tables) {
-  const std::int64_t rows = 4 * tables.atoms + tables.atoms * (tables.atoms - 1);
+  const std::int64_t rows = 5 * tables.atoms + tables.atoms * (tables.atoms - 1);
   return tables.in_solvent ? rows * kForceFieldLanes : 0;
 }
 

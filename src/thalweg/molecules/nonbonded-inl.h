@@ -58,7 +58,8 @@ HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, T o, T s, V& value, V& sl
   const V radius = hn::Set(d, o), scaled = hn::Set(d, s), square = hn::Set(d, s * s);
   const V upper = hn::Add(r, scaled);
   const V lower = hn::Max(radius, hn::Abs(hn::Sub(r, scaled)));
-  const V u = hn::Div(one, upper), l = hn::Div(one, lower);
+  const V both = hn::Div(one, hn::Mul(upper, lower));  // divisions are what takes the time
+  const V u = hn::Mul(both, lower), l = hn::Mul(both, upper);
   const V over_r = hn::Mul(half, hn::Mul(inverse, hn::Log(d, hn::Mul(lower, u))));
   const V squares = hn::Mul(quarter, hn::Mul(hn::Sub(u, l), hn::Add(u, l)));
   const V ratio = hn::Mul(square, inverse);
@@ -77,7 +78,7 @@ HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, T o, T s, V& value, V& sl
   slope = hn::IfThenElseZero(reached, hn::Mul(slope, inverse));
 }
 
-/// `scratch` holds four rows of atoms and two of pairs.
+/// `scratch` holds five rows of atoms and two of pairs.
 template <bool kEngulfed, class D, typename T = hn::TFromD<D>>
 HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, const Place<T>& place,
                                      T* scratch) {
@@ -85,11 +86,12 @@ HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, con
   const auto& solvent = tables.solvent;
   const auto atoms = static_cast<std::size_t>(tables.atoms);
   const std::size_t width = hn::Lanes(d), row = atoms * width;
-  T* sums = scratch;          // of what others take away
-  T* born = sums + row;       // radii B
-  T* by_born = born + row;    // derivatives of the energy
-  T* by_sum = by_born + row;  // of B by the sum, then of the energy
-  T* slopes = by_sum + row;   // of sums by distances, over distances
+  T* sums = scratch;            // of what others take away
+  T* born = sums + row;         // radii B
+  T* inverses = born + row;     // 1 / B
+  T* by_born = inverses + row;  // derivatives of the energy, times B
+  T* by_sum = by_born + row;    // of B by the sum, then of the energy
+  T* slopes = by_sum + row;     // of sums by distances, over distances
   const V one = hn::Set(d, T(1)), half = hn::Set(d, T(0.5)), quarter = hn::Set(d, T(0.25));
   for (std::size_t i = 0; i < atoms; ++i) hn::StoreU(hn::Zero(d), d, sums + i * width);
   T* at = slopes;
@@ -122,27 +124,27 @@ HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, con
     const V inner = hn::MulAdd(
         psi, hn::MulSub(hn::Set(d, solvent.gamma), psi, hn::Set(d, solvent.beta)), alpha);
     const V t = hn::Tanh(d, hn::Mul(psi, inner));
-    const V b = hn::Div(one, hn::NegMulAdd(t, hn::Set(d, T(1) / whole), hn::Set(d, T(1) / o)));
+    const V over = hn::NegMulAdd(t, hn::Set(d, T(1) / whole), hn::Set(d, T(1) / o));
+    const V b = hn::Div(one, over);
     const V outer = hn::MulAdd(
         psi, hn::MulSub(hn::Set(d, T(3) * solvent.gamma), psi, hn::Set(d, T(2) * solvent.beta)),
         alpha);
     const V steep = hn::Mul(hn::Mul(b, b), hn::NegMulAdd(t, t, one));
     hn::StoreU(b, d, born + i * width);
+    hn::StoreU(over, d, inverses + i * width);
     hn::StoreU(hn::Mul(hn::Mul(steep, outer), hn::Set(d, T(0.5) * o / whole)), d,
                by_sum + i * width);
-    const V over = hn::Div(one, b);
     const V self = hn::Mul(hn::Set(d, T(-0.5) * solvent.solvation * q * q), over);
     const V third = hn::Mul(hn::Set(d, whole), over), cube = hn::Mul(third, hn::Mul(third, third));
     const T area = solvent.surface * (whole + solvent.probe) * (whole + solvent.probe);
     const V surface = hn::Mul(hn::Set(d, area), hn::Mul(cube, cube));
     energy = hn::Add(energy, hn::Add(self, surface));
     const V slope = hn::MulAdd(hn::Set(d, T(6)), surface, self);
-    // Pairs add what is to be divided by B.
     hn::StoreU(hn::Neg(slope), d, by_born + i * width);
   }
   for (std::size_t i = 0; i < atoms; ++i) {
     const V charge = hn::Set(d, solvent.solvation * solvent.charge[i]);
-    const V b = hn::LoadU(d, born + i * width);
+    const V b = hn::LoadU(d, born + i * width), over = hn::LoadU(d, inverses + i * width);
     V x, y, z, fx = hn::Zero(d), fy = hn::Zero(d), fz = hn::Zero(d);
     V own = hn::LoadU(d, by_born + i * width);
     load_position(d, place, static_cast<std::int32_t>(i), x, y, z);
@@ -154,7 +156,8 @@ HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, con
       dz = hn::Sub(z, dz);
       const V square = hn::Mul(quarter, dot(dx, dy, dz, dx, dy, dz));
       const V product = hn::Mul(b, hn::LoadU(d, born + j * width));
-      const V fade = hn::Exp(d, hn::Neg(hn::Div(square, product)));
+      const V over_product = hn::Mul(over, hn::LoadU(d, inverses + j * width));
+      const V fade = hn::Exp(d, hn::Neg(hn::Mul(square, over_product)));
       const V f_square = hn::MulAdd(hn::Set(d, T(4)), square, hn::Mul(product, fade));
       const V over_square = hn::Div(one, positive(d, f_square));
       const V pair = hn::Mul(hn::Mul(charge, hn::Set(d, solvent.charge[j])), hn::Sqrt(over_square));
@@ -175,9 +178,8 @@ HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, con
       add_force(d, place, static_cast<std::int32_t>(j), hn::Neg(dx), hn::Neg(dy), hn::Neg(dz));
     }
     add_force(d, place, static_cast<std::int32_t>(i), fx, fy, fz);
-    const V by_b = hn::Div(own, b);
     T* chain = by_sum + i * width;
-    hn::StoreU(hn::Mul(by_b, hn::LoadU(d, chain)), d, chain);
+    hn::StoreU(hn::Mul(hn::Mul(own, over), hn::LoadU(d, chain)), d, chain);
   }
   at = slopes;
   for (std::size_t i = 0; i < atoms; ++i) {
