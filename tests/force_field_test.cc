@@ -73,7 +73,7 @@ TEST(ForceField, AgreesWithOpenMMTermByTerm) {
         ours.push_back(got.terms[i * static_cast<std::size_t>(kForceTerms) + term]);
         theirs.push_back(energies[i * columns + term]);
       }
-      expect_close(ours, theirs, 1e-6);
+      expect_close(ours, theirs, 1e-9);
     }
     std::vector<double> total, total_forces;
     for (std::size_t i = 0; i < count; ++i) {
@@ -82,8 +82,8 @@ TEST(ForceField, AgreesWithOpenMMTermByTerm) {
           forces.begin() + static_cast<std::ptrdiff_t>((i * columns + reference.terms) * width);
       total_forces.insert(total_forces.end(), row, row + static_cast<std::ptrdiff_t>(width));
     }
-    expect_close(got.total, total, 1e-6);
-    expect_close(got.forces, total_forces, 1e-6, 10.0);
+    expect_close(got.total, total, 1e-9);
+    expect_close(got.forces, total_forces, 1e-9, 10.0);
   }
 }
 

@@ -29,16 +29,16 @@ TEST(OpenMMSystem, ReadsEveryForceThatItKnows) {
   // Of ten pairs seven are excluded, and one is an exception.
   ASSERT_EQ(system.pairs.size(), 3u);
   EXPECT_EQ(system.pairs[0].atoms, (std::array<std::int32_t, 2>{0, 3}));
-  EXPECT_NEAR(system.pairs[0].coulomb, -0.15 * 138.935456, 1e-12);
+  EXPECT_NEAR(system.pairs[0].coulomb, -0.15 * 138.93545764438198, 1e-12);
   EXPECT_NEAR(system.pairs[0].c6, 4.0 * 0.2 * std::pow(0.2, 6), 1e-15);
-  EXPECT_NEAR(system.pairs[1].coulomb, 0.06 * 138.935456, 1e-12);
+  EXPECT_NEAR(system.pairs[1].coulomb, 0.06 * 138.93545764438198, 1e-12);
   EXPECT_NEAR(system.pairs[1].c12, 4.0 * 0.4 * std::pow(0.25, 12), 1e-18);
   ASSERT_TRUE(system.solvent.has_value());
   EXPECT_TRUE(system.solvent->engulfed);
   EXPECT_NEAR(system.solvent->radius[0], 0.141, 1e-15);
   EXPECT_NEAR(system.solvent->scaled_radius[0], 0.8 * 0.141, 1e-15);
   EXPECT_NEAR(system.solvent->surface, 28.3919551, 1e-4);
-  EXPECT_NEAR(system.solvent->solvation, 138.935456 * (1.0 - 1.0 / 78.3), 1e-10);
+  EXPECT_NEAR(system.solvent->solvation, 138.93545764438198 * (1.0 - 1.0 / 78.3), 1e-10);
 }
 
 TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
@@ -210,7 +210,7 @@ TEST(AmberTopology, ReadsAChainOfFour) {
   EXPECT_EQ(system.torsions[0].periodicity, 3);
   EXPECT_NEAR(system.torsions[1].stiffness, 0.5 * 4.184, 1e-12);
   ASSERT_EQ(system.pairs.size(), 1u);
-  EXPECT_NEAR(system.pairs[0].coulomb, 138.935456 / 1.6, 1e-9);
+  EXPECT_NEAR(system.pairs[0].coulomb, 138.93545764438198 / 1.6, 1e-9);
   EXPECT_NEAR(system.pairs[0].c12, 4.184 * 1e6 * 1e-12 / 4.0, 1e-18);
   EXPECT_NEAR(system.pairs[0].c6, 4.184 * 600.0 * 1e-6 / 4.0, 1e-12);
   EXPECT_EQ(topology.atoms[3].name, "C4");
@@ -223,7 +223,7 @@ TEST(AmberTopology, ReadsAChainOfFour) {
   std::string old = with(text, "%FLAG SCEE_SCALE_FACTOR", "%FLAG OTHER");
   old = with(old, "%FLAG SCNB_SCALE_FACTOR", "%FLAG ANOTHER");
   EXPECT_NEAR(read_amber_topology(folder.file("old.prmtop", old)).system.pairs[0].coulomb,
-              138.935456 / 1.2, 1e-9);
+              138.93545764438198 / 1.2, 1e-9);
 }
 
 TEST(AmberTopology, SaysWhatIsWrong) {

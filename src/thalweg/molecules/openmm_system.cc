@@ -14,7 +14,7 @@
 namespace thalweg {
 namespace {
 
-constexpr double kCoulomb = 138.935456;  // kJ nm/mol/e^2, as NonbondedForce has it
+constexpr double kCoulomb = 138.93545764438198;  // kJ nm/mol/e^2, as NonbondedForce has it
 
 /// Reads the attributes of one file's elements.
 class Reader {
