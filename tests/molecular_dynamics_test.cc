@@ -55,19 +55,19 @@ TEST(MolecularDynamics, AnOscillatorHasTheVarianceOfItsTemperatureForAnyTimeStep
     const double time_step = phase / frequency;
     MolecularDynamics dynamics(
         oscillator, {kMass, kMass, kMass},
-        {.replicas = 5000, .time_step = time_step, .friction = frequency, .seed = 3}, pool);
-    dynamics.start(std::vector<double>(15000, 0.0));
+        {.replicas = 2000, .time_step = time_step, .friction = frequency, .seed = 3}, pool);
+    dynamics.start(std::vector<double>(6000, 0.0));
     double square = 0.0, kinetic = 0.0, virial = 0.0;
     constexpr int kDraws = 10;
     for (int draw = 0; draw < kDraws; ++draw) {
       // Twenty times as long as positions are remembered.
       dynamics.advance(static_cast<std::int64_t>(20.0 / phase));
-      square += mean_square(dynamics.positions(), 0, 15000) / kDraws;
-      for (const double energy : dynamics.kinetic_energies()) kinetic += energy / 15000 / kDraws;
-      for (const double each : dynamics.virials()) virial += each / 15000 / kDraws;
+      square += mean_square(dynamics.positions(), 0, 6000) / kDraws;
+      for (const double energy : dynamics.kinetic_energies()) kinetic += energy / 6000 / kDraws;
+      for (const double each : dynamics.virials()) virial += each / 6000 / kDraws;
     }
-    // Of 150 000 squares; 5 deviations have odds of 6e-7 each.
-    const double tolerance = 5.0 * std::sqrt(2.0 / (15000.0 * kDraws));
+    // Of 60 000 squares; 5 deviations have odds of 6e-7 each.
+    const double tolerance = 5.0 * std::sqrt(2.0 / (6000.0 * kDraws));
     EXPECT_NEAR(square * kStiffness / kt, 1.0, tolerance) << phase;
     EXPECT_NEAR(virial / kt, 1.0, tolerance) << phase;
     // Velocities at whole steps are too cold by (frequency x step / 2)^2.
@@ -135,32 +135,35 @@ TEST(MolecularDynamics, ExchangesLeaveTheLawOfEachTemperature) {
   ThreadPool pool(2);
   MolecularDynamics dynamics(oscillator, {kMass, kMass, kMass},
                              {.temperatures = temperatures,
-                              .replicas = 3000,
+                              .replicas = 1000,
                               .time_step = 0.5 / frequency,
                               .friction = frequency,
                               .exchange_every = 3,
                               .seed = 6},
                              pool);
-  dynamics.start(std::vector<double>(27000, 0.0));
+  dynamics.start(std::vector<double>(9000, 0.0));
   dynamics.advance(60);
+  const std::vector<ExchangeCounts> before = dynamics.exchanges();
   std::vector<double> squares(3, 0.0);
-  constexpr int kDraws = 20;
+  constexpr int kDraws = 10;
   for (int draw = 0; draw < kDraws; ++draw) {
     dynamics.advance(39);
     for (std::size_t level = 0; level < 3; ++level)
-      squares[level] += mean_square(dynamics.positions(), 9000 * level, 9000) / kDraws;
+      squares[level] += mean_square(dynamics.positions(), 3000 * level, 3000) / kDraws;
   }
-  // 180 000 squares a temperature; 5 deviations have odds of 6e-7 each.
+  // 30 000 squares a temperature; 5 deviations have odds of 6e-7 each.
   for (std::size_t level = 0; level < 3; ++level)
     EXPECT_NEAR(squares[level] * kStiffness / (kBoltzmann * temperatures[level]), 1.0,
-                5.0 * std::sqrt(2.0 / (9000.0 * kDraws)))
+                5.0 * std::sqrt(2.0 / (3000.0 * kDraws)))
         << level;
   for (std::size_t level = 0; level < 2; ++level) {
     const ExchangeCounts& counts = dynamics.exchanges()[level];
-    EXPECT_EQ(counts.tries, 3000 * 140);
-    const double rate = static_cast<double>(counts.accepted) / static_cast<double>(counts.tries);
-    // Neighbouring tries of a pair repeat each other; of 3000 pairs alone, 5 deviations are .05,
-    // and the first twenty rounds are on their way.
+    const std::int64_t tries = counts.tries - before[level].tries;
+    EXPECT_EQ(tries, 1000 * 65);
+    const double rate =
+        static_cast<double>(counts.accepted - before[level].accepted) / static_cast<double>(tries);
+    // If a pair's tries were worth no more than every fourth, a deviation is below .004: 5 of them
+    // have odds of 6e-7.
     EXPECT_NEAR(rate, exchange_rate(temperatures[level], temperatures[level + 1]), 0.02) << level;
   }
 }

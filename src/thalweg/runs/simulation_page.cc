@@ -1,6 +1,8 @@
 // The page of a simulation.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <numbers>
 
 #include "thalweg/core/error.h"
@@ -44,6 +46,26 @@ void add_picture(HtmlReport& page, const fs::path& stem, const Plot& plot,
   page.picture(stem.string() + ".png", caption);
 }
 
+/// Minus the logarithm of counts over the largest, in bins of 6 degrees; NaN where nothing was
+/// seen.
+Grid free_energy(const BackboneSeries& angles) {
+  constexpr std::size_t kBins = 60;
+  const auto bin = [](double angle) {
+    const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
+    return std::min(kBins - 1, static_cast<std::size_t>(turn * static_cast<double>(kBins)));
+  };
+  Grid grid{.title = angles.residue,
+            .rows = kBins,
+            .columns = kBins,
+            .values = std::vector<double>(kBins * kBins, 0.0)};
+  for (std::size_t i = 0; i < angles.phi.size(); ++i)
+    grid.values[bin(angles.psi[i]) * kBins + bin(angles.phi[i])] += 1.0;
+  const double most = std::ranges::max(grid.values);
+  for (double& value : grid.values)
+    value = value > 0.0 ? std::log(most / value) : std::numeric_limits<double>::quiet_NaN();
+  return grid;
+}
+
 void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationState& state,
                   const SimulationSummary& summary, double freedoms) {
   LineChart energies{
@@ -77,15 +99,15 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
                     means_over_time(state, summary, 0, 2, 1.0 / ((freedoms - 3.0) * kBoltzmann),
                                     "virial")}});
   if (summary.backbone.empty()) return;
-  ScatterPlot angles{.title = "Backbone angles in degrees", .x_label = "phi", .y_label = "psi"};
-  for (const BackboneSeries& each : summary.backbone) {
-    PointCloud cloud{.title = each.residue};
-    for (const double phi : each.phi) cloud.x.push_back(kDegrees * phi);
-    for (const double psi : each.psi) cloud.y.push_back(kDegrees * psi);
-    angles.panels.push_back(std::move(cloud));
-  }
+  HeatMapPlot angles{.title = "Free energy of the backbone angles",
+                     .x_label = "phi, degrees",
+                     .y_label = "psi, degrees",
+                     .colour_label = "kT",
+                     .x_range = {-180.0, 180.0},
+                     .y_range = {-180.0, 180.0}};
+  for (const BackboneSeries& each : summary.backbone) angles.panels.push_back(free_energy(each));
   page.section("Ramachandran");
-  add_picture(page, folder / "ramachandran", angles);
+  add_picture(page, folder / "ramachandran", angles, "Grey: never seen.");
 }
 
 }  // namespace
