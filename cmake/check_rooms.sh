@@ -5,8 +5,8 @@ cd -P "${1:?usage: check_rooms.sh LIBRARY_FOLDER}"
 
 find . -type f \( -name '*.h' -o -name '*.cc' \) -print0 | sort -z | xargs -0 awk '
   BEGIN {
-    split("core engine nn io datasets targets bases transforms stochastic flows sampling objectives " \
-          "training metrics exploration report runs", names, " ")
+    split("core engine nn io datasets molecules targets bases transforms stochastic flows sampling " \
+          "objectives training metrics exploration report runs", names, " ")
     for (i in names) level[names[i]] = i + 0
   }
   function complain(what) { print FILENAME ":" FNR ": " what; bad = 1 }

@@ -32,7 +32,11 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/thalweg DESTINATION ${CMAKE_INSTALL_
         PATTERN "scout.h" EXCLUDE
         PATTERN "estimates.h" EXCLUDE
         PATTERN "evidence.h" EXCLUDE
-        PATTERN "modes.h" EXCLUDE)
+        PATTERN "modes.h" EXCLUDE
+        PATTERN "custom_born.h" EXCLUDE
+        PATTERN "amber_sections.h" EXCLUDE
+        PATTERN "simulation_files.h" EXCLUDE
+        PATTERN "simulation_summary.h" EXCLUDE)
 if(TARGET thalweg)
   install(TARGETS thalweg DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -3,7 +3,7 @@
 runtime_packages=(gnuplot-nox)
 build_packages=(g++ cmake make git libhwy-dev librandom123-dev libeigen3-dev
   libboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
-  libpng-dev libturbojpeg0-dev)
+  libpng-dev libturbojpeg0-dev libpugixml-dev)
 test_packages=(libgtest-dev libtorch-dev libopenblas0-pthread python3-numpy)
 bench_packages=(libtorch-dev libopenblas0-pthread python3)
 format_packages=(clang-format)

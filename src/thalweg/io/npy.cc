@@ -11,6 +11,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/io/npy_header.h"
 
 namespace thalweg {
 namespace {
@@ -335,23 +336,6 @@ void read_fortran(ElementReader& reader, const Header& header,
   }
 }
 
-std::string header_bytes(std::span<const std::int64_t> shape, FloatType type) {
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-                                 type == FloatType::kFloat32 ? "<f4" : "<f8", shape_text(shape));
-  // Data start at a multiple of 64 bytes; the least of 128 leaves room for any number of rows.
-  const std::size_t length = std::max<std::size_t>(128, (text.size() + 11 + 63) / 64 * 64) - 10;
-  if (length > std::numeric_limits<std::uint16_t>::max()) {
-    fail<ShapeError>("a .npy array of {} dimensions cannot be written", shape.size());
-  }
-  text.resize(length - 1, ' ');
-  std::string bytes(kMagic);
-  bytes += '\1';
-  bytes += '\0';
-  bytes += static_cast<char>(length & 255);
-  bytes += static_cast<char>(length >> 8);
-  return bytes + text + '\n';
-}
-
 void write_values(AtomicFile& file, std::span<const double> values, FloatType type) {
   if (type == FloatType::kFloat64) {
     file.write({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
@@ -375,6 +359,23 @@ void write_values(AtomicFile& file, std::span<const double> values, FloatType ty
 }
 
 }  // namespace
+
+std::string npy_header(std::span<const std::int64_t> shape, FloatType type) {
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
+                                 type == FloatType::kFloat32 ? "<f4" : "<f8", shape_text(shape));
+  // Data start at a multiple of 64 bytes; the least of 128 leaves room for any number of rows.
+  const std::size_t length = std::max<std::size_t>(128, (text.size() + 11 + 63) / 64 * 64) - 10;
+  if (length > std::numeric_limits<std::uint16_t>::max()) {
+    fail<ShapeError>("a .npy array of {} dimensions cannot be written", shape.size());
+  }
+  text.resize(length - 1, ' ');
+  std::string bytes(kMagic);
+  bytes += '\1';
+  bytes += '\0';
+  bytes += static_cast<char>(length & 255);
+  bytes += static_cast<char>(length >> 8);
+  return bytes + text + '\n';
+}
 
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
@@ -453,7 +454,7 @@ void write_npy(const std::string& path, std::span<const std::int64_t> shape,
                      values.size());
   }
   AtomicFile file(path);
-  file.write(header_bytes(shape, type));
+  file.write(npy_header(shape, type));
   write_values(file, values, type);
   file.commit();
 }
@@ -462,7 +463,7 @@ NpyWriter::NpyWriter(const std::string& path, std::int64_t columns, FloatType ty
     : file_(path), columns_(columns), type_(type) {
   if (columns < 1) fail<ShapeError>("{}: expected at least 1 column, got {}", path, columns);
   const std::int64_t shape[] = {0, columns};
-  file_.write(header_bytes(shape, type));
+  file_.write(npy_header(shape, type));
 }
 
 void NpyWriter::append(std::span<const double> rows) {
@@ -477,7 +478,7 @@ void NpyWriter::append(std::span<const double> rows) {
 
 void NpyWriter::finish() {
   const std::int64_t shape[] = {rows_, columns_};
-  file_.overwrite_start(header_bytes(shape, type_));
+  file_.overwrite_start(npy_header(shape, type_));
   file_.commit();
 }
 

@@ -1,0 +1,128 @@
+#include "thalweg/io/pdb_file.h"
+
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
+#include "thalweg/io/text_lines.h"
+
+namespace thalweg {
+namespace {
+
+constexpr double kAngstrom = 0.1;  // nm
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+/// Columns `first` to `last` of a line, from 1 and both included, as the format counts them.
+std::string_view columns(std::string_view line, std::size_t first, std::size_t last) {
+  if (line.size() < first) return {};
+  return trimmed(line.substr(first - 1, last - first + 1));
+}
+
+double number(const TextLines& lines, std::string_view text, const char* what) {
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(value))
+    fail<DataError>("{}: {}: expected a number, got '{}'", lines.place(), what, shown(text));
+  return value;
+}
+
+/// The letters of a name before it goes on, as H of 1HH3 and C of CA: names of proteins have
+/// elements of one letter.
+std::string element_of(std::string_view name) {
+  for (const char c : name)
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0) return {c};
+  return "";
+}
+
+AtomLabel label_of(const TextLines& lines, std::string_view line) {
+  AtomLabel label;
+  label.name = columns(line, 13, 16);
+  label.residue = columns(line, 18, 20);
+  label.chain = columns(line, 22, 22);
+  const std::string_view sequence = columns(line, 23, 26);
+  if (!sequence.empty())
+    label.residue_number = static_cast<std::int64_t>(number(lines, sequence, "residue"));
+  label.element = columns(line, 77, 78);
+  if (label.element.empty()) label.element = element_of(label.name);
+  return label;
+}
+
+}  // namespace
+
+PdbFile read_pdb(const std::string& path) {
+  TextLines lines(path);
+  PdbFile file;
+  std::size_t model = 0, in_model = 0;
+  const auto end_model = [&] {
+    if (in_model == 0) return;
+    if (model > 0 && in_model != file.atoms.size())
+      fail<DataError>("{}: model {}: expected {} atoms as in the first, got {}", lines.place(),
+                      model + 1, file.atoms.size(), in_model);
+    ++model;
+    in_model = 0;
+  };
+  for (std::string_view line; lines.next(line);) {
+    if (line.starts_with("ENDMDL") || line.starts_with("MODEL")) end_model();
+    if (!line.starts_with("ATOM") && !line.starts_with("HETATM")) continue;
+    const std::string_view alternate = columns(line, 17, 17);
+    if (!alternate.empty() && alternate != "A" && alternate != "1") continue;
+    AtomLabel label = label_of(lines, line);
+    if (model == 0) {
+      file.atoms.push_back(std::move(label));
+    } else if (in_model >= file.atoms.size() || file.atoms[in_model].name != label.name) {
+      fail<DataError>("{}: model {}: expected the atoms of the first, got '{}'", lines.place(),
+                      model + 1, shown(label.name));
+    }
+    ++in_model;
+    for (const std::size_t first : {31u, 39u, 47u})
+      file.positions.push_back(kAngstrom *
+                               number(lines, columns(line, first, first + 7), "position"));
+  }
+  end_model();
+  if (file.atoms.empty())
+    fail<DataError>("{}: expected a PDB file with ATOM or HETATM records, found none", path);
+  return file;
+}
+
+void write_pdb(const std::string& path, std::span<const AtomLabel> atoms,
+               std::span<const double> positions) {
+  const std::size_t row = 3 * atoms.size();
+  if (row == 0 || positions.size() % row != 0)
+    fail<ShapeError>("{}: expected positions of {} atoms, got {} numbers", path, atoms.size(),
+                     positions.size());
+  AtomicFile file(path);
+  for (std::size_t model = 0; model * row < positions.size(); ++model) {
+    file.write(fmt::format("MODEL     {:4}\n", (model + 1) % 10000));
+    for (std::size_t i = 0; i < atoms.size(); ++i) {
+      const AtomLabel& atom = atoms[i];
+      const double* x = &positions[model * row + 3 * i];
+      for (int axis = 0; axis < 3; ++axis)
+        if (!(std::abs(x[axis]) < 999.9))
+          fail<DataError>("{}: atom {}: expected a position within 999.9 nm, got {}", path, i,
+                          x[axis]);
+      // Names of four letters begin a column earlier.
+      const std::string name = atom.name.size() < 4 ? " " + atom.name : atom.name;
+      file.write(fmt::format(
+          "ATOM  {:5} {:<4.4} {:>3.3} {:1.1}{:4}    {:8.3f}{:8.3f}{:8.3f}  1.00  0.00          "
+          "{:>2.2}\n",
+          (i + 1) % 100000, name, atom.residue, atom.chain.empty() ? " " : atom.chain,
+          atom.residue_number % 10000, x[0] / kAngstrom, x[1] / kAngstrom, x[2] / kAngstrom,
+          atom.element));
+    }
+    file.write("ENDMDL\n");
+  }
+  file.write("END\n");
+  file.commit();
+}
+
+}  // namespace thalweg

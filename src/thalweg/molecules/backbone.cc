@@ -1,0 +1,68 @@
+#include "thalweg/molecules/backbone.h"
+
+#include <cmath>
+#include <optional>
+
+#include "thalweg/core/error.h"
+
+namespace thalweg {
+namespace {
+
+using Vector = std::array<double, 3>;
+
+Vector cross(const Vector& a, const Vector& b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+struct Residue {
+  std::string name, chain;
+  std::int64_t number;
+  std::optional<std::int64_t> n, ca, c;
+};
+
+std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
+  std::vector<Residue> residues;
+  for (std::size_t i = 0; i < atoms.size(); ++i) {
+    const AtomLabel& atom = atoms[i];
+    if (residues.empty() || residues.back().number != atom.residue_number ||
+        residues.back().name != atom.residue || residues.back().chain != atom.chain)
+      residues.push_back({atom.residue, atom.chain, atom.residue_number, {}, {}, {}});
+    const auto index = static_cast<std::int64_t>(i);
+    if (atom.name == "N") residues.back().n = index;
+    if (atom.name == "CA") residues.back().ca = index;
+    if (atom.name == "C") residues.back().c = index;
+  }
+  return residues;
+}
+
+}  // namespace
+
+std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms) {
+  const std::vector<Residue> residues = residues_of(atoms);
+  std::vector<BackboneAngles> angles;
+  for (std::size_t i = 1; i + 1 < residues.size(); ++i) {
+    const Residue &before = residues[i - 1], &own = residues[i], &after = residues[i + 1];
+    if (before.chain != own.chain || after.chain != own.chain) continue;
+    if (!before.c || !own.n || !own.ca || !own.c || !after.n) continue;
+    angles.push_back({fmt::format("{} {}", own.name, own.number),
+                      {*before.c, *own.n, *own.ca, *own.c},
+                      {*own.n, *own.ca, *own.c, *after.n}});
+  }
+  return angles;
+}
+
+double dihedral_angle(std::span<const double> row, const std::array<std::int64_t, 4>& atoms) {
+  const auto apart = [&](std::size_t a, std::size_t b) {
+    Vector result;
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      result[axis] = row[3 * static_cast<std::size_t>(atoms[a]) + axis] -
+                     row[3 * static_cast<std::size_t>(atoms[b]) + axis];
+    return result;
+  };
+  const Vector f = apart(0, 1), g = apart(1, 2), h = apart(3, 2);
+  const Vector a = cross(f, g), b = cross(h, g);
+  return std::atan2(-std::sqrt(dot(g, g)) * dot(b, f), dot(a, b));
+}
+
+}  // namespace thalweg

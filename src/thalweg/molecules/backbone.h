@@ -1,0 +1,28 @@
+// The backbone of proteins: which atoms turn about which bonds, and how far.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/io/pdb_file.h"
+
+namespace thalweg {
+
+/// The angles phi (C-N-CA-C) and psi (N-CA-C-N) of a residue, as four atoms each.
+struct BackboneAngles {
+  std::string residue;  ///< as ALA 2
+  std::array<std::int64_t, 4> phi, psi;
+};
+
+/// Of all residues that have both, by the names N, CA and C and the order of the residues.
+std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms);
+
+/// The dihedral angle of four atoms in radians, in [-pi, pi], 0 where the ends are cis and positive
+/// where the last is turned clockwise, looked at along the middle bond (IUPAC). `row` has 3 numbers
+/// an atom.
+double dihedral_angle(std::span<const double> row, const std::array<std::int64_t, 4>& atoms);
+
+}  // namespace thalweg

@@ -1,0 +1,211 @@
+// Pairs and implicit solvent of a vector of configurations. Read once for each instruction set.
+#if defined(THALWEG_MOLECULES_NONBONDED_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef THALWEG_MOLECULES_NONBONDED_INL_H
+#undef THALWEG_MOLECULES_NONBONDED_INL_H
+#else
+#define THALWEG_MOLECULES_NONBONDED_INL_H
+#endif
+
+#include "thalweg/molecules/bonded-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace thalweg::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_ATTR hn::Vec<D> pair_energies(D d, const ForceFieldTables<T>& tables, const Place<T>& place) {
+  using V = hn::Vec<D>;
+  V energy = hn::Zero(d);
+  for (std::int32_t a = 0; a < tables.atoms; ++a) {
+    const auto begin = static_cast<std::size_t>(tables.pair_begin[static_cast<std::size_t>(a)]);
+    const auto end = static_cast<std::size_t>(tables.pair_begin[static_cast<std::size_t>(a) + 1]);
+    if (begin == end) continue;
+    V x, y, z, fx = hn::Zero(d), fy = hn::Zero(d), fz = hn::Zero(d);
+    load_position(d, place, a, x, y, z);
+    for (std::size_t p = begin; p < end; ++p) {
+      const auto& pair = tables.pairs[p];
+      V dx, dy, dz;
+      load_position(d, place, pair.other, dx, dy, dz);
+      dx = hn::Sub(x, dx);
+      dy = hn::Sub(y, dy);
+      dz = hn::Sub(z, dz);
+      const V second = hn::Div(hn::Set(d, T(1)), positive(d, dot(dx, dy, dz, dx, dy, dz)));
+      const V sixth = hn::Mul(second, hn::Mul(second, second));
+      const V coulomb = hn::Mul(hn::Set(d, pair.coulomb), hn::Sqrt(second));
+      const V repulsion = hn::Mul(hn::Mul(hn::Set(d, pair.c12), sixth), sixth);
+      const V attraction = hn::Mul(hn::Set(d, pair.c6), sixth);
+      energy = hn::Add(energy, hn::Add(coulomb, hn::Sub(repulsion, attraction)));
+      const V twice = hn::Sub(hn::Add(repulsion, repulsion), attraction);
+      const V push = hn::Mul(hn::MulAdd(hn::Set(d, T(6)), twice, coulomb), second);
+      dx = hn::Mul(push, dx);
+      dy = hn::Mul(push, dy);
+      dz = hn::Mul(push, dz);
+      fx = hn::Add(fx, dx);
+      fy = hn::Add(fy, dy);
+      fz = hn::Add(fz, dz);
+      add_force(d, place, pair.other, hn::Neg(dx), hn::Neg(dy), hn::Neg(dz));
+    }
+    add_force(d, place, a, fx, fy, fz);
+  }
+  return energy;
+}
+
+/// What an atom of radius o loses of its sum by another one of scaled radius s at distance r, and
+/// the derivative by r over r.
+template <bool kEngulfed, class D, class V, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, T o, T s, V& value, V& slope) {
+  const V one = hn::Set(d, T(1)), quarter = hn::Set(d, T(0.25)), half = hn::Set(d, T(0.5));
+  const V radius = hn::Set(d, o), scaled = hn::Set(d, s), square = hn::Set(d, s * s);
+  const V upper = hn::Add(r, scaled);
+  const V lower = hn::Max(radius, hn::Abs(hn::Sub(r, scaled)));
+  const V both = hn::Div(one, hn::Mul(upper, lower));  // divisions are what takes the time
+  const V u = hn::Mul(both, lower), l = hn::Mul(both, upper);
+  const V over_r = hn::Mul(half, hn::Mul(inverse, hn::Log(d, hn::Mul(lower, u))));
+  const V squares = hn::Mul(quarter, hn::Mul(hn::Sub(u, l), hn::Add(u, l)));
+  const V ratio = hn::Mul(square, inverse);
+  value = hn::Add(hn::MulAdd(hn::Sub(r, ratio), squares, hn::Sub(l, u)), over_r);
+  slope = hn::NegMulAdd(over_r, inverse, hn::MulAdd(hn::Mul(ratio, inverse), squares, squares));
+  const auto inside = hn::Lt(radius, hn::Sub(scaled, r));
+  if constexpr (kEngulfed) {
+    const V more = hn::Sub(hn::Set(d, T(2) / o), hn::Add(l, l));
+    value = hn::Add(value, hn::IfThenElseZero(inside, more));
+  } else {
+    // Without that term the lower limit's own derivative stays.
+    slope = hn::Add(slope, hn::IfThenElseZero(inside, hn::Mul(hn::Add(l, l), l)));
+  }
+  const auto reached = hn::Lt(radius, upper);
+  value = hn::IfThenElseZero(reached, value);
+  slope = hn::IfThenElseZero(reached, hn::Mul(slope, inverse));
+}
+
+/// `scratch` holds five rows of atoms and two of pairs.
+template <bool kEngulfed, class D, typename T = hn::TFromD<D>>
+HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, const Place<T>& place,
+                                     T* scratch) {
+  using V = hn::Vec<D>;
+  const auto& solvent = tables.solvent;
+  const auto atoms = static_cast<std::size_t>(tables.atoms);
+  const std::size_t width = hn::Lanes(d), row = atoms * width;
+  T* sums = scratch;            // of what others take away
+  T* born = sums + row;         // radii B
+  T* inverses = born + row;     // 1 / B
+  T* by_born = inverses + row;  // derivatives of the energy, times B
+  T* by_sum = by_born + row;    // of B by the sum, then of the energy
+  T* slopes = by_sum + row;     // of sums by distances, over distances
+  const V one = hn::Set(d, T(1)), half = hn::Set(d, T(0.5)), quarter = hn::Set(d, T(0.25));
+  for (std::size_t i = 0; i < atoms; ++i) hn::StoreU(hn::Zero(d), d, sums + i * width);
+  T* at = slopes;
+  for (std::size_t i = 0; i < atoms; ++i) {
+    V x, y, z, sum = hn::LoadU(d, sums + i * width);
+    load_position(d, place, static_cast<std::int32_t>(i), x, y, z);
+    for (std::size_t j = i + 1; j < atoms; ++j, at += 2 * width) {
+      V dx, dy, dz, value, slope;
+      load_position(d, place, static_cast<std::int32_t>(j), dx, dy, dz);
+      dx = hn::Sub(x, dx);
+      dy = hn::Sub(y, dy);
+      dz = hn::Sub(z, dz);
+      const V r = hn::Sqrt(positive(d, dot(dx, dy, dz, dx, dy, dz)));
+      const V inverse = hn::Div(one, r);
+      descreen<kEngulfed>(d, r, inverse, solvent.radius[i], solvent.scaled_radius[j], value, slope);
+      sum = hn::Add(sum, value);
+      hn::StoreU(slope, d, at);
+      descreen<kEngulfed>(d, r, inverse, solvent.radius[j], solvent.scaled_radius[i], value, slope);
+      T* others = sums + j * width;
+      hn::StoreU(hn::Add(hn::LoadU(d, others), value), d, others);
+      hn::StoreU(slope, d, at + width);
+    }
+    hn::StoreU(sum, d, sums + i * width);
+  }
+  V energy = hn::Zero(d);
+  for (std::size_t i = 0; i < atoms; ++i) {
+    const T o = solvent.radius[i], whole = o + solvent.offset, q = solvent.charge[i];
+    const V psi = hn::Mul(hn::Set(d, T(0.5) * o), hn::LoadU(d, sums + i * width));
+    const V alpha = hn::Set(d, solvent.alpha);
+    const V inner = hn::MulAdd(
+        psi, hn::MulSub(hn::Set(d, solvent.gamma), psi, hn::Set(d, solvent.beta)), alpha);
+    const V t = hn::Tanh(d, hn::Mul(psi, inner));
+    const V over = hn::NegMulAdd(t, hn::Set(d, T(1) / whole), hn::Set(d, T(1) / o));
+    const V b = hn::Div(one, over);
+    const V outer = hn::MulAdd(
+        psi, hn::MulSub(hn::Set(d, T(3) * solvent.gamma), psi, hn::Set(d, T(2) * solvent.beta)),
+        alpha);
+    const V steep = hn::Mul(hn::Mul(b, b), hn::NegMulAdd(t, t, one));
+    hn::StoreU(b, d, born + i * width);
+    hn::StoreU(over, d, inverses + i * width);
+    hn::StoreU(hn::Mul(hn::Mul(steep, outer), hn::Set(d, T(0.5) * o / whole)), d,
+               by_sum + i * width);
+    const V self = hn::Mul(hn::Set(d, T(-0.5) * solvent.solvation * q * q), over);
+    const V third = hn::Mul(hn::Set(d, whole), over), cube = hn::Mul(third, hn::Mul(third, third));
+    const T area = solvent.surface * (whole + solvent.probe) * (whole + solvent.probe);
+    const V surface = hn::Mul(hn::Set(d, area), hn::Mul(cube, cube));
+    energy = hn::Add(energy, hn::Add(self, surface));
+    const V slope = hn::MulAdd(hn::Set(d, T(6)), surface, self);
+    hn::StoreU(hn::Neg(slope), d, by_born + i * width);
+  }
+  for (std::size_t i = 0; i < atoms; ++i) {
+    const V charge = hn::Set(d, solvent.solvation * solvent.charge[i]);
+    const V b = hn::LoadU(d, born + i * width), over = hn::LoadU(d, inverses + i * width);
+    V x, y, z, fx = hn::Zero(d), fy = hn::Zero(d), fz = hn::Zero(d);
+    V own = hn::LoadU(d, by_born + i * width);
+    load_position(d, place, static_cast<std::int32_t>(i), x, y, z);
+    for (std::size_t j = i + 1; j < atoms; ++j) {
+      V dx, dy, dz;
+      load_position(d, place, static_cast<std::int32_t>(j), dx, dy, dz);
+      dx = hn::Sub(x, dx);
+      dy = hn::Sub(y, dy);
+      dz = hn::Sub(z, dz);
+      const V square = hn::Mul(quarter, dot(dx, dy, dz, dx, dy, dz));
+      const V product = hn::Mul(b, hn::LoadU(d, born + j * width));
+      const V over_product = hn::Mul(over, hn::LoadU(d, inverses + j * width));
+      const V fade = hn::Exp(d, hn::Neg(hn::Mul(square, over_product)));
+      const V f_square = hn::MulAdd(hn::Set(d, T(4)), square, hn::Mul(product, fade));
+      const V over_square = hn::Div(one, positive(d, f_square));
+      const V pair = hn::Mul(hn::Mul(charge, hn::Set(d, solvent.charge[j])), hn::Sqrt(over_square));
+      energy = hn::Sub(energy, pair);
+      // Of the energy by f^2.
+      const V slope = hn::Mul(half, hn::Mul(pair, over_square));
+      const V by_radius = hn::Mul(hn::Mul(slope, fade), hn::Add(product, square));
+      own = hn::Add(own, by_radius);
+      T* others = by_born + j * width;
+      hn::StoreU(hn::Add(hn::LoadU(d, others), by_radius), d, others);
+      const V push = hn::Mul(hn::Add(slope, slope), hn::MulSub(quarter, fade, one));
+      dx = hn::Mul(push, dx);
+      dy = hn::Mul(push, dy);
+      dz = hn::Mul(push, dz);
+      fx = hn::Add(fx, dx);
+      fy = hn::Add(fy, dy);
+      fz = hn::Add(fz, dz);
+      add_force(d, place, static_cast<std::int32_t>(j), hn::Neg(dx), hn::Neg(dy), hn::Neg(dz));
+    }
+    add_force(d, place, static_cast<std::int32_t>(i), fx, fy, fz);
+    T* chain = by_sum + i * width;
+    hn::StoreU(hn::Mul(hn::Mul(own, over), hn::LoadU(d, chain)), d, chain);
+  }
+  at = slopes;
+  for (std::size_t i = 0; i < atoms; ++i) {
+    const V chain = hn::LoadU(d, by_sum + i * width);
+    V x, y, z, fx = hn::Zero(d), fy = hn::Zero(d), fz = hn::Zero(d);
+    load_position(d, place, static_cast<std::int32_t>(i), x, y, z);
+    for (std::size_t j = i + 1; j < atoms; ++j, at += 2 * width) {
+      V dx, dy, dz;
+      load_position(d, place, static_cast<std::int32_t>(j), dx, dy, dz);
+      const V push =
+          hn::MulAdd(chain, hn::LoadU(d, at),
+                     hn::Mul(hn::LoadU(d, by_sum + j * width), hn::LoadU(d, at + width)));
+      dx = hn::Mul(push, hn::Sub(dx, x));
+      dy = hn::Mul(push, hn::Sub(dy, y));
+      dz = hn::Mul(push, hn::Sub(dz, z));
+      fx = hn::Add(fx, dx);
+      fy = hn::Add(fy, dy);
+      fz = hn::Add(fz, dz);
+      add_force(d, place, static_cast<std::int32_t>(j), hn::Neg(dx), hn::Neg(dy), hn::Neg(dz));
+    }
+    add_force(d, place, static_cast<std::int32_t>(i), fx, fy, fz);
+  }
+  return energy;
+}
+
+}  // namespace thalweg::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

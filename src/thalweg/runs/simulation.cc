@@ -1,0 +1,356 @@
+#include "thalweg/runs/simulation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/pdb_file.h"
+#include "thalweg/io/trajectory.h"
+#include "thalweg/molecules/amber_topology.h"
+#include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/force_field.h"
+#include "thalweg/molecules/openmm_system.h"
+#include "thalweg/report/progress.h"
+#include "thalweg/runs/simulation_files.h"
+#include "thalweg/runs/simulation_summary.h"
+#include "thalweg/sampling/minimise.h"
+#include "thalweg/sampling/molecular_dynamics.h"
+
+namespace thalweg {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void check_range(const char* option, std::int64_t value, std::int64_t least) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 42;
+  if (value < least || value > kMost)
+    fail<ConfigError>("{}: expected {} to {}, got {}", option, least, kMost, value);
+}
+
+void check_request(const SimulationRequest& request) {
+  check_range("--steps", request.steps, 1);
+  check_range("--frame-every", request.frame_every, 1);
+  check_range("--exchange-every", request.exchange_every, 1);
+  if (request.ensemble != "nvt" && request.ensemble != "nve")
+    fail<ConfigError>("--ensemble: expected nvt or nve, got '{}'", request.ensemble);
+  if (request.format != "npy" && request.format != "dcd")
+    fail<ConfigError>("--format: expected npy or dcd, got '{}'", request.format);
+  if (request.steps < request.frame_every)
+    fail<ConfigError>("--frame-every: expected at most --steps {}, got {}: there would be no frame",
+                      request.steps, request.frame_every);
+}
+
+/// A system with what its atoms are called, if that is known.
+struct NamedSystem {
+  MolecularSystem system;
+  std::vector<AtomLabel> atoms;
+};
+
+NamedSystem read_system(const SimulationRequest& request) {
+  const auto ends = [&](const char* end) { return request.system.ends_with(end); };
+  NamedSystem result;
+  if (ends(".prmtop") || ends(".parm7") || ends(".top")) {
+    AmberTopology topology = read_amber_topology(request.system, request.solvent);
+    result = {std::move(topology.system), std::move(topology.atoms)};
+  } else if (ends(".xml")) {
+    if (request.solvent != "none")
+      fail<ConfigError>("--solvent: an OpenMM System has its own; expected none, got {}",
+                        request.solvent);
+    result.system = read_openmm_system(request.system);
+  } else {
+    fail<DataError>("{}: expected an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)",
+                    request.system);
+  }
+  if (!request.topology.empty()) result.atoms = read_pdb(request.topology).atoms;
+  if (!result.atoms.empty() &&
+      static_cast<std::int64_t>(result.atoms.size()) != result.system.atoms())
+    fail<DataError>("{}: expected the {} atoms of {}, got {}", request.topology,
+                    result.system.atoms(), request.system, result.atoms.size());
+  return result;
+}
+
+/// Hydrogens and others that weigh what they should not are in another order. Masses may be moved
+/// to hydrogens, which leaves these below 5 and others above 2.5.
+std::vector<std::string> element_warnings(const NamedSystem& named) {
+  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
+    const AtomLabel& atom = named.atoms[i];
+    const double mass = named.system.masses[i];
+    if (atom.element.empty() || !(atom.element == "H" ? mass > 5.0 : mass < 2.5)) continue;
+    return {
+        fmt::format("atom {} is called {} and has a mass of {:g}: the names are those of another "
+                    "system, or in another order",
+                    i, atom.name, mass)};
+  }
+  return {};
+}
+
+/// Throws where two atoms of a frame are all but at one place, or its energy is not finite.
+void check_start(const Frames& frames, const ForceField& field, const std::string& path,
+                 ThreadPool& pool) {
+  constexpr double kNear = 0.02;  // nm; a bond to hydrogen has 0.1
+  const auto atoms = static_cast<std::size_t>(frames.atoms), width = 3 * atoms;
+  for (std::int64_t frame = 0; frame < frames.count(); ++frame) {
+    const double* x = &frames.positions[static_cast<std::size_t>(frame) * width];
+    for (std::size_t i = 0; i < atoms; ++i)
+      for (std::size_t j = 0; j < i; ++j) {
+        const double apart = std::hypot(x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1],
+                                        x[3 * i + 2] - x[3 * j + 2]);
+        if (apart < kNear)
+          fail<DataError>(
+              "{}: frame {}: atoms {} and {} overlap: they are {:.4f} nm apart, expected "
+              "at least {}; are positions in nm?",
+              path, frame, j, i, apart, kNear);
+      }
+  }
+  std::vector<double> energies(static_cast<std::size_t>(frames.count()));
+  field.evaluate_rows<double>(frames.positions, energies, {}, {}, pool);
+  for (std::size_t i = 0; i < energies.size(); ++i)
+    if (!std::isfinite(energies[i]))
+      fail<NumericalError>("{}: frame {}: the energy is {} kJ/mol at the start", path, i,
+                           energies[i]);
+}
+
+/// The simulation as it goes on.
+class Simulation {
+ public:
+  Simulation(SimulationState state, const NamedSystem& named, ThreadPool& pool,
+             const SimulationCallbacks& callbacks)
+      : state_(std::move(state)),
+        paths_{state_.request.out},
+        named_(named),
+        field_(named.system),
+        callbacks_(callbacks),
+        dynamics_(field_, coordinate_masses(), dynamics_options(), pool),
+        pool_(pool) {}
+
+  void start() {
+    const SimulationRequest& request = state_.request;
+    Frames frames = read_frames(request.positions, named_.system.atoms());
+    const auto width = static_cast<std::size_t>(field_.coordinates());
+    const std::size_t used =
+        static_cast<std::size_t>(std::min(frames.count(), dynamics_.walkers()));
+    frames.positions.resize(used * width);
+    check_start(frames, field_, request.positions, pool_);
+    if (request.minimise) {
+      const MinimisationResult result = minimise(field_, frames.positions, {}, pool_);
+      frames.positions = result.rows;
+      note(fmt::format("minimised {} frame{} in at most {} steps: the first has {:.3f} kJ/mol{}",
+                       used, used == 1 ? "" : "s", result.steps, result.energies[0],
+                       result.unfinished > 0
+                           ? fmt::format("; {} have forces above 1 kJ/mol/nm", result.unfinished)
+                           : ""));
+    }
+    std::vector<double> rows;
+    for (std::int64_t walker = 0; walker < dynamics_.walkers(); ++walker) {
+      const auto from =
+          frames.positions.begin() +
+          static_cast<std::ptrdiff_t>(static_cast<std::size_t>(walker) % used * width);
+      rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
+    }
+    prepare_simulation_folder(request.out, request.force);
+    dynamics_.start(rows);
+    open_files();
+    save();
+  }
+
+  void go_on() {
+    dynamics_.restore(state_.step, state_.positions, state_.velocities, state_.exchanges);
+    const double scale = std::abs(state_.energies[0]) + 1.0;
+    if (!(std::abs(dynamics_.energies()[0] - state_.energies[0]) < 1e-6 * scale))
+      fail<DataError>(
+          "{}: its energy is {} kJ/mol where the simulation had {}: the system was "
+          "changed since; start anew with --force",
+          state_.request.system, dynamics_.energies()[0], state_.energies[0]);
+    open_files();
+  }
+
+  /// Whether it came to its end.
+  bool run() {
+    const auto begin = Clock::now();
+    const double before = state_.seconds;
+    const std::int64_t first = dynamics_.step(), last = total_steps();
+    auto saved = begin;
+    while (dynamics_.step() < last) {
+      if (callbacks_.interrupted && callbacks_.interrupted()) break;
+      const double spent = std::max(seconds_since(begin), 1e-3);
+      const double rate = static_cast<double>(dynamics_.step() - first) / spent;
+      constexpr double kBetween = 0.2;  // seconds from one look at interrupts to the next
+      const std::int64_t most =
+          std::max<std::int64_t>(10, static_cast<std::int64_t>(kBetween * rate));
+      dynamics_.advance(std::min({most, steps_to_frame(), last - dynamics_.step()}));
+      check_finite();
+      if (is_frame()) write_frame();
+      state_.seconds = before + seconds_since(begin);
+      if (seconds_since(saved) > 30.0) {
+        save();
+        saved = Clock::now();
+      }
+      report(static_cast<double>(dynamics_.step() - first) / std::max(seconds_since(begin), 1e-3));
+    }
+    state_.seconds = before + seconds_since(begin);
+    save();
+    return dynamics_.step() >= last;
+  }
+
+  SimulationReport finish() {
+    const std::vector<BackboneAngles> angles = backbone_angles(named_.atoms);
+    const SimulationSummary summary =
+        summarise_simulation(paths_, state_, named_.system.atoms(), angles);
+    SimulationReport result{.step = state_.step, .text = simulation_text(state_, summary)};
+    result.warnings = element_warnings(named_);
+    const auto others = simulation_warnings(state_, summary);
+    result.warnings.insert(result.warnings.end(), others.begin(), others.end());
+    if (!named_.atoms.empty()) write_last();
+    write_simulation_json(paths_, state_, named_.system.atoms(), summary, result.warnings);
+    write_simulation_page(paths_, state_, summary, result.warnings);
+    return result;
+  }
+
+  std::int64_t step() const { return dynamics_.step(); }
+
+ private:
+  std::vector<double> coordinate_masses() const {
+    std::vector<double> masses;
+    for (const double mass : named_.system.masses) masses.insert(masses.end(), 3, mass);
+    return masses;
+  }
+  DynamicsOptions dynamics_options() const {
+    const SimulationRequest& request = state_.request;
+    return {
+        .temperatures = request.temperatures,
+        .replicas = request.replicas,
+        .time_step = 0.001 * request.time_step,
+        .friction = request.friction,
+        .ensemble = request.ensemble == "nve" ? Ensemble::kMicrocanonical : Ensemble::kCanonical,
+        .equilibration = request.equilibration,
+        .exchange_every = request.exchange_every,
+        .seed = request.seed};
+  }
+  std::int64_t total_steps() const { return state_.request.equilibration + state_.request.steps; }
+  std::int64_t steps_to_frame() const {
+    const std::int64_t done = dynamics_.step() - state_.request.equilibration;
+    if (done < 0) return -done;
+    return state_.request.frame_every - done % state_.request.frame_every;
+  }
+  bool is_frame() const {
+    const std::int64_t done = dynamics_.step() - state_.request.equilibration;
+    return done > 0 && done % state_.request.frame_every == 0;
+  }
+
+  void open_files() {
+    const SimulationRequest& request = state_.request;
+    trajectory_ = make_trajectory_writer(
+        request.format, paths_.trajectory(request.format), named_.system.atoms(),
+        state_.frames * request.replicas,
+        0.001 * request.time_step * static_cast<double>(request.frame_every));
+    energies_ = std::make_unique<GrowingArray>(
+        paths_.energies(), std::vector<std::int64_t>{dynamics_.walkers(), 3}, state_.frames);
+  }
+
+  void write_frame() {
+    dynamics_.centre();
+    const std::vector<double> rows = dynamics_.positions();
+    trajectory_->append(std::span(rows).first(
+        static_cast<std::size_t>(state_.request.replicas * field_.coordinates())));
+    const std::vector<double>& potential = dynamics_.energies();
+    const std::vector<double> kinetic = dynamics_.kinetic_energies(), virial = dynamics_.virials();
+    std::vector<double> values;
+    for (std::size_t i = 0; i < potential.size(); ++i)
+      values.insert(values.end(), {potential[i], kinetic[i], virial[i]});
+    energies_->append(values);
+    ++state_.frames;
+  }
+
+  /// The state comes last: it counts frames that are on the disk.
+  void save() {
+    trajectory_->save();
+    energies_->save();
+    state_.step = dynamics_.step();
+    state_.positions = dynamics_.positions();
+    state_.velocities = dynamics_.velocities();
+    state_.energies = dynamics_.energies();
+    state_.exchanges = dynamics_.exchanges();
+    write_simulation_state(paths_.state(), state_);
+  }
+
+  void write_last() {
+    constexpr std::int64_t kModels = 10;
+    const std::int64_t models = std::min(state_.request.replicas, kModels);
+    write_pdb(
+        paths_.last(), named_.atoms,
+        std::span(state_.positions).first(static_cast<std::size_t>(models * field_.coordinates())));
+  }
+
+  void check_finite() const {
+    const std::vector<double>& energies = dynamics_.energies();
+    for (std::size_t i = 0; i < energies.size(); ++i)
+      if (!std::isfinite(energies[i]))
+        fail<NumericalError>(
+            "walker {}: the energy is {} kJ/mol at step {}: take a smaller "
+            "--time-step, or --minimize first",
+            i, energies[i], dynamics_.step());
+  }
+
+  void report(double rate) const {
+    if (!callbacks_.progress) return;
+    double mean = 0.0;
+    for (std::int64_t i = 0; i < state_.request.replicas; ++i)
+      mean += dynamics_.energies()[static_cast<std::size_t>(i)] /
+              static_cast<double>(state_.request.replicas);
+    callbacks_.progress({dynamics_.step(), total_steps(), rate, mean});
+  }
+  void note(const std::string& text) const {
+    if (callbacks_.note) callbacks_.note(text);
+  }
+
+  SimulationState state_;
+  SimulationPaths paths_;
+  const NamedSystem& named_;
+  ForceField field_;
+  const SimulationCallbacks& callbacks_;
+  MolecularDynamics dynamics_;
+  ThreadPool& pool_;
+  std::unique_ptr<TrajectoryWriter> trajectory_;
+  std::unique_ptr<GrowingArray> energies_;
+};
+
+SimulationState resumed_state(const SimulationRequest& request) {
+  SimulationState state = read_simulation_state(SimulationPaths{request.out}.state());
+  state.request.out = request.out;
+  if (request.resume_steps) state.request.steps = *request.resume_steps;
+  if (state.step > state.request.equilibration + state.request.steps)
+    fail<ConfigError>("--steps: {} has made {} steps already; expected at least that many",
+                      request.out, state.step - state.request.equilibration);
+  return state;
+}
+
+SimulationState new_state(const SimulationRequest& request) {
+  SimulationState state;
+  state.request = request;
+  if (request.equilibration < 0) state.request.equilibration = request.steps / 10;
+  if (request.topology.empty() && request.positions.ends_with(".pdb"))
+    state.request.topology = request.positions;
+  return state;
+}
+
+}  // namespace
+
+SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
+                          const SimulationCallbacks& callbacks) {
+  SimulationState state = request.resume ? resumed_state(request) : new_state(request);
+  check_request(state.request);
+  const NamedSystem named = read_system(state.request);
+  Simulation simulation(std::move(state), named, pool, callbacks);
+  request.resume ? simulation.go_on() : simulation.start();
+  if (!simulation.run()) return {.complete = false, .step = simulation.step()};
+  return simulation.finish();
+}
+
+}  // namespace thalweg

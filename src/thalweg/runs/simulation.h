@@ -1,0 +1,68 @@
+// Molecular dynamics from files to files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "thalweg/core/thread_pool.h"
+
+namespace thalweg {
+
+/// What is to be simulated and where it goes.
+struct SimulationRequest {
+  std::string system;            ///< an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)
+  std::string solvent = "none";  ///< of AMBER topologies: none, obc1 or obc2
+  std::string positions;         ///< .pdb, .npy or .dcd; walkers take the frames in turn
+  std::string topology;          ///< a PDB with names of atoms; empty: the positions', if a PDB
+  std::string out;               ///< folder to write
+  std::vector<double> temperatures = {300.0};  ///< K; several: replica exchange
+  std::string ensemble = "nvt";                ///< or "nve"
+  std::int64_t steps = 100000;                 ///< after equilibration
+  std::int64_t equilibration = -1;             ///< steps before; below 0: a tenth of `steps`
+  std::int64_t replicas = 1;
+  double time_step = 1.0;                                 ///< fs
+  double friction = 1.0;                                  ///< 1/ps
+  std::int64_t frame_every = 1000, exchange_every = 200;  ///< steps
+  std::string format = "npy";                             ///< of the trajectory: npy or dcd
+  bool minimise = false;
+  std::uint64_t seed = 1;
+  bool force = false;   ///< replace what is in `out`
+  bool resume = false;  ///< go on with the simulation in `out`; its settings count but `steps`
+  std::optional<std::int64_t> resume_steps = std::nullopt;  ///< the new number of `steps`
+};
+
+/// How far it is.
+struct SimulationProgress {
+  std::int64_t step = 0, steps = 0;  ///< equilibration included
+  double steps_per_second = 0.0;     ///< of all walkers at once
+  double mean_energy = 0.0;          ///< at the first temperature, kJ/mol
+};
+
+struct SimulationCallbacks {
+  std::function<void(const SimulationProgress&)> progress = {};  ///< by the caller's thread
+  std::function<void(const std::string&)> note = {};  ///< lines for people before it starts
+  std::function<bool()> interrupted = {};
+};
+
+/// What became of it, for people.
+struct SimulationReport {
+  bool complete = true;  ///< else it was interrupted, and all is saved
+  std::int64_t step = 0;
+  std::string text = {};
+  std::vector<std::string> warnings = {};
+};
+
+/// Simulates and leaves in `out`: trajectory.npy or .dcd (frame by frame all replicas of the first
+/// temperature, centred, single precision), energies.npy (frames x walkers x 3: potential, kinetic,
+/// virial in kJ/mol, walkers of the first temperature first), state.safetensors (from which the
+/// same request with `resume` goes on to the same bits), summary.json, report.html with plots/, and
+/// with names of atoms last.pdb. Interrupted, it saves and says so. Throws ConfigError for settings
+/// out of range and a folder that is in use; DataError for files, atoms that do not belong
+/// together; NumericalError for energies that are not finite, at the start or on the way.
+SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
+                          const SimulationCallbacks& callbacks = {});
+
+}  // namespace thalweg

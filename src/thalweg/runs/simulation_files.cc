@@ -1,0 +1,159 @@
+#include "thalweg/runs/simulation_files.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/safetensors.h"
+
+namespace thalweg {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kAdvice[] = "start the simulation anew with --force";
+
+/// Names and texts of all settings.
+struct Setting {
+  const char* name;
+  std::string (*write)(const SimulationRequest&);
+  bool (*read)(SimulationRequest&, const std::string&);
+};
+
+template <typename T>
+bool parse(const std::string& text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+template <auto kMember>
+constexpr Setting text_setting(const char* name) {
+  return {name, [](const SimulationRequest& request) { return request.*kMember; },
+          [](SimulationRequest& request, const std::string& text) {
+            request.*kMember = text;
+            return true;
+          }};
+}
+template <auto kMember>
+constexpr Setting number_setting(const char* name) {
+  return {name,
+          [](const SimulationRequest& request) { return fmt::format("{}", request.*kMember); },
+          [](SimulationRequest& request, const std::string& text) {
+            return parse(text, request.*kMember);
+          }};
+}
+
+const std::vector<Setting>& settings() {
+  using Request = SimulationRequest;
+  static const std::vector<Setting> all = {
+      text_setting<&Request::system>("system"),
+      text_setting<&Request::solvent>("solvent"),
+      text_setting<&Request::topology>("topology"),
+      text_setting<&Request::ensemble>("ensemble"),
+      text_setting<&Request::format>("format"),
+      number_setting<&Request::steps>("steps"),
+      number_setting<&Request::equilibration>("equilibration"),
+      number_setting<&Request::replicas>("replicas"),
+      number_setting<&Request::time_step>("time_step"),
+      number_setting<&Request::friction>("friction"),
+      number_setting<&Request::frame_every>("frame_every"),
+      number_setting<&Request::exchange_every>("exchange_every"),
+      number_setting<&Request::seed>("seed"),
+  };
+  return all;
+}
+
+Tensor numbers(const std::vector<double>& values) {
+  Tensor result;
+  result.shape = {static_cast<std::int64_t>(values.size())};
+  result.values = values;
+  return result;
+}
+
+const Tensor& tensor(const TensorFile& file, const std::string& path, const std::string& name,
+                     const std::string& dtype = "F64") {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end() || found->second.dtype != dtype)
+    fail<DataError>("{}: expected the state of a simulation, found no '{}' of type {} in it; {}",
+                    path, name, dtype, kAdvice);
+  return found->second;
+}
+
+}  // namespace
+
+void write_simulation_state(const std::string& path, const SimulationState& state) {
+  TensorFile file;
+  for (const Setting& setting : settings())
+    file.metadata[setting.name] = setting.write(state.request);
+  Tensor counts;
+  counts.dtype = "I64";
+  counts.integers = {state.step, state.frames};
+  for (const ExchangeCounts& exchange : state.exchanges)
+    counts.integers.insert(counts.integers.end(), {exchange.tries, exchange.accepted});
+  counts.shape = {static_cast<std::int64_t>(counts.integers.size())};
+  file.tensors["counts"] = std::move(counts);
+  file.tensors["temperatures"] = numbers(state.request.temperatures);
+  file.tensors["seconds"] = numbers({state.seconds});
+  file.tensors["positions"] = numbers(state.positions);
+  file.tensors["velocities"] = numbers(state.velocities);
+  file.tensors["energies"] = numbers(state.energies);
+  write_safetensors(path, file);
+}
+
+SimulationState read_simulation_state(const std::string& path) {
+  const TensorFile file = read_safetensors(path);
+  SimulationState state;
+  for (const Setting& setting : settings()) {
+    const auto found = file.metadata.find(setting.name);
+    if (found == file.metadata.end() || !setting.read(state.request, found->second))
+      fail<DataError>("{}: expected the setting '{}' of a simulation, found none that is right; {}",
+                      path, setting.name, kAdvice);
+  }
+  state.request.temperatures = tensor(file, path, "temperatures").values;
+  const std::vector<std::int64_t>& counts = tensor(file, path, "counts", "I64").integers;
+  const std::size_t levels = state.request.temperatures.size();
+  if (levels < 1 || counts.size() != 2 * levels)
+    fail<DataError>("{}: expected {} counts, got {}; {}", path, 2 * levels, counts.size(), kAdvice);
+  state.step = counts[0];
+  state.frames = counts[1];
+  for (std::size_t i = 2; i < counts.size(); i += 2)
+    state.exchanges.push_back({counts[i], counts[i + 1]});
+  const std::vector<double>& seconds = tensor(file, path, "seconds").values;
+  if (seconds.size() != 1)
+    fail<DataError>("{}: expected one number of seconds, got {}; {}", path, seconds.size(),
+                    kAdvice);
+  state.seconds = seconds[0];
+  state.positions = tensor(file, path, "positions").values;
+  state.velocities = tensor(file, path, "velocities").values;
+  state.energies = tensor(file, path, "energies").values;
+  return state;
+}
+
+void prepare_simulation_folder(const std::string& folder, bool force) {
+  static const std::vector<std::string> kFiles = {
+      "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd",
+      "last.pdb",          "summary.json", "report.html",    "plots"};
+  if (fs::exists(folder) && !fs::is_directory(folder))
+    fail<DataError>("{}: expected a folder to write to, got a file; choose another --out", folder);
+  if (fs::exists(folder) && !fs::is_empty(folder)) {
+    if (!force)
+      fail<ConfigError>(
+          "{}: exists already; --resume goes on with it, --force replaces it, --out names another",
+          folder);
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (std::ranges::find(kFiles, entry.path().filename().string()) == kFiles.end())
+        fail<ConfigError>(
+            "{}: holds '{}', which this command does not write, so --force does not "
+            "replace it; choose another --out",
+            folder, entry.path().filename().string());
+    for (const std::string& name : kFiles) fs::remove_all(fs::path(folder) / name);
+  }
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder,
+                    error.message());
+}
+
+}  // namespace thalweg

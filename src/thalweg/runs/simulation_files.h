@@ -1,0 +1,43 @@
+// What a simulation keeps on the disk.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "thalweg/runs/simulation.h"
+#include "thalweg/sampling/molecular_dynamics.h"
+
+namespace thalweg {
+
+/// A simulation as it stands in its folder: what to go on from.
+struct SimulationState {
+  SimulationRequest request;
+  std::int64_t step = 0, frames = 0;
+  double seconds = 0.0;  ///< spent so far
+  std::vector<double> positions, velocities, energies;
+  std::vector<ExchangeCounts> exchanges;
+};
+
+/// Paths in the folder of a simulation.
+struct SimulationPaths {
+  std::string folder;
+  std::string state() const { return folder + "/state.safetensors"; }
+  std::string energies() const { return folder + "/energies.npy"; }
+  std::string trajectory(const std::string& format) const {
+    return folder + "/trajectory." + format;
+  }
+  std::string last() const { return folder + "/last.pdb"; }
+  std::string summary() const { return folder + "/summary.json"; }
+};
+
+/// Writes the state atomically. Throws DataError.
+void write_simulation_state(const std::string& path, const SimulationState& state);
+/// Throws DataError for a file that is no such state.
+SimulationState read_simulation_state(const std::string& path);
+
+/// Makes the folder, or clears it of what simulate() wrote if `force`. Throws ConfigError for one
+/// that is in use, or holds something else.
+void prepare_simulation_folder(const std::string& folder, bool force);
+
+}  // namespace thalweg

@@ -1,0 +1,149 @@
+// The page of a simulation.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <numbers>
+
+#include "thalweg/core/error.h"
+#include "thalweg/molecules/molecular_system.h"
+#include "thalweg/report/html.h"
+#include "thalweg/report/plot.h"
+#include "thalweg/runs/simulation_summary.h"
+
+namespace thalweg {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kDegrees = 180.0 / std::numbers::pi;
+
+/// Means over a temperature's replicas, frame by frame.
+LineSeries means_over_time(const SimulationState& state, const SimulationSummary& summary,
+                           std::int64_t level, std::int64_t which, double factor,
+                           const std::string& name) {
+  const SimulationRequest& request = state.request;
+  const auto walkers = request.replicas * static_cast<std::int64_t>(request.temperatures.size());
+  LineSeries series{.name = name};
+  for (std::int64_t frame = 0; frame < state.frames; ++frame) {
+    double sum = 0.0;
+    for (std::int64_t replica = 0; replica < request.replicas; ++replica) {
+      const std::int64_t walker = level * request.replicas + replica;
+      sum += summary.energies[static_cast<std::size_t>((frame * walkers + walker) * 3 + which)];
+    }
+    series.x.push_back(
+        0.001 * request.time_step *
+        static_cast<double>(request.equilibration + (frame + 1) * request.frame_every));
+    series.y.push_back(factor * sum / static_cast<double>(request.replicas));
+  }
+  return series;
+}
+
+template <typename Plot>
+void add_picture(HtmlReport& page, const fs::path& stem, const Plot& plot,
+                 const std::string& caption = "") {
+  write_plot(plot, stem);
+  page.picture(stem.string() + ".png", caption);
+}
+
+/// Minus the logarithm of counts over the largest, in bins of 6 degrees; NaN where nothing was
+/// seen.
+Grid free_energy(const BackboneSeries& angles) {
+  constexpr std::size_t kBins = 60;
+  const auto bin = [](double angle) {
+    const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
+    return std::min(kBins - 1, static_cast<std::size_t>(turn * static_cast<double>(kBins)));
+  };
+  Grid grid{.title = angles.residue,
+            .rows = kBins,
+            .columns = kBins,
+            .values = std::vector<double>(kBins * kBins, 0.0)};
+  for (std::size_t i = 0; i < angles.phi.size(); ++i)
+    grid.values[bin(angles.psi[i]) * kBins + bin(angles.phi[i])] += 1.0;
+  const double most = std::ranges::max(grid.values);
+  for (double& value : grid.values)
+    value = value > 0.0 ? std::log(most / value) : std::numeric_limits<double>::quiet_NaN();
+  return grid;
+}
+
+void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationState& state,
+                  const SimulationSummary& summary, double freedoms) {
+  LineChart energies{
+      .title = "Potential energy, mean over replicas", .x_label = "ps", .y_label = "kJ/mol"};
+  const auto levels = static_cast<std::int64_t>(state.request.temperatures.size());
+  for (std::int64_t level = 0; level < levels; ++level)
+    energies.series.push_back(means_over_time(
+        state, summary, level, 0, 1.0,
+        fmt::format("{:g} K", state.request.temperatures[static_cast<std::size_t>(level)])));
+  page.section("Energies");
+  add_picture(page, folder / "energy", energies);
+  if (!summary.drift.empty()) {
+    LineSeries total = energies.series[0];
+    const LineSeries kinetic = means_over_time(state, summary, 0, 1, 1.0, "");
+    for (std::size_t i = 0; i < total.y.size(); ++i) total.y[i] += kinetic.y[i];
+    total.name = "potential and kinetic";
+    add_picture(page, folder / "total",
+                LineChart{.title = "Sum of energies, mean over replicas",
+                          .x_label = "ps",
+                          .y_label = "kJ/mol",
+                          .series = {total}});
+  }
+  page.section("Temperatures");
+  add_picture(
+      page, folder / "temperature",
+      LineChart{.title = "Temperatures, mean over replicas",
+                .x_label = "ps",
+                .y_label = "K",
+                .series = {
+                    means_over_time(state, summary, 0, 1, 2.0 / (freedoms * kBoltzmann), "kinetic"),
+                    means_over_time(state, summary, 0, 2, 1.0 / ((freedoms - 3.0) * kBoltzmann),
+                                    "virial")}});
+  if (summary.backbone.empty()) return;
+  HeatMapPlot angles{.title = "Free energy of the backbone angles",
+                     .x_label = "phi, degrees",
+                     .y_label = "psi, degrees",
+                     .colour_label = "kT",
+                     .x_range = {-180.0, 180.0},
+                     .y_range = {-180.0, 180.0}};
+  for (const BackboneSeries& each : summary.backbone) angles.panels.push_back(free_energy(each));
+  page.section("Ramachandran");
+  add_picture(page, folder / "ramachandran", angles, "Grey: never seen.");
+}
+
+}  // namespace
+
+void write_simulation_page(const SimulationPaths& paths, const SimulationState& state,
+                           const SimulationSummary& summary,
+                           const std::vector<std::string>& warnings) {
+  const SimulationRequest& request = state.request;
+  HtmlReport page("Molecular dynamics", request.system);
+  for (const std::string& warning : warnings) page.paragraph("Warning: " + warning);
+  page.section("Figures");
+  TextTable table{.header = {"K", "potential, kJ/mol", "kinetic, K", "virial, K", "R-hat",
+                             "effective samples", "exchanged"}};
+  const auto cell = [](double value, int decimals) {
+    return std::isnan(value) ? std::string("-") : fmt::format("{:.{}f}", value, decimals);
+  };
+  const auto mean = [&](const SimulationMean& value) {
+    return std::isnan(value.error) ? cell(value.value, 2)
+                                   : fmt::format("{:.2f} ± {:.2f}", value.value, value.error);
+  };
+  for (const TemperatureSummary& own : summary.temperatures)
+    table.rows.push_back({fmt::format("{:g}", own.temperature), mean(own.potential),
+                          mean(own.kinetic), mean(own.virial), cell(own.r_hat, 4),
+                          cell(own.effective_samples, 0), cell(own.exchanged, 3)});
+  page.table(table);
+  if (plotting_available() && state.frames > 1) {
+    const fs::path folder = fs::path(paths.folder) / "plots";
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) fail<DataError>("{}: cannot make the folder: {}", folder.string(), error.message());
+    const auto walkers =
+        static_cast<double>(request.replicas) * static_cast<double>(request.temperatures.size());
+    const double freedoms = static_cast<double>(state.positions.size()) / walkers;
+    add_pictures(page, folder, state, summary, freedoms);
+  }
+  page.write(fs::path(paths.folder) / "report.html");
+}
+
+}  // namespace thalweg

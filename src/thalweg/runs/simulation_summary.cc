@@ -1,0 +1,293 @@
+#include "thalweg/runs/simulation_summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/version.h"
+#include "thalweg/io/atomic_file.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/metrics/chain_diagnostics.h"
+#include "thalweg/molecules/molecular_system.h"
+#include "thalweg/report/progress.h"
+
+namespace thalweg {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+/// Draws x chains numbers of one temperature.
+struct Series {
+  std::vector<double> values;
+  std::int64_t chains;
+
+  double mean() const {
+    double sum = 0.0;
+    for (const double value : values) sum += value;
+    return sum / static_cast<double>(values.size());
+  }
+  ChainDiagnostics diagnostics() const {
+    if (std::ranges::all_of(values, [&](double value) { return value == values[0]; }))
+      return {kNone, kNone};
+    return worst_diagnostics(values, chains, 1);
+  }
+  SimulationMean with_error() const {
+    const double centre = mean();
+    double square = 0.0;
+    for (const double value : values) square += (value - centre) * (value - centre);
+    const auto count = static_cast<double>(values.size());
+    return {centre, std::sqrt(square / std::max(count - 1.0, 1.0) /
+                              std::min(diagnostics().effective_samples, count))};
+  }
+};
+
+/// Column `which` of energies.npy at one temperature, times a factor.
+Series series_of(const std::vector<double>& energies, std::int64_t frames, std::int64_t walkers,
+                 std::int64_t first, std::int64_t chains, std::int64_t which, double factor) {
+  Series series{{}, chains};
+  for (std::int64_t frame = 0; frame < frames; ++frame)
+    for (std::int64_t walker = first; walker < first + chains; ++walker)
+      series.values.push_back(
+          factor * energies[static_cast<std::size_t>((frame * walkers + walker) * 3 + which)]);
+  return series;
+}
+
+/// A line through each replica's sums of energies.
+EnergyDrift drift_of(const Series& potential, const Series& kinetic, double frame_time,
+                     double freedoms) {
+  const auto chains = static_cast<std::size_t>(potential.chains);
+  const std::size_t frames = potential.values.size() / chains;
+  std::vector<double> slopes;
+  double square = 0.0;
+  for (std::size_t chain = 0; chain < chains; ++chain) {
+    double mean_time = 0.0, mean = 0.0, both = 0.0, times = 0.0;
+    const auto total = [&](std::size_t frame) {
+      const std::size_t i = frame * chains + chain;
+      return potential.values[i] + kinetic.values[i];
+    };
+    for (std::size_t frame = 0; frame < frames; ++frame) {
+      mean_time += static_cast<double>(frame) / static_cast<double>(frames);
+      mean += total(frame) / static_cast<double>(frames);
+    }
+    for (std::size_t frame = 0; frame < frames; ++frame) {
+      const double off = static_cast<double>(frame) - mean_time;
+      both += off * (total(frame) - mean);
+      times += off * off;
+    }
+    const double slope = both / times;
+    for (std::size_t frame = 0; frame < frames; ++frame) {
+      const double rest = total(frame) - mean - slope * (static_cast<double>(frame) - mean_time);
+      square += rest * rest;
+    }
+    slopes.push_back(slope / frame_time * 1000.0 / freedoms);
+  }
+  EnergyDrift drift;
+  for (const double slope : slopes) drift.slope += slope / static_cast<double>(chains);
+  for (const double slope : slopes)
+    drift.slope_error += (slope - drift.slope) * (slope - drift.slope);
+  drift.slope_error =
+      chains > 1 ? std::sqrt(drift.slope_error / static_cast<double>(chains * (chains - 1)))
+                 : kNone;
+  drift.deviation = std::sqrt(square / static_cast<double>(potential.values.size()));
+  return drift;
+}
+
+void add_backbone(const Frames& frames, const std::vector<BackboneAngles>& angles,
+                  std::int64_t chains, SimulationSummary& summary) {
+  const auto width = static_cast<std::size_t>(3 * frames.atoms);
+  std::vector<double> features;
+  for (const BackboneAngles& each : angles) summary.backbone.push_back({each.residue, {}, {}});
+  for (std::int64_t frame = 0; frame < frames.count(); ++frame) {
+    const std::span<const double> row(&frames.positions[static_cast<std::size_t>(frame) * width],
+                                      width);
+    for (std::size_t i = 0; i < angles.size(); ++i) {
+      const double phi = dihedral_angle(row, angles[i].phi);
+      const double psi = dihedral_angle(row, angles[i].psi);
+      summary.backbone[i].phi.push_back(phi);
+      summary.backbone[i].psi.push_back(psi);
+      features.insert(features.end(), {std::cos(phi), std::sin(phi), std::cos(psi), std::sin(psi)});
+    }
+  }
+  const ChainDiagnostics worst =
+      worst_diagnostics(features, chains, static_cast<std::int64_t>(4 * angles.size()));
+  summary.backbone_r_hat = worst.r_hat;
+  summary.backbone_samples = worst.effective_samples;
+}
+
+std::string text_of(const SimulationMean& mean, int decimals) {
+  if (std::isnan(mean.error)) return fmt::format("{:.{}f}", mean.value, decimals);
+  return fmt::format("{:.{}f} +- {:.{}f}", mean.value, decimals, mean.error, decimals);
+}
+
+std::string number_or_unknown(double value, int decimals) {
+  return std::isnan(value) ? "not known" : fmt::format("{:.{}f}", value, decimals);
+}
+
+double positive_share(const std::vector<double>& values) {
+  return static_cast<double>(std::ranges::count_if(values, [](double v) { return v > 0.0; })) /
+         static_cast<double>(values.size());
+}
+
+}  // namespace
+
+SimulationSummary summarise_simulation(const SimulationPaths& paths, const SimulationState& state,
+                                       std::int64_t atoms,
+                                       const std::vector<BackboneAngles>& angles) {
+  const SimulationRequest& request = state.request;
+  SimulationSummary summary;
+  summary.energies = read_npy(paths.energies()).values;
+  const auto levels = static_cast<std::int64_t>(request.temperatures.size());
+  const std::int64_t walkers = levels * request.replicas;
+  if (static_cast<std::int64_t>(summary.energies.size()) != state.frames * walkers * 3)
+    fail<DataError>("{}: expected energies of {} frames and {} walkers, got {} numbers",
+                    paths.energies(), state.frames, walkers, summary.energies.size());
+  if (state.frames == 0) return summary;
+  const auto freedoms = static_cast<double>(3 * atoms);
+  for (std::int64_t level = 0; level < levels; ++level) {
+    const auto series = [&](std::int64_t which, double factor) {
+      return series_of(summary.energies, state.frames, walkers, level * request.replicas,
+                       request.replicas, which, factor);
+    };
+    const Series potential = series(0, 1.0), kinetic = series(1, 1.0);
+    TemperatureSummary own;
+    own.temperature = request.temperatures[static_cast<std::size_t>(level)];
+    own.potential = potential.with_error();
+    own.kinetic = series(1, 2.0 / (freedoms * kBoltzmann)).with_error();
+    own.virial = series(2, 1.0 / ((freedoms - 3.0) * kBoltzmann)).with_error();
+    const ChainDiagnostics mixing = potential.diagnostics();
+    own.r_hat = mixing.r_hat;
+    own.effective_samples = mixing.effective_samples;
+    own.exchanged = kNone;
+    if (level + 1 < levels) {
+      const ExchangeCounts& counts = state.exchanges[static_cast<std::size_t>(level)];
+      own.exchanged = counts.tries == 0 ? kNone
+                                        : static_cast<double>(counts.accepted) /
+                                              static_cast<double>(counts.tries);
+    }
+    summary.temperatures.push_back(own);
+    if (request.ensemble == "nve" && state.frames > 1)
+      summary.drift.push_back(
+          drift_of(potential, kinetic,
+                   0.001 * request.time_step * static_cast<double>(request.frame_every), freedoms));
+  }
+  if (!angles.empty())
+    add_backbone(read_frames(paths.trajectory(request.format), atoms), angles, request.replicas,
+                 summary);
+  return summary;
+}
+
+std::string simulation_text(const SimulationState& state, const SimulationSummary& summary) {
+  const SimulationRequest& request = state.request;
+  std::string text;
+  const auto line = [&](const std::string& label, const std::string& value) {
+    text += fmt::format("  {:<36} {}\n", label, value);
+  };
+  const auto walkers = request.replicas * static_cast<std::int64_t>(request.temperatures.size());
+  const double picoseconds =
+      0.001 * request.time_step * static_cast<double>(request.steps + request.equilibration);
+  text +=
+      fmt::format("{}: {} {} of {:g} ps each, {} frames\n", request.system, format_count(walkers),
+                  walkers == 1 ? "walker" : "walkers", picoseconds, format_count(state.frames));
+  for (const TemperatureSummary& own : summary.temperatures) {
+    text += fmt::format("at {:g} K\n", own.temperature);
+    line("potential energy, kJ/mol", text_of(own.potential, 3));
+    line("kinetic temperature, K", text_of(own.kinetic, 2));
+    line("virial temperature, K", text_of(own.virial, 2));
+    line("R-hat, effective samples",
+         fmt::format("{}, {} of {}", number_or_unknown(own.r_hat, 4),
+                     number_or_unknown(own.effective_samples, 0), state.frames * request.replicas));
+    if (!std::isnan(own.exchanged))
+      line("exchanges with the next accepted", fmt::format("{:.3f}", own.exchanged));
+  }
+  for (const EnergyDrift& drift : summary.drift) {
+    line("energy drift, kJ/mol/ns/freedom",
+         std::isnan(drift.slope_error)
+             ? fmt::format("{:.2e}", drift.slope)
+             : fmt::format("{:.2e} +- {:.1e}", drift.slope, drift.slope_error));
+    line("energy deviation, kJ/mol", fmt::format("{:.4f}", drift.deviation));
+  }
+  for (const BackboneSeries& each : summary.backbone)
+    line(fmt::format("{}: share of phi > 0", each.residue),
+         fmt::format("{:.4f}", positive_share(each.phi)));
+  if (!summary.backbone.empty())
+    line("R-hat, effective samples of angles",
+         fmt::format("{}, {}", number_or_unknown(summary.backbone_r_hat, 4),
+                     number_or_unknown(summary.backbone_samples, 0)));
+  line("time", fmt::format("{}, {:.0f} steps of a walker a second", format_duration(state.seconds),
+                           static_cast<double>(state.step * walkers) / state.seconds));
+  return text;
+}
+
+std::vector<std::string> simulation_warnings(const SimulationState& state,
+                                             const SimulationSummary& summary) {
+  constexpr double kLargestRHat = 1.02, kErrors = 4.0;
+  std::vector<std::string> warnings;
+  if (summary.temperatures.empty()) return warnings;
+  const TemperatureSummary& first = summary.temperatures.front();
+  const double r_hat =
+      summary.backbone.empty() ? first.r_hat : std::max(first.r_hat, summary.backbone_r_hat);
+  if (state.request.ensemble == "nvt" && r_hat > kLargestRHat)
+    warnings.push_back(
+        fmt::format("R-hat is {:.3f}: the replicas have not forgotten where they began; take more "
+                    "--steps, or --temperatures for replica exchange",
+                    r_hat));
+  for (const TemperatureSummary& own : summary.temperatures)
+    if (state.request.ensemble == "nvt" &&
+        std::abs(own.virial.value - own.temperature) > kErrors * own.virial.error)
+      warnings.push_back(fmt::format(
+          "the virial temperature is {} K where {:g} K is right: not in equilibrium, or "
+          "--time-step is too long",
+          text_of(own.virial, 1), own.temperature));
+  return warnings;
+}
+
+void write_simulation_json(const SimulationPaths& paths, const SimulationState& state,
+                           std::int64_t atoms, const SimulationSummary& summary,
+                           const std::vector<std::string>& warnings) {
+  const SimulationRequest& request = state.request;
+  const auto mean = [](const SimulationMean& value) {
+    return nlohmann::ordered_json{{"mean", value.value}, {"error", value.error}};
+  };
+  nlohmann::ordered_json figures = {{"thalweg", version()},
+                                    {"system", request.system},
+                                    {"solvent", request.solvent},
+                                    {"atoms", atoms},
+                                    {"ensemble", request.ensemble},
+                                    {"time_step_fs", request.time_step},
+                                    {"friction_per_ps", request.friction},
+                                    {"steps", request.steps},
+                                    {"equilibration", request.equilibration},
+                                    {"replicas", request.replicas},
+                                    {"frame_every", request.frame_every},
+                                    {"exchange_every", request.exchange_every},
+                                    {"frames", state.frames},
+                                    {"seed", request.seed},
+                                    {"seconds", state.seconds}};
+  for (const TemperatureSummary& own : summary.temperatures)
+    figures["temperatures"].push_back({{"temperature", own.temperature},
+                                       {"potential_kj_mol", mean(own.potential)},
+                                       {"kinetic_temperature", mean(own.kinetic)},
+                                       {"virial_temperature", mean(own.virial)},
+                                       {"r_hat", own.r_hat},
+                                       {"effective_samples", own.effective_samples},
+                                       {"exchanged", own.exchanged}});
+  for (const EnergyDrift& drift : summary.drift)
+    figures["drift"] = {{"slope_kj_mol_ns_freedom", drift.slope},
+                        {"slope_error", drift.slope_error},
+                        {"deviation_kj_mol", drift.deviation}};
+  for (const BackboneSeries& each : summary.backbone)
+    figures["backbone"].push_back(
+        {{"residue", each.residue}, {"phi_above_0", positive_share(each.phi)}});
+  if (!summary.backbone.empty()) {
+    figures["backbone_r_hat"] = summary.backbone_r_hat;
+    figures["backbone_effective_samples"] = summary.backbone_samples;
+  }
+  figures["warnings"] = warnings;
+  write_file_atomically(paths.summary(), figures.dump(2) + "\n");
+}
+
+}  // namespace thalweg

@@ -1,0 +1,382 @@
+// Files of molecules: what is read of them, and what is said of those that are not right.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "molecules.h"
+#include "temporary_folder.h"
+#include "thalweg/core/error.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/io/pdb_file.h"
+#include "thalweg/io/trajectory.h"
+#include "thalweg/molecules/amber_topology.h"
+#include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/force_field.h"
+#include "thalweg/molecules/openmm_system.h"
+
+namespace thalweg::testing {
+namespace {
+
+TEST(OpenMMSystem, ReadsEveryForceThatItKnows) {
+  const TemporaryFolder folder;
+  const MolecularSystem system = read_openmm_system(folder.file("system.xml", small_system_xml()));
+  EXPECT_EQ(system.atoms(), 5);
+  EXPECT_EQ(system.bonds.size(), 4u);
+  EXPECT_EQ(system.angles[2].atoms[2], 4);
+  EXPECT_EQ(system.torsions[0].periodicity, 2);
+  // Of ten pairs seven are excluded, and one is an exception.
+  ASSERT_EQ(system.pairs.size(), 3u);
+  EXPECT_EQ(system.pairs[0].atoms, (std::array<std::int32_t, 2>{0, 3}));
+  EXPECT_NEAR(system.pairs[0].coulomb, -0.15 * 138.93545764438198, 1e-12);
+  EXPECT_NEAR(system.pairs[0].c6, 4.0 * 0.2 * std::pow(0.2, 6), 1e-15);
+  EXPECT_NEAR(system.pairs[1].coulomb, 0.06 * 138.93545764438198, 1e-12);
+  EXPECT_NEAR(system.pairs[1].c12, 4.0 * 0.4 * std::pow(0.25, 12), 1e-18);
+  ASSERT_TRUE(system.solvent.has_value());
+  EXPECT_TRUE(system.solvent->engulfed);
+  EXPECT_NEAR(system.solvent->radius[0], 0.141, 1e-15);
+  EXPECT_NEAR(system.solvent->scaled_radius[0], 0.8 * 0.141, 1e-15);
+  EXPECT_NEAR(system.solvent->surface, 28.3919551, 1e-4);
+  EXPECT_NEAR(system.solvent->solvation, 138.93545764438198 * (1.0 - 1.0 / 78.3), 1e-10);
+}
+
+TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
+  const TemporaryFolder folder;
+  const std::string xml = small_system_xml();
+  const auto message = [&](const std::string& text) {
+    return message_of<DataError>([&] { read_openmm_system(folder.file("s.xml", text)); });
+  };
+  const std::string nonbonded = "\"NonbondedForce\" method=\"0\"";
+  expect_parts(message(with(xml, nonbonded, "\"NonbondedForce\" method=\"4\"")),
+               {"s.xml", "NonbondedForce", "PME", "not supported"});
+  expect_parts(message(with(xml, nonbonded, "\"NonbondedForce\" method=\"1\"")),
+               {"CutoffNonPeriodic"});
+  expect_parts(message(with(xml, "<Constraints/>",
+                            "<Constraints><Constraint d=\".1\" p1=\"0\" p2=\"1\"/></Constraints>")),
+               {"constraints (1 of them", "constraints=None"});
+  expect_parts(message(with(xml, "CMMotionRemover", "MonteCarloBarostat")),
+               {"force 'MonteCarloBarostat' is not supported"});
+  expect_parts(message(with(xml, "<Particle mass=\"1.0\"/>",
+                            "<Particle mass=\"0\"><TwoParticleAverageSite/></Particle>")),
+               {"virtual site", "TwoParticleAverageSite"});
+  expect_parts(message(with(xml, "<Particle mass=\"1.0\"/>", "<Particle mass=\"0\"/>")),
+               {"atom 4", "mass above 0"});
+  expect_parts(message(with(xml, "usesPeriodic=\"0\"", "usesPeriodic=\"1\"")),
+               {"HarmonicBondForce", "periodic boundaries"});
+  expect_parts(message(with(xml, "<ParticleOffsets/>", "<ParticleOffsets><O/></ParticleOffsets>")),
+               {"ParticleOffsets"});
+  expect_parts(message(with(xml, "k=\"8\"", "k=\"eight\"")),
+               {"Torsion 'k'", "expected a number", "eight"});
+  expect_parts(message(with(xml, " k=\"8\"", "")), {"Torsion", "expected 'k', found none"});
+  expect_parts(message(with(xml, "p1=\"3\" p2=\"4\"", "p1=\"3\" p2=\"5\"")), {"a bond", "got 5"});
+  expect_parts(message(xml.substr(0, xml.size() / 2)), {"cannot be read as XML", "cut off"});
+  expect_parts(message("<Topology/>"), {"expected an OpenMM System", "<Topology>"});
+  expect_parts(message(""), {"s.xml", "XML"});
+  expect_parts(message_of<DataError>([&] { read_openmm_system(folder.path("none.xml")); }),
+               {"none.xml", "cannot read"});
+}
+
+/// The XML with the solvent as a CustomGBForce.
+std::string custom_xml(const std::string& radius, const std::string& after) {
+  const std::string constants =
+      "; solventDielectric=78.5; soluteDielectric=1; kappa=0; offset=0.008999999999999999";
+  std::string force =
+      "<Force type=\"CustomGBForce\" name=\"any\" method=\"0\" cutoff=\"1\" version=\"2\">"
+      "<PerParticleParameters><Parameter name=\"charge\"/><Parameter name=\"or\"/>"
+      "<Parameter name=\"sr\"/></PerParticleParameters><GlobalParameters/><ComputedValues>"
+      "<Value expression=\"select(step(r+sr2-or1), 0.5*(1/L-1/U+0.25*(r-sr2^2/r)*(1/(U^2)-1/(L^2))"
+      "+0.5*log(L/U)/r), 0);U=r+sr2;L=max(or1, D);D=abs(r-sr2)\" name=\"I\" type=\"2\"/>"
+      "<Value expression=\"" +
+      radius +
+      ";psi=I*or; radius=or+offset; offset=0.009\" name=\"B\" type=\"0\"/></ComputedValues>"
+      "<EnergyTerms>"
+      "<Term expression=\"-0.5*138.935485*(1/soluteDielectric-1/solventDielectric)*charge^2/B" +
+      constants +
+      "\" type=\"0\"/>"
+      "<Term expression=\"28.3919551*(radius+0.14)^2*(radius/B)^6; radius=or+offset" +
+      constants +
+      "\" type=\"0\"/>"
+      "<Term expression=\"-138.935485*(1/soluteDielectric-1/solventDielectric)*charge1*charge2/f;"
+      "f=sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))" +
+      constants + "\" type=\"2\"/>" + after + "</EnergyTerms><Particles>";
+  for (const char* charge : {".3", "-.4", ".5", "-.6", ".2"})
+    force += fmt::format("<Particle param1=\"{}\" param2=\".141\" param3=\".1128\"/>", charge);
+  force += "</Particles><Exclusions/><Functions/></Force>";
+  const std::string xml = small_system_xml();
+  const std::size_t begin = xml.find("<Force type=\"GBSAOBCForce\"");
+  const std::size_t end = xml.find("</Force>", begin) + 8;
+  return xml.substr(0, begin) + force + xml.substr(end);
+}
+
+TEST(OpenMMSystem, KnowsASolventByItsExpressions) {
+  const TemporaryFolder folder;
+  const auto solvent = [&](const std::string& radius) {
+    return *read_openmm_system(folder.file("s.xml", custom_xml(radius, ""))).solvent;
+  };
+  const GeneralisedBorn first = solvent("1/(1/or-tanh(0.8*psi+2.909125*psi^3)/radius)");
+  EXPECT_EQ(first.alpha, 0.8);
+  EXPECT_EQ(first.beta, 0.0);
+  EXPECT_EQ(first.gamma, 2.909125);
+  EXPECT_FALSE(first.engulfed);
+  EXPECT_EQ(first.surface, 28.3919551);
+  EXPECT_EQ(first.probe, 0.14);
+  EXPECT_NEAR(first.solvation, 138.935485 * (1.0 - 1.0 / 78.5), 1e-10);
+  EXPECT_EQ(first.radius[2], 0.141);
+  const GeneralisedBorn second = solvent("1/(1/or-tanh(psi-0.8*psi^2+4.85*psi^3)/radius)");
+  EXPECT_EQ(second.alpha, 1.0);
+  EXPECT_EQ(second.beta, 0.8);
+  EXPECT_EQ(second.gamma, 4.85);
+  // The constants are those of the file, not of the paper.
+  EXPECT_EQ(solvent("1/(1/or-tanh(0.9*psi-0.7*psi^2+4*psi^3)/radius)").beta, 0.7);
+
+  const auto message = [&](const std::string& text) {
+    return message_of<DataError>([&] { read_openmm_system(folder.file("s.xml", text)); });
+  };
+  const std::string known = "1/(1/or-tanh(0.8*psi+2.909125*psi^3)/radius)";
+  expect_parts(message(custom_xml("1/(1/or-tanh(psi)/radius)", "")),
+               {"CustomGBForce", "tanh(psi)", "not supported"});
+  expect_parts(message(custom_xml(known, "<Term expression=\"3*B\" type=\"0\"/>")), {"'3*B'"});
+  expect_parts(message(with(custom_xml(known, ""), "kappa=0;", "kappa=0.7;")),
+               {"salt (kappa = 0.7) is not supported"});
+  expect_parts(message(with(custom_xml(known, ""), "138.935485*(1/sol", "139*(1/sol")),
+               {"with the same constants"});
+  expect_parts(message(with(custom_xml(known, ""), "name=\"or\"", "name=\"radius\"")),
+               {"parameters charge, or, sr"});
+}
+
+/// A chain of four atoms, all with a charge of 1 and of one type, in AMBER's format.
+std::string small_topology() {
+  const auto flag = [](const std::string& name, const std::string& format,
+                       const std::string& text) {
+    return "%FLAG " + name + "\n%FORMAT(" + format + ")\n" + text + "\n";
+  };
+  const std::string number = "  1.00000000E+00";
+  std::string text = "%VERSION  VERSION_STAMP = V0001.000\n" + flag("TITLE", "20a4", "chain");
+  text += flag("POINTERS", "10I8",
+               "       4       1       0       3       0       2       0       2       0       0\n"
+               "       7       1       3       2       1       1       1       2       0       0\n"
+               "       0       0       0       0       0       0       0       0       4       0\n"
+               "       0");
+  text += flag("ATOM_NAME", "20a4", "C1  C2  C3  C4  ");
+  text +=
+      flag("CHARGE", "5E16.8", "  1.82223000E+01  1.82223000E+01  1.82223000E+01  1.82223000E+01");
+  text += flag("MASS", "5E16.8", number + number + number + number);
+  text += flag("ATOM_TYPE_INDEX", "10I8", "       1       1       1       1");
+  text += flag("NUMBER_EXCLUDED_ATOMS", "10I8", "       3       2       1       1");
+  text += flag("NONBONDED_PARM_INDEX", "10I8", "       1");
+  text += flag("RESIDUE_LABEL", "20a4", "BUT ");
+  text += flag("RESIDUE_POINTER", "10I8", "       1");
+  text += flag("BOND_FORCE_CONSTANT", "5E16.8", "  3.00000000E+02");
+  text += flag("BOND_EQUIL_VALUE", "5E16.8", "  1.50000000E+00");
+  text += flag("ANGLE_FORCE_CONSTANT", "5E16.8", "  5.00000000E+01");
+  text += flag("ANGLE_EQUIL_VALUE", "5E16.8", "  2.00000000E+00");
+  text += flag("DIHEDRAL_FORCE_CONSTANT", "5E16.8", "  1.50000000E+00  5.00000000E-01");
+  text += flag("DIHEDRAL_PERIODICITY", "5E16.8", "  3.00000000E+00  1.00000000E+00");
+  text += flag("DIHEDRAL_PHASE", "5E16.8", "  0.00000000E+00  3.14159400E+00");
+  text += flag("SCEE_SCALE_FACTOR", "5E16.8", "  1.60000000E+00  1.20000000E+00");
+  text += flag("SCNB_SCALE_FACTOR", "5E16.8", "  4.00000000E+00  2.00000000E+00");
+  text += flag("LENNARD_JONES_ACOEF", "5E16.8", "  1.00000000E+06");
+  text += flag("LENNARD_JONES_BCOEF", "5E16.8", "  6.00000000E+02");
+  text += flag("BONDS_INC_HYDROGEN", "10I8", "");
+  text += flag("BONDS_WITHOUT_HYDROGEN", "10I8",
+               "       0       3       1       3       6       1       6       9       1");
+  text += flag("ANGLES_INC_HYDROGEN", "10I8", "");
+  text += flag("ANGLES_WITHOUT_HYDROGEN", "10I8",
+               "       0       3       6       1       3       6       9       1");
+  text += flag("DIHEDRALS_INC_HYDROGEN", "10I8", "");
+  // The second term of the same atoms has a sign, so that they are not scaled twice.
+  text += flag("DIHEDRALS_WITHOUT_HYDROGEN", "10I8",
+               "       0       3       6       9       1       0       3      -6       9       2");
+  text += flag("EXCLUDED_ATOMS_LIST", "10I8",
+               "       2       3       4       3       4       4       0");
+  text +=
+      flag("RADII", "5E16.8", "  1.70000000E+00  1.70000000E+00  1.70000000E+00  1.70000000E+00");
+  text +=
+      flag("SCREEN", "5E16.8", "  7.20000000E-01  7.20000000E-01  7.20000000E-01  7.20000000E-01");
+  return text;
+}
+
+TEST(AmberTopology, ReadsAChainOfFour) {
+  const TemporaryFolder folder;
+  const std::string text = small_topology();
+  const AmberTopology topology = read_amber_topology(folder.file("chain.prmtop", text));
+  const MolecularSystem& system = topology.system;
+  ASSERT_EQ(system.bonds.size(), 3u);
+  EXPECT_NEAR(system.bonds[0].stiffness, 2.0 * 300.0 * 4.184 * 100.0, 1e-6);
+  EXPECT_NEAR(system.bonds[0].length, 0.15, 1e-12);
+  EXPECT_NEAR(system.angles[1].stiffness, 2.0 * 50.0 * 4.184, 1e-9);
+  ASSERT_EQ(system.torsions.size(), 2u);
+  EXPECT_EQ(system.torsions[0].periodicity, 3);
+  EXPECT_NEAR(system.torsions[1].stiffness, 0.5 * 4.184, 1e-12);
+  ASSERT_EQ(system.pairs.size(), 1u);
+  EXPECT_NEAR(system.pairs[0].coulomb, 138.93545764438198 / 1.6, 1e-9);
+  EXPECT_NEAR(system.pairs[0].c12, 4.184 * 1e6 * 1e-12 / 4.0, 1e-18);
+  EXPECT_NEAR(system.pairs[0].c6, 4.184 * 600.0 * 1e-6 / 4.0, 1e-12);
+  EXPECT_EQ(topology.atoms[3].name, "C4");
+  EXPECT_EQ(topology.atoms[3].residue, "BUT");
+  const auto solvent = read_amber_topology(folder.path("chain.prmtop"), "obc2").system.solvent;
+  ASSERT_TRUE(solvent.has_value());
+  EXPECT_EQ(solvent->gamma, 4.85);
+  EXPECT_NEAR(solvent->radius[0], 0.161, 1e-12);
+  // Without the factors, AMBER's old ones.
+  std::string old = with(text, "%FLAG SCEE_SCALE_FACTOR", "%FLAG OTHER");
+  old = with(old, "%FLAG SCNB_SCALE_FACTOR", "%FLAG ANOTHER");
+  EXPECT_NEAR(read_amber_topology(folder.file("old.prmtop", old)).system.pairs[0].coulomb,
+              138.93545764438198 / 1.2, 1e-9);
+}
+
+TEST(AmberTopology, SaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  const std::string text = small_topology();
+  const auto message = [&](const std::string& bytes) {
+    return message_of<DataError>([&] { read_amber_topology(folder.file("t.prmtop", bytes)); });
+  };
+  expect_parts(message(text.substr(0, text.find("%FLAG ANGLES_INC"))),
+               {"t.prmtop", "ANGLES_INC_HYDROGEN", "found none", "cut off"});
+  expect_parts(message(text.substr(0, text.find("       3       6       9       1"))),
+               {"ANGLES_WITHOUT_HYDROGEN", "expected 8", "got 4", "cut off"});
+  expect_parts(message(with(text, "  6.00000000E+02", "  6.0000x000E+02")),
+               {"LENNARD_JONES_BCOEF", "expected numbers"});
+  expect_parts(message(with(text, "(10I8)", "(10Q8)")), {"line", "format", "10Q8"});
+  expect_parts(message("hello\n"), {"expected %FLAG", "hello"});
+  expect_parts(message(""), {"%FLAG", "found none"});
+  expect_parts(message(with(text, "%FLAG TITLE", "%FLAG CTITLE")), {"CHARMM", "not supported"});
+  // IFBOX.
+  expect_parts(message(with(text, "       0       0       4       0\n       0",
+                            "       0       1       4       0\n       0")),
+               {"periodic box"});
+  expect_parts(
+      message_of<ConfigError>([&] { read_amber_topology(folder.file("t.prmtop", text), "obc3"); }),
+      {"none, obc1 or obc2", "obc3"});
+}
+
+constexpr char kPdb[] =
+    "REMARK made up\n"
+    "ATOM      1  C   ACE A   1       0.000   0.000   0.000  1.00  0.00           C  \n"
+    "ATOM      2  N   ALA A   2       1.300   0.000   0.000  1.00  0.00           N  \n"
+    "ATOM      3  CA  ALA A   2       2.000   1.200   0.000  1.00  0.00           C  \n"
+    "ATOM      4 1HB  ALA A   2       2.000   1.200   1.000\n"
+    "ATOM      5  C   ALA A   2       3.500   1.000   0.500  1.00  0.00           C  \n"
+    "HETATM    6  N   NME A   3       4.000   2.000   1.000  1.00  0.00           N  \n"
+    "END\n";
+
+TEST(PdbFile, KeepsNamesAndPositions) {
+  const TemporaryFolder folder;
+  const PdbFile pdb = read_pdb(folder.file("a.pdb", kPdb));
+  ASSERT_EQ(pdb.atoms.size(), 6u);
+  EXPECT_EQ(pdb.models(), 1);
+  EXPECT_EQ(pdb.atoms[3].name, "1HB");
+  EXPECT_EQ(pdb.atoms[3].element, "H");
+  EXPECT_EQ(pdb.atoms[5].residue, "NME");
+  EXPECT_EQ(pdb.atoms[5].residue_number, 3);
+  EXPECT_NEAR(pdb.positions[6], 0.2, 1e-12);
+
+  std::vector<double> two = pdb.positions;
+  for (const double x : pdb.positions) two.push_back(-x);
+  write_pdb(folder.path("b.pdb"), pdb.atoms, two);
+  const PdbFile back = read_pdb(folder.path("b.pdb"));
+  EXPECT_EQ(back.models(), 2);
+  for (std::size_t i = 0; i < two.size(); ++i) EXPECT_NEAR(back.positions[i], two[i], 6e-5);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(back.atoms[i].name, pdb.atoms[i].name);
+    EXPECT_EQ(back.atoms[i].chain, "A");
+    EXPECT_EQ(back.atoms[i].residue_number, pdb.atoms[i].residue_number);
+  }
+  two[4] = 2000.0;
+  expect_parts(message_of<DataError>([&] { write_pdb(folder.path("b.pdb"), pdb.atoms, two); }),
+               {"atom 1", "999.9"});
+
+  const auto message = [&](const std::string& text) {
+    return message_of<DataError>([&] { read_pdb(folder.file("c.pdb", text)); });
+  };
+  expect_parts(message(with(kPdb, "   3.500", "   3.5x0")), {"c.pdb, line 6", "position", "3.5x0"});
+  expect_parts(message("HEADER\n"), {"ATOM or HETATM", "found none"});
+  const std::string models = "MODEL 1\n" + std::string(kPdb).substr(15, 81 * 2) +
+                             "ENDMDL\nMODEL 2\n" + std::string(kPdb).substr(15, 81) + "ENDMDL\n";
+  expect_parts(message(models), {"model 2", "expected 2 atoms", "got 1"});
+}
+
+TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {
+  const TemporaryFolder folder;
+  const PdbFile pdb = read_pdb(folder.file("a.pdb", kPdb));
+  const auto angles = backbone_angles(pdb.atoms);
+  ASSERT_EQ(angles.size(), 1u);
+  EXPECT_EQ(angles[0].residue, "ALA 2");
+  EXPECT_EQ(angles[0].phi, (std::array<std::int64_t, 4>{0, 1, 2, 4}));
+  EXPECT_EQ(angles[0].psi, (std::array<std::int64_t, 4>{1, 2, 4, 5}));
+  for (const double angle : {-3.0, -1.0, 0.0, 0.5, 2.0}) {
+    const std::vector<double> row = {
+        1.0, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5, std::cos(angle), std::sin(angle), 2.0};
+    EXPECT_NEAR(dihedral_angle(row, {0, 1, 2, 3}), angle, 1e-12);
+  }
+}
+
+TEST(Trajectory, GrowsAndIsReadBack) {
+  const TemporaryFolder folder;
+  std::vector<double> frames;
+  for (int i = 0; i < 4 * 6; ++i) frames.push_back(0.1 * i - 1.0);
+  for (const std::string format : {"npy", "dcd"}) {
+    const std::string path = folder.path("t." + format);
+    {
+      const auto writer = make_trajectory_writer(format, path, 2, 0, 0.5);
+      writer->append(std::span(frames).first(12));
+      writer->save();
+      EXPECT_EQ(read_frames(path, 2).count(), 2);
+      writer->append(std::span(frames).subspan(12, 6));
+      writer->save();
+    }
+    {
+      // Goes on after the second frame; the third is made anew.
+      const auto writer = make_trajectory_writer(format, path, 2, 2, 0.5);
+      writer->append(std::span(frames).subspan(12));
+      writer->save();
+    }
+    const Frames back = read_frames(path, 2);
+    ASSERT_EQ(back.count(), 4);
+    for (std::size_t i = 0; i < frames.size(); ++i) EXPECT_NEAR(back.positions[i], frames[i], 1e-7);
+    const std::string bytes = read_bytes(path);
+    const std::string cut = folder.file("cut." + format, bytes.substr(0, bytes.size() - 5));
+    expect_parts(message_of<DataError>([&] { read_frames(cut, 2); }), {"cut off"});
+    expect_parts(message_of<DataError>([&] { make_trajectory_writer(format, cut, 2, 4, 0.5); }),
+                 {"cut off"});
+    expect_parts(message_of<DataError>([&] { read_frames(path, 3); }), {"3"});
+  }
+  // A DCD's header, as its readers have it: 84 bytes that begin with CORD, then the frames.
+  const std::string dcd = read_bytes(folder.path("t.dcd"));
+  std::int32_t marker = 0, count = 0;
+  std::memcpy(&marker, dcd.data(), 4);
+  std::memcpy(&count, dcd.data() + 8, 4);
+  EXPECT_EQ(marker, 84);
+  EXPECT_EQ(dcd.substr(4, 4), "CORD");
+  EXPECT_EQ(count, 4);
+  // A whole frame less than the header says.
+  const std::string short_one = folder.file("short.dcd", dcd.substr(0, dcd.size() - 3 * 16));
+  expect_parts(message_of<DataError>([&] { read_dcd(short_one); }), {"expected 4 frames", "got 3"});
+  expect_parts(message_of<DataError>([&] { read_dcd(folder.file("x.dcd", "hello hello")); }),
+               {"x.dcd", "DCD"});
+
+  GrowingArray array(folder.path("e.npy"), {2, 3}, 0);
+  array.append(std::span(frames).first(12));
+  array.save();
+  EXPECT_EQ(read_npy(folder.path("e.npy")).shape, (std::vector<std::int64_t>{2, 2, 3}));
+}
+
+TEST(Trajectory, PositionsMustBeThoseOfTheAtoms) {
+  const TemporaryFolder folder;
+  const std::vector<double> six = {0.0, 1.0, 2.0, 3.0, std::nan(""), 5.0};
+  const auto message = [&](const std::vector<std::int64_t>& shape, std::int64_t atoms) {
+    write_npy(folder.path("p.npy"), shape, six);
+    return message_of<DataError>([&] { read_frames(folder.path("p.npy"), atoms); });
+  };
+  expect_parts(message({2, 3}, 2), {"p.npy", "frame 0, atom 1", "finite", "nan"});
+  expect_parts(message({1, 2, 3}, 2), {"finite"});
+  expect_parts(message({1, 6}, 2), {"finite"});
+  expect_parts(message({2, 3}, 22), {"positions of 22 atoms", "got 2 x 3"});
+  expect_parts(message_of<DataError>([&] { read_frames(folder.file("a.pdb", kPdb), 22); }),
+               {"22 atoms", "got 6"});
+  expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }), {".pdb, .npy or .dcd"});
+}
+
+}  // namespace
+}  // namespace thalweg::testing
