@@ -36,9 +36,9 @@ class Reference {
       const Real width = std::tanh(static_cast<Real>(raw[2 * count_ + k]));
       sharpness_.push_back(std::exp(options.circular ? (1.0L + width) / 2.0L : width));
       const Real least = options.smallest_density;
-      floor_.push_back(least + (1.0L - least) * sigmoid(raw[3 * count_ + k]));
+      floor_.push_back(least + (1.0L - least) * sigmoid(raw[3 * count_ + k] + 2.0L));
       alpha_.push_back(options.ramp == Ramp::kExponential
-                           ? 10.0L * sigmoid(raw[4 * count_ + k]) + 0.8656721L
+                           ? 10.0L * sigmoid(raw[4 * count_ + k] - 3.0L) + 0.8656721L
                            : 0.0L);
     }
   }
@@ -326,6 +326,17 @@ TEST(BumpMixture, GoesOnBeyondTheUnitInterval) {
       EXPECT_NEAR(values.back[i], x[i], 1e-6) << x[i];
     }
   }
+}
+
+TEST(BumpMixture, StartsNearTheIdentity) {
+  const std::vector<double> x = spaced(0.0, 1.0, 101);
+  for (const bool circular : {false, true})
+    for (const std::int64_t count : {8, 40}) {
+      const BumpMixtureOptions options{.components = count, .circular = circular};
+      const std::vector<double> raw(static_cast<std::size_t>(BumpMixture(options).raw_parameters()),
+                                    0.0);
+      for (const double slope : found(options, raw, x).slope) EXPECT_NEAR(slope, 1.0, 0.08);
+    }
 }
 
 TEST(BumpMixture, RefusesOptionsOutOfRange) {

@@ -263,7 +263,10 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
             const ParameterStore none;
             Graph inner(none);
             const Value x = inner.input(shape);
-            Feed given{.inputs = {batched(0).detach()}, .counts = {samples}, .first_samples = {0}};
+            Feed given{.inputs = {batched(0).detach()},
+                       .parameters = {},
+                       .counts = {samples},
+                       .first_samples = {0}};
             std::vector<Value> parameters;
             for (std::size_t i = 2; i < node.inputs.size(); ++i) {
               parameters.push_back(inner.input(graph.node(node.inputs[i]).shape));

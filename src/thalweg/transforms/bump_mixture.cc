@@ -13,6 +13,9 @@ namespace {
 
 constexpr Axis kBumps = Axis::kFeatures;
 constexpr double kTurn = 2.0 * std::numbers::pi;
+// Added to raw numbers, so that zeros give bumps so wide and low that the map is nearly the
+// identity.
+constexpr double kAlphaShift = -3.0, kFloorShift = 2.0;
 constexpr double kLeastAlpha = 0.8656721, kAlphaRange = 10.0;
 // Nearer to its ends a bump and its derivatives vanish in double, with alpha of at least 0.86.
 constexpr double kEdge = 1e-3;
@@ -114,9 +117,9 @@ std::vector<Value> BumpMixture::parameters(Value raw) const {
   const Value weight = softmax(part(0), kBumps);
   result.location = cumulative_sum(softmax(part(1), kBumps));
   result.sharpness = exp(options_.circular ? 0.5 + 0.5 * tanh(part(2)) : tanh(part(2)));
-  const Value floor = least + (1.0 - least) * sigmoid(part(3));
+  const Value floor = least + (1.0 - least) * sigmoid(part(3) + kFloorShift);
   if (options_.ramp == Ramp::kExponential)
-    result.alpha = kAlphaRange * sigmoid(part(4)) + kLeastAlpha;
+    result.alpha = kAlphaRange * sigmoid(part(4) + kAlphaShift) + kLeastAlpha;
   const auto at = [&](double x) {
     return bumps(graph.constant(x), result.location, result.sharpness, result.alpha);
   };

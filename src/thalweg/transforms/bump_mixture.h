@@ -51,8 +51,9 @@ class BumpMixture : public MonotoneFunction {
 
   /// Of one map, from any real numbers, in this order: K weights (w = softmax), K locations (b =
   /// running sums of softmax), K widths (a = exp(tanh); of a circle exp((1 + tanh) / 2)), K floors
-  /// (c = smallest + (1 - smallest) sigmoid) and, of exponential ramps, K of alpha = 10 sigmoid +
-  /// 0.8656721.
+  /// (c = smallest + (1 - smallest) sigmoid(raw + 2)) and, of exponential ramps, K of alpha = 10
+  /// sigmoid(raw - 3) + 0.8656721: the published parameters, shifted so that zeros are nearly the
+  /// identity.
   std::int64_t raw_parameters() const;
   /// The parameters of maps side by side, from `raw`, raw_parameters() x maps.
   std::vector<Value> parameters(Value raw) const;
