@@ -18,7 +18,7 @@ namespace thalweg::cli {
 namespace {
 
 struct Arguments {
-  std::string source, data, weights, header, target, image, energy, constants_file, out;
+  std::string source, data, weights, forces, header, target, image, energy, constants_file, out;
   std::string time_budget;
   std::vector<std::string> columns, condition, bounds, periodic, integers, kinds, missing;
   std::vector<std::string> constants, set;
@@ -49,6 +49,7 @@ RunRequest request_of(const Arguments& arguments) {
                                   {"data.target", &arguments.target},
                                   {"energy", &arguments.energy},
                                   {"data.weights", &arguments.weights},
+                                  {"data.forces", &arguments.forces},
                                   {"data.header", &arguments.header},
                                   {"constants_file", &arguments.constants_file}})
     if (!text->empty()) set(key, *text);
@@ -156,6 +157,8 @@ void add_train(CLI::App& app) {
   command->add_option("--integers", arguments->integers,
                       "columns of whole numbers, besides those found");
   command->add_option("--weights", arguments->weights, "column that says how much each row counts");
+  command->add_option("--forces", arguments->forces,
+                      "file of forces, in kT, of the rows of --data, to be matched besides");
   command->add_option("--kinds", arguments->kinds,
                       "kinds of columns where those found are not right, as "
                       "\"month=category,age=continuous\"; \"wages=missing\": learn that a value is "

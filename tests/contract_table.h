@@ -18,6 +18,7 @@
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
+#include "thalweg/bases/uniform.h"
 #include "thalweg/core/random.h"
 #include "thalweg/flows/base_kinds.h"
 #include "thalweg/flows/flow_base.h"
@@ -36,9 +37,11 @@
 #include "thalweg/transforms/bounded.h"
 #include "thalweg/transforms/column_heads.h"
 #include "thalweg/transforms/lu_linear.h"
+#include "thalweg/transforms/normal_cdf_columns.h"
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
 #include "thalweg/transforms/residual.h"
+#include "thalweg/transforms/smooth_coupling.h"
 
 namespace thalweg::testing {
 
@@ -47,7 +50,8 @@ template <typename T>
 struct Case {
   std::string name;
   std::function<std::shared_ptr<const T>(ParameterStore&, RandomSequence&)> make;
-  bool circular = false;  ///< a round trip may end whole turns of 2 pi away
+  bool circular = false;       ///< a round trip may end whole turns of 2 pi away
+  bool unit_interval = false;  ///< made for features in [0, 1]
 };
 
 /// Adds normal numbers, times `scale` and over the square root of the columns, to what is
@@ -135,6 +139,7 @@ inline std::shared_ptr<const Transform> small_transform(const TransformKind& kin
   options.tail_bound = 2.0;
   options.index_features = 1;
   options.index_hidden = {8};
+  options.bumps = 4;
   options.steps = 24;  // so that the integral backward is the inverse to what a contract asks for
   return kind.make({.parameters = parameters,
                     .random = random,
@@ -160,7 +165,8 @@ inline std::vector<Case<Transform>> transform_kind_cases() {
                                       context > 0 ? "_context" : ""),
                           [&kind, features, context](ParameterStore& store, RandomSequence& draws) {
                             return small_transform(kind, features, context, store, draws);
-                          }});
+                          },
+                          false, kind.unit_interval});
       }
   for (const StochasticKind& kind : stochastic_kinds().rows())
     for (const bool trainable : {false, true})
@@ -303,6 +309,46 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                                                   .context_features = context});
                       },
                       true});
+    for (const std::int64_t context : {0, 2}) {
+      const std::string suffix = context > 0 ? "_context" : "";
+      list.push_back({"smooth_coupling_5_circular" + suffix,
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<SmoothCoupling>(
+                            parameters, "layer", random, 5,
+                            SmoothCouplingOptions{.swap = context > 0,
+                                                  .bumps = {.components = 5},
+                                                  .circular = turns,
+                                                  .conditioner = smooth,
+                                                  .context_features = context});
+                      },
+                      true, true});
+      list.push_back({"smooth_coupling_5_monomial" + suffix,
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<SmoothCoupling>(
+                            parameters, "layer", random, 5,
+                            SmoothCouplingOptions{
+                                .bumps = {.components = 3, .ramp = Ramp::kMonomial, .power = 6},
+                                .conditioner = smooth,
+                                .context_features = context});
+                      },
+                      false, true});
+      list.push_back({"elementwise_smooth_5_circular" + suffix,
+                      [=](ParameterStore& parameters, RandomSequence& random) {
+                        return std::make_unique<ElementwiseSmooth>(
+                            parameters, "layer", random, 5,
+                            ElementwiseSmoothOptions{.bumps = {.components = 4},
+                                                     .circular = turns,
+                                                     .conditioner = smooth,
+                                                     .context_features = context});
+                      },
+                      true, true});
+    }
+    list.push_back({"normal_cdf_columns_3",
+                    [](ParameterStore&, RandomSequence&) {
+                      return std::make_unique<NormalCdfColumns>(
+                          "layer", std::vector<bool>{false, true, false});
+                    },
+                    false, true});
     const MlpOptions masked = {.hidden = {8, 9}, .activation = Activation::kTanh};
     for (const std::int64_t context : {0, 2})
       for (const std::int64_t features : {1, 2, 5}) {
@@ -436,13 +482,27 @@ inline const std::vector<Case<Base>>& base_cases() {
         list.push_back({fmt::format("kind_{}_{}", kind.name, features),
                         [&kind, features](ParameterStore& parameters, RandomSequence& random) {
                           return small_base(kind, features, parameters, random);
-                        }});
+                        },
+                        false, kind.unit_interval});
     for (const std::int64_t features : {1, 2, 5, 60})
       for (const bool trainable : {false, true})
         list.push_back({fmt::format("normal_{}{}", features, trainable ? "_trainable" : ""),
                         [=](ParameterStore& parameters, RandomSequence&) {
                           return std::make_unique<Normal>(parameters, "layer", features, trainable);
                         }});
+    list.push_back(
+        {"uniform_3_circular",
+         [](ParameterStore&, RandomSequence&) {
+           return std::make_unique<Uniform>("layer", 3, std::vector<bool>{true, false, true});
+         },
+         false, true});
+    list.push_back({"resampled_2_uniform",
+                    [](ParameterStore& parameters, RandomSequence& random) {
+                      return make_resampled(parameters, random,
+                                            std::make_shared<Uniform>("layer.proposal", 2), 100,
+                                            0.4);
+                    },
+                    false, true});
     list.push_back(
         {"partly_circular_3", [](ParameterStore&, RandomSequence&) {
            return std::make_unique<PartlyCircular>("layer", std::vector<bool>{true, false, true});

@@ -46,9 +46,9 @@ TEST(Kinds, AreFoundByNameAndHintAtTheNearest) {
   // A flow is a proposal, not a base.
   EXPECT_EQ(message_of<ConfigError>([] {
               base_kinds().find("base.kind", "flow", &BaseKind::alone);
-            }).substr(0, 101),
-            "base.kind: expected one of normal, trainable_normal, mean_free_normal, mixture, "
-            "resampled, stack, got");
+            }).substr(0, 110),
+            "base.kind: expected one of normal, uniform, trainable_normal, mean_free_normal, "
+            "mixture, resampled, stack, got");
   EXPECT_NO_THROW(base_kinds().find("base.proposal", "flow", &BaseKind::proposes));
 }
 

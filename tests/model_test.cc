@@ -182,9 +182,10 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
     return message_of(options);
   };
   EXPECT_EQ(message([](ModelOptions&) {}), "no error");
-  EXPECT_EQ(message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
-            "flow.kind: expected spline or elementwise_spline where columns are periodic, got "
-            "real_nvp");
+  EXPECT_EQ(
+      message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
+      "flow.kind: expected spline or elementwise_spline or smooth or elementwise_smooth where "
+      "columns are periodic, got real_nvp");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.permutation = "lu"; }),
             "flow.permutation: expected swap or none where columns are periodic, got lu");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.act_norm = true; }),
@@ -192,7 +193,7 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
   EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),
             "base.conditional: expected none where columns are periodic, got proposal");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.kind = "mixture"; }),
-            "base.kind: expected normal where columns are periodic, got mixture");
+            "base.kind: expected normal or uniform where columns are periodic, got mixture");
   EXPECT_EQ(
       message([](ModelOptions& o) { o.columns[0].upper = INFINITY; }),
       "columns: 'phi' is periodic and needs the lower and upper bound between which it wraps");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "primitive_rows.h"
+#include "scaled_growth.h"
 
 namespace thalweg::testing {
 
@@ -392,6 +393,20 @@ inline void add_linear_rows(std::vector<Row>& rows) {
                });
              });
            }});
+  // exp(a) (exp(x) - 1) = y, whose root is known; found elsewhere, so that it has no derivatives.
+  for (const bool batched : {true, false})
+    rows.push_back({std::string("root") + (batched ? "" : "_shared_parameter"),
+                    {{{1, 257}, true, positive}, {{1, batched ? 257 : 1}, batched}},
+                    [](Graph&, const Values& v) {
+                      const Value found = stop_gradient(log1p(v[0] * exp(-v[1])));
+                      return square(
+                          root(std::make_shared<const ScaledGrowth>(), found, v[0], {v[1]}));
+                    },
+                    [](const std::vector<Matrix>& a, Sample) {
+                      return made({1, 257}, [&](auto f, auto i) {
+                        return std::pow(std::log1p(a[0](f, i) * std::exp(-a[1].wide(f, i))), 2);
+                      });
+                    }});
   rows.push_back(
       {"call",
        {{{200, 1}}},

@@ -71,8 +71,8 @@ TEST(RunOptions, NamesWhatItExpected) {
   EXPECT_EQ(message_of_text("[flow]\ndropout = nan\n"),
             "config.toml:2: flow.dropout: expected a number from 0 to 0.95, got nan");
   EXPECT_EQ(message_of_text("[base]\nkind = 'norml'\n"),
-            "config.toml:2: base.kind: expected one of normal, trainable_normal, mean_free_normal, "
-            "mixture, resampled, stack, got \"norml\"");
+            "config.toml:2: base.kind: expected one of normal, uniform, trainable_normal, "
+            "mean_free_normal, mixture, resampled, stack, got \"norml\"");
   EXPECT_EQ(message_of_text("[flow]\nhidden = [32, 'x']\n"),
             "config.toml:2: flow.hidden: expected a list of whole numbers from 1 to 65536, as "
             "[64, 64], got [ 32, 'x' ]");

@@ -141,18 +141,69 @@ def marginal_map(column, x):
     return z, np.where(low | high, np.log(whole), log_slope)
 
 
-def splines(raw, x, bins, bound, turns):
-    """raw: rows x all parameters; `turns` says which features are angles."""
+def by_features(raw, x, flow, turns):
+    """Splines or bumps; raw: rows x all parameters; `turns` says which features are angles."""
     z, log_det, start = np.empty_like(x), 0.0, 0
+    smooth, bins = flow["kind"].endswith("smooth"), flow["bins"]
     for circular in (False, True):
         features = [i for i in range(x.shape[1]) if turns[i] == circular]
         if not features:
             continue
-        count = (3 * bins + (1 if circular else -1)) * len(features)
+        each = 3 * bins + (1 if circular else -1)
+        if smooth:
+            each = flow["bumps"] * (5 if flow["ramp"] == "exponential" else 4) + (1 if circular else 0)
+        count = each * len(features)
         part = raw[:, start : start + count].reshape(len(x), -1, len(features))
-        z[:, features], found = spline(part, x[:, features], bins, math.pi if circular else bound, circular)
+        if smooth:
+            z[:, features], found = bumps(part, x[:, features], flow, circular)
+        else:
+            bound = math.pi if circular else flow["tail_bound"]
+            z[:, features], found = spline(part, x[:, features], bins, bound, circular)
         log_det, start = log_det + found, start + count
     return z, log_det
+
+
+def bumps(raw, x, flow, circular):
+    """raw: rows x parameters x features; x: rows x features. Gives z and log|dz/dx| a row."""
+    count, power = flow["bumps"], flow["ramp_power"]
+    exponential = flow["ramp"] == "exponential"
+    power = power or (1 if exponential else 3)
+    part = lambda k: raw[:, k * count : (k + 1) * count]
+    share = lambda a: np.exp(a - a.max(axis=1, keepdims=True)) / np.exp(a - a.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
+    weight, b = share(part(0)), np.cumsum(share(part(1)), axis=1)
+    a = np.exp(0.5 + 0.5 * np.tanh(part(2)) if circular else np.tanh(part(2)))
+    c = flow["smallest_density"] + (1 - flow["smallest_density"]) * sigmoid(part(3) + 2)
+    alpha = 10 * sigmoid(part(4) - 3) + 0.8656721 if exponential else None
+
+    def generalised_sigmoid(u):
+        """Value and slope."""
+        inside = (u > 0) & (u < 1)
+        v = np.where(inside, u, 0.5)
+        if exponential:
+            h = alpha * ((1 - v) ** -power - v**-power)
+            slope = alpha * power * ((1 - v) ** (-power - 1) + v ** (-power - 1))
+            s = 0.5 * (1 + np.tanh(0.5 * h))
+            slope = np.exp(-np.abs(h)) / (1 + np.exp(-np.abs(h))) ** 2 * slope
+        else:
+            both = v**power + (1 - v) ** power
+            s, slope = v**power / both, power * (v * (1 - v)) ** (power - 1) / both**2
+        return np.where(inside, s, u >= 1), np.where(inside, slope, 0)
+
+    def whole(at):
+        """Of a circle with all copies, of which one at most is not flat."""
+        away = at - b
+        turns = np.floor(away + 0.5) if circular else 0.0
+        value, slope = generalised_sigmoid(a * (away - turns) + 0.5)
+        return value + turns, a * slope
+
+    at = wrap(x, math.pi) / (2 * math.pi) + 0.5 if circular else x
+    start, end = whole(np.zeros_like(b))[0], whole(np.ones_like(b))[0]
+    value, slope = whole(at[:, None])
+    z = (weight * ((1 - c) * (value - start) / (end - start) + c * at[:, None])).sum(axis=1)
+    log_slope = np.log((weight * ((1 - c) * slope / (end - start) + c)).sum(axis=1))
+    if circular:
+        z = wrap(2 * math.pi * (z - 0.5) + raw[:, -1], math.pi)
+    return z, log_slope.sum(axis=1)
 
 
 class Model:
@@ -300,9 +351,11 @@ class Model:
         if not self.columns:
             return x, np.zeros(len(x))
         z, log_det = x.copy(), np.zeros(len(x))
+        unit = self.config["flow"]["kind"].endswith("smooth")
+        stretched = lambda c: math.isfinite(c["lower"]) and math.isfinite(c["upper"])
         for i, column in enumerate(self.columns):
             low, high = column["lower"], column["upper"]
-            if column["periodic"] or (math.isinf(low) and math.isinf(high)):
+            if column["periodic"] or (math.isinf(low) and math.isinf(high)) or (unit and stretched(column)):
                 continue
             from_low, from_high = np.log(x[:, i] - low), np.log(high - x[:, i])
             if math.isinf(high):
@@ -313,6 +366,10 @@ class Model:
                 z[:, i], found = from_low - from_high, math.log(high - low) - from_low - from_high
             log_det = log_det + found
         z, log_det = self.unscaled("columns.standard", z, log_det)
+        for i, column in enumerate(self.columns):
+            if unit and not column["periodic"] and not stretched(column):
+                log_det = log_det - 0.5 * z[:, i] ** 2 - 0.5 * LOG_2PI
+                z[:, i] = 0.5 * np.vectorize(math.erfc, otypes=[float])(-z[:, i] / math.sqrt(2))
         for i, column in enumerate(self.columns):
             if "knots" in column:
                 z[:, i], found = marginal_map(column, z[:, i])
@@ -407,8 +464,10 @@ class Model:
             log_det = log_det + log_diagonal.sum()
         kinds = {
             "real_nvp": self.affine_coupling,
-            "spline": self.spline_coupling,
-            "elementwise_spline": self.elementwise_spline,
+            "spline": self.map_coupling,
+            "elementwise_spline": self.elementwise,
+            "smooth": self.map_coupling,
+            "elementwise_smooth": self.elementwise,
             "autoregressive_affine": self.autoregressive,
             "autoregressive_spline": self.autoregressive,
             "residual": self.residual,
@@ -479,29 +538,30 @@ class Model:
         moved, log_det = self.affine(raw, x[:, first:], self.config["flow"]["scale_map"], name)
         return np.concatenate([x[:, :first], moved], axis=1), log_det
 
-    def spline_coupling(self, name, x, context, turns):
+    def map_coupling(self, name, x, context, turns):
         flow, first = self.config["flow"], (x.shape[1] + 1) // 2
         kept, angles = x[:, :first], np.array(turns[:first])
+        line = 2 * kept - 1 if flow["kind"] == "smooth" else kept
         if angles.any():
-            seen = np.concatenate([np.cos(kept[:, angles]), np.sin(kept[:, angles]), kept[:, ~angles]], axis=1)
+            seen = np.concatenate([np.cos(kept[:, angles]), np.sin(kept[:, angles]), line[:, ~angles]], axis=1)
         else:
-            seen = kept
+            seen = line
         raw = self.conditioner(name + ".conditioner", seen, context)
-        moved, log_det = splines(raw, x[:, first:], flow["bins"], flow["tail_bound"], turns[first:])
+        moved, log_det = by_features(raw, x[:, first:], flow, turns[first:])
         return np.concatenate([kept, moved], axis=1), log_det
 
-    def elementwise_spline(self, name, x, context, turns):
+    def elementwise(self, name, x, context, turns):
         flow = self.config["flow"]
         raw = np.tile(self.tensors[name + ".raw"].reshape(1, -1), (len(x), 1))
         if context is not None:
             raw = raw + self.conditioner(name + ".conditioner", context, None)
-        return splines(raw, x, flow["bins"], flow["tail_bound"], turns)
+        return by_features(raw, x, flow, turns)
 
     def autoregressive(self, name, x, context, turns):
         flow = self.config["flow"]
         raw = self.masked_mlp(name + ".network", x, context)
         if flow["kind"] == "autoregressive_spline":
-            return splines(raw, x, flow["bins"], flow["tail_bound"], turns)
+            return by_features(raw, x, flow, turns)
         return self.affine(raw, x, flow["scale_map"], name)
 
     def residual(self, name, x, context, turns):
@@ -581,6 +641,10 @@ class Model:
         if kind == "normal":
             line = ~np.array(turns)
             return -0.5 * (z[:, line] ** 2).sum(axis=1) - 0.5 * line.sum() * LOG_2PI - (~line).sum() * LOG_2PI
+        if kind == "uniform":
+            line = ~np.array(turns)
+            inside = ((z[:, line] >= 0) & (z[:, line] <= 1)).all(axis=1)
+            return np.where(inside, -(~line).sum() * LOG_2PI, -np.inf)
         if kind == "mean_free_normal":
             dimensions = self.config["base"]["dimensions"]
             positions = z.reshape(len(z), -1, dimensions)

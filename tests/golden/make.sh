@@ -42,6 +42,10 @@ one columns mixed --set flow.kind=spline --set flow.permutation=swap --set flow.
 one bounds five --set flow.permutation=random --bounds "c=0:,u=0:1,d=:2"
 one elementwise_spline one --set flow.kind=elementwise_spline --set flow.bins=5
 one circles angles --set flow.kind=elementwise_spline --set flow.bins=3 --set flow.permutation=none --set flow.act_norm=false --periodic phi=-3.141592653589793:3.141592653589793
+one smooth mixed --set flow.kind=smooth --set flow.bumps=3 --periodic phi=-3.141592653589793:3.141592653589793 --bounds "c=0:,u=0:1" --integers k
+one smooth_given given --condition t --set flow.kind=smooth --set flow.network=residual --set flow.activation=tanh --set flow.ramp=monomial --set flow.ramp_power=4 --set flow.permutation=random --set base.kind=resampled --set base.proposal=uniform
+one elementwise_smooth one --set flow.kind=elementwise_smooth --set flow.ramp_power=2
+one smooth_circles angles --set flow.kind=elementwise_smooth --set flow.bumps=4 --set flow.permutation=none --periodic phi=-3.141592653589793:3.141592653589793
 one autoregressive_affine given --condition t --set flow.kind=autoregressive_affine --set flow.permutation=random --set flow.activation=softplus
 one autoregressive_spline three --set flow.kind=autoregressive_spline --set flow.permutation=lu --set flow.bins=3 --set flow.activation=tanh
 one residual three --set flow.kind=residual --set flow.hidden=[4,4]

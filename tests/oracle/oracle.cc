@@ -4,6 +4,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/engine/derivatives.h"
 
 namespace thalweg::oracle {
 namespace {
@@ -253,6 +254,32 @@ Tensor lower(const Graph& graph, const Node& node, const std::vector<Tensor>& va
             return std::get<1>(at::linalg_slogdet(in(0))).unsqueeze(-1).unsqueeze(-1);
           },
           [&](const primitive::StopGradient&) { return in(0).detach(); },
+          [&](const primitive::Root& p) -> Tensor {
+            // Two of Newton's steps from the root, in torch: right to the third derivative.
+            const std::int64_t samples = node.domain == kShared ? 1 : samples_of(node.domain);
+            const auto batched = [&](std::size_t i) {
+              return in(i).dim() == 2 ? in(i).unsqueeze(0).expand({samples, -1, -1}) : in(i);
+            };
+            const ParameterStore none;
+            Graph inner(none);
+            const Value x = inner.input(shape);
+            Feed given{.inputs = {batched(0).detach()},
+                       .parameters = {},
+                       .counts = {samples},
+                       .first_samples = {0}};
+            std::vector<Value> parameters;
+            for (std::size_t i = 2; i < node.inputs.size(); ++i) {
+              parameters.push_back(inner.input(graph.node(node.inputs[i]).shape));
+              given.inputs.push_back(batched(i));
+            }
+            const Value value = (*p.function)(x, parameters);
+            const Value slope = jvp({value}, {x}, {broadcast(inner.constant(1.0), shape)}).front();
+            for (int step = 0; step < 2; ++step) {
+              const auto at = evaluate(inner, {value, slope}, given);
+              given.inputs[0] = given.inputs[0] - (at[0] - batched(1)) / at[1];
+            }
+            return node.domain == kShared ? given.inputs[0].squeeze(0) : given.inputs[0];
+          },
           [&](const OneOf<primitive::Call, primitive::CallValue> auto&) -> Tensor {
             fail<ConfigError>("oracle: a function called from outside is not known to libtorch");
           }},

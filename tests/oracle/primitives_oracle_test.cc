@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../primitive_coverage.h"
+#include "../scaled_growth.h"
 #include "check.h"
 #include "thalweg/engine/derivatives.h"
 
@@ -530,6 +531,16 @@ std::vector<Row> linear_rows() {
        }},
       {"inverse_of_one", [](Bench& b) { return Values{inverse(b.parameter(1, 1))}; }, 3, true,
        positive},
+      {"root",
+       [](Bench& b) {
+         const auto growth = std::make_shared<const thalweg::testing::ScaledGrowth>();
+         const auto inverse_of = [&](Value y, Value a) {
+           return root(growth, log1p(y * exp(-a)), y, {a});
+         };
+         const Value y = b.in(1, 3), a = b.in(1, 3), w = b.parameter(1, 3);
+         return Values{inverse_of(y, a), inverse_of(y, w), inverse_of(exp(w), b.parameter(1, 3))};
+       },
+       3, true, positive},
       {"lu_layer",
        [](Bench& b) {
          const Value lower = b.graph().constant({3, 3}, {0, 0, 0, 1, 0, 0, 1, 1, 0});

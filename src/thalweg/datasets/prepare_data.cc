@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <numeric>
 #include <span>
 
@@ -456,50 +455,6 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     if (!own.indicates() || least < greatest) measure(own, learnt_values);
   }
   return data;
-}
-
-PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
-                                const ReadProgress& progress) {
-  const std::filesystem::path folder = options.path;
-  const bool is_folder = std::filesystem::is_directory(folder);
-  const auto in_folder = [&](const char* name, const std::string& own) {
-    const bool taken = is_folder && own.empty() && std::filesystem::exists(folder / name);
-    return taken ? (folder / name).string() : own;
-  };
-  const std::string train_path = is_folder ? in_folder("train.npy", "") : options.path;
-  if (train_path.empty())
-    fail<DataError>("{}: expected a file, or a folder with train.npy, validation.npy and test.npy",
-                    options.path);
-  ReadOptions reading = read_options(options);
-  reading.progress = progress;
-  Table table = load_table(train_path, reading);
-  column_numbers(table.file_names, options.columns, "data.columns");
-  column_numbers(table.file_names, options.condition, "data.condition");
-  reading.texts = text_columns(table);
-  const auto append = [&](const std::string& path) -> std::int64_t {
-    if (path.empty()) return 0;
-    Table more = load_table(path, reading);
-    const std::int64_t rows = more.rows;
-    if (more.names != table.names)
-      fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
-                      fmt::join(table.names, ", "), fmt::join(more.names, ", "));
-    // Later checks count rows over all files.
-    const bool may_be_missing =
-        options.drop_missing || std::ranges::any_of(options.kinds, [](const std::string& kind) {
-          return kind.ends_with("=missing");
-        });
-    const auto cell = may_be_missing ? std::nullopt : find_non_finite(more);
-    if (cell && options.columns.empty())
-      fail<DataError>(
-          "{}: row {}, column '{}': expected a finite number: remove the row or fill the value in",
-          path, cell->row + 1, more.names[static_cast<std::size_t>(cell->column)]);
-    append_rows(table, std::move(more), path);
-    return rows;
-  };
-  GivenRows given;
-  given.validation = append(in_folder("validation.npy", options.validation));
-  given.test = append(in_folder("test.npy", options.test));
-  return prepare_data(std::move(table), options, seed, given);
 }
 
 }  // namespace thalweg

@@ -26,6 +26,9 @@ struct DataOptions {
   std::vector<std::string> columns;    ///< those to model, by name; empty: all but the condition
   std::vector<std::string> condition;  ///< columns that the density is conditioned on
   std::string weights;  ///< a column that says how much each row counts; empty: all alike
+  /// A file of forces, -d energy / d x in kT, beside the rows of `path`: see load_forces; empty:
+  /// none.
+  std::string forces;
   std::vector<std::string> bounds;    ///< "name=lower:upper", either side may be empty
   std::vector<std::string> periodic;  ///< "name=lower:upper": wraps around between these
   std::vector<std::string> integers;  ///< columns to dequantise besides those found
@@ -54,6 +57,7 @@ struct PreparedData {
   std::vector<double> context;  ///< rows x context columns
   std::vector<ColumnOptions> columns, context_columns;
   std::vector<double> weights;  ///< of the rows, with a mean of 1; empty: all are alike
+  std::vector<double> forces;   ///< rows x columns; empty: they are not known
   /// What the columns decide, which is not learnt: samples get it from them.
   std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order
@@ -92,7 +96,8 @@ PreparedData prepare_data(Table table, const DataOptions& options, std::uint64_t
 /// latter two may be empty. If options.path is a folder, its train.npy, validation.npy and test.npy
 /// (one of the latter two may be missing) stand for what options do not name. Throws as load_table
 /// and prepare_data; DataError if the files have other columns than the first; ConfigError for
-/// drop_duplicates beside given rows. `progress` is called while files are read.
+/// drop_duplicates beside given rows; and for options.forces as load_forces. `progress` is called
+/// while files are read.
 PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
                                 const ReadProgress& progress = {});
 

@@ -1,8 +1,10 @@
-// Values whose derivatives end: the stop of a gradient, and functions called from outside.
+// Values whose derivatives do not come from how they were computed: the stop of a gradient, roots,
+// and functions called from outside.
 #include "thalweg/engine/operation_checks.h"
 
 namespace thalweg {
 
+using detail::common_domain;
 using detail::derived;
 using detail::describe;
 using detail::graph_of;
@@ -15,6 +17,24 @@ Value stop_gradient(Value a) {
       node.is<primitive::Constant>())
     return a;
   return graph.add(derived(primitive::StopGradient{}, a));
+}
+
+Value root(std::shared_ptr<const MonotoneFunction> function, Value found, Value y,
+           const std::vector<Value>& parameters) {
+  Graph& graph = graph_of(found, "root");
+  if (!function) shape_fail(graph, "root: expected a function, got none");
+  Domain domain = common_domain("root", {found, y});
+  for (const Value& parameter : parameters) domain = common_domain("root", {found, y, parameter});
+  const Value at_found = (*function)(found, parameters);
+  if (found.shape() != y.shape() || at_found.shape() != y.shape() || found.domain() != domain)
+    shape_fail(graph,
+               "root: expected a root, a value of the function and a given one of equal shape and "
+               "batch domain, got {}, {} and {}",
+               describe(found.node()), describe(at_found.node()), describe(y.node()));
+  Node node = derived(primitive::Root{std::move(function)}, stop_gradient(found));
+  node.inputs.push_back(y.id);
+  for (const Value& parameter : parameters) node.inputs.push_back(parameter.id);
+  return graph.add(std::move(node));
 }
 
 Value call(std::shared_ptr<const OutsideFunction> function, Value x) {

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
+#include "thalweg/engine/derivatives.h"
 
 namespace thalweg::detail {
 namespace {
@@ -106,6 +107,25 @@ Value maximum_weights(Value a, Value y, Axis axis) {
 Value call_gradient(Graph& graph, const Node& value) {
   const Value whole{&graph, value.inputs[0]};
   return slice(whole, 1, whole.features() - 1);
+}
+
+/// What the derivatives of a root x are made of.
+struct RootRule {
+  Value value, slope;             ///< of the function, at x
+  std::vector<Value> parameters;  ///< of the function
+  std::vector<Value> held;        ///< in its derivative by one of them: x and the others
+};
+RootRule root_rule(Value x, const primitive::Root& root) {
+  Graph& graph = *x.graph;
+  const Node node = x.node();
+  RootRule rule;
+  for (std::size_t i = 2; i < node.inputs.size(); ++i)
+    rule.parameters.push_back({&graph, node.inputs[i]});
+  rule.held = rule.parameters;
+  rule.held.push_back(x);
+  rule.value = (*root.function)(x, rule.parameters);
+  rule.slope = jvp({rule.value}, {x}, {broadcast(graph.constant(1.0), node.shape)}).front();
+  return rule;
 }
 
 }  // namespace
@@ -211,6 +231,17 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
           },
           [&](const primitive::LogAbsDeterminant&) {
             sweep.add(node.inputs[0], g * transpose(inverse(in(0))));
+          },
+          [&](const primitive::Root& p) {
+            const RootRule rule = root_rule(y, p);
+            const Value share = g / rule.slope;
+            if (wanted(1)) give(1, share);
+            std::vector<Value> moving;
+            for (std::size_t i = 0; i < rule.parameters.size(); ++i)
+              if (wanted(i + 2)) moving.push_back(rule.parameters[i]);
+            if (moving.empty()) return;
+            const std::vector<Value> slopes = vjp({rule.value}, {-share}, moving, rule.held);
+            for (std::size_t i = 0; i < moving.size(); ++i) sweep.add(moving[i].id, slopes[i]);
           },
           [&](const primitive::Call&) { refuse_second_derivative(); },
           [&](const primitive::CallValue&) {
@@ -322,6 +353,21 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
           },
           [&](const primitive::LogAbsDeterminant&) {
             if (const auto t = tangent(0)) result = sum(transpose(inverse(in(0))) * *t);
+          },
+          [&](const primitive::Root& p) {
+            const RootRule rule = root_rule(y, p);
+            std::vector<Value> moving, along;
+            for (std::size_t i = 0; i < rule.parameters.size(); ++i)
+              if (const auto t = tangent(i + 2)) {
+                moving.push_back(rule.parameters[i]);
+                along.push_back(*t);
+              }
+            std::optional<Value> rise = tangent(1);
+            if (!moving.empty()) {
+              const Value moved = jvp({rule.value}, moving, along, rule.held).front();
+              rise = rise ? *rise - moved : -moved;
+            }
+            if (rise) result = *rise / rule.slope;
           },
           [&](const primitive::CallValue&) {
             if (const auto t = tangent(1))

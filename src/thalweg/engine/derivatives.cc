@@ -9,15 +9,24 @@
 namespace thalweg {
 namespace {
 
-/// Which nodes up to `last` depend on one of `roots`.
-std::vector<char> dependents(const Graph& graph, const std::vector<Value>& roots, NodeId last) {
+/// One flag for each node up to `last`: whether it is one of `values`.
+std::vector<char> flags_of(const std::vector<Value>& values, NodeId last) {
+  std::vector<char> flags(static_cast<std::size_t>(last) + 1, 0);
+  for (const Value& value : values)
+    if (value.id <= last) flags[static_cast<std::size_t>(value.id)] = 1;
+  return flags;
+}
+
+/// Which nodes up to `last` depend on one of `roots`, through none that is `held`.
+std::vector<char> dependents(const Graph& graph, const std::vector<Value>& roots,
+                             const std::vector<char>& held, NodeId last) {
   std::vector<char> active(static_cast<std::size_t>(last) + 1, 0);
   for (const Value& root : roots)
     if (root.id <= last) active[static_cast<std::size_t>(root.id)] = 1;
   for (NodeId id = 0; id <= last; ++id) {
     if (active[static_cast<std::size_t>(id)]) continue;
     const Node& node = graph.node(id);
-    if (node.is<primitive::StopGradient>()) continue;
+    if (node.is<primitive::StopGradient>() || held[static_cast<std::size_t>(id)]) continue;
     for (const NodeId input : node.inputs)
       if (active[static_cast<std::size_t>(input)]) active[static_cast<std::size_t>(id)] = 1;
   }
@@ -64,13 +73,14 @@ void check_pairs(const char* name, const char* what, const std::vector<Value>& v
 }  // namespace
 
 std::vector<Value> vjp(const std::vector<Value>& outputs, const std::vector<Value>& cotangents,
-                       const std::vector<Value>& wrt) {
+                       const std::vector<Value>& wrt, const std::vector<Value>& held) {
   if (outputs.empty()) fail<ShapeError>("vjp: expected at least one output, got none");
   Graph& graph = *outputs.front().graph;
   if (!cotangents.empty()) check_pairs("vjp", "cotangents", outputs, cotangents);
   NodeId last = 0;
   for (const Value& output : outputs) last = std::max(last, output.id);
-  const std::vector<char> active = dependents(graph, wrt, last);
+  const std::vector<char> ends = flags_of(held, last);
+  const std::vector<char> active = dependents(graph, wrt, ends, last);
   detail::ReverseSweep sweep(graph, last);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (active[static_cast<std::size_t>(outputs[i].id)])
@@ -78,14 +88,15 @@ std::vector<Value> vjp(const std::vector<Value>& outputs, const std::vector<Valu
 
   std::vector<std::optional<Value>> deferred(wrt.size());
   for (NodeId id = last; id >= 0; --id) {
-    if (!active[static_cast<std::size_t>(id)] || !sweep.at(id)) continue;
+    const auto index = static_cast<std::size_t>(id);
+    if (!active[index] || ends[index] || !sweep.at(id)) continue;
     const Value y{&graph, id};
     const Value g = *sweep.at(id);
     // The cotangent of a batch sum that itself waits for a sum over the batch would force a
     // second pass. The sum being scalar, its gradient is that cotangent times the gradient with
     // unit seed, which the first pass can already take.
     if (y.node().is<primitive::BatchSum>() && y.shape().size() == 1 && depends_on_batch_sum(g)) {
-      const std::vector<Value> parts = vjp({Value{&graph, y.node().inputs[0]}}, {}, wrt);
+      const std::vector<Value> parts = vjp({Value{&graph, y.node().inputs[0]}}, {}, wrt, held);
       for (std::size_t i = 0; i < wrt.size(); ++i) {
         const Value part = g * parts[i];
         deferred[i] = deferred[i] ? *deferred[i] + part : part;
@@ -111,11 +122,12 @@ namespace {
 std::optional<std::vector<Value>> push(const std::vector<Value>& outputs,
                                        const std::vector<Value>& inputs,
                                        const std::vector<Value>& tangents,
+                                       const std::vector<Value>& held = {},
                                        std::int64_t columns = 1) {
   Graph& graph = *outputs.front().graph;
   NodeId last = 0;
   for (const Value& output : outputs) last = std::max(last, output.id);
-  const std::vector<char> active = dependents(graph, inputs, last);
+  const std::vector<char> active = dependents(graph, inputs, flags_of(held, last), last);
   std::vector<std::optional<Value>> moving(static_cast<std::size_t>(last) + 1);
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i].id <= last) {
@@ -146,10 +158,10 @@ std::optional<std::vector<Value>> push(const std::vector<Value>& outputs,
 }  // namespace
 
 std::vector<Value> jvp(const std::vector<Value>& outputs, const std::vector<Value>& inputs,
-                       const std::vector<Value>& tangents) {
+                       const std::vector<Value>& tangents, const std::vector<Value>& held) {
   if (outputs.empty()) fail<ShapeError>("jvp: expected at least one output, got none");
   check_pairs("jvp", "tangents", inputs, tangents);
-  return *push(outputs, inputs, tangents);
+  return *push(outputs, inputs, tangents, held);
 }
 
 Value jvp_columns(Value y, Value x, Value directions) {
@@ -160,7 +172,7 @@ Value jvp_columns(Value y, Value x, Value directions) {
         x.features(), y.features(), y.items(), x.features(), x.items(), directions.features(),
         directions.items());
   const std::int64_t columns = directions.items();
-  if (const auto together = push({y}, {x}, {directions}, columns)) return together->front();
+  if (const auto together = push({y}, {x}, {directions}, {}, columns)) return together->front();
   std::vector<Value> parts;
   for (std::int64_t column = 0; column < columns; ++column)
     parts.push_back(jvp({y}, {x}, {slice(directions, column, 1, Axis::kItems)}).front());

@@ -19,7 +19,8 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 }
 
 std::uint64_t bits_of(ExactNumber number) { return number.bits(); }
-std::uint64_t bits_of(const std::shared_ptr<const OutsideFunction>& function) {
+template <typename Function>
+std::uint64_t bits_of(const std::shared_ptr<const Function>& function) {
   return reinterpret_cast<std::uintptr_t>(function.get());
 }
 template <typename T>

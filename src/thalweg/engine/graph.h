@@ -266,6 +266,13 @@ Value log_abs_determinant(Value a);
 /// The value itself; its derivative is 0.
 Value stop_gradient(Value a);
 
+/// The x with function(x, parameters) = y: `found`, which was looked for by any means and is taken
+/// as it is, with the derivatives of the inverse function, dx = (dy - df by the parameters) /
+/// f'(x). The rule being one in x itself, derivatives of any order are right, as far as `found` is.
+/// Throws ShapeError unless found, y and the function's value have one shape and batch domain.
+Value root(std::shared_ptr<const MonotoneFunction> function, Value found, Value y,
+           const std::vector<Value>& parameters = {});
+
 /// The value of `function` at `x` (batched, features x 1), 1 x 1 a sample, in double in any
 /// program; NaN at a point that is not finite. It has one derivative: asked for a second one, vjp
 /// and jvp throw ConfigError.

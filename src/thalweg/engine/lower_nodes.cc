@@ -244,8 +244,8 @@ void lower_node(Emitter& emitter, NodeId id) {
                          primitive::Count> auto&) {},
           // Views always.
           [](const OneOf<primitive::Broadcast, primitive::Reshape, primitive::Transpose,
-                         primitive::Slice, primitive::StopGradient, primitive::CallValue> auto&) {
-          }},
+                         primitive::Slice, primitive::StopGradient, primitive::Root,
+                         primitive::CallValue> auto&) {}},
       emitter.node(id).primitive);
 }
 

@@ -36,6 +36,18 @@ class OutsideFunction {
                         double* values, double* gradients) const = 0;
 };
 
+struct Value;
+
+/// A function of x, strictly monotone, as a graph, whose inverse is wanted. It works element by
+/// element: element i of the result depends on x through x_i alone, besides on the parameters.
+class MonotoneFunction {
+ public:
+  virtual ~MonotoneFunction() = default;
+  /// Of the shape of `x`. `parameters` are what root() was given. Called again, for derivatives of
+  /// any order, it should build the same nodes.
+  virtual Value operator()(Value x, const std::vector<Value>& parameters) const = 0;
+};
+
 /// A number that is compared by its bits: 0 and -0 differ, NaN equals itself.
 struct ExactNumber {
   double value = 0.0;
@@ -182,6 +194,12 @@ struct LogAbsDeterminant {
 struct StopGradient {
   bool operator==(const StopGradient&) const = default;
 };
+/// The first operand, with the derivatives of the inverse of a function at the second; the others
+/// are the function's parameters.
+struct Root {
+  std::shared_ptr<const MonotoneFunction> function;
+  bool operator==(const Root&) const = default;
+};
 /// Value and gradient of an outside function.
 struct Call {
   std::shared_ptr<const OutsideFunction> function;
@@ -194,14 +212,16 @@ struct CallValue {
 
 }  // namespace primitive
 
-using Primitive = std::variant<
-    primitive::Input, primitive::Parameter, primitive::Fill, primitive::Constant, primitive::Count,
-    primitive::Uniform, primitive::Normal, primitive::UnaryFunction, primitive::BinaryFunction,
-    primitive::Select, primitive::Sum, primitive::Max, primitive::CumulativeSum,
-    primitive::BatchSum, primitive::Broadcast, primitive::Reshape, primitive::Transpose,
-    primitive::Slice, primitive::Pad, primitive::Concat, primitive::Take, primitive::ScatterAdd,
-    primitive::Dense, primitive::OuterSum, primitive::MatMul, primitive::Inverse,
-    primitive::LogAbsDeterminant, primitive::StopGradient, primitive::Call, primitive::CallValue>;
+using Primitive =
+    std::variant<primitive::Input, primitive::Parameter, primitive::Fill, primitive::Constant,
+                 primitive::Count, primitive::Uniform, primitive::Normal, primitive::UnaryFunction,
+                 primitive::BinaryFunction, primitive::Select, primitive::Sum, primitive::Max,
+                 primitive::CumulativeSum, primitive::BatchSum, primitive::Broadcast,
+                 primitive::Reshape, primitive::Transpose, primitive::Slice, primitive::Pad,
+                 primitive::Concat, primitive::Take, primitive::ScatterAdd, primitive::Dense,
+                 primitive::OuterSum, primitive::MatMul, primitive::Inverse,
+                 primitive::LogAbsDeterminant, primitive::StopGradient, primitive::Root,
+                 primitive::Call, primitive::CallValue>;
 
 /// A function object of several lambdas, one for each primitive or group of them, for std::visit:
 /// a primitive that none of them takes does not compile.

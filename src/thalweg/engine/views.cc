@@ -20,7 +20,8 @@ bool may_be_view(const Node& node) {
   return std::visit(
       []<typename P>(const P&) {
         return OneOf<P, primitive::StopGradient, primitive::Broadcast, primitive::Transpose,
-                     primitive::Slice, primitive::Take, primitive::Reshape, primitive::CallValue>;
+                     primitive::Slice, primitive::Take, primitive::Reshape, primitive::Root,
+                     primitive::CallValue>;
       },
       node.primitive);
 }
@@ -33,7 +34,9 @@ std::optional<Location> view_of(const Node& node, const Node& source, Location p
   };
   return std::visit(
       Overloaded{
-          [&](const primitive::StopGradient&) -> Found { return place; },
+          [&](const OneOf<primitive::StopGradient, primitive::Root> auto&) -> Found {
+            return place;
+          },
           [&](const primitive::CallValue&) -> Found { return place; },  // the first of the values
           [&](const primitive::Broadcast&) -> Found {
             if (source.shape.features == 1 && node.shape.features > 1) place.feature = 0;

@@ -5,6 +5,7 @@
 #include "thalweg/bases/normal.h"
 #include "thalweg/bases/partly_circular.h"
 #include "thalweg/bases/resampled.h"
+#include "thalweg/bases/uniform.h"
 #include "thalweg/core/error.h"
 #include "thalweg/flows/flow_base.h"
 #include "thalweg/flows/stack_members.h"
@@ -86,6 +87,14 @@ KindTable<BaseKind>& base_kinds() {
        .settings = {},
        .make = make_normal,
        .circular = true},
+      {.name = "uniform",
+       .summary = "uniform on [0, 1], and in periodic columns, for flows of smooth maps",
+       .settings = {},
+       .make = [](const BaseRequest& request) -> Made {
+         return std::make_shared<Uniform>("base.uniform", request.features, request.circular);
+       },
+       .circular = true,
+       .unit_interval = true},
       {.name = "trainable_normal",
        .summary = "normal with learned means and scales",
        .settings = {},

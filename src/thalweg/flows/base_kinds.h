@@ -30,11 +30,12 @@ struct BaseKind {
   std::string name, summary;
   std::vector<std::string> settings = {};  ///< keys of the settings that it reads
   std::function<std::shared_ptr<const Base>(const BaseRequest&)> make;
-  bool alone = true;       ///< base.kind may be this
-  bool proposes = true;    ///< base.proposal may be this: draws are never rejected
-  bool by_class = false;   ///< `make` sees to the classes itself; others are moved and scaled
-  bool circular = false;   ///< features may be angles
-  bool mean_free = false;  ///< of particles whose centre of mass is 0
+  bool alone = true;           ///< base.kind may be this
+  bool proposes = true;        ///< base.proposal may be this: draws are never rejected
+  bool by_class = false;       ///< `make` sees to the classes itself; others are moved and scaled
+  bool circular = false;       ///< features may be angles
+  bool unit_interval = false;  ///< features are in [0, 1], unless they are angles
+  bool mean_free = false;      ///< of particles whose centre of mass is 0
 };
 
 /// What base.kind and base.proposal choose from, and what a program adds to it.

@@ -4,25 +4,43 @@
 #include <cmath>
 #include <numbers>
 
+#include "thalweg/core/error.h"
 #include "thalweg/transforms/affine_constant.h"
 #include "thalweg/transforms/bounded.h"
 #include "thalweg/transforms/marginal_map.h"
+#include "thalweg/transforms/normal_cdf_columns.h"
 
 namespace thalweg {
 
 std::vector<std::shared_ptr<const Transform>> column_transforms(
-    ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns) {
+    ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns,
+    bool unit_interval) {
   AffineConstantOptions standard;
   standard.trainable = false;
   std::vector<ColumnBounds> bounds;
+  std::vector<bool> from_line;  // columns that go to [0, 1] by the normal's distribution function
   bool bounded = false;
   for (const ColumnOptions& column : columns) {
     if (column.periodic) {
       standard.mean.push_back(0.5 * (column.lower + column.upper));
       standard.scale.push_back((column.upper - column.lower) / (2.0 * std::numbers::pi));
       bounds.push_back({});
+      from_line.push_back(false);
       continue;
     }
+    if (unit_interval && !column.knots.empty())
+      fail<ConfigError>(
+          "columns: '{}' has a marginal map, whose slopes jump, and a flow of smooth maps cannot "
+          "take it: set data.marginal_maps = false, and give a category as a condition",
+          column.name);
+    if (unit_interval && std::isfinite(column.lower) && std::isfinite(column.upper)) {
+      standard.mean.push_back(column.lower);
+      standard.scale.push_back(column.upper - column.lower);
+      bounds.push_back({});
+      from_line.push_back(false);
+      continue;
+    }
+    from_line.push_back(unit_interval);
     standard.mean.push_back(column.mean);
     standard.scale.push_back(column.scale);
     bounds.push_back({column.lower, column.upper});
@@ -34,6 +52,8 @@ std::vector<std::shared_ptr<const Transform>> column_transforms(
     knots.push_back({column.knots, column.scores, column.smooth});
   if (std::ranges::any_of(columns, [](const auto& column) { return !column.knots.empty(); }))
     result.push_back(std::make_shared<MarginalMap>("columns.marginal", knots));
+  if (std::ranges::count(from_line, true) > 0)
+    result.push_back(std::make_shared<NormalCdfColumns>("columns.normal_cdf", from_line));
   result.push_back(std::make_shared<AffineConstant>(
       parameters, "columns.standard", random, static_cast<std::int64_t>(columns.size()), standard));
   if (bounded) result.push_back(std::make_shared<BoundedColumns>("columns.bounds", bounds));

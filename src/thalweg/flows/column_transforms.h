@@ -15,9 +15,12 @@ namespace thalweg {
 
 /// In order from the layers to the data: standardisation, whose constants are kept in `parameters`,
 /// then, where a column has bounds, their log or logit maps. A periodic column becomes an angle in
-/// [-pi, pi].
+/// [-pi, pi]. For layers on the `unit_interval` a column with two bounds is stretched to [0, 1] in
+/// place of its logit, and any other that is not periodic goes there by the distribution function
+/// of the standard normal; throws ConfigError for a marginal map.
 std::vector<std::shared_ptr<const Transform>> column_transforms(
-    ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns);
+    ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns,
+    bool unit_interval = false);
 
 /// The heads of columns: cells for those whose marginal map goes to (-1, 1), splines for others.
 std::vector<ColumnHead> column_heads(std::span<const ColumnOptions> columns, std::int64_t features);

@@ -82,6 +82,41 @@ struct Builder {
     }
   }
 
+  /// Checks that all on the way from the base to the columns' maps stays in [0, 1], if one part
+  /// needs that.
+  void check_unit_interval() const {
+    const FlowOptions& flow = options.flow;
+    const BaseOptions& base = options.base;
+    const bool wanted = is_on_unit_interval(options);
+    const bool resampled = base.kind == "resampled";
+    const char* key = resampled ? "base.proposal" : "base.kind";
+    const std::string& kind = resampled ? base.proposal : base.kind;
+    const bool base_is = base_kinds().find(key, kind).unit_interval;
+    const auto names = [](const auto& table, auto flag) {
+      return fmt::format("{}", fmt::join(table.names(flag), " or "));
+    };
+    if (base_is && !wanted)
+      fail<ConfigError>("{}: '{}' is on [0, 1], where only flow.kind = {} stays, got '{}'", key,
+                        kind, names(block_kinds(), &TransformKind::unit_interval), flow.kind);
+    if (!wanted) return;
+    const auto need = [&](const char* what, const std::string& got, const std::string& expected) {
+      fail<ConfigError>("{}: expected {} with flow.kind = {}, which stays in [0, 1], got {}", what,
+                        expected, flow.kind, got);
+    };
+    if (!base_is) need(key, kind, names(base_kinds(), &BaseKind::unit_interval));
+    if (!permutation_kinds().find("flow.permutation", flow.permutation).unit_interval)
+      need("flow.permutation", flow.permutation,
+           names(permutation_kinds(), &TransformKind::unit_interval));
+    if (flow.act_norm) need("flow.act_norm", "true", "false");
+    if (flow.heads) need("flow.heads", "true", "false");
+    if (flow.index_features != 0)
+      need("flow.index_features", fmt::format("{}", flow.index_features), "0");
+    if (base.conditional != "none" && base.conditional != "acceptance")
+      need("base.conditional", base.conditional, "none or acceptance");
+    if (!options.stochastic.kinds.empty())
+      need("stochastic.kind", options.stochastic.kinds.front(), "none");
+  }
+
   /// Checks that all on the way from a base of particles without a centre of mass to the data keeps
   /// it at 0, or the density would not be one of that subspace.
   void check_mean_free() const {
@@ -276,12 +311,17 @@ struct Builder {
   void add_columns(std::vector<std::shared_ptr<const Transform>>& result) {
     if (options.columns.empty()) return;
     check_columns();
-    const auto columns = column_transforms(parameters, random, options.columns);
+    const auto columns =
+        column_transforms(parameters, random, options.columns, is_on_unit_interval(options));
     result.insert(result.end(), columns.begin(), columns.end());
   }
 };
 
 }  // namespace
+
+bool is_on_unit_interval(const ModelOptions& options) {
+  return block_kinds().find("flow.kind", options.flow.kind).unit_interval;
+}
 
 bool is_mean_free(const ModelOptions& options) {
   return base_kinds().find("base.kind", options.base.kind).mean_free;
@@ -312,6 +352,7 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
   if (options.features < 1)
     fail<ConfigError>("model.features: expected at least 1, got {}", options.features);
   Builder builder{options, parameters_, random, target};
+  builder.check_unit_interval();
   builder.find_circular();
   builder.check_mean_free();
   classes_ = builder.classes();

@@ -18,6 +18,8 @@ struct FlowOptions {
   /// "elementwise_spline" (one monotone spline a column: what serves a single column, where a
   /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
   /// (each column moved by what those before it decide; sampling takes a network pass a column),
+  /// "smooth" and "elementwise_smooth" (spline's and elementwise_spline's places taken by mixtures
+  /// of bumps, smooth to any order, of columns in [0, 1] and angles),
   /// "residual" (z = x + g(x) with a Lipschitz bound on g), "free_form" (any encoder and any
   /// decoder, learnt by the objective free_form), "continuous" (dx/dt = v(x, t), learnt by the
   /// objective flow_matching) or "none", for blocks of nothing but stochastic layers.
@@ -49,7 +51,11 @@ struct FlowOptions {
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines
   double tail_bound = 5.0;  ///< splines: identity beyond it
-  double lipschitz = 0.9;   ///< residual: bound on the Lipschitz constant of g, in (0, 1)
+  std::int64_t bumps = 8;   ///< smooth: see BumpMixtureOptions, as the next three
+  double smallest_density = 1e-6;
+  std::string ramp = "exponential";  ///< exponential or monomial
+  std::int64_t ramp_power = 0;
+  double lipschitz = 0.9;  ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
   bool global_skip = true;  ///< free_form: see FreeFormOptions
@@ -112,6 +118,10 @@ struct ModelOptions {
   std::vector<ColumnOptions> context_columns;  ///< of which layers take (c - mean) / scale; bounds
                                                ///< and integer are not used
 };
+
+/// Whether the layers' features are in [0, 1], unless they are angles. Throws ConfigError for an
+/// unknown kind.
+bool is_on_unit_interval(const ModelOptions& options);
 
 /// Whether the base is one of particles whose centre of mass is 0. Throws ConfigError for an
 /// unknown kind.

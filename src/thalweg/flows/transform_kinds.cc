@@ -1,5 +1,7 @@
 #include "thalweg/flows/transform_kinds.h"
 
+#include <fmt/ranges.h>
+
 #include "thalweg/core/error.h"
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/transforms/act_norm.h"
@@ -12,6 +14,7 @@
 #include "thalweg/transforms/permutation.h"
 #include "thalweg/transforms/rational_quadratic_spline.h"
 #include "thalweg/transforms/residual.h"
+#include "thalweg/transforms/smooth_coupling.h"
 
 namespace thalweg {
 namespace {
@@ -27,11 +30,10 @@ Keys with_conditioner(Keys keys) {
   return keys;
 }
 
-void need_pairs(const TransformRequest& request) {
+void need_pairs(const TransformRequest& request, const char* otherwise = "elementwise_spline") {
   if (request.features < 2)
-    fail<ConfigError>(
-        "flow.kind: '{}' needs at least 2 columns to couple, got 1: use elementwise_spline",
-        request.options.kind);
+    fail<ConfigError>("flow.kind: '{}' needs at least 2 columns to couple, got 1: use {}",
+                      request.options.kind, otherwise);
 }
 
 Made make_affine_coupling(const TransformRequest& request) {
@@ -65,6 +67,42 @@ Made make_elementwise_spline(const TransformRequest& request) {
   spline.context_features = request.context_features;
   return std::make_shared<ElementwiseSpline>(request.parameters, request.name, request.random,
                                              request.features, spline);
+}
+
+Keys bump_keys() {
+  return with_conditioner({"flow.bumps", "flow.smallest_density", "flow.ramp", "flow.ramp_power"});
+}
+
+BumpMixtureOptions bumps_of(const FlowOptions& flow) {
+  if (!is_smooth(activation_by_name(flow.activation)))
+    fail<ConfigError>(
+        "flow.activation: expected one of {} for {}, which is as smooth as its networks, got '{}'",
+        fmt::join(smooth_activation_names(), ", "), flow.kind, flow.activation);
+  return {.components = flow.bumps,
+          .smallest_density = flow.smallest_density,
+          .ramp = ramp_by_name(flow.ramp),
+          .power = flow.ramp_power};
+}
+
+Made make_smooth_coupling(const TransformRequest& request) {
+  need_pairs(request, "elementwise_smooth");
+  SmoothCouplingOptions smooth;
+  smooth.bumps = bumps_of(request.options);
+  smooth.circular = request.circular;
+  smooth.conditioner = conditioner_of(request.options);
+  smooth.context_features = request.context_features;
+  return std::make_shared<SmoothCoupling>(request.parameters, request.name, request.random,
+                                          request.features, smooth);
+}
+
+Made make_elementwise_smooth(const TransformRequest& request) {
+  ElementwiseSmoothOptions smooth;
+  smooth.bumps = bumps_of(request.options);
+  smooth.circular = request.circular;
+  smooth.conditioner = conditioner_of(request.options);
+  smooth.context_features = request.context_features;
+  return std::make_shared<ElementwiseSmooth>(request.parameters, request.name, request.random,
+                                             request.features, smooth);
 }
 
 Made make_autoregressive(const TransformRequest& request, AutoregressiveMap map) {
@@ -182,6 +220,20 @@ KindTable<TransformKind>& block_kinds() {
        .make = make_elementwise_spline,
        .part = "coupling",
        .circular = true},
+      {.name = "smooth",
+       .summary = "couplings by mixtures of bumps, smooth to any order, of intervals and angles",
+       .settings = bump_keys(),
+       .make = make_smooth_coupling,
+       .part = "coupling",
+       .circular = true,
+       .unit_interval = true},
+      {.name = "elementwise_smooth",
+       .summary = "one such mixture a column, for a single column or marginals",
+       .settings = bump_keys(),
+       .make = make_elementwise_smooth,
+       .part = "coupling",
+       .circular = true,
+       .unit_interval = true},
       {.name = "autoregressive_affine",
        .summary = "each column scaled and shifted by what those before it decide",
        .settings = {"flow.hidden", "flow.activation", "flow.dropout", "flow.scale_map"},
@@ -238,7 +290,8 @@ KindTable<TransformKind>& permutation_kinds() {
              return make_permutation(request, swapped_halves_order(request.features));
            },
        .part = "swap",
-       .circular = true},
+       .circular = true,
+       .unit_interval = true},
       {.name = "reverse",
        .summary = "the last column comes first",
        .settings = {},
@@ -246,7 +299,8 @@ KindTable<TransformKind>& permutation_kinds() {
            [](const TransformRequest& request) {
              return make_permutation(request, reversed_order(request.features));
            },
-       .part = "reverse"},
+       .part = "reverse",
+       .unit_interval = true},
       {.name = "random",
        .summary = "an order drawn when the model is made",
        .settings = {},
@@ -254,7 +308,8 @@ KindTable<TransformKind>& permutation_kinds() {
            [](const TransformRequest& request) {
              return make_permutation(request, random_order(request.features, request.random));
            },
-       .part = "permutation"},
+       .part = "permutation",
+       .unit_interval = true},
       {.name = "lu",
        .summary = "a learned linear map, after an order drawn when the model is made",
        .settings = {},
@@ -268,7 +323,8 @@ KindTable<TransformKind>& permutation_kinds() {
        .settings = {},
        .make = [](const TransformRequest&) { return Made(); },
        .part = "",
-       .circular = true},
+       .circular = true,
+       .unit_interval = true},
   });
   return table;
 }

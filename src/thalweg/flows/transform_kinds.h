@@ -36,6 +36,8 @@ struct TransformKind {
   std::string part = {};
   bool permuted = true;   ///< of a block: a permutation follows
   bool circular = false;  ///< features may be angles
+  /// Of a block: its features are in [0, 1], unless they are angles. Of a permutation: they may be.
+  bool unit_interval = false;
   /// Takes rows of particles whose centre of mass is 0 to such rows, with the log-determinant of
   /// that subspace.
   bool mean_free = false;

@@ -64,6 +64,18 @@ Activation activation_by_name(std::string_view name) {
                     fmt::join(activation_names(), ", "));
 }
 
+bool is_smooth(Activation activation) {
+  return activation != Activation::kRelu && activation != Activation::kLeakyRelu &&
+         activation != Activation::kElu;
+}
+
+std::vector<std::string> smooth_activation_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, activation] : kActivations)
+    if (is_smooth(activation)) names.emplace_back(name);
+  return names;
+}
+
 Value activate(Activation activation, Value x) {
   switch (activation) {
     case Activation::kRelu:

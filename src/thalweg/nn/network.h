@@ -31,6 +31,10 @@ enum class Activation : std::uint8_t {
 std::vector<std::string> activation_names();
 /// Activation by name; throws ConfigError that lists the names.
 Activation activation_by_name(std::string_view name);
+/// Whether it has derivatives of any order everywhere.
+bool is_smooth(Activation activation);
+/// Names of those that are smooth.
+std::vector<std::string> smooth_activation_names();
 Value activate(Activation activation, Value x);
 
 /// In a training graph sets each element to 0 with probability `rate` and scales the rest by 1 / (1

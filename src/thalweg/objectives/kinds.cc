@@ -2,6 +2,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/flow_matching.h"
+#include "thalweg/objectives/force_matching.h"
 #include "thalweg/objectives/free_form.h"
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/objectives/mixed.h"
@@ -10,12 +11,16 @@
 namespace thalweg {
 namespace {
 
+ReverseKlOptions reverse_options(const ObjectiveOptions& options, std::int64_t first_step) {
+  return {.rejection_weight = options.rejection_weight,
+          .annealing_start = options.annealing_start,
+          .annealing_steps = options.annealing_steps,
+          .first_step = first_step};
+}
+
 ReverseKl reverse_kl(const ObjectiveOptions& options, const std::shared_ptr<const Target>& target,
                      std::int64_t first_step) {
-  return ReverseKl(target, {.rejection_weight = options.rejection_weight,
-                            .annealing_start = options.annealing_start,
-                            .annealing_steps = options.annealing_steps,
-                            .first_step = first_step});
+  return ReverseKl(target, reverse_options(options, first_step));
 }
 
 }  // namespace
@@ -55,6 +60,22 @@ KindTable<ObjectiveKind>& objective_kinds() {
                  options.likelihood_steps);
            },
        .needs_target = true},
+      {.name = "force_matching",
+       .summary = "forces of an energy at points, beside the likelihood and maybe reverse KL",
+       .settings = {"training.force_weight", "training.energy_weight", "training.annealing_start",
+                    "training.annealing_steps", "training.rejection_weight"},
+       .make =
+           [](const ObjectiveOptions& options, const TargetPointer& target) {
+             return std::make_unique<ForceMatching>(
+                 target,
+                 ForceMatchingOptions{.force_weight = options.force_weight,
+                                      .energy_weight = options.energy_weight,
+                                      .of_data = options.forces_of_data,
+                                      .rejection_weight = options.rejection_weight},
+                 reverse_options(options, 0));
+           },
+       .needs_target = true,
+       .takes_forces = true},
       {.name = "free_form",
        .summary = "an estimate of the likelihood's gradient and reconstruction, of free-form flows",
        .settings = {"training.reconstruction_weight", "training.reconstruction_start",
@@ -88,7 +109,8 @@ KindTable<ObjectiveKind>& objective_kinds() {
 std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options,
                                           const std::shared_ptr<const Target>& target) {
   const ObjectiveKind& kind = objective_kinds().find("training.objective", options.kind);
-  if (kind.needs_target && !target)
+  const bool has_forces = kind.takes_forces && options.forces_of_data;
+  if (kind.needs_target && !target && !has_forces)
     fail<DataError>("training: the objective {} needs a target with a density", kind.name);
   return kind.make(options, target);
 }

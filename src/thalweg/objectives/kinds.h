@@ -30,6 +30,9 @@ struct ObjectiveOptions {
   std::int64_t reconstruction_steps = 0;
   double noise = 0.0;
   std::string pairing = "independent";  ///< flow_matching: a name of pairing_names()
+  double force_weight = 0.001;  ///< force_matching: this and the next, see ForceMatchingOptions
+  double energy_weight = 0.0;
+  bool forces_of_data = false;  ///< force_matching: those that come with the points are matched
   /// This times Z of a resampled base is taken off the loss, so that it rejects less; at least 0
   double rejection_weight = 0.0;
 };
@@ -43,6 +46,7 @@ struct ObjectiveKind {
       make;
   bool needs_rows = true;           ///< learns from points, or from draws of a target
   bool needs_target = false;        ///< takes the density of a target
+  bool takes_forces = false;        ///< forces that come with points may stand for a target
   std::string loss = "loss, nats";  ///< what the loss is, on its axis
   std::string told = "loss";        ///< and in a line of progress
 };

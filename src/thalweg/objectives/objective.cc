@@ -47,6 +47,11 @@ const StepBuilder::Rows& StepBuilder::rows() {
   return rows_;
 }
 
+Value StepBuilder::forces() {
+  rows();
+  return input(flow_.features(), {.source = StepSource::kForces});
+}
+
 Domain StepBuilder::draws() {
   if (has_rows_) return graph_.add_domain(samples_);
   has_draws_ = true;

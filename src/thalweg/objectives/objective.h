@@ -31,6 +31,7 @@ enum class StepSource : std::uint8_t {
   kRows,     ///< training data as the layers know them: standardised columns without bounds
   kContext,  ///< their condition, standardised
   kLogDet,   ///< log|det| of the map from the data to kRows, 1 x 1
+  kForces,   ///< slopes of a log density at the data, by the data's own columns
   kLatent,   ///< exact samples of a base with a rejection step
   kNumber,   ///< a number that is the same for all samples of a step, 1 x 1
   kPaired,   ///< draws of the base that are paired to kRows
@@ -69,6 +70,9 @@ class StepBuilder {
     Value log_det;  ///< 1 x 1, to be added to log densities of y; empty where it is 0
   };
   const Rows& rows();
+  /// What is known of the slopes of the data's log density by their columns at the rows, features x
+  /// 1.
+  Value forces();
   /// Where draws of the base are to go: domain 0, unless data rows have it.
   Domain draws();
   /// Samples of the base in `domain`, features x 1. Without a rejection step they are drawn in the

@@ -50,4 +50,16 @@ std::vector<Metric> partition_metrics(const std::string& row, const std::string&
                                       std::int64_t seed, ThreadPool& pool);
 std::vector<DrawnPlot> draw_partitions(ThreadPool& pool);
 
+/// Koehler, Kraemer, Noe 2021, figure 1: mixtures of three bumps. Rows are "interval" and "circle",
+/// columns the ramps "exponential" and "monomial".
+std::vector<Metric> bump_metrics(const std::string& row, const std::string& column,
+                                 std::int64_t seed, ThreadPool& pool);
+std::vector<DrawnPlot> draw_bumps(ThreadPool& pool);
+
+/// Section 6.2 there: times of the inverse of splines by a search. Rows are numbers of columns,
+/// columns numbers of bins. Its chart is drawn from the metrics.
+std::vector<Metric> root_runtime_metrics(const std::string& row, const std::string& column,
+                                         std::int64_t seed, ThreadPool& pool);
+std::vector<DrawnPlot> draw_root_runtime(ThreadPool& pool);
+
 }  // namespace thalweg

@@ -14,6 +14,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_parts.h"
+#include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/stack_fit.h"
@@ -121,7 +122,7 @@ void keep_rows(HeldOut& points, std::int64_t most) {
   const std::int64_t all = points.rows;
   if (all <= most) return;
   const std::vector<std::int64_t> kept = evenly_spaced_rows(all, most);
-  for (std::vector<double>* values : {&points.x, &points.context, &points.weights})
+  for (std::vector<double>* values : {&points.x, &points.context, &points.weights, &points.forces})
     *values = take_rows(*values, std::ssize(*values) / all, kept);
   points.rows = most;
   points.source = fmt::format("of {} {}", all, points.source);
@@ -155,6 +156,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               {},
               {}};
     if (!data->weights.empty()) points.weights = take_rows(data->weights, 1, rows);
+    if (!data->forces.empty()) points.forces = take_rows(data->forces, data->features(), rows);
   } else {
     const auto target = run.target();
     if (!target->can_sample()) return {"samples of the model", 0, {}, {}, {}, {}};
@@ -195,6 +197,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   add("free_form",
       free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
+  if (!points.forces.empty()) add("forces", force_metrics(run, points, {}, pool));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
@@ -212,6 +215,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (particle_dimensions(run) > 0)
       add("particles", particle_metrics(run, flow.samples.x, points.x));
     if (result.verdict) add("exploration", result.verdict->metrics);
+    if (points.forces.empty()) add("forces", force_metrics(run, points, flow.samples.x, pool));
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
@@ -264,6 +268,9 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
                       "not see:"},
             std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
+            std::pair{"forces",
+                      "forces, slopes of the log density, beside those that are to be, "
+                      "summed over the columns:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
             std::pair{"particles", "particles of its samples beside those of held-out rows:"},
             std::pair{"grid", "on a grid:"}})

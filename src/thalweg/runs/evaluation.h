@@ -44,6 +44,7 @@ struct HeldOut {
   std::vector<double> weights;        ///< of the rows; empty: all count alike
   std::vector<double> log_intervals;  ///< one a row, to add to log densities; empty: none
   std::vector<double> values = {};    ///< those of x in the units of the data
+  std::vector<double> forces = {};    ///< of the rows, if they came with the data; else empty
 };
 
 /// The density of a run as its evaluation takes it, in double: compiled once, whatever shares it.

@@ -9,6 +9,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/experiment_tables.h"
+#include "thalweg/runs/force_pictures.h"
 #include "thalweg/runs/reproduction.h"
 #include "thalweg/runs/run_maps.h"
 
@@ -168,6 +169,21 @@ Plots draw_samplers(const Reproduction& reproduction, const ExperimentPicture& p
   });
 }
 
+/// Where runs of a row have forces.
+Plots draw_forces(const Reproduction& reproduction, const ExperimentPicture& picture,
+                  ThreadPool& pool) {
+  Plots plots = plot_each_row(reproduction, picture, [&](const RowRuns& row) {
+    return force_maps(row.named(), target_half_width(row.loaded.front()), pool);
+  });
+  ExperimentPicture clouds = picture;
+  clouds.kind += "-at-samples";
+  for (DrawnPlot& plot : plot_each_row(reproduction, clouds, [&](const RowRuns& row) {
+         return force_clouds(row.named(), pool);
+       }))
+    plots.push_back(std::move(plot));
+  return plots;
+}
+
 /// Of the first run of each row.
 Plots draw_latent(const Reproduction& reproduction, const ExperimentPicture& picture,
                   ThreadPool& pool) {
@@ -251,6 +267,7 @@ const std::vector<PictureKind>& picture_kinds() {
       {"histograms", "histogram", has_histogram, draw_histograms},
       {"profiles", "profile", has_profile, draw_profiles},
       {"samplers", "samplers", has_samplers, draw_samplers},
+      {"forces", "", needs_nothing, draw_forces},
       {"latent", "", needs_nothing, draw_latent},
       {"computed", "computed", is_computed, draw_computed},
   };

@@ -9,67 +9,10 @@
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/transforms/affine_coupling.h"
+#include "thalweg/transforms/bump_mixture.h"
 #include "thalweg/transforms/residual.h"
 
 namespace thalweg {
-
-namespace {
-
-constexpr double kAny = 1e300;
-
-}  // namespace
-
-const std::vector<ColumnKey>& column_keys() {
-  // Those with a summary are left out of a file where they say nothing.
-  static const std::vector<ColumnKey> keys = {
-      {"name", "", [](ColumnOptions& c) -> OptionPlace { return &c.name; }},
-      {"integer", "", [](ColumnOptions& c) -> OptionPlace { return &c.integer; }},
-      {"origin", "", [](ColumnOptions& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
-      {"step", "", [](ColumnOptions& c) -> OptionPlace { return &c.step; }, 1e-300, kAny},
-      {"decimals", "decimals that values have at most",
-       [](ColumnOptions& c) -> OptionPlace { return &c.decimals; }, -1, 9},
-      {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }, -INFINITY, INFINITY},
-      {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }, -INFINITY, INFINITY},
-      {"periodic", "", [](ColumnOptions& c) -> OptionPlace { return &c.periodic; }},
-      {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
-      {"scale", "", [](ColumnOptions& c) -> OptionPlace { return &c.scale; }, 1e-300, kAny},
-      {"values", "of a category", [](ColumnOptions& c) -> OptionPlace { return &c.values; }, -kAny,
-       kAny},
-      {"labels", "of a category of texts",
-       [](ColumnOptions& c) -> OptionPlace { return &c.labels; }},
-      {"date", "how a date is written", [](ColumnOptions& c) -> OptionPlace { return &c.date; }},
-      {"atoms", "values with a mass", [](ColumnOptions& c) -> OptionPlace { return &c.atoms; },
-       -kAny, kAny},
-      {"gap", "length of an interval of theirs",
-       [](ColumnOptions& c) -> OptionPlace { return &c.gap; }, 1e-300, kAny},
-      {"missing", "values may be missing",
-       [](ColumnOptions& c) -> OptionPlace { return &c.missing; }},
-      {"digits", "significant digits that samples are rounded to",
-       [](ColumnOptions& c) -> OptionPlace { return &c.digits; }, 0, 15},
-      {"lowest", "samples are not below", [](ColumnOptions& c) -> OptionPlace { return &c.lowest; },
-       -INFINITY, INFINITY},
-      {"highest", "samples are not above",
-       [](ColumnOptions& c) -> OptionPlace { return &c.highest; }, -INFINITY, INFINITY},
-      {"knots", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.knots; },
-       -kAny, kAny},
-      {"scores", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.scores; },
-       -kAny, kAny},
-      {"smooth", "of the marginal map", [](ColumnOptions& c) -> OptionPlace { return &c.smooth; }},
-  };
-  return keys;
-}
-
-const std::vector<DerivedKey>& derived_keys() {
-  static const std::vector<DerivedKey> keys = {
-      {"name", "", [](DerivedColumn& c) -> OptionPlace { return &c.name; }},
-      {"offset", "", [](DerivedColumn& c) -> OptionPlace { return &c.offset; }, -kAny, kAny},
-      {"coefficients", "", [](DerivedColumn& c) -> OptionPlace { return &c.coefficients; }, -kAny,
-       kAny},
-      {"origin", "", [](DerivedColumn& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
-      {"step", "", [](DerivedColumn& c) -> OptionPlace { return &c.step; }, 0.0, kAny},
-  };
-  return keys;
-}
 
 const std::vector<OptionKey>& option_keys() {
   using R = RunOptions;
@@ -152,6 +95,9 @@ const std::vector<OptionKey>& option_keys() {
       {"data.weights",
        "a column that says how much each row counts, as nested sampling and MCMC give",
        [](R& r) -> P { return &r.data.weights; }},
+      {"data.forces",
+       "a file of forces, -d energy / d x in kT, a row for each row of the data, to be matched",
+       [](R& r) -> P { return &r.data.forces; }},
       {"data.kinds",
        "kinds of columns, as \"month=category\": continuous, spaced, whole or category; missing: "
        "that a value is missing is learnt; of dates hour, weekday or yearday, in their place",
@@ -209,10 +155,10 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.context_features; }, 0, 4096},
 
       {"flow.kind",
-       "real_nvp and spline couple columns; elementwise_spline serves one column; autoregressive_ "
-       "kinds move each column by those before it: densities are quick, samples take a pass a "
-       "column; residual is z = x + g(x); free_form is any encoder and decoder; continuous is "
-       "dx/dt = v(x, t) with any v; none is for layers of moves alone",
+       "real_nvp, spline and smooth couple columns, smooth with exact forces; elementwise_ kinds "
+       "serve one column; autoregressive_ kinds move each column by those before it: densities are "
+       "quick, samples take a pass a column; residual is z = x + g(x); free_form is any encoder "
+       "and decoder; continuous is dx/dt = v(x, t) with any v; none is for layers of moves alone",
        [](R& r) -> P { return &r.model.flow.kind; },
        0,
        0,
@@ -278,6 +224,20 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.bins", "of splines", [](R& r) -> P { return &r.model.flow.bins; }, 2, 1024},
       {"flow.tail_bound", "splines are the identity beyond it",
        [](R& r) -> P { return &r.model.flow.tail_bound; }, 1e-3, 1e6},
+      {"flow.bumps", "smooth: of the mixture that moves a column",
+       [](R& r) -> P { return &r.model.flow.bumps; }, 1, 1024},
+      {"flow.smallest_density", "smooth: of each bump, between 0 and 1; slopes are not below it",
+       [](R& r) -> P { return &r.model.flow.smallest_density; }, 1e-12, 0.999},
+      {"flow.ramp",
+       "smooth: how bumps rise; exponential to any order, monomial to that of its power less 1",
+       [](R& r) -> P { return &r.model.flow.ramp; },
+       0,
+       0,
+       {},
+       ramp_names},
+      {"flow.ramp_power",
+       "smooth: beta of an exponential ramp, 1 or 2, or power of a monomial; 0: 1 and 3",
+       [](R& r) -> P { return &r.model.flow.ramp_power; }, 0, 20},
       {"flow.lipschitz", "residual: bound on the Lipschitz constant of g; below 1",
        [](R& r) -> P { return &r.model.flow.lipschitz; }, 0.01, 0.999},
       {"flow.log_det",
@@ -438,7 +398,8 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.time_budget; }, 0, 1e9},
       {"training.objective",
        "maximum_likelihood of points, reverse_kl: from the target's energy alone, mixed of both, "
-       "free_form of points for free-form flows, or flow_matching of points for continuous flows",
+       "force_matching of points and an energy's forces at them, free_form of points for free-form "
+       "flows, or flow_matching of points for continuous flows",
        [](R& r) -> P { return &r.training.objective; },
        0,
        0,
@@ -446,6 +407,11 @@ const std::vector<OptionKey>& option_keys() {
        [] { return objective_kinds().names(); }},
       {"training.likelihood_weight", "mixed: weight of the likelihood; the rest is reverse_kl's",
        [](R& r) -> P { return &r.training.likelihood_weight; }, 0, 1},
+      {"training.force_weight",
+       "force_matching: weight of the squared error of forces; the rest is the likelihood's",
+       [](R& r) -> P { return &r.training.force_weight; }, 1e-12, 1},
+      {"training.energy_weight", "force_matching: weight of reverse_kl, taken off that rest",
+       [](R& r) -> P { return &r.training.energy_weight; }, 0, 1},
       {"training.likelihood_steps", "mixed: so many first steps by maximum likelihood alone",
        [](R& r) -> P { return &r.training.likelihood_steps; }, 0, 1e9},
       {"training.annealing_start", "reverse_kl: factor on the target's log density at first",

@@ -70,6 +70,8 @@ void choose_for_data(RunOptions& options, const PreparedData& data);
 void choose_for_free_form(RunOptions& options);
 /// Sets what serves a flow of one continuous layer: see Continuous.
 void choose_for_continuous(RunOptions& options);
+/// Sets what a flow of smooth maps takes, on intervals and angles: see SmoothCoupling.
+void choose_for_smooth(RunOptions& options);
 /// Sets what serves a free-form or continuous flow of particles beside that, with the settings of
 /// Draxler, Sorrenson et al. 2024, Table 5: see EquivariantGraphNetwork.
 void choose_for_particles(RunOptions& options);

@@ -58,7 +58,8 @@ std::string points_hash(const PreparedData& data) {
                             values.size() * sizeof(double));
   };
   return content_hash(bytes(data.x)) + content_hash(bytes(data.context)) +
-         (data.weights.empty() ? "" : content_hash(bytes(data.weights)));
+         (data.weights.empty() ? "" : content_hash(bytes(data.weights))) +
+         (data.forces.empty() ? "" : content_hash(bytes(data.forces)));
 }
 
 struct LoadedRun::MadeOnce {

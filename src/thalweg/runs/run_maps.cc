@@ -20,20 +20,6 @@ constexpr std::int64_t kCells = 240;  // along each side of a map
 constexpr double kColourReach = 1.3;  // of colours, in units of the target's largest density
 constexpr double kLatentReach = 4.0;
 
-/// Adds a panel with a function's values at the middles of cells over the plot's ranges.
-Grid& add_grid(HeatMapPlot& plot, std::string title, const RowFunction& function) {
-  const auto place = [](const std::array<double, 2>& range, std::int64_t cell) {
-    return range[0] + (range[1] - range[0]) * (static_cast<double>(cell) + 0.5) / kCells;
-  };
-  std::vector<double> points;
-  for (std::int64_t row = 0; row < kCells; ++row)
-    for (std::int64_t column = 0; column < kCells; ++column) {
-      points.push_back(place(plot.x_range, column));
-      points.push_back(place(plot.y_range, row));
-    }
-  return plot.panels.emplace_back(Grid{std::move(title), kCells, kCells, function(points)});
-}
-
 HeatMapPlot latent_plot(std::string title) {
   return square_plot(std::move(title), "z0", "z1", kLatentReach);
 }
@@ -41,7 +27,8 @@ HeatMapPlot latent_plot(std::string title) {
 /// Adds a panel with what `build` makes of the latent plane's points.
 Grid& add_latent(HeatMapPlot& plot, std::string title, const LoadedRun& run,
                  const std::function<Value(Value)>& build, ThreadPool& pool) {
-  return add_grid(plot, std::move(title), row_function(run.model->parameters(), 2, build, pool));
+  return add_function(plot, std::move(title),
+                      row_function(run.model->parameters(), 2, build, pool));
 }
 
 /// The usual context of a base, shared; empty if it takes none.
@@ -61,6 +48,19 @@ double largest_number(const std::vector<double>& values) {
 }
 
 }  // namespace
+
+Grid& add_function(HeatMapPlot& plot, std::string title, const RowFunction& function) {
+  const auto place = [](const std::array<double, 2>& range, std::int64_t cell) {
+    return range[0] + (range[1] - range[0]) * (static_cast<double>(cell) + 0.5) / kCells;
+  };
+  std::vector<double> points;
+  for (std::int64_t row = 0; row < kCells; ++row)
+    for (std::int64_t column = 0; column < kCells; ++column) {
+      points.push_back(place(plot.x_range, column));
+      points.push_back(place(plot.y_range, row));
+    }
+  return plot.panels.emplace_back(Grid{std::move(title), kCells, kCells, function(points)});
+}
 
 RowFunction model_density(const LoadedRun& run, ThreadPool& pool) {
   auto evaluator = std::make_shared<DensityEvaluator>(*run.model, pool, Precision::kDouble,
@@ -98,7 +98,7 @@ HeatMapPlot square_plot(std::string title, std::string x_label, std::string y_la
 
 void add_target_density(HeatMapPlot& plot, std::string title,
                         const std::shared_ptr<const Target>& target, ThreadPool& pool) {
-  Grid& grid = add_grid(plot, std::move(title), target_log_density(target, pool));
+  Grid& grid = add_function(plot, std::move(title), target_log_density(target, pool));
   const double largest = largest_number(grid.values);
   const double cell =
       (plot.x_range[1] - plot.x_range[0]) * (plot.y_range[1] - plot.y_range[0]) / (kCells * kCells);
@@ -113,7 +113,7 @@ void add_target_density(HeatMapPlot& plot, std::string title,
 }
 
 void add_model_densities(HeatMapPlot& plot, const std::vector<NamedRun>& runs, ThreadPool& pool) {
-  for (const NamedRun& each : runs) add_grid(plot, each.name, model_density(*each.run, pool));
+  for (const NamedRun& each : runs) add_function(plot, each.name, model_density(*each.run, pool));
 }
 
 double target_half_width(const LoadedRun& run) { return run.target()->half_width(); }

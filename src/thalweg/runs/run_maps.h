@@ -32,6 +32,9 @@ PointCloud plane_cloud(std::string title, std::span<const double> rows,
 HeatMapPlot square_plot(std::string title, std::string x_label, std::string y_label,
                         double half_width);
 
+/// Adds a panel with a function's values at the middles of cells over the plot's ranges.
+Grid& add_function(HeatMapPlot& plot, std::string title, const RowFunction& function);
+
 /// Adds panels to a plot over its ranges: a target's density, in the scale of whose largest value
 /// the colours of all panels are, and densities of runs. Where the target's integral is not known,
 /// it is that over the plot, as far as the energy is a number.

@@ -36,6 +36,8 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
   TargetOptions& target = options.target;
   if (data.path.empty() && !(data.validation + data.test).empty())
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
+  if (data.path.empty() && !data.forces.empty())
+    fail<ConfigError>("data.forces goes with a file of points: give --data FILE");
   // Points of particles may have their energy beside them, to be judged by.
   if (!data.path.empty() && !needs_target(options) && data.particles == 0) {
     if (!keys.contains("data.target")) target.name.clear();
@@ -47,7 +49,7 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
           target.name + target.energy + target.file());
   }
   for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
-                            &data.path, &data.validation, &data.test})
+                            &data.path, &data.validation, &data.test, &data.forces})
     if (!path->empty()) {
       *path = fs::absolute(*path).lexically_normal().string();
       if (path->ends_with('/')) path->pop_back();  // or a folder has no name

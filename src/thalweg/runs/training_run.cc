@@ -133,7 +133,7 @@ class OutputFolder {
 
 /// Rows that TrainingData points to.
 struct LearntRows {
-  std::vector<double> x, context, weights;
+  std::vector<double> x, context, weights, forces;
   std::vector<double> validation, validation_context, validation_weights;
 };
 
@@ -151,8 +151,10 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
       rows.weights = take_rows(data.weights, 1, data.train);
       rows.validation_weights = take_rows(data.weights, 1, data.validation);
     }
+    if (!data.forces.empty()) rows.forces = take_rows(data.forces, data.features(), data.train);
     result.rows = rows.x;
     result.context = rows.context;
+    result.forces = rows.forces;
     result.weights = rows.weights;
     // A stack was fitted to the rows for validation, too.
     if (plan.options.model.base.kind == "stack") return result;

@@ -94,6 +94,10 @@ BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
   if (!data.weights.empty() && std::ssize(data.weights) != rows_)
     fail<ShapeError>("training data: expected a weight for each of {} rows, got {}", rows_,
                      data.weights.size());
+  if (!data.forces.empty() && data.forces.size() != data.rows.size())
+    fail<ShapeError>("training data: expected forces of {} rows of {} numbers, got {}", rows_,
+                     features_, data.forces.size());
+  forces_.assign(data.forces.begin(), data.forces.end());
   weights_.assign(data.weights.begin(), data.weights.end());
   shuffled_ = rows_ > batch_ || !weights_.empty();
 }
@@ -133,10 +137,12 @@ typename BatchSource<T>::Batch BatchSource<T>::fill(std::uint64_t first, std::in
   }
   pick_rows(first, count);
   const BatchInput<T> context{context_.data(), order_.data()};
+  const BatchInput<T> forces{forces_.data(), order_.data()};
   if (noisy_.empty())
-    return {{table_.data(), order_.data()}, context, {table_log_det_.data(), order_.data()}};
+    return {
+        {table_.data(), order_.data()}, context, {table_log_det_.data(), order_.data()}, forces};
   add_fresh_noise(first, count);
-  return {{values_.data()}, context, {log_det_.data()}};
+  return {{values_.data()}, context, {log_det_.data()}, forces};
 }
 
 template <typename T>

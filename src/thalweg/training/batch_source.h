@@ -29,6 +29,9 @@ struct TrainingData {
   std::span<const double> rows = {};     ///< rows x features, row-major
   std::span<const double> context = {};  ///< rows x context features
   std::span<const double> weights = {};  ///< how much each row counts; empty: all alike
+  /// Slopes of a log density by the columns, rows x features, in the units of the data, for
+  /// objectives that want them; empty: they are not known.
+  std::span<const double> forces = {};
   std::span<const double> validation_rows = {};
   std::span<const double> validation_context = {};
   std::span<const double> validation_weights = {};
@@ -56,7 +59,7 @@ class BatchSource {
 
   /// Samples first, ..., first + count - 1, as layers know them: valid until the next call.
   struct Batch {
-    BatchInput<T> rows, context, log_det;
+    BatchInput<T> rows, context, log_det, forces = {};
   };
   Batch fill(std::uint64_t first, std::int64_t count);
 
@@ -81,7 +84,7 @@ class BatchSource {
   std::int64_t features_, context_features_, rows_;
   std::vector<double> raw_;               // the table's values, where noise is added in each step
   std::vector<T> table_, table_log_det_;  // standardised, where it is not
-  std::vector<T> context_;
+  std::vector<T> context_, forces_;
   std::vector<std::int64_t> noisy_;  // columns whose values have intervals
   std::vector<ColumnOptions> noisy_columns_;
   std::int64_t batch_ = 0;

@@ -251,6 +251,9 @@ class TypedWork final : public Trainer::Work {
         case StepSource::kLogDet:
           inputs_.push_back(batch.log_det);
           continue;
+        case StepSource::kForces:
+          inputs_.push_back(batch.forces);
+          continue;
         case StepSource::kPaired:
           inputs_.push_back(
               {pairs_->fill(input.pairing, batch, stage.first_samples[0], count, doubles())});
@@ -398,7 +401,11 @@ class TypedWork final : public Trainer::Work {
 Trainer::Trainer(Model& model, const TrainingData& data, const TrainingOptions& options,
                  ThreadPool& pool, std::shared_ptr<const Objective> objective) {
   check_options(options);
-  if (!objective) objective = make_objective(objective_options(options), data.target);
+  if (!objective) {
+    ObjectiveOptions made = objective_options(options);
+    made.forces_of_data = !data.forces.empty();
+    objective = make_objective(made, data.target);
+  }
   check_circular(model, *objective);
   if (options.precision == "float")
     work_ = std::make_unique<TypedWork<float>>(model, data, options, std::move(objective), pool);

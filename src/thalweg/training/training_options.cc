@@ -50,6 +50,8 @@ ObjectiveOptions objective_options(const TrainingOptions& options) {
           .reconstruction_steps = options.reconstruction_steps,
           .noise = options.noise,
           .pairing = options.pairing,
+          .force_weight = options.force_weight,
+          .energy_weight = options.energy_weight,
           .rejection_weight = options.rejection_weight};
 }
 

@@ -42,9 +42,10 @@ struct TrainingOptions {
                                     ///< finite; at least 0
   double time_budget = 0.0;         ///< seconds that one call of run() may take, to which schedule
                                     ///< and annealing are shortened; 0: no limit
-  /// A name of objective_kinds(); this and the next eleven: see ObjectiveOptions
+  /// A name of objective_kinds(); this and the next thirteen: see ObjectiveOptions
   std::string objective = "maximum_likelihood";
   double likelihood_weight = 0.5;
+  double force_weight = 0.001, energy_weight = 0.0;
   std::int64_t likelihood_steps = 0;
   double annealing_start = 0.01;
   std::int64_t annealing_steps = 0;

@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
-#include "thalweg/transforms/permutation.h"
+#include "thalweg/transforms/circle.h"
 
 namespace thalweg {
 namespace {
@@ -58,29 +58,12 @@ Value log_slope(const Piece& piece, Value place) {
   return 2.0 * (log(steepness) - log(denominator)) + log(numerator);
 }
 
-/// The point of [-bound, bound] a whole number of turns away.
-Value wrap(Value row, double bound) {
-  const Value turns = floor((row + bound) / (2.0 * bound));
-  const Value wrapped = row - (2.0 * bound) * turns;
-  // Rounding may leave the interval; the derivative is 1 at the seam, too.
-  return wrapped + stop_gradient(clamp(wrapped, -bound, bound) - wrapped);
-}
-
 /// The identity outside of the bound, and the sum of the log-slopes.
 Mapped join(const Splines& splines, Value original, Value mapped, Value slopes) {
   if (splines.shift.valid()) return {transpose(mapped), sum(slopes)};
   const Value inside = less(abs(original), original.graph->constant(splines.bound));
   const Value zero = original.graph->constant(0.0);
   return {transpose(select(inside, mapped, original)), sum(select(inside, slopes, zero))};
-}
-
-/// `circular`, which is empty or has one flag a feature.
-const std::vector<bool>& checked_flags(const std::string& name, std::int64_t features,
-                                       const std::vector<bool>& circular) {
-  if (!circular.empty() && static_cast<std::int64_t>(circular.size()) != features)
-    fail<ConfigError>("{}: expected {} flags for circular features, got {}", name, features,
-                      circular.size());
-  return circular;
 }
 
 }  // namespace
@@ -126,7 +109,7 @@ Mapped apply_splines(const Splines& splines, Value x) {
   const Value row = transpose(x);
   const double bound = splines.bound;
   const bool circular = splines.shift.valid();
-  const Value limited = circular ? wrap(row, bound) : clamp(row, -bound, bound);
+  const Value limited = circular ? wrapped(row, bound) : clamp(row, -bound, bound);
   const Knots knots = make_knots(splines, splines.widths);
   const Piece piece =
       find_piece(splines, knots, make_knots(splines, splines.heights), knots.left, limited);
@@ -136,14 +119,15 @@ Mapped apply_splines(const Splines& splines, Value x) {
   const Value y = piece.left_y +
                   piece.height * (steepness * square(place) + piece.left_slope * both) /
                       (steepness + (piece.left_slope + piece.right_slope - 2.0 * steepness) * both);
-  return join(splines, row, circular ? wrap(y + splines.shift, bound) : y, log_slope(piece, place));
+  return join(splines, row, circular ? wrapped(y + splines.shift, bound) : y,
+              log_slope(piece, place));
 }
 
 Mapped invert_splines(const Splines& splines, Value y) {
   const Value row = transpose(y);
   const double bound = splines.bound;
   const Value limited =
-      splines.shift.valid() ? wrap(row - splines.shift, bound) : clamp(row, -bound, bound);
+      splines.shift.valid() ? wrapped(row - splines.shift, bound) : clamp(row, -bound, bound);
   const Knots knots = make_knots(splines, splines.heights);
   const Piece piece =
       find_piece(splines, make_knots(splines, splines.widths), knots, knots.left, limited);
@@ -166,125 +150,39 @@ Mapped invert_splines(const Splines& splines, Value y) {
 
 MixedSplines::MixedSplines(const std::string& name, std::int64_t features,
                            const SplineOptions& options, const std::vector<bool>& circular)
-    : line_(options), circle_(options) {
+    : FeatureMaps(name, features, circular), line_(options), circle_(options) {
   check_spline_options(name, options);
-  checked_flags(name, features, circular);
   line_.circular = false;
   circle_.circular = true;
   circle_.bound = std::numbers::pi;
-  for (std::int32_t feature = 0; feature < features; ++feature) {
-    const bool turns = !circular.empty() && circular[static_cast<std::size_t>(feature)];
-    (turns ? on_circle_ : on_line_).push_back(feature);
-  }
-  std::vector<std::int32_t> order = on_line_;
-  order.insert(order.end(), on_circle_.begin(), on_circle_.end());
-  back_ = inverse_order(name, order);
 }
 
-std::int64_t MixedSplines::parameters() const {
-  return spline_parameters(line_) * static_cast<std::int64_t>(on_line_.size()) +
-         spline_parameters(circle_) * static_cast<std::int64_t>(on_circle_.size());
+std::int64_t MixedSplines::parameters_of(bool circular) const {
+  return spline_parameters(circular ? circle_ : line_);
 }
 
-Mapped MixedSplines::map(Value raw, Value x, Mapped (*function)(const Splines&, Value)) const {
-  const auto lines = static_cast<std::int64_t>(on_line_.size());
-  const auto circles = static_cast<std::int64_t>(on_circle_.size());
-  const auto part = [&](const SplineOptions& options, Value own, std::int64_t features, Value at) {
-    return function(make_splines(reshape(own, {spline_parameters(options), features}), options),
-                    at);
-  };
-  if (circles == 0) return part(line_, raw, lines, x);
-  if (lines == 0) return part(circle_, raw, circles, x);
-  const Value flat = reshape(raw, {parameters(), 1});
-  const std::int64_t first = spline_parameters(line_) * lines;
-  const Mapped line = part(line_, slice(flat, 0, first), lines, take(x, on_line_));
-  const Mapped circle =
-      part(circle_, slice(flat, first, parameters() - first), circles, take(x, on_circle_));
-  return {take(concat({line.value, circle.value}), back_), line.log_det + circle.log_det};
+Mapped MixedSplines::map(bool circular, bool invert, Value raw, Value x) const {
+  const Splines splines = make_splines(raw, circular ? circle_ : line_);
+  return invert ? invert_splines(splines, x) : apply_splines(splines, x);
 }
 
 ElementwiseSpline::ElementwiseSpline(ParameterStore& parameters, const std::string& name,
                                      RandomSequence& random, std::int64_t features,
                                      const ElementwiseSplineOptions& options)
-    : Transform(name, features, options.context_features),
-      splines_(name, features, options.spline, options.circular) {
-  const std::int64_t count = splines_.parameters();
-  const std::int64_t columns = options.circular.empty() ? features : 1;
-  raw_ = parameters.add(name + ".raw", count / columns, columns, 0.0);
-  if (options.context_features > 0) {
-    const NetworkFactory factory =
-        options.conditioner ? options.conditioner : network_factory<Mlp>({.zero_output = true});
-    conditioner_ =
-        factory(parameters, name + ".conditioner", random, options.context_features, count, 0);
-  }
-}
-
-Value ElementwiseSpline::raw(Graph& graph, Value context) const {
-  const Value own = graph.parameter(raw_);
-  return conditioner_ ? own + reshape((*conditioner_)(context), own.shape()) : own;
-}
-
-Mapped ElementwiseSpline::build_forward(Value z, Value context) const {
-  return splines_.invert(raw(*z.graph, context), z);
-}
-
-Mapped ElementwiseSpline::build_inverse(Value x, Value context) const {
-  return splines_.apply(raw(*x.graph, context), x);
-}
-
-namespace {
-
-/// `circular` for some of the features; empty stays empty.
-std::vector<bool> flags_of(const std::vector<std::int32_t>& features,
-                           const std::vector<bool>& circular) {
-  std::vector<bool> flags;
-  if (circular.empty()) return flags;
-  for (const std::int32_t feature : features)
-    flags.push_back(circular.at(static_cast<std::size_t>(feature)));
-  return flags;
-}
-
-}  // namespace
+    : ElementwiseMaps(
+          parameters, name, random, features,
+          std::make_unique<MixedSplines>(name, features, options.spline, options.circular),
+          options.conditioner, options.context_features) {}
 
 SplineCoupling::SplineCoupling(ParameterStore& parameters, const std::string& name,
                                RandomSequence& random, std::int64_t features,
                                const SplineCouplingOptions& options)
-    : Transform(name, features, options.context_features),
-      split_(name, features, options.swap, options.mask),
-      splines_(name, split_.moved(), options.spline,
-               flags_of(split_.moved_features(), checked_flags(name, features, options.circular))) {
-  const std::vector<bool> turns = flags_of(split_.kept_features(), options.circular);
-  for (std::int32_t i = 0; i < split_.kept(); ++i)
-    (!turns.empty() && turns[static_cast<std::size_t>(i)] ? kept_on_circle_ : kept_on_line_)
-        .push_back(i);
-  const NetworkFactory factory = options.conditioner
-                                     ? options.conditioner
-                                     : network_factory<ResidualNetwork>({.zero_output = true});
-  conditioner_ = factory(parameters, name + ".conditioner", random,
-                         split_.kept() + static_cast<std::int64_t>(kept_on_circle_.size()),
-                         splines_.parameters(), options.context_features);
-}
-
-Value SplineCoupling::raw(Value kept, Value context) const {
-  if (!kept_on_circle_.empty()) {
-    const Value angles = take(kept, kept_on_circle_);
-    std::vector<Value> seen{cos(angles), sin(angles)};
-    if (!kept_on_line_.empty()) seen.push_back(take(kept, kept_on_line_));
-    kept = concat(seen);
-  }
-  return (*conditioner_)(kept, context);
-}
-
-Mapped SplineCoupling::build_forward(Value z, Value context) const {
-  const auto [kept, moved] = split_.split(z);
-  const Mapped mapped = splines_.invert(raw(kept, context), moved);
-  return {split_.join({kept, mapped.value}), mapped.log_det};
-}
-
-Mapped SplineCoupling::build_inverse(Value x, Value context) const {
-  const auto [kept, moved] = split_.split(x);
-  const Mapped mapped = splines_.apply(raw(kept, context), moved);
-  return {split_.join({kept, mapped.value}), mapped.log_det};
-}
+    : MapCoupling(
+          parameters, name, random, FeatureSplit(name, features, options.swap, options.mask),
+          options.circular, false,
+          [&](std::int64_t moved, const std::vector<bool>& circular) {
+            return std::make_unique<MixedSplines>(name, moved, options.spline, circular);
+          },
+          options.conditioner, options.context_features) {}
 
 }  // namespace thalweg

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "thalweg/nn/network.h"
-#include "thalweg/transforms/feature_split.h"
-#include "thalweg/transforms/transform.h"
+#include "thalweg/transforms/map_transforms.h"
 
 namespace thalweg {
 
@@ -57,25 +56,19 @@ Mapped invert_splines(const Splines& splines, Value y);
 
 /// Splines of features some of which are angles: those get circular splines of circumference 2 pi,
 /// with the bins of the others.
-class MixedSplines {
+class MixedSplines : public FeatureMaps {
  public:
   /// `circular` says which features are angles; empty stands for none. Throws ConfigError, naming
   /// `name`, for a `circular` of another length or options out of range.
   MixedSplines(const std::string& name, std::int64_t features, const SplineOptions& options,
                const std::vector<bool>& circular = {});
 
-  /// Parameters of all features.
-  std::int64_t parameters() const;
-  /// apply_splines and invert_splines; `raw` holds parameters() elements of any shape.
-  Mapped apply(Value raw, Value x) const { return map(raw, x, apply_splines); }
-  Mapped invert(Value raw, Value y) const { return map(raw, y, invert_splines); }
+ protected:
+  std::int64_t parameters_of(bool circular) const override;
+  Mapped map(bool circular, bool invert, Value raw, Value x) const override;
 
  private:
-  Mapped map(Value raw, Value x, Mapped (*function)(const Splines&, Value)) const;
-
   SplineOptions line_, circle_;
-  // Features of each sort, and the order that brings them back from line first, circle after.
-  std::vector<std::int32_t> on_line_, on_circle_, back_;
 };
 
 struct ElementwiseSplineOptions {
@@ -90,22 +83,11 @@ struct ElementwiseSplineOptions {
 /// A spline of its own for each feature; z = spline(x). Starts as the identity. Being the one
 /// flexible map that needs no second feature, it is the transform for one-dimensional data (after a
 /// standardisation, for only [-bound, bound] is bent); in more dimensions it shapes the marginals.
-class ElementwiseSpline : public Transform {
+class ElementwiseSpline : public ElementwiseMaps {
  public:
   /// Throws ConfigError for options out of range.
   ElementwiseSpline(ParameterStore& parameters, const std::string& name, RandomSequence& random,
                     std::int64_t features, const ElementwiseSplineOptions& options = {});
-
- protected:
-  Mapped build_forward(Value z, Value context) const override;
-  Mapped build_inverse(Value x, Value context) const override;
-
- private:
-  Value raw(Graph& graph, Value context) const;
-
-  MixedSplines splines_;
-  ParameterId raw_;
-  std::unique_ptr<Network> conditioner_;
 };
 
 struct SplineCouplingOptions {
@@ -124,23 +106,11 @@ struct SplineCouplingOptions {
 
 /// Coupling that moves its features by splines, z = spline(x), whose parameters come from the kept
 /// ones.
-class SplineCoupling : public Transform {
+class SplineCoupling : public MapCoupling {
  public:
   /// Throws ConfigError for bad sizes, options out of range or a bad mask.
   SplineCoupling(ParameterStore& parameters, const std::string& name, RandomSequence& random,
                  std::int64_t features, const SplineCouplingOptions& options = {});
-
- protected:
-  Mapped build_forward(Value z, Value context) const override;
-  Mapped build_inverse(Value x, Value context) const override;
-
- private:
-  Value raw(Value kept, Value context) const;
-
-  FeatureSplit split_;
-  MixedSplines splines_;
-  std::vector<std::int32_t> kept_on_line_, kept_on_circle_;
-  std::unique_ptr<Network> conditioner_;
 };
 
 }  // namespace thalweg

@@ -168,6 +168,8 @@ Value Residual::solve(const LipschitzMlp::Linearised& at, Value right_side) cons
   return solution;
 }
 
+bool Residual::exact_slopes() const { return options_.log_det != ResidualLogDet::kSeries; }
+
 Mapped Residual::build_inverse(Value x, Value context) const {
   const auto at = network_.linearise(network_.weights(*x.graph), x, context);
   return {x + at.value, log_det(at, x)};

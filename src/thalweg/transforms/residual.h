@@ -57,6 +57,8 @@ class Residual : public Transform {
 
   const LipschitzMlp& network() const { return network_; }
 
+  bool exact_slopes() const override;
+
  protected:
   Mapped build_forward(Value z, Value context) const override;
   Mapped build_inverse(Value x, Value context) const override;

@@ -45,6 +45,10 @@ class Transform {
   /// exp(log_det) times the latent density is then the density of x, for inverse.
   virtual bool stochastic() const { return false; }
 
+  /// Whether derivatives of log_det of inverse() by x are exact in training graphs, for objectives
+  /// that compare forces.
+  virtual bool exact_slopes() const { return true; }
+
   /// Whether initialise() wants data before the first training step.
   virtual bool wants_data() const { return false; }
   /// Sets parameters from data at this layer's x side: `x` holds rows x features() finite values,

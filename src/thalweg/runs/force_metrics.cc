@@ -1,0 +1,99 @@
+#include "thalweg/runs/force_metrics.h"
+
+#include <algorithm>
+
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/engine/row_map.h"
+#include "thalweg/flows/free_form_flow.h"
+#include "thalweg/objectives/force_matching.h"
+#include "thalweg/runs/evaluation_parts.h"
+#include "thalweg/runs/particle_metrics.h"
+#include "thalweg/sampling/column_map.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::int64_t kMostRows = 2000;
+
+/// Whether the slopes of the model's log densities are those of a graph.
+bool has_forces(const Flow& flow) {
+  return !has_free_form(flow) && std::ranges::all_of(flow.transforms(), [](const auto& transform) {
+    return !transform->stochastic() && transform->exact_slopes();
+  });
+}
+
+double squared(std::span<const double> row) {
+  double total = 0.0;
+  for (const double value : row) total += value * value;
+  return total;
+}
+
+}  // namespace
+
+std::optional<std::vector<double>> model_forces(const LoadedRun& run, std::span<const double> x,
+                                                std::span<const double> context, ThreadPool& pool) {
+  const Model& model = *run.model;
+  const Flow& flow = model.flow();
+  if (!has_forces(flow) || particle_dimensions(run) > 0) return std::nullopt;
+  Graph graph(model.parameters());
+  const Value input = graph.input({flow.features(), 1});
+  const Value given =
+      flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+  RowMap map(graph, {flow_forces(flow, input, model.layers(), given)}, pool);
+  const std::vector<double> y = ColumnMap(model, pool).to_layers(x);
+  const std::vector<double> standard = standardised_context(model, context);
+  return map({.rows = std::ssize(x) / flow.features(), .inputs = {y, standard}});
+}
+
+std::optional<RunForces> forces_of(const LoadedRun& run, std::span<const double> x,
+                                   ThreadPool& pool) {
+  const std::shared_ptr<const Target> target = run.target();
+  const Model& model = *run.model;
+  const Flow& flow = model.flow();
+  if (!target || target->features() != flow.features() || flow.context_features() > 0)
+    return std::nullopt;
+  std::optional<std::vector<double>> own = model_forces(run, x, {}, pool);
+  if (!own) return std::nullopt;
+  Graph graph(model.parameters());
+  const Value input = graph.input({flow.features(), 1});
+  RowMap map(graph, {target_forces(flow, *target, input, model.layers())}, pool);
+  const std::vector<double> y = ColumnMap(model, pool).to_layers(x);
+  return RunForces{std::move(*own), map({.rows = std::ssize(x) / flow.features(), .inputs = {y}})};
+}
+
+std::vector<Metric> force_metrics(const LoadedRun& run, const HeldOut& points,
+                                  std::span<const double> samples, ThreadPool& pool) {
+  const auto features = static_cast<std::size_t>(run.model->flow().features());
+  const bool held_out = points.rows > 0;
+  const std::span<const double> all = held_out ? std::span<const double>(points.x) : samples;
+  const auto rows = static_cast<std::int64_t>(all.size() / features);
+  const std::vector<std::int64_t> kept = evenly_spaced_rows(rows, kMostRows);
+  const std::vector<double> x = take_rows(all, static_cast<std::int64_t>(features), kept);
+  if (x.empty()) return {};
+  std::optional<RunForces> forces;
+  if (points.forces.empty()) {
+    forces = forces_of(run, x, pool);
+  } else if (auto own = model_forces(
+                 run, x, take_rows(points.context, run.model->flow().context_features(), kept),
+                 pool)) {
+    forces = RunForces{std::move(*own),
+                       take_rows(points.forces, std::ssize(x) / std::ssize(kept), kept)};
+  }
+  if (!forces) return {};
+  std::vector<double> errors, sizes, weights;
+  for (std::size_t row = 0; row * features < x.size(); ++row) {
+    const std::span<const double> target(forces->target.data() + row * features, features);
+    std::vector<double> off(target.begin(), target.end());
+    for (std::size_t i = 0; i < features; ++i) off[i] -= forces->model[row * features + i];
+    errors.push_back(squared(off));
+    sizes.push_back(squared(target));
+    if (held_out && !points.weights.empty())
+      weights.push_back(points.weights[static_cast<std::size_t>(kept[row])]);
+  }
+  std::vector<Metric> metrics;
+  add_mean(metrics, "force_error", "mean squared error", errors, 0.0, weights);
+  add_mean(metrics, "force_size", "mean square of what they are to be", sizes, 0.0, weights);
+  return metrics;
+}
+
+}  // namespace thalweg

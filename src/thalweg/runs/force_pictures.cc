@@ -1,0 +1,88 @@
+#include "thalweg/runs/force_pictures.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thalweg/runs/force_metrics.h"
+#include "thalweg/runs/row_function.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::int64_t kSamples = 2000;
+
+std::vector<double> lengths(const std::vector<double>& forces) {
+  std::vector<double> result;
+  for (std::size_t i = 0; i + 1 < forces.size(); i += 2)
+    result.push_back(std::hypot(forces[i], forces[i + 1]));
+  return result;
+}
+
+/// The value that a share of the finite ones is below.
+double quantile(std::vector<double> values, double share) {
+  std::erase_if(values, [](double value) { return !std::isfinite(value); });
+  if (values.empty()) return 0.0;
+  const auto place =
+      values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
+}
+
+/// Exact samples in the plane, or none.
+std::vector<double> plane_samples(const NamedRun& named) {
+  const std::shared_ptr<const Target> target = named.run->target();
+  if (!target || target->features() != 2 || !target->can_sample()) return {};
+  return target_samples(*target, 1, Stream::kEvaluation, 0, kSamples);
+}
+
+}  // namespace
+
+HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, ThreadPool& pool) {
+  HeatMapPlot plot = square_plot("Forces", "x0", "x1", half_width);
+  plot.colour_label = "kT per unit";
+  for (const NamedRun& each : runs) {
+    const LoadedRun& run = *each.run;
+    if (!forces_of(run, std::vector<double>(2, 0.0), pool)) continue;
+    const auto panel = [&](const std::string& title, bool of_target) {
+      add_function(plot, title, [&](std::span<const double> x) {
+        const RunForces forces = *forces_of(run, x, pool);
+        return lengths(of_target ? forces.target : forces.model);
+      });
+    };
+    if (plot.panels.empty()) {
+      panel("target", true);
+      // Far from its samples the forces of a target may be as large as they like.
+      std::vector<double> places = plane_samples(each);
+      const std::vector<double> sizes = places.empty()
+                                            ? plot.panels.front().values
+                                            : lengths(forces_of(run, places, pool)->target);
+      plot.colour_range = {{0.0, 1.2 * quantile(sizes, 0.99)}};
+    }
+    panel(each.name, false);
+  }
+  return plot;
+}
+
+ScatterPlot force_clouds(const std::vector<NamedRun>& runs, ThreadPool& pool) {
+  ScatterPlot plot{.title = "Forces",
+                   .x_label = "of the target, kT per unit",
+                   .y_label = "of the flow, kT per unit"};
+  for (const NamedRun& each : runs) {
+    const std::vector<double> x = plane_samples(each);
+    if (x.empty()) continue;
+    const std::optional<RunForces> forces = forces_of(*each.run, x, pool);
+    if (!forces) continue;
+    std::vector<double> sizes;
+    for (const double value : forces->target) sizes.push_back(std::abs(value));
+    const double frame = 2.0 * quantile(sizes, 1.0);
+    PointCloud cloud{.title = each.name};
+    for (std::size_t i = 0; i < forces->target.size(); ++i) {
+      cloud.x.push_back(forces->target[i]);
+      cloud.y.push_back(std::clamp(forces->model[i], -frame, frame));
+    }
+    plot.panels.push_back(std::move(cloud));
+  }
+  return plot;
+}
+
+}  // namespace thalweg
