@@ -44,7 +44,7 @@ Model smooth_model() {
   for (std::size_t i = 0; i < model.parameters().infos().size(); ++i)
     if (model.parameters().infos()[i].trainable)
       for (double& value : model.parameters().values({static_cast<std::int32_t>(i)}))
-        value += 0.3 * random.normal();
+        value += 0.8 * random.normal();
   return model;
 }
 

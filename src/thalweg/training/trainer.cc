@@ -401,11 +401,8 @@ class TypedWork final : public Trainer::Work {
 Trainer::Trainer(Model& model, const TrainingData& data, const TrainingOptions& options,
                  ThreadPool& pool, std::shared_ptr<const Objective> objective) {
   check_options(options);
-  if (!objective) {
-    ObjectiveOptions made = objective_options(options);
-    made.forces_of_data = !data.forces.empty();
-    objective = make_objective(made, data.target);
-  }
+  if (!objective)
+    objective = make_objective(objective_options(options, !data.forces.empty()), data.target);
   check_circular(model, *objective);
   if (options.precision == "float")
     work_ = std::make_unique<TypedWork<float>>(model, data, options, std::move(objective), pool);

@@ -38,7 +38,7 @@ ScheduleOptions schedule_options(const TrainingOptions& options) {
           options.decay_every, options.milestones, options.final_factor};
 }
 
-ObjectiveOptions objective_options(const TrainingOptions& options) {
+ObjectiveOptions objective_options(const TrainingOptions& options, bool forces_of_data) {
   return {.kind = options.objective,
           .likelihood_weight = options.likelihood_weight,
           .likelihood_steps = options.likelihood_steps,
@@ -52,6 +52,7 @@ ObjectiveOptions objective_options(const TrainingOptions& options) {
           .pairing = options.pairing,
           .force_weight = options.force_weight,
           .energy_weight = options.energy_weight,
+          .forces_of_data = forces_of_data,
           .rejection_weight = options.rejection_weight};
 }
 

@@ -68,6 +68,7 @@ void check_options(const TrainingOptions& options);
 /// The parts of the options that have owners of their own.
 OptimizerOptions optimizer_options(const TrainingOptions& options);
 ScheduleOptions schedule_options(const TrainingOptions& options);
-ObjectiveOptions objective_options(const TrainingOptions& options);
+/// `forces_of_data`: the points come with forces.
+ObjectiveOptions objective_options(const TrainingOptions& options, bool forces_of_data);
 
 }  // namespace thalweg
