@@ -346,6 +346,19 @@ TEST(Reproduce, ScaleShortensTraining) {
   EXPECT_EQ(results(folder.path("out/small/scale-0.1/rings/gaussian/seed-1")).at("steps"), 2);
 }
 
+// Their columns have to come to (0, 1): planned without that, nearly all densities were infinite.
+TEST(Reproduce, SmoothFlowsOfThePlaneHaveFiniteForces) {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run("reproduce smooth/figure-2 --rows two-moons --columns smooth --seeds 1 --scale 0.001 "
+          "--out " +
+          folder.path("out"));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string cell = folder.path("out/smooth/figure-2/scale-0.001/two-moons/smooth/seed-1");
+  EXPECT_TRUE(std::isfinite(metric(cell, "force_error"))) << outcome.text;
+  EXPECT_TRUE(std::isfinite(metric(cell, "log_likelihood")));
+}
+
 TEST(Reproduce, RefusesRunsMadeWithOtherSettings) {
   const TemporaryFolder folder;
   const std::string file = folder.file("small.toml", small_experiment());
