@@ -50,6 +50,12 @@ std::string take_quoted(std::string_view text, std::size_t& position) {
 
 }  // namespace
 
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  text.remove_prefix(begin);
+  return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
 std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> parts;
   std::size_t position = 0;

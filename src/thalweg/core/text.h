@@ -1,4 +1,4 @@
-// Lists in settings, and suggestions for misspelt names.
+// Texts without blanks, lists in settings, and suggestions for misspelt names.
 #pragma once
 
 #include <span>
@@ -7,6 +7,9 @@
 #include <vector>
 
 namespace thalweg {
+
+/// What `text` is without blanks and tabs around it.
+std::string_view trim(std::string_view text);
 
 /// The parts of "a, b=[1, 2]" between commas that no bracket encloses, without blanks around them;
 /// none of an empty text. A part may begin with a name in double quotes, which may hold commas and

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/io/csv_columns.h"
 #include "thalweg/io/csv_layout.h"
 #include "thalweg/io/csv_records.h"

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "thalweg/core/text.h"
+
 namespace thalweg {
 
 namespace {
@@ -44,12 +46,6 @@ CsvSyntax::CsvSyntax(std::vector<std::string> missing_texts) : missing(std::move
     double value = 0.0;
     if (scan_number(text, CsvSyntax(), value) == Numeral::kNumber) missing_numbers.push_back(value);
   }
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 bool opens_field(std::string_view row, std::size_t position, std::string_view separators) {

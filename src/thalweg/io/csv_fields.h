@@ -22,9 +22,6 @@ struct CsvSyntax {
   explicit CsvSyntax(std::vector<std::string> missing_texts);
 };
 
-/// What `text` is without blanks around it.
-std::string_view trim(std::string_view text);
-
 /// Whether a quotation mark at `position` opens a field: nothing but blanks is between it and a
 /// separator, or the start of the row.
 bool opens_field(std::string_view row, std::size_t position, std::string_view separators);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/io/csv_fields.h"
 
 namespace thalweg {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/text_lines.h"
@@ -13,18 +14,10 @@
 namespace thalweg {
 namespace {
 
-constexpr double kAngstrom = 0.1;  // nm
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 /// Columns `first` to `last` of a line, from 1 and both included, as the format counts them.
 std::string_view columns(std::string_view line, std::size_t first, std::size_t last) {
   if (line.size() < first) return {};
-  return trimmed(line.substr(first - 1, last - first + 1));
+  return trim(line.substr(first - 1, last - first + 1));
 }
 
 double number(const TextLines& lines, std::string_view text, const char* what) {

@@ -8,6 +8,9 @@
 
 namespace thalweg {
 
+/// In nm: files of atoms have their lengths in it.
+inline constexpr double kAngstrom = 0.1;
+
 /// What an atom is called. Texts are without blanks.
 struct AtomLabel {
   std::string name = {};     ///< as CA

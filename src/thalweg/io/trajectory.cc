@@ -15,7 +15,6 @@
 namespace thalweg {
 namespace {
 
-constexpr double kAngstrom = 0.1;       // nm
 constexpr double kAkma = 0.0488882129;  // ps, CHARMM's unit of time
 
 using Block = std::array<std::int32_t, 21>;  // "CORD" and twenty numbers

@@ -7,19 +7,12 @@
 #include <string_view>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/text_lines.h"
 
 namespace thalweg {
 namespace {
-
-std::string trimmed(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
-    text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
-    text.remove_suffix(1);
-  return std::string(text);
-}
 
 /// A FORTRAN edit descriptor of one kind, as 10I8, 5E16.8, 20a4, a80 or 3(I8).
 struct Format {
@@ -56,7 +49,7 @@ AmberSections::AmberSections(const std::string& path) : path_(path) {
   Format format;
   for (std::string_view line; lines.next(line);) {
     if (line.starts_with("%FLAG")) {
-      const std::string flag = trimmed(line.substr(std::string_view("%FLAG").size()));
+      const std::string flag(trim(line.substr(std::string_view("%FLAG").size())));
       if (sections_.contains(flag))
         fail<DataError>("{}: expected each flag once, got '{}' again", lines.place(), shown(flag));
       fields = &sections_[flag];
@@ -66,12 +59,12 @@ AmberSections::AmberSections(const std::string& path) : path_(path) {
     } else if (line.starts_with("%")) {
       continue;  // %VERSION, %COMMENT
     } else if (fields == nullptr || format.width == 0) {
-      if (trimmed(line).empty()) continue;
+      if (trim(line).empty()) continue;
       fail<DataError>("{}: expected %FLAG and %FORMAT of an AMBER topology, got '{}'",
                       lines.place(), shown(line));
     } else {
       for (std::size_t at = 0; at < line.size(); at += format.width) {
-        std::string field = trimmed(line.substr(at, format.width));
+        std::string field(trim(line.substr(at, format.width)));
         if (!field.empty() || format.text) fields->push_back(std::move(field));
       }
     }

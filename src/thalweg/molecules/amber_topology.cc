@@ -11,11 +11,9 @@
 namespace thalweg {
 namespace {
 
-constexpr double kKilocalorie = 4.184;  // kJ
-constexpr double kAngstrom = 0.1;       // nm
-constexpr double kCharge = 18.2223;     // AMBER's units of an elementary charge
-constexpr double kCoulomb = 138.93545764438198,
-                 kBornCoulomb = 138.935485;  // kJ nm/mol/e^2, as OpenMM
+constexpr double kKilocalorie = 4.184;       // kJ
+constexpr double kCharge = 18.2223;          // AMBER's units of an elementary charge
+constexpr double kBornCoulomb = 138.935485;  // kJ nm/mol/e^2, in OpenMM's expressions of OBC1
 
 /// Numbers of things, by their places in POINTERS.
 enum Pointer : std::size_t {

@@ -11,6 +11,8 @@ namespace thalweg {
 
 /// k_B in kJ/mol/K.
 inline constexpr double kBoltzmann = 0.00831446261815324;
+/// Coulomb's constant in kJ nm/mol/e^2, as OpenMM's NonbondedForce has it.
+inline constexpr double kCoulomb = 138.93545764438198;
 
 /// k / 2 (r - length)^2, nm and kJ/mol/nm^2.
 struct HarmonicBond {

@@ -14,8 +14,6 @@
 namespace thalweg {
 namespace {
 
-constexpr double kCoulomb = 138.93545764438198;  // kJ nm/mol/e^2, as NonbondedForce has it
-
 /// Reads the attributes of one file's elements.
 class Reader {
  public:

@@ -206,13 +206,8 @@ Setting parse_setting(std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string_view::npos)
     fail<ConfigError>("--set {}: expected key=value, as training.batch_size=512", assignment);
-  const auto trim = [](std::string_view text) {
-    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-    return std::string(text);
-  };
-  const std::string path = trim(assignment.substr(0, equals));
-  const std::string value = trim(assignment.substr(equals + 1));
+  const std::string path(trim(assignment.substr(0, equals)));
+  const std::string value(trim(assignment.substr(equals + 1)));
   const std::string where = "--set";
   const OptionKey* key = find_key(option_keys(), path);
   if (key == nullptr) unknown_key(option_keys(), path, where);
