@@ -9,24 +9,27 @@ namespace thalweg {
 
 namespace fs = std::filesystem;
 
+void check_replaceable(const std::string& path, bool force, const std::vector<std::string>& files,
+                       const std::string& advice) {
+  if (!fs::exists(path)) return;
+  if (!fs::is_directory(path))
+    fail<DataError>("{}: expected a folder to write to, got a file; choose another --out", path);
+  if (fs::is_empty(path)) return;
+  if (!force) fail<ConfigError>("{}: exists already; {}", path, advice);
+  for (const auto& entry : fs::directory_iterator(path))
+    if (std::ranges::find(files, entry.path().filename().string()) == files.end())
+      fail<ConfigError>(
+          "{}: holds '{}', which this command does not write, so --force does not replace it; "
+          "choose another --out",
+          path, entry.path().filename().string());
+}
+
 NewFolder::NewFolder(const std::string& path, bool force, const std::vector<std::string>& files)
     : final_(path) {
   while (final_.size() > 1 && final_.ends_with('/')) final_.pop_back();
   path_ = final_ + ".new";
+  check_replaceable(final_, force, files);
   std::error_code error;
-  if (fs::exists(final_) && !fs::is_directory(final_))
-    fail<DataError>("{}: expected a folder to write to, got a file; choose another --out", path);
-  if (fs::exists(final_) && !fs::is_empty(final_)) {
-    if (!force)
-      fail<ConfigError>("{}: exists already; --force replaces it, --out names another folder",
-                        path);
-    for (const auto& entry : fs::directory_iterator(final_))
-      if (std::ranges::find(files, entry.path().filename().string()) == files.end())
-        fail<ConfigError>(
-            "{}: holds '{}', which this command does not write, so --force does not replace it; "
-            "choose another --out",
-            path, entry.path().filename().string());
-  }
   fs::remove_all(path_, error);
   if (!fs::create_directories(path_, error) || error)
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", path_, error.message());

@@ -6,6 +6,13 @@
 
 namespace thalweg {
 
+/// Throws DataError where `path` is a file, ConfigError where it is a folder that is not empty:
+/// without `force`, with `advice` on what else to do, and with it where anything but `files` is in
+/// it.
+void check_replaceable(
+    const std::string& path, bool force, const std::vector<std::string>& files,
+    const std::string& advice = "--force replaces it, --out names another folder");
+
 /// A folder that appears under its name with all its files, or not at all: until keep() they are in
 /// another one beside it, which is removed without it.
 class NewFolder {

@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
+#include "thalweg/runs/new_folder.h"
 
 namespace thalweg {
 namespace {
@@ -134,21 +135,9 @@ void prepare_simulation_folder(const std::string& folder, bool force) {
   static const std::vector<std::string> kFiles = {
       "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd",
       "last.pdb",          "summary.json", "report.html",    "plots"};
-  if (fs::exists(folder) && !fs::is_directory(folder))
-    fail<DataError>("{}: expected a folder to write to, got a file; choose another --out", folder);
-  if (fs::exists(folder) && !fs::is_empty(folder)) {
-    if (!force)
-      fail<ConfigError>(
-          "{}: exists already; --resume goes on with it, --force replaces it, --out names another",
-          folder);
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (std::ranges::find(kFiles, entry.path().filename().string()) == kFiles.end())
-        fail<ConfigError>(
-            "{}: holds '{}', which this command does not write, so --force does not "
-            "replace it; choose another --out",
-            folder, entry.path().filename().string());
-    for (const std::string& name : kFiles) fs::remove_all(fs::path(folder) / name);
-  }
+  check_replaceable(folder, force, kFiles,
+                    "--resume goes on with it, --force replaces it, --out names another");
+  for (const std::string& name : kFiles) fs::remove_all(fs::path(folder) / name);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)

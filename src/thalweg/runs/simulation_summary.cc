@@ -35,15 +35,17 @@ struct Series {
       return {kNone, kNone};
     return worst_diagnostics(values, chains, 1);
   }
-  SimulationMean with_error() const {
+  SimulationMean with_error(const ChainDiagnostics& mixing) const {
     const double centre = mean();
     double square = 0.0;
     for (const double value : values) square += (value - centre) * (value - centre);
     const auto count = static_cast<double>(values.size());
     return {centre, std::sqrt(square / std::max(count - 1.0, 1.0) /
-                              std::min(diagnostics().effective_samples, count))};
+                              std::min(mixing.effective_samples, count))};
   }
 };
+
+SimulationMean mean_of(const Series& series) { return series.with_error(series.diagnostics()); }
 
 /// Column `which` of energies.npy at one temperature, times a factor.
 Series series_of(const std::vector<double>& energies, std::int64_t frames, std::int64_t walkers,
@@ -155,10 +157,10 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
     const Series potential = series(0, 1.0), kinetic = series(1, 1.0);
     TemperatureSummary own;
     own.temperature = request.temperatures[static_cast<std::size_t>(level)];
-    own.potential = potential.with_error();
-    own.kinetic = series(1, 2.0 / (freedoms * kBoltzmann)).with_error();
-    own.virial = series(2, 1.0 / ((freedoms - 3.0) * kBoltzmann)).with_error();
     const ChainDiagnostics mixing = potential.diagnostics();
+    own.potential = potential.with_error(mixing);
+    own.kinetic = mean_of(series(1, 2.0 / (freedoms * kBoltzmann)));
+    own.virial = mean_of(series(2, 1.0 / ((freedoms - 3.0) * kBoltzmann)));
     own.r_hat = mixing.r_hat;
     own.effective_samples = mixing.effective_samples;
     own.exchanged = kNone;
