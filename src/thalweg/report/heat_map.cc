@@ -34,7 +34,7 @@ void write_plot(const HeatMapPlot& plot, const std::filesystem::path& stem) {
     }
     for (const double value : grid.values) {
       if (!drawable(value)) {
-        ++omissions.undrawable;
+        if (!plot.may_be_open) ++omissions.undrawable;
       } else {
         colours = {std::fmin(colours.low, value), std::fmax(colours.high, value)};
       }

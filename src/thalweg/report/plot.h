@@ -56,6 +56,7 @@ struct HeatMapPlot {
   /// Without it from the least to the greatest value of all panels.
   std::optional<std::array<double, 2>> colour_range = std::nullopt;
   std::vector<Grid> panels = {};
+  bool may_be_open = false;  ///< values that are no numbers are meant to be, and not counted
 };
 
 /// What the axis of a column of values shows.

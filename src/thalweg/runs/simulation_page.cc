@@ -104,7 +104,8 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
                      .y_label = "psi, degrees",
                      .colour_label = "kT",
                      .x_range = {-180.0, 180.0},
-                     .y_range = {-180.0, 180.0}};
+                     .y_range = {-180.0, 180.0},
+                     .may_be_open = true};
   for (const BackboneSeries& each : summary.backbone) angles.panels.push_back(free_energy(each));
   page.section("Ramachandran");
   add_picture(page, folder / "ramachandran", angles, "Grey: never seen.");
