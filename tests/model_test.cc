@@ -193,7 +193,7 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
   EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),
             "base.conditional: expected none where columns are periodic, got proposal");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.kind = "mixture"; }),
-            "base.kind: expected normal or uniform where columns are periodic, got mixture");
+            "base.kind: expected normal where columns are periodic, got mixture");
   EXPECT_EQ(
       message([](ModelOptions& o) { o.columns[0].upper = INFINITY; }),
       "columns: 'phi' is periodic and needs the lower and upper bound between which it wraps");

@@ -55,7 +55,15 @@ struct Builder {
     need_kind("flow.kind", flow.kind, block_kinds(), &TransformKind::circular);
     need_kind("flow.permutation", flow.permutation, permutation_kinds(), &TransformKind::circular);
     if (flow.act_norm) need("flow.act_norm", "true", "false");
-    need_kind("base.kind", options.base.kind, base_kinds(), &BaseKind::circular);
+    const BaseKind& base = base_kinds().find("base.kind", options.base.kind);
+    if (!base.circular) {
+      // One on [0, 1] is for flows that stay there alone, and these take no other.
+      const bool unit = is_on_unit_interval(options);
+      std::vector<std::string> names;
+      for (const BaseKind& kind : base_kinds().rows())
+        if (kind.circular && kind.unit_interval == unit) names.push_back(kind.name);
+      need("base.kind", base.name, fmt::format("{}", fmt::join(names, " or ")));
+    }
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
     if (!options.stochastic.kinds.empty())
