@@ -42,7 +42,6 @@ constexpr Reference kReferences[] = {{"vacuum_ff96", 4}, {"obc1_ff96", 5}, {"obc
 std::string alanine(const std::string& name) {
   return (shared_data("alanine_dipeptide") / name).string();
 }
-bool data_are_there() { return std::filesystem::exists(alanine("system_vacuum_ff96.xml")); }
 
 /// Largest difference over the size of the numbers themselves.
 void expect_close(const std::vector<double>& got, const std::vector<double>& expected,
@@ -55,7 +54,8 @@ void expect_close(const std::vector<double>& got, const std::vector<double>& exp
 }
 
 TEST(ForceField, AgreesWithOpenMMTermByTerm) {
-  if (!data_are_there()) GTEST_SKIP() << "no reference energies of alanine dipeptide";
+  if (const std::string why = absence_of(shared_data("alanine_dipeptide")); !why.empty())
+    GTEST_SKIP() << why;
   for (const Reference& reference : kReferences) {
     SCOPED_TRACE(reference.name);
     const auto file = [&](const char* kind) {
@@ -88,7 +88,8 @@ TEST(ForceField, AgreesWithOpenMMTermByTerm) {
 }
 
 TEST(ForceField, ATopologyOfAmberIsTheSystemThatOpenMMMakesOfIt) {
-  if (!data_are_there()) GTEST_SKIP() << "no reference energies of alanine dipeptide";
+  if (const std::string why = absence_of(shared_data("alanine_dipeptide")); !why.empty())
+    GTEST_SKIP() << why;
   for (const auto& [solvent, name] : {std::pair{"none", "vacuum"}, std::pair{"obc1", "obc1"}}) {
     const AmberTopology topology =
         read_amber_topology(alanine("alanine-dipeptide.prmtop"), solvent);

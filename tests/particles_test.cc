@@ -235,8 +235,7 @@ TEST(Particles, SettingsMakeFamilies) {
 
 TEST(Particles, SamplesOfOthersHaveTheExactVirial) {
   const std::filesystem::path folder = shared_data("particle_systems");
-  if (!std::filesystem::exists(folder))
-    GTEST_SKIP() << folder << " is absent: THALWEG_DATA may name a folder that holds it";
+  if (const std::string why = absence_of(folder); !why.empty()) GTEST_SKIP() << why;
   // Published samples; DW4 is off by some errors of its own: see docs/tool.md.
   for (const auto& [file, target, exact, near] : {std::tuple{"lj13_test.npy", "lj13", 36.0, 3.0},
                                                   {"lj13_val.npy", "lj13", 36.0, 3.0},

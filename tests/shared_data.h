@@ -14,4 +14,10 @@ inline std::filesystem::path shared_data(const std::string& name) {
   return std::filesystem::path(named != nullptr ? named : THALWEG_SHARED_DATA) / name;
 }
 
+/// Why a test that needs a file or folder of shared_data() is skipped; empty where it is there.
+inline std::string absence_of(const std::filesystem::path& path) {
+  if (std::filesystem::exists(path)) return "";
+  return path.string() + " is absent: THALWEG_DATA may name the folder of data sets";
+}
+
 }  // namespace thalweg::testing
