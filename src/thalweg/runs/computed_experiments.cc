@@ -13,7 +13,7 @@ const std::vector<ComputedKind>& computed_kinds() {
       {"free_form_weights", weight_metrics_of_two, draw_weights_of_two},
       {"free_form_partitions", partition_metrics, draw_partitions},
       {"smooth_bumps", bump_metrics, draw_bumps},
-      {"root_runtime", root_runtime_metrics, draw_root_runtime},
+      {"root_runtime", root_runtime_metrics, nullptr},
   };
   return kinds;
 }

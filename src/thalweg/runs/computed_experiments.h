@@ -18,7 +18,7 @@ struct ComputedKind {
   /// ConfigError for keys that it does not know.
   std::vector<Metric> (*metrics)(const std::string& row, const std::string& column,
                                  std::int64_t seed, ThreadPool& pool);
-  std::vector<DrawnPlot> (*draw)(ThreadPool& pool);
+  std::vector<DrawnPlot> (*draw)(ThreadPool& pool);  ///< null: charts of the metrics are enough
 };
 
 const std::vector<ComputedKind>& computed_kinds();
@@ -57,9 +57,8 @@ std::vector<Metric> bump_metrics(const std::string& row, const std::string& colu
 std::vector<DrawnPlot> draw_bumps(ThreadPool& pool);
 
 /// Section 6.2 there: times of the inverse of splines by a search. Rows are numbers of columns,
-/// columns numbers of bins. Its chart is drawn from the metrics.
+/// columns numbers of bins.
 std::vector<Metric> root_runtime_metrics(const std::string& row, const std::string& column,
                                          std::int64_t seed, ThreadPool& pool);
-std::vector<DrawnPlot> draw_root_runtime(ThreadPool& pool);
 
 }  // namespace thalweg

@@ -245,7 +245,11 @@ Plots draw_computed(const Reproduction& reproduction, const ExperimentPicture& p
     return std::ranges::any_of(columns, [](const auto& runs) { return !runs.empty(); });
   };
   if (std::ranges::none_of(reproduction.results().runs, has_results)) return {};
-  return find_computed_kind(reproduction.experiment().computed, picture.title).draw(pool);
+  const ComputedKind& kind = find_computed_kind(reproduction.experiment().computed, picture.title);
+  if (kind.draw == nullptr)
+    fail<ConfigError>("{}: '{}' has no pictures of its own: use kind = \"chart\"", picture.title,
+                      kind.name);
+  return kind.draw(pool);
 }
 
 bool needs_nothing(const Experiment&) { return true; }

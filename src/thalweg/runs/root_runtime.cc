@@ -82,6 +82,4 @@ std::vector<Metric> root_runtime_metrics(const std::string& row, const std::stri
           {"closed_form_milliseconds", "closed form, ms", 1e3 * closed, 0.0, 3}};
 }
 
-std::vector<DrawnPlot> draw_root_runtime(ThreadPool& /*pool*/) { return {}; }
-
 }  // namespace thalweg
