@@ -65,8 +65,8 @@ HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, Thr
 
 ScatterPlot force_clouds(const std::vector<NamedRun>& runs, ThreadPool& pool) {
   ScatterPlot plot{.title = "Forces",
-                   .x_label = "of the target, kT per unit",
-                   .y_label = "of the flow, kT per unit"};
+                   .x_label = "target, kT per unit",
+                   .y_label = "flow, kT per unit"};
   for (const NamedRun& each : runs) {
     const std::vector<double> x = plane_samples(each);
     if (x.empty()) continue;
