@@ -98,6 +98,9 @@ void add_simulate(CLI::App& app) {
                       "an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)");
   command->add_option("--positions", request.positions,
                       "where to start: .pdb, .npy (nm) or .dcd; walkers take its frames in turn");
+  command->add_option("--flow", request.flow,
+                      "a run whose model of the configurations at the first temperature moves the "
+                      "atoms in place of the system's forces");
   command->add_option("--out", request.out, "folder to write")->required();
   arguments->temperature_option =
       command->add_option("--temperature", arguments->temperature, "in K; default 300");
@@ -153,6 +156,7 @@ void add_simulate(CLI::App& app) {
       "  thalweg simulate ala.prmtop --solvent obc1 --positions start.npy --format dcd --out md\n"
       "  thalweg simulate system.xml --positions start.pdb --ensemble nve --time-step 0.5 --out "
       "nve\n"
+      "  thalweg simulate system.xml --flow run --positions start.pdb --ensemble nve --out flow\n"
       "  thalweg simulate --resume --steps 2000000 --out md");
   command->callback([arguments] { run(*arguments); });
 }

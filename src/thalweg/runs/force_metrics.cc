@@ -15,13 +15,6 @@ namespace {
 
 constexpr std::int64_t kMostRows = 2000;
 
-/// Whether the slopes of the model's log densities are those of a graph.
-bool has_forces(const Flow& flow) {
-  return !has_free_form(flow) && std::ranges::all_of(flow.transforms(), [](const auto& transform) {
-    return !transform->stochastic() && transform->exact_slopes();
-  });
-}
-
 double squared(std::span<const double> row) {
   double total = 0.0;
   for (const double value : row) total += value * value;
@@ -30,11 +23,19 @@ double squared(std::span<const double> row) {
 
 }  // namespace
 
+bool has_model_forces(const LoadedRun& run) {
+  const Flow& flow = run.model->flow();
+  return !has_free_form(flow) && particle_dimensions(run) == 0 &&
+         std::ranges::all_of(flow.transforms(), [](const auto& transform) {
+           return !transform->stochastic() && transform->exact_slopes();
+         });
+}
+
 std::optional<std::vector<double>> model_forces(const LoadedRun& run, std::span<const double> x,
                                                 std::span<const double> context, ThreadPool& pool) {
   const Model& model = *run.model;
   const Flow& flow = model.flow();
-  if (!has_forces(flow) || particle_dimensions(run) > 0) return std::nullopt;
+  if (!has_model_forces(run)) return std::nullopt;
   Graph graph(model.parameters());
   const Value input = graph.input({flow.features(), 1});
   const Value given =

@@ -22,6 +22,9 @@ struct RunForces {
 std::optional<RunForces> forces_of(const LoadedRun& run, std::span<const double> x,
                                    ThreadPool& pool);
 
+/// Whether the slopes of a run's log densities are exact and those of a graph.
+bool has_model_forces(const LoadedRun& run);
+
 /// Slopes of a model's log density alone, rows x features, with the condition of each row; none for
 /// a model without exact slopes.
 std::optional<std::vector<double>> model_forces(const LoadedRun& run, std::span<const double> x,

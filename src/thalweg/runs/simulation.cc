@@ -9,11 +9,9 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
-#include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/backbone.h"
-#include "thalweg/molecules/force_field.h"
-#include "thalweg/molecules/openmm_system.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/simulated_system.h"
 #include "thalweg/runs/simulation_files.h"
 #include "thalweg/runs/simulation_summary.h"
 #include "thalweg/sampling/minimise.h"
@@ -47,99 +45,29 @@ void check_request(const SimulationRequest& request) {
                       request.steps, request.frame_every);
 }
 
-/// A system with what its atoms are called, if that is known.
-struct NamedSystem {
-  MolecularSystem system;
-  std::vector<AtomLabel> atoms;
-};
-
-NamedSystem read_system(const SimulationRequest& request) {
-  const auto ends = [&](const char* end) { return request.system.ends_with(end); };
-  NamedSystem result;
-  if (ends(".prmtop") || ends(".parm7") || ends(".top")) {
-    AmberTopology topology = read_amber_topology(request.system, request.solvent);
-    result = {std::move(topology.system), std::move(topology.atoms)};
-  } else if (ends(".xml")) {
-    if (request.solvent != "none")
-      fail<ConfigError>("--solvent: an OpenMM System has its own; expected none, got {}",
-                        request.solvent);
-    result.system = read_openmm_system(request.system);
-  } else {
-    fail<DataError>("{}: expected an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)",
-                    request.system);
-  }
-  if (!request.topology.empty()) result.atoms = read_pdb(request.topology).atoms;
-  if (!result.atoms.empty() &&
-      static_cast<std::int64_t>(result.atoms.size()) != result.system.atoms())
-    fail<DataError>("{}: expected the {} atoms of {}, got {}", request.topology,
-                    result.system.atoms(), request.system, result.atoms.size());
-  return result;
-}
-
-/// Hydrogens and others that weigh what they should not are in another order. Masses may be moved
-/// to hydrogens, which leaves these below 5 and others above 2.5.
-std::vector<std::string> element_warnings(const NamedSystem& named) {
-  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
-    const AtomLabel& atom = named.atoms[i];
-    const double mass = named.system.masses[i];
-    if (atom.element.empty() || !(atom.element == "H" ? mass > 5.0 : mass < 2.5)) continue;
-    return {
-        fmt::format("atom {} is called {} and has a mass of {:g}: the names are those of another "
-                    "system, or in another order",
-                    i, atom.name, mass)};
-  }
-  return {};
-}
-
-/// Throws where two atoms of a frame are all but at one place, or its energy is not finite.
-void check_start(const Frames& frames, const ForceField& field, const std::string& path,
-                 ThreadPool& pool) {
-  constexpr double kNear = 0.02;  // nm; a bond to hydrogen has 0.1
-  const auto atoms = static_cast<std::size_t>(frames.atoms), width = 3 * atoms;
-  for (std::int64_t frame = 0; frame < frames.count(); ++frame) {
-    const double* x = &frames.positions[static_cast<std::size_t>(frame) * width];
-    for (std::size_t i = 0; i < atoms; ++i)
-      for (std::size_t j = 0; j < i; ++j) {
-        const double apart = std::hypot(x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1],
-                                        x[3 * i + 2] - x[3 * j + 2]);
-        if (apart < kNear)
-          fail<DataError>(
-              "{}: frame {}: atoms {} and {} overlap: they are {:.4f} nm apart, expected "
-              "at least {}; are positions in nm?",
-              path, frame, j, i, apart, kNear);
-      }
-  }
-  std::vector<double> energies(static_cast<std::size_t>(frames.count()));
-  field.evaluate_rows<double>(frames.positions, energies, {}, {}, pool);
-  for (std::size_t i = 0; i < energies.size(); ++i)
-    if (!std::isfinite(energies[i]))
-      fail<NumericalError>("{}: frame {}: the energy is {} kJ/mol at the start", path, i,
-                           energies[i]);
-}
-
 /// The simulation as it goes on.
 class Simulation {
  public:
-  Simulation(SimulationState state, const NamedSystem& named, ThreadPool& pool,
+  Simulation(SimulationState state, const SimulatedSystem& simulated, ThreadPool& pool,
              const SimulationCallbacks& callbacks)
       : state_(std::move(state)),
         paths_{state_.request.out},
-        named_(named),
-        field_(named.system),
+        simulated_(simulated),
         callbacks_(callbacks),
-        dynamics_(field_, coordinate_masses(), dynamics_options(), pool),
+        dynamics_(*simulated.potential, coordinate_masses(), dynamics_options(), pool),
         pool_(pool) {}
 
   void start() {
     const SimulationRequest& request = state_.request;
-    Frames frames = read_frames(request.positions, named_.system.atoms());
-    const auto width = static_cast<std::size_t>(field_.coordinates());
+    Frames frames = read_frames(request.positions, simulated_.system.atoms());
+    const auto width = static_cast<std::size_t>(dynamics_.coordinates());
     const std::size_t used =
         static_cast<std::size_t>(std::min(frames.count(), dynamics_.walkers()));
     frames.positions.resize(used * width);
-    check_start(frames, field_, request.positions, pool_);
+    check_start(frames, *simulated_.potential, request.positions, pool_);
     if (request.minimise) {
-      const MinimisationResult result = minimise(field_, frames.positions, {}, pool_);
+      const MinimisationResult result =
+          minimise(*simulated_.potential, frames.positions, {}, pool_);
       frames.positions = result.rows;
       note(fmt::format("minimised {} frame{} in at most {} steps: the first has {:.3f} kJ/mol{}",
                        used, used == 1 ? "" : "s", result.steps, result.energies[0],
@@ -200,15 +128,15 @@ class Simulation {
   }
 
   SimulationReport finish() {
-    const std::vector<BackboneAngles> angles = backbone_angles(named_.atoms);
+    const std::vector<BackboneAngles> angles = backbone_angles(simulated_.atoms);
     const SimulationSummary summary =
-        summarise_simulation(paths_, state_, named_.system.atoms(), angles);
+        summarise_simulation(paths_, state_, simulated_.system.atoms(), angles);
     SimulationReport result{.step = state_.step, .text = simulation_text(state_, summary)};
-    result.warnings = element_warnings(named_);
+    result.warnings = element_warnings(simulated_);
     const auto others = simulation_warnings(state_, summary);
     result.warnings.insert(result.warnings.end(), others.begin(), others.end());
-    if (!named_.atoms.empty()) write_last();
-    write_simulation_json(paths_, state_, named_.system.atoms(), summary, result.warnings);
+    if (!simulated_.atoms.empty()) write_last();
+    write_simulation_json(paths_, state_, simulated_.system.atoms(), summary, result.warnings);
     write_simulation_page(paths_, state_, summary, result.warnings);
     return result;
   }
@@ -218,7 +146,7 @@ class Simulation {
  private:
   std::vector<double> coordinate_masses() const {
     std::vector<double> masses;
-    for (const double mass : named_.system.masses) masses.insert(masses.end(), 3, mass);
+    for (const double mass : simulated_.system.masses) masses.insert(masses.end(), 3, mass);
     return masses;
   }
   DynamicsOptions dynamics_options() const {
@@ -247,7 +175,7 @@ class Simulation {
   void open_files() {
     const SimulationRequest& request = state_.request;
     trajectory_ = make_trajectory_writer(
-        request.format, paths_.trajectory(request.format), named_.system.atoms(),
+        request.format, paths_.trajectory(request.format), simulated_.system.atoms(),
         state_.frames * request.replicas,
         0.001 * request.time_step * static_cast<double>(request.frame_every));
     energies_ = std::make_unique<GrowingArray>(
@@ -258,7 +186,7 @@ class Simulation {
     dynamics_.centre();
     const std::vector<double> rows = dynamics_.positions();
     trajectory_->append(std::span(rows).first(
-        static_cast<std::size_t>(state_.request.replicas * field_.coordinates())));
+        static_cast<std::size_t>(state_.request.replicas * dynamics_.coordinates())));
     const std::vector<double>& potential = dynamics_.energies();
     const std::vector<double> kinetic = dynamics_.kinetic_energies(), virial = dynamics_.virials();
     std::vector<double> values;
@@ -283,9 +211,9 @@ class Simulation {
   void write_last() {
     constexpr std::int64_t kModels = 10;
     const std::int64_t models = std::min(state_.request.replicas, kModels);
-    write_pdb(
-        paths_.last(), named_.atoms,
-        std::span(state_.positions).first(static_cast<std::size_t>(models * field_.coordinates())));
+    write_pdb(paths_.last(), simulated_.atoms,
+              std::span(state_.positions)
+                  .first(static_cast<std::size_t>(models * dynamics_.coordinates())));
   }
 
   void check_finite() const {
@@ -312,8 +240,7 @@ class Simulation {
 
   SimulationState state_;
   SimulationPaths paths_;
-  const NamedSystem& named_;
-  ForceField field_;
+  const SimulatedSystem& simulated_;
   const SimulationCallbacks& callbacks_;
   MolecularDynamics dynamics_;
   ThreadPool& pool_;
@@ -346,8 +273,8 @@ SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
                           const SimulationCallbacks& callbacks) {
   SimulationState state = request.resume ? resumed_state(request) : new_state(request);
   check_request(state.request);
-  const NamedSystem named = read_system(state.request);
-  Simulation simulation(std::move(state), named, pool, callbacks);
+  const SimulatedSystem simulated = read_simulated_system(state.request);
+  Simulation simulation(std::move(state), simulated, pool, callbacks);
   request.resume ? simulation.go_on() : simulation.start();
   if (!simulation.run()) return {.complete = false, .step = simulation.step()};
   return simulation.finish();

@@ -17,7 +17,10 @@ struct SimulationRequest {
   std::string solvent = "none";  ///< of AMBER topologies: none, obc1 or obc2
   std::string positions;         ///< .pdb, .npy or .dcd; walkers take the frames in turn
   std::string topology;          ///< a PDB with names of atoms; empty: the positions', if a PDB
-  std::string out;               ///< folder to write
+  /// A run's folder: its model of the configurations at the first temperature moves the atoms in
+  /// place of the system's forces, by -kT log q(x).
+  std::string flow;
+  std::string out;                             ///< folder to write
   std::vector<double> temperatures = {300.0};  ///< K; several: replica exchange
   std::string ensemble = "nvt";                ///< or "nve"
   std::int64_t steps = 100000;                 ///< after equilibration

@@ -51,6 +51,7 @@ const std::vector<Setting>& settings() {
       text_setting<&Request::system>("system"),
       text_setting<&Request::solvent>("solvent"),
       text_setting<&Request::topology>("topology"),
+      text_setting<&Request::flow>("flow"),
       text_setting<&Request::ensemble>("ensemble"),
       text_setting<&Request::format>("format"),
       number_setting<&Request::steps>("steps"),
@@ -107,6 +108,8 @@ SimulationState read_simulation_state(const std::string& path) {
   SimulationState state;
   for (const Setting& setting : settings()) {
     const auto found = file.metadata.find(setting.name);
+    // States from before a flow could move atoms do not speak of one.
+    if (found == file.metadata.end() && setting.name == std::string_view("flow")) continue;
     if (found == file.metadata.end() || !setting.read(state.request, found->second))
       fail<DataError>("{}: expected the setting '{}' of a simulation, found none that is right; {}",
                       path, setting.name, kAdvice);

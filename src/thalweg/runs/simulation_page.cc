@@ -117,7 +117,7 @@ void write_simulation_page(const SimulationPaths& paths, const SimulationState& 
                            const SimulationSummary& summary,
                            const std::vector<std::string>& warnings) {
   const SimulationRequest& request = state.request;
-  HtmlReport page("Molecular dynamics", request.system);
+  HtmlReport page("Molecular dynamics", moved_by(request));
   for (const std::string& warning : warnings) page.paragraph("Warning: " + warning);
   page.section("Figures");
   TextTable table{.header = {"K", "potential, kJ/mol", "kinetic, K", "virial, K", "R-hat",

@@ -182,6 +182,12 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
   return summary;
 }
 
+std::string moved_by(const SimulationRequest& request) {
+  return request.flow.empty()
+             ? request.system
+             : fmt::format("{} moved by the model {}", request.system, request.flow);
+}
+
 std::string simulation_text(const SimulationState& state, const SimulationSummary& summary) {
   const SimulationRequest& request = state.request;
   std::string text;
@@ -191,9 +197,9 @@ std::string simulation_text(const SimulationState& state, const SimulationSummar
   const auto walkers = request.replicas * static_cast<std::int64_t>(request.temperatures.size());
   const double picoseconds =
       0.001 * request.time_step * static_cast<double>(request.steps + request.equilibration);
-  text +=
-      fmt::format("{}: {} {} of {:g} ps each, {} frames\n", request.system, format_count(walkers),
-                  walkers == 1 ? "walker" : "walkers", picoseconds, format_count(state.frames));
+  text += fmt::format("{}: {} {} of {:g} ps each, {} frames\n", moved_by(request),
+                      format_count(walkers), walkers == 1 ? "walker" : "walkers", picoseconds,
+                      format_count(state.frames));
   for (const TemperatureSummary& own : summary.temperatures) {
     text += fmt::format("at {:g} K\n", own.temperature);
     line("potential energy, kJ/mol", text_of(own.potential, 3));
@@ -257,6 +263,7 @@ void write_simulation_json(const SimulationPaths& paths, const SimulationState& 
   nlohmann::ordered_json figures = {{"thalweg", version()},
                                     {"system", request.system},
                                     {"solvent", request.solvent},
+                                    {"flow", request.flow},
                                     {"atoms", atoms},
                                     {"ensemble", request.ensemble},
                                     {"time_step_fs", request.time_step},

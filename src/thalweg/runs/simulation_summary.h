@@ -52,6 +52,9 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
                                        std::int64_t atoms,
                                        const std::vector<BackboneAngles>& angles);
 
+/// What is simulated, in words.
+std::string moved_by(const SimulationRequest& request);
+
 /// For people, a line each.
 std::string simulation_text(const SimulationState& state, const SimulationSummary& summary);
 /// What is not as it should be, a sentence each.
