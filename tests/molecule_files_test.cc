@@ -145,58 +145,6 @@ TEST(OpenMMSystem, KnowsASolventByItsExpressions) {
                {"parameters charge, or, sr"});
 }
 
-/// A chain of four atoms, all with a charge of 1 and of one type, in AMBER's format.
-std::string small_topology() {
-  const auto flag = [](const std::string& name, const std::string& format,
-                       const std::string& text) {
-    return "%FLAG " + name + "\n%FORMAT(" + format + ")\n" + text + "\n";
-  };
-  const std::string number = "  1.00000000E+00";
-  std::string text = "%VERSION  VERSION_STAMP = V0001.000\n" + flag("TITLE", "20a4", "chain");
-  text += flag("POINTERS", "10I8",
-               "       4       1       0       3       0       2       0       2       0       0\n"
-               "       7       1       3       2       1       1       1       2       0       0\n"
-               "       0       0       0       0       0       0       0       0       4       0\n"
-               "       0");
-  text += flag("ATOM_NAME", "20a4", "C1  C2  C3  C4  ");
-  text +=
-      flag("CHARGE", "5E16.8", "  1.82223000E+01  1.82223000E+01  1.82223000E+01  1.82223000E+01");
-  text += flag("MASS", "5E16.8", number + number + number + number);
-  text += flag("ATOM_TYPE_INDEX", "10I8", "       1       1       1       1");
-  text += flag("NUMBER_EXCLUDED_ATOMS", "10I8", "       3       2       1       1");
-  text += flag("NONBONDED_PARM_INDEX", "10I8", "       1");
-  text += flag("RESIDUE_LABEL", "20a4", "BUT ");
-  text += flag("RESIDUE_POINTER", "10I8", "       1");
-  text += flag("BOND_FORCE_CONSTANT", "5E16.8", "  3.00000000E+02");
-  text += flag("BOND_EQUIL_VALUE", "5E16.8", "  1.50000000E+00");
-  text += flag("ANGLE_FORCE_CONSTANT", "5E16.8", "  5.00000000E+01");
-  text += flag("ANGLE_EQUIL_VALUE", "5E16.8", "  2.00000000E+00");
-  text += flag("DIHEDRAL_FORCE_CONSTANT", "5E16.8", "  1.50000000E+00  5.00000000E-01");
-  text += flag("DIHEDRAL_PERIODICITY", "5E16.8", "  3.00000000E+00  1.00000000E+00");
-  text += flag("DIHEDRAL_PHASE", "5E16.8", "  0.00000000E+00  3.14159400E+00");
-  text += flag("SCEE_SCALE_FACTOR", "5E16.8", "  1.60000000E+00  1.20000000E+00");
-  text += flag("SCNB_SCALE_FACTOR", "5E16.8", "  4.00000000E+00  2.00000000E+00");
-  text += flag("LENNARD_JONES_ACOEF", "5E16.8", "  1.00000000E+06");
-  text += flag("LENNARD_JONES_BCOEF", "5E16.8", "  6.00000000E+02");
-  text += flag("BONDS_INC_HYDROGEN", "10I8", "");
-  text += flag("BONDS_WITHOUT_HYDROGEN", "10I8",
-               "       0       3       1       3       6       1       6       9       1");
-  text += flag("ANGLES_INC_HYDROGEN", "10I8", "");
-  text += flag("ANGLES_WITHOUT_HYDROGEN", "10I8",
-               "       0       3       6       1       3       6       9       1");
-  text += flag("DIHEDRALS_INC_HYDROGEN", "10I8", "");
-  // The second term of the same atoms has a sign, so that they are not scaled twice.
-  text += flag("DIHEDRALS_WITHOUT_HYDROGEN", "10I8",
-               "       0       3       6       9       1       0       3      -6       9       2");
-  text += flag("EXCLUDED_ATOMS_LIST", "10I8",
-               "       2       3       4       3       4       4       0");
-  text +=
-      flag("RADII", "5E16.8", "  1.70000000E+00  1.70000000E+00  1.70000000E+00  1.70000000E+00");
-  text +=
-      flag("SCREEN", "5E16.8", "  7.20000000E-01  7.20000000E-01  7.20000000E-01  7.20000000E-01");
-  return text;
-}
-
 TEST(AmberTopology, ReadsAChainOfFour) {
   const TemporaryFolder folder;
   const std::string text = small_topology();
