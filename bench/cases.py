@@ -21,26 +21,30 @@ CASES = {
     ("W9", "chains"): 8.0,
     ("W10", "step"): 4.0, ("W11", "step"): 4.0, ("W12", "step"): 4.0,
     ("W13", "log_prob"): 4.0,
+    ("W14", "step"): 4.0,
 }
 # Against the best of all peers: a ratio, or, where products dominate, a share of our product rate.
 BEST_PEER_GOAL = 4.0
 SHARE_GOAL = 0.85
 PRODUCTS_DOMINATE = [("W0", "log_prob"), ("W0", "sample"), ("W2", "step"), ("W2", "log_prob"),
                      ("W2", "sample"), ("W3", "step"), ("W6", "sample")]
+PARTICLES = ("W10", "W11", "W12", "W13")
+SMOOTH = ("W14",)
 # Large steps and densities, which libtorch's side does not have: measured beside the peers in
 # Python alone.
-PARTICLES = ("W10", "W11", "W12", "W13")
+LARGE = (*PARTICLES, *SMOOTH)
 # Within a round.
 REPEATS = {"step": 40, "log_prob": 3, "sample": 3, "sample_lockstep": 1, "chains": 20}
 
 
 def repeats_of(case):
-    return 3 if case[0] in PARTICLES else REPEATS[case[1]]
+    few = {**dict.fromkeys(PARTICLES, 3), **dict.fromkeys(SMOOTH, 10)}
+    return few.get(case[0], REPEATS[case[1]])
 
 
 def threads_of(case):
     """Numbers of threads; peers of large steps at once would fill the memory."""
-    return (2,) if case[0] in PARTICLES else (1, 2)
+    return (2,) if case[0] in LARGE else (1, 2)
 
 
 WORKLOADS = {
@@ -58,6 +62,7 @@ WORKLOADS = {
     "W11": "the same with 55 particles",
     "W12": "the same with 4 particles in the plane, 20 layers",
     "W13": "exact densities of 256 rows of W10's flow",
+    "W14": "force matching of a smooth flow of 60 columns, 8 couplings",
 }
 TASKS = {
     "step": "training step", "log_prob": "log-prob", "sample": "sampling",

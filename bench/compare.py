@@ -10,7 +10,7 @@ import sys
 import time
 
 import report
-from cases import CASES, PARTICLES, repeats_of, threads_of
+from cases import CASES, LARGE, repeats_of, threads_of
 from sides import Side, Unmeasured, compiled_peers, libtorch_environment, our_environment
 
 THREADS = (1, 2)
@@ -23,7 +23,7 @@ def in_turns(sides, cases, rounds, repeat_factor=1):
     for case in cases:
         running = {(name, threads): side.start(*case, threads, repeats_of(case) * repeat_factor)
                    for threads in threads_of(case) for name, side in sides.items()
-                   if name != "libtorch" or case[0] not in PARTICLES}
+                   if name != "libtorch" or case[0] not in LARGE}
 
         def attempt(key, function):
             if (key[0], case) not in failures:
@@ -109,7 +109,7 @@ def compare_peers(arguments, cases, rounds):
         peers, versions, notes = compiled_peers(arguments.python, arguments.cache)
         sides.update(peers)
         if not peers:
-            cases = [case for case in cases if case[0] not in PARTICLES]
+            cases = [case for case in cases if case[0] not in LARGE]
     start = time.perf_counter()
     rates = product_rates(sides, rounds)
     times, first_runs, failures = in_turns(sides, cases, rounds)
@@ -128,7 +128,7 @@ def compare_peers(arguments, cases, rounds):
 def check(arguments):
     """Runs bench/peer_check.py in the peers' environment."""
     python = Side([arguments.python, os.path.join(os.path.dirname(__file__), "peer_check.py"),
-                   "--bin", arguments.bin], our_environment())
+                   "--bin", arguments.bin, *(arguments.workloads or [])], our_environment())
     sys.exit(python.call(check=False))
 
 
@@ -160,7 +160,7 @@ def main():
     rounds = arguments.rounds or (2 if arguments.quick else 5)
     cases = [case for case in CASES if not arguments.workloads or case[0] in arguments.workloads]
     if not arguments.peers and not arguments.against:
-        cases = [case for case in cases if case[0] not in PARTICLES]
+        cases = [case for case in cases if case[0] not in LARGE]
     if not cases:
         parser.error(f"{' '.join(arguments.workloads)} need --peers")
     compare = compare_builds if arguments.against else compare_peers

@@ -1,6 +1,7 @@
 // Thalweg's side of the benchmark: the workloads of docs/benchmarks.md, one JSON line a call.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -122,6 +123,12 @@ thalweg::ModelOptions model_options(const std::string& workload, const nlohmann:
         sizes.at("layers").get<std::int64_t>() / sizes.at("stages").get<std::int64_t>();
     options.stochastic.moves.steps = sizes.at("moves");
     options.stochastic.moves.step_size = sizes.at("deviation");
+  } else if (workload == "W14") {
+    options.base.kind = "uniform";
+    options.flow.kind = "smooth";
+    options.flow.bumps = sizes.at("bumps");
+    options.flow.activation = "silu";
+    options.flow.act_norm = false;
   } else if (sizes.contains("particles")) {
     options.base.kind = "mean_free_normal";
     options.base.dimensions = options.features / sizes.at("particles").get<std::int64_t>();
@@ -153,6 +160,11 @@ void print(const Arguments& arguments, const std::vector<double>& times) {
       times[times.size() / 2], times.front(), times.size());
 }
 
+/// In [0, 1], where W14's flow is.
+void into_unit_interval(std::vector<double>& values) {
+  for (double& value : values) value = 0.5 + 0.5 * std::tanh(value);
+}
+
 /// About half of the proposals are accepted then, as on the peer's side.
 void set_last_acceptance_bias(thalweg::Model& model) {
   model.parameters().values(model.parameters().find("base.acceptance.2.bias"))[0] = 0.0;
@@ -164,19 +176,20 @@ void disturb(thalweg::Model& model) {
   for (double& value : model.parameters().flat()) value += 0.05 * random.normal();
 }
 
-/// What bench/peer_check.py compares: the number of parameters and, for W1 and W13, all parameters
-/// with some points and the mean of their -log p.
+/// What bench/peer_check.py compares: the number of parameters and, for W1, W13 and W14, all of
+/// them with some points and the mean of their -log p.
 nlohmann::json to_check(const std::string& workload, thalweg::Model& model,
                         thalweg::ThreadPool& pool) {
   nlohmann::json result = {{"parameters", model.parameters().trainable_count()}};
-  if (workload != "W1" && workload != "W13") return result;
+  if (workload != "W1" && workload != "W13" && workload != "W14") return result;
   disturb(model);
   for (const thalweg::ParameterInfo& info : model.parameters().infos())
     result["tensors"][info.name] =
         std::span<const double>(model.parameters().flat())
             .subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
   const std::int64_t rows = workload == "W1" ? 1024 : 4;
-  const std::vector<double> x = normal_rows(rows, model.flow().features());
+  std::vector<double> x = normal_rows(rows, model.flow().features());
+  if (workload == "W14") into_unit_interval(x);
   thalweg::DensityEvaluator density(
       model, pool, workload == "W1" ? thalweg::Precision::kFloat : thalweg::Precision::kDouble);
   double sum = 0.0;
@@ -236,6 +249,7 @@ int run(const Arguments& arguments) {
     std::vector<double> x = normal_rows(batch, features);
     if (paths)  // points of the right well
       for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.3 * x[i] + (i % 2 == 0 ? 1.7 : 0.0);
+    std::vector<double> forces;
     thalweg::TrainingData data;
     thalweg::TrainingOptions options;
     if (reverse) {
@@ -248,6 +262,13 @@ int run(const Arguments& arguments) {
       if (model.flow().base().mean_free_dimensions() > 0) {
         options.objective = "free_form";
         options.reconstruction_weight = all.at(arguments.workload).at("reconstruction_weight");
+      }
+      if (arguments.workload == "W14") {
+        forces = x;
+        data.forces = forces;
+        into_unit_interval(x);
+        options.objective = "force_matching";
+        options.force_weight = all.at(arguments.workload).at("force_weight");
       }
       if (paths) {
         data.target = well;

@@ -1,6 +1,6 @@
 """Checks that all sides of the benchmark compute the same: numbers of parameters of all four,
-losses and gradients of JAX and PyTorch at equal parameters and draws, and losses of W1 and W13 beside
-Thalweg's. Started by bench/run --peers --check."""
+losses and gradients of JAX and PyTorch at equal parameters and draws, and losses of W1, W13 and W14
+beside Thalweg's. Started by bench/run --peers --check."""
 
 import argparse
 import functools
@@ -17,9 +17,11 @@ import torch
 import peer_common as common
 import peer_jax_flows
 import peer_jax_particles
+import peer_jax_smooth
 import peer_torch_flows
 import peer_torch_particles
-from cases import PARTICLES, SIZES
+import peer_torch_smooth
+from cases import LARGE, PARTICLES, SIZES, SMOOTH
 
 WORKLOADS = [name for name in SIZES if name[0] == "W"]
 
@@ -71,6 +73,9 @@ def both_losses(workload):
     if workload in PARTICLES:
         jax_side, torch_side = peer_jax_particles, peer_torch_particles
         x, numbers = x[:2], numbers[:2]  # gradients in double take their time
+
+    if workload in SMOOTH:
+        jax_side, torch_side = peer_jax_smooth, peer_torch_smooth
 
     def jax_loss(tree):
         rest = jax.tree.map(jnp.asarray, (state, x, numbers))
@@ -159,6 +164,28 @@ def loss_of_w13(ours):
         peer_jax_particles.log_prob, "W13"))(tree, x)))
 
 
+def loss_of_w14(ours):
+    """-log p of Thalweg's rows by JAX with Thalweg's networks. Ours swaps the halves first, and has
+    all values of one parameter of the maps together."""
+    sizes = SIZES["W14"]
+    hidden, half, bumps = sizes["hidden"], sizes["features"] // 2, sizes["bumps"]
+
+    def net(i):
+        widths = (half, hidden, hidden, half * 5 * bumps)
+        layers = []
+        for number, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
+            name = f"flow.{i}.coupling.conditioner.{number}"
+            layers.append({"weight": np.reshape(ours["tensors"][f"{name}.weights"], (outputs, inputs)),
+                           "bias": np.asarray(ours["tensors"][f"{name}.bias"])})
+        order = np.arange(half * 5 * bumps).reshape(5 * bumps, half).T.ravel()
+        return layers[:-1] + [{name: values[order] for name, values in layers[-1].items()}]
+
+    x = np.reshape(ours["x"], (-1, sizes["features"]))
+    tree = {"flow": [{"net": net(i)} for i in reversed(range(sizes["layers"]))]}
+    x = np.concatenate([x[:, half:], x[:, :half]], 1)
+    return float(-jnp.mean(peer_jax_smooth.log_prob(jax.tree.map(jnp.asarray, tree), jnp.asarray(x))))
+
+
 def both_densities():
     """Log densities of some rows of W13 by JAX and PyTorch."""
     tree = moved(common.parameters("W13"), np.random.default_rng(4))
@@ -172,7 +199,9 @@ def both_densities():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
-    folder = parser.parse_args().bin
+    parser.add_argument("workloads", nargs="*", help="only these")
+    arguments = parser.parse_args()
+    folder = arguments.bin
     jax.config.update("jax_enable_x64", True)
     torch.set_default_dtype(torch.float64)
     wrong = 0
@@ -182,12 +211,12 @@ def main():
         wrong += not good
         print(f"{'same' if good else 'DIFFERENT'}: {text}")
 
-    for workload in WORKLOADS:
+    for workload in arguments.workloads or WORKLOADS:
         ours = program(folder, "bench_ours", workload)
         own_surplus, their_surplus = known_surplus(workload)
         counts = {"ours": ours["parameters"] - own_surplus,
                   "JAX and PyTorch": common.count(common.parameters(workload)) - their_surplus}
-        if workload not in PARTICLES:
+        if workload not in LARGE:
             peer = program(folder, "bench_peer", workload)
             counts["libtorch"] = peer["parameters"] - their_surplus
         say(len(set(counts.values())) == 1, f"{workload}: parameters: " + ", ".join(
@@ -200,6 +229,10 @@ def main():
             loss = loss_of_w13(ours)
             say(abs(loss - ours["loss"]) < 1e-6 * abs(loss),
                 f"W13: -log p at equal parameters: ours {ours['loss']:.9f}, JAX {loss:.9f}")
+        if workload == "W14":
+            loss = loss_of_w14(ours)
+            say(abs(loss - ours["loss"]) < 1e-6 * abs(loss),
+                f"W14: -log p at equal parameters: ours {ours['loss']:.9f}, JAX {loss:.9f}")
         if workload != "W6":
             first, second = (both_chains() if workload == "W9" else
                              both_densities() if workload == "W13" else both_losses(workload))

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from cases import PARTICLES, REPEATS, SIZES
+from cases import PARTICLES, REPEATS, SIZES, SMOOTH
 
 POINTS, BASE = SIZES["points"], SIZES["base"]
 DOUBLE = ("W4", "W7", "W9")
@@ -58,6 +58,8 @@ def layer(random, workload):
                             for inputs, outputs in zip(widths, widths[1:])],
                 "biases": [np.zeros(outputs) for outputs in widths[1:]],
                 "betas": [np.full(1, math.log(math.expm1(0.5))) for _ in widths[1:-1]]}
+    if workload in SMOOTH:
+        return {"net": network(random, half, hidden, hidden, half * 5 * sizes["bumps"])}
     result = {"net": network(random, half, hidden, hidden, 2 * half)}
     if workload != "W9":
         result.update(act_norm(features))
@@ -118,7 +120,10 @@ def count(tree):
 
 
 def data(workload, rows):
-    """Normal numbers on a bent surface; for W8 points of the right well; positions of particles."""
+    """Normal numbers on a bent surface; for W8 points of the right well; positions of particles;
+    numbers of [0, 1]."""
+    if workload in SMOOTH:
+        return np.random.default_rng(3).random((rows, SIZES[workload]["features"]))
     noise = np.random.default_rng(3).standard_normal((rows, SIZES[workload]["features"]))
     if workload in PARTICLES:
         x = noise.reshape(rows, SIZES[workload]["particles"], -1)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 import peer_common as common
-from cases import PARTICLES, SIZES
+from cases import PARTICLES, SIZES, SMOOTH
 from peer_common import BASE, POINTS
 
 ARGUMENTS = common.parse(__doc__, chunk=4000)
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 import peer_jax_flows as flows
 import peer_jax_particles as particles
+import peer_jax_smooth as smooth
 
 
 def in_chunks(function, x, chunk):
@@ -102,7 +103,7 @@ def random_numbers(workload, key, dtype):
     if workload in PARTICLES:
         noise = jax.random.normal(key, (shape[0], sizes["particles"], shape[1] // sizes["particles"]))
         return common.unit_probe(jnp, noise)
-    return jax.random.normal(key, shape, dtype) if workload == "W7" else None
+    return jax.random.normal(key, shape, dtype) if workload in ("W7", *SMOOTH) else None
 
 
 def prepare_step(workload):
@@ -116,8 +117,8 @@ def prepare_step(workload):
     def step(all_state, x):
         tree, first, second, number, state, key = all_state
         key, own = jax.random.split(key)
-        loss = functools.partial(
-            particles.loss if workload in PARTICLES else flows.loss, workload)
+        side = particles if workload in PARTICLES else smooth if workload in SMOOTH else flows
+        loss = functools.partial(side.loss, workload)
         (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
             tree, state, x, random_numbers(workload, own, dtype))
         number += 1.0

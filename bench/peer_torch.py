@@ -7,7 +7,8 @@ import torch
 import peer_common as common
 import peer_torch_flows as flows
 import peer_torch_particles as particles
-from cases import PARTICLES, SIZES
+import peer_torch_smooth as smooth
+from cases import PARTICLES, SIZES, SMOOTH
 from peer_common import BASE, POINTS
 
 
@@ -56,7 +57,7 @@ def random_numbers(workload):
     if workload in PARTICLES:
         count = sizes["particles"]
         return common.unit_probe(torch, torch.randn(batch, count, features // count))
-    return torch.randn(batch, features) if workload == "W7" else None
+    return torch.randn(batch, features) if workload in ("W7", *SMOOTH) else None
 
 
 def prepare_particle_step(workload, tree, optimizer, batch):
@@ -88,7 +89,8 @@ def prepare_step(workload):
     held = [flows.tensors(common.first_state(workload))]
     if workload in PARTICLES:
         return prepare_particle_step(workload, tree, optimizer, batch)
-    loss = torch.compile(flows.loss)
+    # A gradient within the loss is not compiled.
+    loss = smooth.loss if workload in SMOOTH else torch.compile(flows.loss)
     sampler = None
     if workload == "W4":
         sampler = PackedSampler(sizes["batch"], sizes["features"], sizes["batch"])
