@@ -89,8 +89,8 @@ Value generalised_sigmoid(const BumpMixtureOptions& options, Value u, Value alph
   // of the side whose value is small, so that its slope, too, is right to rounding on both.
   Graph& graph = *u.graph;
   const Value inside = clamp(u, kEdge, 1.0 - kEdge);
-  const Value product = inside * (1.0 - inside);
-  const Value exponent = alpha * (2.0 * inside - 1.0) / whole_power(product, power);
+  const Value exponent =
+      alpha * (whole_power(1.0 / (1.0 - inside), power) - whole_power(1.0 / inside, power));
   const Value lower = less(exponent, graph.constant(0.0));
   const Value small = sigmoid(select(lower, exponent, -exponent));
   return select(lower, small, 1.0 - small);
