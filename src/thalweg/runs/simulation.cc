@@ -9,10 +9,9 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
-#include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/backbone.h"
 #include "thalweg/molecules/force_field.h"
-#include "thalweg/molecules/openmm_system.h"
+#include "thalweg/molecules/named_system.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/simulation_files.h"
 #include "thalweg/runs/simulation_summary.h"
@@ -47,68 +46,10 @@ void check_request(const SimulationRequest& request) {
                       request.steps, request.frame_every);
 }
 
-/// A system with what its atoms are called, if that is known.
-struct NamedSystem {
-  MolecularSystem system;
-  std::vector<AtomLabel> atoms;
-};
-
-NamedSystem read_system(const SimulationRequest& request) {
-  const auto ends = [&](const char* end) { return request.system.ends_with(end); };
-  NamedSystem result;
-  if (ends(".prmtop") || ends(".parm7") || ends(".top")) {
-    AmberTopology topology = read_amber_topology(request.system, request.solvent);
-    result = {std::move(topology.system), std::move(topology.atoms)};
-  } else if (ends(".xml")) {
-    if (request.solvent != "none")
-      fail<ConfigError>("--solvent: an OpenMM System has its own; expected none, got {}",
-                        request.solvent);
-    result.system = read_openmm_system(request.system);
-  } else {
-    fail<DataError>("{}: expected an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)",
-                    request.system);
-  }
-  if (!request.topology.empty()) result.atoms = read_pdb(request.topology).atoms;
-  if (!result.atoms.empty() &&
-      static_cast<std::int64_t>(result.atoms.size()) != result.system.atoms())
-    fail<DataError>("{}: expected the {} atoms of {}, got {}", request.topology,
-                    result.system.atoms(), request.system, result.atoms.size());
-  return result;
-}
-
-/// Hydrogens and others that weigh what they should not are in another order. Masses may be moved
-/// to hydrogens, which leaves these below 5 and others above 2.5.
-std::vector<std::string> element_warnings(const NamedSystem& named) {
-  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
-    const AtomLabel& atom = named.atoms[i];
-    const double mass = named.system.masses[i];
-    if (atom.element.empty() || !(atom.element == "H" ? mass > 5.0 : mass < 2.5)) continue;
-    return {
-        fmt::format("atom {} is called {} and has a mass of {:g}: the names are those of another "
-                    "system, or in another order",
-                    i, atom.name, mass)};
-  }
-  return {};
-}
-
 /// Throws where two atoms of a frame are all but at one place, or its energy is not finite.
 void check_start(const Frames& frames, const ForceField& field, const std::string& path,
                  ThreadPool& pool) {
-  constexpr double kNear = 0.02;  // nm; a bond to hydrogen has 0.1
-  const auto atoms = static_cast<std::size_t>(frames.atoms), width = 3 * atoms;
-  for (std::int64_t frame = 0; frame < frames.count(); ++frame) {
-    const double* x = &frames.positions[static_cast<std::size_t>(frame) * width];
-    for (std::size_t i = 0; i < atoms; ++i)
-      for (std::size_t j = 0; j < i; ++j) {
-        const double apart = std::hypot(x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1],
-                                        x[3 * i + 2] - x[3 * j + 2]);
-        if (apart < kNear)
-          fail<DataError>(
-              "{}: frame {}: atoms {} and {} overlap: they are {:.4f} nm apart, expected "
-              "at least {}; are positions in nm?",
-              path, frame, j, i, apart, kNear);
-      }
-  }
+  refuse_overlaps(frames.positions, frames.atoms, path);
   std::vector<double> energies(static_cast<std::size_t>(frames.count()));
   field.evaluate_rows<double>(frames.positions, energies, {}, {}, pool);
   for (std::size_t i = 0; i < energies.size(); ++i)
@@ -346,7 +287,8 @@ SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
                           const SimulationCallbacks& callbacks) {
   SimulationState state = request.resume ? resumed_state(request) : new_state(request);
   check_request(state.request);
-  const NamedSystem named = read_system(state.request);
+  const NamedSystem named =
+      read_named_system(state.request.system, state.request.solvent, state.request.topology);
   Simulation simulation(std::move(state), named, pool, callbacks);
   request.resume ? simulation.go_on() : simulation.start();
   if (!simulation.run()) return {.complete = false, .step = simulation.step()};
