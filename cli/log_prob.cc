@@ -60,6 +60,8 @@ void log_prob(const Arguments& arguments) {
   if (!arguments.quiet)
     fmt::print("{} log densities in {}; {}{}\n", values.size(), arguments.out, mean_text(mean),
                weights.empty() ? "" : fmt::format(", weighted by '{}'", weights));
+  if (!arguments.quiet && run.model->flow().coordinates() != nullptr)
+    fmt::print("they are of positions in nm, whatever the place, all orientations being alike\n");
   const std::string measure = measure_text(run.options.model.columns);
   if (!arguments.quiet && !measure.empty()) fmt::print("they are of {}\n", measure);
   if (unsolved > 0)
@@ -79,7 +81,10 @@ void add_log_prob(CLI::App& app) {
   CLI::App* command = app.add_subcommand("log-prob", "Log density of points, in nats");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("RUN", arguments->run, "folder of a run")->required();
-  command->add_option("DATA", arguments->data, "points with the columns of the training data")
+  command
+      ->add_option("DATA", arguments->data,
+                   "points with the columns of the training data; of a molecule positions: .npy, "
+                   ".dcd or .pdb")
       ->required();
   command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
       ->required();

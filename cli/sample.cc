@@ -11,6 +11,7 @@
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/flows/unsolved.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/samplers.h"
 
 namespace thalweg::cli {
@@ -23,6 +24,7 @@ struct Arguments {
   int threads = 0;
   bool quiet = false;
   bool ignore_hash = false;
+  bool molecule = false;  // found in the run
 };
 
 std::string starts_text(const ChainSummary& chains) {
@@ -82,9 +84,10 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
       ": draws of the flow, {}\n"
       "  of the density that the run was trained for, not the flow's own\n"
       "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
-      arguments.request.weights == "resample"
-          ? "resampled by their weights (some rows repeat)"
-          : "with the logarithm of their weights as column log_weight",
+      arguments.request.weights == "resample" ? "resampled by their weights (some rows repeat)"
+      : arguments.molecule ? fmt::format("with the logarithms of their weights in {}",
+                                         log_weight_path(arguments.out))
+                           : "with the logarithm of their weights as column log_weight",
       estimate.effective_share, estimate.log_integral,
       reliable ? fmt::format(" +- {:.5f}", estimate.log_integral_error) : ", not reliable",
       importance.pareto_k
@@ -112,6 +115,7 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
 void sample(Arguments arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
+  arguments.molecule = run.model->flow().coordinates() != nullptr;
   SampleRequest& request = arguments.request;
   request.condition = load_condition(run, arguments.condition);
   const std::string outside =
@@ -172,7 +176,9 @@ void add_sample(CLI::App& app) {
   command->add_option("--count", request.count, "number of samples; may exceed memory")
       ->required()
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000000}));
-  command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
+  command
+      ->add_option("--out", arguments->out,
+                   ".npy, .csv, .tsv or .txt file to write; of a molecule .npy, .dcd or .pdb")
       ->required();
   command->add_option("--condition", arguments->condition,
                       "file with the condition's columns; rows are used in turn");
@@ -227,6 +233,7 @@ void add_sample(CLI::App& app) {
       "  thalweg sample runs/points --count 100000000 --out samples.npy --seed 7\n"
       "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails --thinning 50\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler importance\n"
+      "  thalweg sample runs/peptide --count 1000 --out peptide.dcd\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target "
       "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");

@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/molecules/named_system.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/training_run.h"
@@ -19,12 +20,14 @@ namespace {
 
 struct Arguments {
   std::string source, data, weights, forces, header, target, image, energy, constants_file, out;
+  std::string molecule, topology, z_matrix, solvent;
   std::string time_budget;
   std::vector<std::string> columns, condition, bounds, periodic, integers, kinds, missing;
   std::vector<std::string> constants, set;
   bool drop_duplicates = false, drop_constant = false, drop_missing = false;
   bool resume = false, force = false, quiet = false;
   std::optional<std::int64_t> seed;
+  std::optional<double> temperature;
   int threads = 0;
 };
 
@@ -51,8 +54,15 @@ RunRequest request_of(const Arguments& arguments) {
                                   {"data.weights", &arguments.weights},
                                   {"data.forces", &arguments.forces},
                                   {"data.header", &arguments.header},
+                                  {"molecule.topology", &arguments.topology},
+                                  {"molecule.z_matrix", &arguments.z_matrix},
+                                  {"molecule.solvent", &arguments.solvent},
                                   {"constants_file", &arguments.constants_file}})
     if (!text->empty()) set(key, *text);
+  if (!arguments.molecule.empty())
+    set(is_system_file(arguments.molecule) ? "molecule.system" : "molecule.topology",
+        arguments.molecule);
+  if (arguments.temperature) set("molecule.temperature", *arguments.temperature);
   for (const auto& [key, list] : {std::pair{"data.columns", &arguments.columns},
                                   {"data.condition", &arguments.condition},
                                   {"data.bounds", &arguments.bounds},
@@ -123,9 +133,9 @@ void train(const Arguments& arguments) {
   const std::string condition =
       plan.options.model.context_features > 0 ? " --condition conditions.csv" : "";
   fmt::print(
-      "\nlook at {}/report.html; then\n  thalweg sample {}{} --count 1000 --out samples.csv\n"
+      "\nlook at {}/report.html; then\n  thalweg sample {}{} --count 1000 --out samples.{}\n"
       "  thalweg doctor {}\n",
-      out, out, condition, out);
+      out, out, condition, plan.options.model.molecule.rows.empty() ? "csv" : "npy", out);
 }
 
 }  // namespace
@@ -158,7 +168,21 @@ void add_train(CLI::App& app) {
                       "columns of whole numbers, besides those found");
   command->add_option("--weights", arguments->weights, "column that says how much each row counts");
   command->add_option("--forces", arguments->forces,
-                      "file of forces, in kT, of the rows of --data, to be matched besides");
+                      "file of forces, in kT, of the rows of --data, to be matched besides; of a "
+                      "molecule in kJ/mol/nm");
+  command->add_option("--molecule", arguments->molecule,
+                      "learn positions of this molecule: a system (.xml, .prmtop), which gives "
+                      "energies too, or a PDB; --data is then a trajectory: .npy, .dcd or .pdb");
+  command->add_option("--topology", arguments->topology,
+                      "PDB with names of the molecule's atoms, for phi, psi and chirality");
+  command->add_option("--z-matrix", arguments->z_matrix,
+                      "table of the atoms that each is placed by (.csv); else made along bonds");
+  command->add_option("--solvent", arguments->solvent, "of a .prmtop: none, obc1 or obc2")
+      ->check(CLI::IsMember({"none", "obc1", "obc2"}));
+  command
+      ->add_option("--temperature", arguments->temperature,
+                   "of the molecule's energy in kT, K; default 300")
+      ->check(CLI::Range(1e-3, 1e9));
   command->add_option("--kinds", arguments->kinds,
                       "kinds of columns where those found are not right, as "
                       "\"month=category,age=continuous\"; \"wages=missing\": learn that a value is "
@@ -201,6 +225,7 @@ void add_train(CLI::App& app) {
       "  thalweg train --image photo.jpg --set flow.kind=spline\n"
       "  thalweg train --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --out runs/wells\n"
       "  thalweg train --energy \"sum(i, 0, 9, (x[i] - m)^2)/2\" --constants m=3\n"
+      "  thalweg train --molecule system.xml --topology start.pdb --data md/trajectory.npy\n"
       "  thalweg train --resume --out runs/rings\n"
       "Ctrl-C saves the run and says how to go on; a second one quits at once.");
   command->callback([arguments] { train(*arguments); });

@@ -76,6 +76,8 @@ T truth_of(Binary function, T a, T b) {
       return a * (1 - b * b);
     case Binary::kMultiplySigmoidSlope:
       return a * (b * (1 - b));
+    case Binary::kAtan2:
+      return std::atan2(a, b);
   }
   return 0;
 }

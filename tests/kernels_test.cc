@@ -274,6 +274,10 @@ void check_binary_values() {
       // Slopes are used for |b| <= 1, where 1 - b * b may be fused.
       if (is_slope(function) && std::isfinite(truth)) {
         EXPECT_NEAR(out[i], truth, 4 * Limits::epsilon() * std::abs(a[i]) * (1 + b[i] * b[i]));
+      } else if (function == Binary::kAtan2 && !std::isnan(truth)) {
+        EXPECT_NEAR(out[i], truth, 2 * Limits::epsilon() * std::abs(truth))
+            << name << ": " << a[i] << ", " << b[i];
+        EXPECT_EQ(std::signbit(out[i]), std::signbit(truth)) << a[i] << ", " << b[i];
       } else if (!is_slope(function) || std::abs(b[i]) <= 1 || std::isnan(b[i])) {
         EXPECT_TRUE(same(out[i], truth))
             << name << ": " << a[i] << ", " << b[i] << " gave " << out[i];

@@ -77,6 +77,7 @@ inline const std::map<Binary, BinaryTruth>& binary_truths() {
        {[](double a, double b) { return b > 0.0 ? a : 0.0; }, normal, signed_unit}},
       {Binary::kMultiplyTanhSlope, {[](double a, double b) { return a * (1.0 - b * b); }}},
       {Binary::kMultiplySigmoidSlope, {[](double a, double b) { return a * b * (1.0 - b); }}},
+      {Binary::kAtan2, {[](double a, double b) { return std::atan2(a, b); }, positive, normal}},
   };
   return truths;
 }

@@ -16,6 +16,7 @@
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/report/gnuplot.h"
+#include "thalweg/runs/training_run.h"
 
 namespace thalweg::testing {
 namespace {
@@ -156,6 +157,56 @@ TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
     for (const char* picture : {"energy", "temperature", "ramachandran"})
       EXPECT_TRUE(fs::exists(folder_.path(fmt::format("md/plots/{}.png", picture)))) << picture;
   }
+}
+
+// A smooth flow of the molecule: its energy is kept as well as that of the force field, by steps of
+// second order, and a simulation that stops goes on to the same bits.
+TEST_F(SimulationTest, IsMovedByAFlow) {
+  ThreadPool pool(2);
+  write_npy(folder_.path("frames.npy"), std::vector<std::int64_t>{200, 5, 3},
+            small_molecule_rows(200, 0.004));
+  RunRequest training{.out = folder_.path("run")};
+  training.settings = {
+      {"molecule.system", request_.system},      {"data.path", folder_.path("frames.npy")},
+      {"training.iterations", std::int64_t{40}}, {"flow.kind", std::string("smooth")},
+      {"flow.blocks", std::int64_t{2}},          {"flow.hidden", std::vector<std::int64_t>{8}}};
+  RunPlan plan = plan_run(training);
+  plan.report = false;
+  run_training(plan, pool);
+
+  request_.flow = folder_.path("run");
+  request_.positions = folder_.path("frames.npy");
+  request_.ensemble = "nve";
+  request_.minimise = false;
+  request_.equilibration = 0;
+  request_.frame_every = 1;
+  request_.force = true;
+  const auto deviation = [&](double time_step, std::int64_t steps) {
+    request_.time_step = time_step;
+    request_.steps = steps;
+    const SimulationReport report = run(request_);
+    EXPECT_NE(report.text.find("moved by the model"), std::string::npos);
+    const std::vector<double> energies = read_npy(folder_.path("md/energies.npy")).values;
+    double largest = 0.0;
+    for (std::size_t i = 0; i < energies.size(); i += 3)
+      largest = std::max(
+          largest, std::abs(energies[i] + energies[i + 1] - energies[i % 9] - energies[i % 9 + 1]));
+    return largest;
+  };
+  const double coarse = deviation(0.2, 60), fine = deviation(0.1, 120);
+  EXPECT_GT(coarse, 0.0);
+  EXPECT_NEAR(coarse / fine, 4.0, 1.0);
+
+  const std::string whole = in_folder("energies.npy");
+  EXPECT_FALSE(run(request_, 2).complete);
+  SimulationRequest resumed;
+  resumed.out = request_.out;
+  resumed.resume = true;
+  EXPECT_TRUE(run(resumed).complete);
+  EXPECT_EQ(in_folder("energies.npy"), whole);
+
+  request_.flow = folder_.path("nothing");
+  expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
 }
 
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {

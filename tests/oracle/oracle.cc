@@ -97,6 +97,8 @@ Tensor apply_binary(Binary function, const Tensor& a, const Tensor& b) {
       return a * (1 - b * b);
     case Binary::kMultiplySigmoidSlope:
       return a * b * (1 - b);
+    case Binary::kAtan2:
+      return at::atan2(a, b);
   }
   fail<ConfigError>("oracle: unknown function of two operands {}", static_cast<int>(function));
 }

@@ -171,6 +171,7 @@ std::vector<Row> elementwise_rows() {
       binary_row("multiply_step", Binary::kMultiplyStep, digit, false),
       binary_row("multiply_tanh_slope", Binary::kMultiplyTanhSlope),
       binary_row("multiply_sigmoid_slope", Binary::kMultiplySigmoidSlope),
+      binary_row("atan2", Binary::kAtan2, positive),
 
       {"select_full",
        [](Bench& b) {

@@ -89,6 +89,10 @@ std::optional<Value> through_binary(Binary function, int which, Value a, Value b
     case Binary::kMultiplySigmoidSlope:
       if (first) return binary(Binary::kMultiplySigmoidSlope, t, b);
       return t * a * (1.0 - 2.0 * b);
+    case Binary::kAtan2: {
+      const Value over_square = reciprocal(square(a) + square(b));
+      return t * (first ? b * over_square : -(a * over_square));
+    }
     case Binary::kLess:
     case Binary::kLessEqual:
     case Binary::kEqual:

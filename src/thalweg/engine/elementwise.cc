@@ -62,6 +62,8 @@ const char* name_of(Binary function) {
       return "multiply_tanh_slope";
     case Binary::kMultiplySigmoidSlope:
       return "multiply_sigmoid_slope";
+    case Binary::kAtan2:
+      return "atan2";
   }
   return "binary";
 }
@@ -176,6 +178,7 @@ Value maximum(Value a, Value b) { return binary(Binary::kMax, a, b); }
 Value minimum(Value a, Value b) { return binary(Binary::kMin, a, b); }
 Value less(Value a, Value b) { return binary(Binary::kLess, a, b); }
 Value less_equal(Value a, Value b) { return binary(Binary::kLessEqual, a, b); }
+Value atan2(Value y, Value x) { return binary(Binary::kAtan2, y, x); }
 Value equal(Value a, Value b) { return binary(Binary::kEqual, a, b); }
 
 Value clamp(Value a, double low, double high) {

@@ -208,6 +208,9 @@ Value minimum(Value a, Value b);
 Value less(Value a, Value b);        ///< 1 where a < b, else 0; derivative 0
 Value less_equal(Value a, Value b);  ///< 1 where a <= b, else 0; derivative 0
 Value equal(Value a, Value b);
+/// The angle in [-pi, pi] whose sine and cosine are as y and x, times one length above 0. Its
+/// derivatives are not finite where both are 0.
+Value atan2(Value y, Value x);
 Value select(Value condition, Value a, Value b);  ///< condition != 0 ? a : b, elementwise
 /// Limits a to [low, high]; the derivative is 0 outside.
 Value clamp(Value a, double low, double high);

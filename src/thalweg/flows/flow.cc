@@ -9,8 +9,14 @@
 namespace thalweg {
 
 Flow::Flow(std::shared_ptr<const Base> base,
-           std::vector<std::shared_ptr<const Transform>> transforms)
-    : base_(std::move(base)), transforms_(std::move(transforms)) {
+           std::vector<std::shared_ptr<const Transform>> transforms,
+           std::shared_ptr<const InternalCoordinates> coordinates)
+    : base_(std::move(base)),
+      transforms_(std::move(transforms)),
+      coordinates_(std::move(coordinates)) {
+  if (coordinates_ && coordinates_->features() != base_->features())
+    fail<ShapeError>("flow: expected the {} internal coordinates of {} atoms, got a base of {}",
+                     coordinates_->features(), coordinates_->atoms(), base_->features());
   const auto accept_context = [this](const std::string& name, std::int64_t features) {
     if (features == 0) return;
     if (context_features_ != 0 && context_features_ != features)
@@ -63,6 +69,13 @@ Mapped Flow::inverse(Value x, Value context, std::size_t first, std::size_t last
         transform.inverse(result.value, context_for(transform.context_features(), context)));
   }
   return result;
+}
+
+Value Flow::log_prob_at_positions(Value positions, Value context) const {
+  if (!coordinates_)
+    fail<ConfigError>("flow: expected one of a molecule's internal coordinates, which this is not");
+  const Mapped internal = coordinates_->to_internal(positions);
+  return log_prob(internal.value, context) + internal.log_det;
 }
 
 Value Flow::log_base(Value z, Value context) const {

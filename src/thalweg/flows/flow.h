@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/bases/base.h"
+#include "thalweg/transforms/internal_coordinates.h"
 #include "thalweg/transforms/transform.h"
 
 namespace thalweg {
@@ -16,8 +17,10 @@ namespace thalweg {
 /// belongs to one thread).
 class Flow {
  public:
-  /// Throws ShapeError if a transform's features, or a context's size, disagree with the base's.
-  Flow(std::shared_ptr<const Base> base, std::vector<std::shared_ptr<const Transform>> transforms);
+  /// `coordinates`: x are internal coordinates of a molecule by these. Throws ShapeError if a
+  /// transform's features, or a context's size, or coordinates, disagree with the base's.
+  Flow(std::shared_ptr<const Base> base, std::vector<std::shared_ptr<const Transform>> transforms,
+       std::shared_ptr<const InternalCoordinates> coordinates = {});
 
   /// As the end of a range of layers: all of them.
   static constexpr std::size_t kAll = static_cast<std::size_t>(-1);
@@ -31,6 +34,11 @@ class Flow {
   Mapped forward(Value z, Value context = {}, std::size_t first = 0, std::size_t last = kAll) const;
   /// The way back through the same transforms: x to z for all of them.
   Mapped inverse(Value x, Value context = {}, std::size_t first = 0, std::size_t last = kAll) const;
+  /// Of a molecule: log density at positions of its atoms, 3 atoms x 1 in nm, with respect to what
+  /// InternalCoordinates says; it depends on no place and no orientation. Its vjp by the positions
+  /// is the force in kT/nm that a Boltzmann density would have there. Throws ConfigError for other
+  /// flows, ShapeError.
+  Value log_prob_at_positions(Value positions, Value context = {}) const;
   /// log p(z) of the base.
   Value log_base(Value z, Value context = {}) const;
   /// One draw of the base, or of what it draws its proposals from, for each sample of `domain`.
@@ -40,6 +48,12 @@ class Flow {
   bool stochastic() const;
   std::int64_t features() const { return base_->features(); }
   std::int64_t context_features() const { return context_features_; }
+  /// Of a molecule, how its positions become x; null for other flows.
+  const InternalCoordinates* coordinates() const { return coordinates_.get(); }
+  /// Numbers of a force: one a position of a molecule, else one a feature.
+  std::int64_t force_features() const {
+    return coordinates_ ? coordinates_->positions() : features();
+  }
   const Base& base() const { return *base_; }
   const std::vector<std::shared_ptr<const Transform>>& transforms() const { return transforms_; }
 
@@ -47,6 +61,7 @@ class Flow {
   std::size_t checked_end(std::size_t first, std::size_t last) const;
   std::shared_ptr<const Base> base_;
   std::vector<std::shared_ptr<const Transform>> transforms_;
+  std::shared_ptr<const InternalCoordinates> coordinates_;
   std::int64_t context_features_ = 0;
 };
 

@@ -335,6 +335,14 @@ bool is_mean_free(const ModelOptions& options) {
   return base_kinds().find("base.kind", options.base.kind).mean_free;
 }
 
+std::shared_ptr<const InternalCoordinates> make_internal_coordinates(
+    const MoleculeOptions& molecule) {
+  if (molecule.rows.empty()) return nullptr;
+  std::vector<ZMatrixRow> rows;
+  for (const std::string& text : molecule.rows) rows.push_back(z_matrix_row(text));
+  return std::make_shared<InternalCoordinates>(rows, "molecule.rows");
+}
+
 bool moves_by_target(const StochasticFlowOptions& options) {
   return !options.kinds.empty() && options.energy != "learned";
 }
@@ -374,7 +382,8 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
        .circular = builder.circular.empty() ? std::vector<bool>() : builder.circular.front()});
   resampled_ = std::dynamic_pointer_cast<const ResampledBase>(base);
   auto transforms = builder.transforms(base);
-  flow_ = std::make_unique<Flow>(std::move(base), std::move(transforms));
+  flow_ = std::make_unique<Flow>(std::move(base), std::move(transforms),
+                                 make_internal_coordinates(options.molecule));
   column_maps_ = builder.column_maps;
 }
 

@@ -55,4 +55,9 @@ class Model {
   std::size_t column_maps_ = 0;
 };
 
+/// The internal coordinates that the options describe, or null for none. Throws ConfigError and
+/// DataError for rows that are no z-matrix.
+std::shared_ptr<const InternalCoordinates> make_internal_coordinates(
+    const MoleculeOptions& molecule);
+
 }  // namespace thalweg

@@ -104,6 +104,12 @@ struct BaseOptions {
   std::vector<double> classes = {};  ///< contexts that name a class, classes x context_features
 };
 
+/// Of a model of a molecule: by what its positions become the model's columns.
+struct MoleculeOptions {
+  std::vector<std::string> atoms = {};  ///< what atoms are called, see atom_label(); may be empty
+  std::vector<std::string> rows = {};   ///< of the z-matrix, see z_matrix_row(); empty: no molecule
+};
+
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
 /// preparation.
 struct ModelOptions {
@@ -115,6 +121,7 @@ struct ModelOptions {
   std::vector<ColumnOptions> columns;
   std::vector<ColumnHead> heads = {};          ///< of flow.heads without columns; else they follow
   std::vector<DerivedColumn> derived;          ///< what samples have besides
+  MoleculeOptions molecule;                    ///< columns are internal coordinates
   std::vector<ColumnOptions> context_columns;  ///< of which layers take (c - mean) / scale; bounds
                                                ///< and integer are not used
 };

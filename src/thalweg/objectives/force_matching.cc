@@ -28,6 +28,10 @@ ForceMatching::ForceMatching(std::shared_ptr<const Target> target,
 Value flow_forces(const Flow& flow, Value y, std::size_t layers, Value context) {
   const std::size_t inner = std::min(layers, flow.transforms().size());
   const Mapped data = flow.forward(y, context, inner);
+  if (const InternalCoordinates* coordinates = flow.coordinates()) {
+    const Value positions = stop_gradient(coordinates->to_positions(data.value).value);
+    return vjp({flow.log_prob_at_positions(positions, context)}, {}, {positions}).front();
+  }
   // The columns' maps are elementwise, so that dx/dy is a column: d/dx = (dx/dy)^-1 d/dy.
   const Value stretch =
       jvp({data.value}, {y}, {broadcast(y.graph->constant(1.0), y.shape())}).front();
@@ -38,6 +42,12 @@ Value flow_forces(const Flow& flow, Value y, std::size_t layers, Value context) 
 Value target_forces(const Flow& flow, const Target& target, Value y, std::size_t layers) {
   const Value x =
       stop_gradient(flow.forward(y, {}, std::min(layers, flow.transforms().size())).value);
+  if (const InternalCoordinates* coordinates = flow.coordinates()) {
+    const Value positions = stop_gradient(coordinates->to_positions(x).value);
+    const Mapped internal = coordinates->to_internal(positions);
+    const Value log_density = target.log_density(internal.value) + internal.log_det;
+    return stop_gradient(vjp({log_density}, {}, {positions}).front());
+  }
   return stop_gradient(vjp({target.log_density(x)}, {}, {x}).front());
 }
 

@@ -42,7 +42,8 @@ class ForceMatching : public Objective {
 };
 
 /// d/dx log q(x), features x 1, at the x that the transforms of a flow from number `layers` on make
-/// of `y`, elementwise. Throws ShapeError.
+/// of `y`, elementwise. Of a molecule's internal coordinates, by the positions of its atoms, 3
+/// atoms x 1, in the frame of InternalCoordinates::to_positions. Throws ShapeError.
 Value flow_forces(const Flow& flow, Value y, std::size_t layers, Value context = {});
 /// d/dx log p*(x) there, without derivatives of its own.
 Value target_forces(const Flow& flow, const Target& target, Value y, std::size_t layers);

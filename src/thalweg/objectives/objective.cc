@@ -49,7 +49,7 @@ const StepBuilder::Rows& StepBuilder::rows() {
 
 Value StepBuilder::forces() {
   rows();
-  return input(flow_.features(), {.source = StepSource::kForces});
+  return input(flow_.force_features(), {.source = StepSource::kForces});
 }
 
 Domain StepBuilder::draws() {

@@ -16,6 +16,8 @@
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/density_evaluator.h"
@@ -156,7 +158,8 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               {},
               {}};
     if (!data->weights.empty()) points.weights = take_rows(data->weights, 1, rows);
-    if (!data->forces.empty()) points.forces = take_rows(data->forces, data->features(), rows);
+    if (!data->forces.empty())
+      points.forces = take_rows(data->forces, std::ssize(data->forces) / data->rows, rows);
   } else {
     const auto target = run.target();
     if (!target->can_sample()) return {"samples of the model", 0, {}, {}, {}, {}};
@@ -173,6 +176,14 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
   keep_rows(points, most);
   points.values = points.x;
   points.log_intervals = log_intervals(run.options.model.columns, points.x);
+  // Densities of a molecule are those of its positions.
+  if (const InternalCoordinates* coordinates = run.model->flow().coordinates()) {
+    ThreadPool pool(1);
+    const std::vector<double> volumes = log_volumes(*coordinates, points.x, pool);
+    points.log_intervals.resize(volumes.size(), 0.0);
+    for (std::size_t row = 0; row < volumes.size(); ++row)
+      points.log_intervals[row] -= volumes[row];
+  }
   centre_in_intervals(run.options.model.columns, points.x);
   return points;
 }
@@ -198,6 +209,8 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
       free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   if (!points.forces.empty()) add("forces", force_metrics(run, points, {}, pool));
+  if (run.model->flow().coordinates() != nullptr)
+    add("molecule", molecule_metrics(run, points, result.rows.drawn, seed, pool));
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
@@ -205,8 +218,9 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
       result.warnings.push_back(unsolved_samples_text(
           fmt::format("{} of {} draws", flow.samples.unsolved, flow.samples.log_model.size())));
     std::optional<Exploration> exploration;
-    // Held-out rows of particles tell what a flow has lost.
-    if (wants_verdict(target.get()) && run.options.data.particles == 0) {
+    // Held-out rows of particles, and of molecules, tell what a flow has lost.
+    if (wants_verdict(target.get()) && run.options.data.particles == 0 &&
+        run.model->flow().coordinates() == nullptr) {
       exploration = run.exploration();
       result.verdict = verdict_of_flow(run, flow, exploration, density);
       result.columns = columns_of(run, flow, exploration, *result.verdict);
@@ -272,6 +286,7 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
                       "forces, slopes of the log density, beside those that are to be, "
                       "summed over the columns:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
+            std::pair{"molecule", "a molecule, samples beside the data:"},
             std::pair{"particles", "particles of its samples beside those of held-out rows:"},
             std::pair{"grid", "on a grid:"}})
         if (metric.group == name) text += fmt::format("{}\n", heading);

@@ -78,21 +78,26 @@ std::vector<Metric> force_metrics(const LoadedRun& run, const HeldOut& points,
                  run, x, take_rows(points.context, run.model->flow().context_features(), kept),
                  pool)) {
     forces = RunForces{std::move(*own),
-                       take_rows(points.forces, std::ssize(x) / std::ssize(kept), kept)};
+                       take_rows(points.forces, run.model->flow().force_features(), kept)};
   }
   if (!forces) return {};
   std::vector<double> errors, sizes, weights;
+  const auto width = static_cast<std::size_t>(run.model->flow().force_features());
+  // Of a molecule a mean over its positions, as it is published.
+  const bool molecule = run.model->flow().coordinates() != nullptr;
+  const double share = molecule ? 1.0 / static_cast<double>(width) : 1.0;
   for (std::size_t row = 0; row * features < x.size(); ++row) {
-    const std::span<const double> target(forces->target.data() + row * features, features);
+    const std::span<const double> target(forces->target.data() + row * width, width);
     std::vector<double> off(target.begin(), target.end());
-    for (std::size_t i = 0; i < features; ++i) off[i] -= forces->model[row * features + i];
-    errors.push_back(squared(off));
-    sizes.push_back(squared(target));
+    for (std::size_t i = 0; i < width; ++i) off[i] -= forces->model[row * width + i];
+    errors.push_back(share * squared(off));
+    sizes.push_back(share * squared(target));
     if (held_out && !points.weights.empty())
       weights.push_back(points.weights[static_cast<std::size_t>(kept[row])]);
   }
   std::vector<Metric> metrics;
-  add_mean(metrics, "force_error", "mean squared error", errors, 0.0, weights);
+  const char* unit = molecule ? ", (kT/nm)^2 a position" : "";
+  add_mean(metrics, "force_error", fmt::format("mean squared error{}", unit), errors, 0.0, weights);
   add_mean(metrics, "force_size", "mean square of what they are to be", sizes, 0.0, weights);
   return metrics;
 }

@@ -7,6 +7,7 @@
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/io/table_texts.h"
+#include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/density_evaluator.h"
 
@@ -23,6 +24,10 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool
   result.values = evaluator.log_prob(rows.x, rows.context);
   result.unsolved = evaluator.unsolved();
   for (std::size_t row = 0; row < intervals.size(); ++row) result.values[row] += intervals[row];
+  if (const InternalCoordinates* coordinates = run.model->flow().coordinates()) {
+    const std::vector<double> volumes = log_volumes(*coordinates, rows.x, pool);
+    for (std::size_t row = 0; row < volumes.size(); ++row) result.values[row] -= volumes[row];
+  }
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context),
                                  weights_of(points, options.weights, "--weights"));
   result.outside = outside_of_training(run.options.model.context_columns, rows.context);

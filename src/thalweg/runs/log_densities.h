@@ -50,7 +50,8 @@ struct LogDensities {
   std::int64_t unsolved = 0;  ///< rows without a z, see DensityEvaluator::unsolved()
 };
 
-/// Log densities of the rows of `points`, of which the run's columns count. Of categories
+/// Log densities of the rows of `points`, of which the run's columns count. Of a molecule they are
+/// those of positions, see InternalCoordinates. Of categories
 /// and atoms it is the log mass, of evenly spaced values that over their step; both are taken in
 /// the middle of a value's interval (see log_interval). Throws DataError for missing columns and
 /// values that are not finite, and as DensityEvaluator::log_prob.

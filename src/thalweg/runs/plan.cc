@@ -12,6 +12,7 @@
 #include "thalweg/datasets/standardisation.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/stack_fit.h"
 
@@ -131,13 +132,22 @@ void load_and_fit(RunPlan& plan, const ReadProgress& reading,
                   const std::function<void(RunPlan&)>& choose) {
   RunOptions& options = plan.options;
   if (!options.data.path.empty()) {
-    plan.data = load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed),
-                                   reading);
+    const auto seed = static_cast<std::uint64_t>(options.training.seed);
+    if (is_molecule(options)) {
+      settle_molecule(options);
+      plan.data = load_molecule_data(options, seed);
+    } else {
+      plan.data = load_prepared_data(options.data, seed, reading);
+    }
+    const MoleculeOptions molecule = options.model.molecule;
     choose(plan);
+    options.model.molecule = molecule;
     if (options.data.particles > 0) options.model.base.dimensions = options.data.particles;
     fit_model_to_data(options.model, *plan.data);
     if (needs_target(options) || has_target(options.target))
       plan.target = target_beside_data(options);
+  } else if (is_molecule(options)) {
+    fail<ConfigError>("a molecule is learnt from its positions: give --data TRAJECTORY");
   } else if (has_target(options.target)) {
     plan.target = make_target(options.target);
     choose(plan);
@@ -210,7 +220,11 @@ RunPlan plan_run(const RunRequest& request) {
     suggested.model.stochastic = layers.asked.model.stochastic;
     if (loaded.data && layers.for_data) {
       choose_for_data(suggested, *loaded.data);
-      if (wants_stack(layers, *loaded.data)) choose_stack(suggested);
+      suggested.model.molecule = loaded.options.model.molecule;
+      if (is_molecule(loaded.options))
+        choose_for_molecule(suggested, layers.asked.training.objective == "force_matching");
+      else if (wants_stack(layers, *loaded.data))
+        choose_stack(suggested);
       loaded.options = layered(layers, suggested);
     } else if (!loaded.data && layers.for_energy && !loaded.target->can_sample()) {
       // Mixtures with whole covariances are not for more columns, unless somebody asks.

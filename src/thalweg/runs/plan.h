@@ -66,6 +66,10 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
 /// layers that the options have stay.
 void choose_for_data(RunOptions& options, const PreparedData& data);
 
+/// Sets what serves internal coordinates of a molecule: spline couplings, or smooth ones where
+/// forces are to be matched.
+void choose_for_molecule(RunOptions& options, bool with_forces);
+
 /// Sets what serves a flow of one free-form layer: see FreeForm.
 void choose_for_free_form(RunOptions& options);
 /// Sets what serves a flow of one continuous layer: see Continuous.

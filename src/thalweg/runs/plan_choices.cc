@@ -108,6 +108,23 @@ void choose_for_smooth(RunOptions& options) {
   options.data.marginal_maps = false;
 }
 
+void choose_for_molecule(RunOptions& options, bool with_forces) {
+  FlowOptions& flow = options.model.flow;
+  TrainingOptions& training = options.training;
+  flow.blocks = 8;
+  flow.hidden = {128, 128};
+  flow.permutation = "swap";
+  flow.act_norm = flow.heads = false;
+  options.model.base.kind = "normal";
+  training.learning_rate = 1e-3;
+  training.iterations = 20000;
+  if (!with_forces) return;
+  flow.kind = "smooth";
+  choose_for_smooth(options);
+  // Of the mean over positions, as Koehler, Kraemer, Noe 2021 weigh it, where the loss has a sum.
+  training.force_weight = 0.001 / (3.0 * static_cast<double>(options.model.molecule.rows.size()));
+}
+
 void choose_for_particles(RunOptions& options) {
   FlowOptions& flow = options.model.flow;
   TrainingOptions& training = options.training;

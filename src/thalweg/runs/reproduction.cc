@@ -129,7 +129,8 @@ RunOptions Reproduction::options(const Cell& cell) const {
                       experiment_.name, row.key, row.data);
   (result.target.image.empty() ? result.data.path : result.target.image) = row.data;
   for (std::string* path :
-       {&result.data.path, &result.data.validation, &result.data.test, &result.target.image})
+       {&result.data.path, &result.data.validation, &result.data.test, &result.target.image,
+        &result.target.system, &result.molecule.topology, &result.molecule.z_matrix})
     if (!path->empty()) *path = (fs::absolute(request_.data) / *path).lexically_normal().string();
   std::set<std::string> keys = experiment_keys(experiment_, row, experiment_.columns[cell.column]);
   take_folder_settings(result, keys);

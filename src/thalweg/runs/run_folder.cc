@@ -12,6 +12,7 @@
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/json_file.h"
+#include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
 
@@ -118,6 +119,8 @@ std::vector<double> LoadedRun::usual_context() const {
 
 Table LoadedRun::read_table(const std::string& file, bool with_x,
                             const std::string& weights) const {
+  if (model->flow().coordinates() != nullptr && with_x)
+    return read_internal_table(file, options.model);
   ReadOptions reading = read_options(options.data);
   reading.columns.clear();
   const ModelOptions& of_model = options.model;
@@ -142,8 +145,9 @@ Table LoadedRun::read_table(const std::string& file, bool with_x,
 
 std::optional<PreparedData> LoadedRun::data() const {
   if (options.data.path.empty()) return std::nullopt;
-  PreparedData prepared =
-      load_prepared_data(options.data, static_cast<std::uint64_t>(options.training.seed));
+  const auto seed = static_cast<std::uint64_t>(options.training.seed);
+  PreparedData prepared = is_molecule(options) ? load_molecule_data(options, seed)
+                                               : load_prepared_data(options.data, seed);
   // The hashes of an energy library or a picture follow.
   if (!manifest.data_hash.starts_with(points_hash(prepared)))
     fail<DataError>(

@@ -17,12 +17,19 @@
 
 namespace thalweg {
 
+/// Where what is known of a molecule comes from; what it comes to is in ModelOptions::molecule.
+struct MoleculeFiles {
+  std::string topology;  ///< a PDB with names of atoms
+  std::string z_matrix;  ///< see read_z_matrix(); empty: made along bonds
+};
+
 /// All options of a run.
 struct RunOptions {
   std::int64_t final_proposals = 1 << 22;  ///< for the final estimate of Z of a resampled base
   /// draws a point for the density of a flow with stochastic layers; see DensityEvaluator
   std::int64_t importance_samples = 20;
   TargetOptions target;
+  MoleculeFiles molecule;
   DataOptions data;
   ExplorationOptions exploration{.evaluations = 0};  ///< of the energy; without evaluations: none
   ModelOptions model;

@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/particle_observables.h"
+#include "thalweg/runs/molecule_pictures.h"
 #include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/run_tables.h"
 #include "thalweg/sampling/flow_sampler.h"
@@ -115,6 +116,12 @@ class Pictures {
     }
     if (features_ > 2) add_pairs();
     if (particle_dimensions(first_run()) > 0) add_particles();
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      if (runs_[i].run->model->flow().coordinates() != nullptr)
+        for (RunPicture& picture :
+             draw_molecule_pictures(*runs_[i].run, runs_.size() > 1 ? runs_[i].name : "", points_,
+                                    samples_[i], folder_, pool_))
+          pictures_.push_back(std::move(picture));
     return std::move(pictures_);
   }
 

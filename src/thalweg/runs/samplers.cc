@@ -11,6 +11,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/runs/chain_sampler.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/sampling/flow_sampler.h"
 
@@ -206,6 +207,8 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
                       out);
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
   const ModelOptions& model = run.options.model;
+  if (run.model->flow().coordinates() != nullptr)
+    return sample_positions(run, *sampler, out, pool, callbacks);
   std::vector<std::string> names = sampler->columns();
   const std::size_t own = names.size();
   std::vector<ColumnText> content = contents_of(model.columns);

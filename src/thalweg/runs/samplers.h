@@ -125,7 +125,8 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
 /// model without a file and for another one with a file, and what reading it throws.
 std::vector<double> load_condition(const LoadedRun& run, const std::string& file);
 
-/// Draws samples into a .npy, .csv, .tsv or .txt file, which appears once all are there.
+/// Draws samples into a .npy, .csv, .tsv or .txt file, which appears once all are there; of a
+/// molecule as sample_positions() does.
 SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
                             const std::string& out, ThreadPool& pool,
                             const SampleCallbacks& callbacks = {});

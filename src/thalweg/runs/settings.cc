@@ -39,7 +39,8 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
   if (data.path.empty() && !data.forces.empty())
     fail<ConfigError>("data.forces goes with a file of points: give --data FILE");
   // Points of particles may have their energy beside them, to be judged by.
-  if (!data.path.empty() && !needs_target(options) && data.particles == 0) {
+  if (!data.path.empty() && !needs_target(options) && data.particles == 0 &&
+      target.system.empty()) {
     if (!keys.contains("data.target")) target.name.clear();
     if (has_target(target))
       fail<ConfigError>(
@@ -49,6 +50,7 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
           target.name + target.energy + target.file());
   }
   for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
+                            &target.system, &options.molecule.topology, &options.molecule.z_matrix,
                             &data.path, &data.validation, &data.test, &data.forces})
     if (!path->empty()) {
       *path = fs::absolute(*path).lexically_normal().string();

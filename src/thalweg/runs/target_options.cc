@@ -4,8 +4,13 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/flows/model.h"
 #include "thalweg/io/image_file.h"
+#include "thalweg/molecules/force_field.h"
+#include "thalweg/molecules/named_system.h"
 #include "thalweg/runs/energy_constants.h"
+#include "thalweg/runs/molecular_target.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
 #include "thalweg/targets/particles.h"
@@ -13,7 +18,8 @@
 namespace thalweg {
 
 bool has_target(const TargetOptions& options) {
-  return !(options.name + options.image + options.energy + options.energy_library).empty();
+  return !(options.name + options.image + options.energy + options.energy_library + options.system)
+              .empty();
 }
 
 std::shared_ptr<const Target> make_target(const TargetOptions& options) {
@@ -21,7 +27,8 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
       {"data.target", &options.name},
       {"data.image", &options.image},
       {"energy", &options.energy},
-      {"energy_library", &options.energy_library}};
+      {"energy_library", &options.energy_library},
+      {"molecule.system", &options.system}};
   for (const auto& first : given)
     for (const auto& second : given)
       if (&first < &second && !first.second->empty() && !second.second->empty())
@@ -32,6 +39,10 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
   if (!options.energy_library.empty())
     return load_energy_library(options.energy_library, options.energy_features, options.variables,
                                options.half_width);
+  if (!options.system.empty())
+    return make_molecular_target(
+        std::make_shared<ForceField>(read_named_system(options.system, options.solvent, "").system),
+        options.system_temperature);
   if (!options.energy.empty())
     return make_expression_target(options.energy, options.variables, options.half_width,
                                   read_constants(options.constants, options.constants_file));
@@ -47,6 +58,8 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
 
 std::shared_ptr<const Target> target_for_model(std::shared_ptr<const Target> target,
                                                const ModelOptions& model) {
+  if (auto coordinates = make_internal_coordinates(model.molecule))
+    return in_internal_coordinates(std::move(target), std::move(coordinates), column_names(model));
   if (target->particle_dimensions() == 0 || is_mean_free(model)) return target;
   return without_last_particle(std::move(target));
 }

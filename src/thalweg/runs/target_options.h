@@ -12,7 +12,7 @@
 
 namespace thalweg {
 
-/// A target by one of four ways; all empty: a run learns from points alone.
+/// A target by one of five ways; all empty: a run learns from points alone.
 struct TargetOptions {
   std::string name;                      ///< built-in, drawn from as long as training lasts
   std::int64_t samples = 0;              ///< of it: so many, again and again; 0: always new ones
@@ -30,11 +30,19 @@ struct TargetOptions {
   double log_integral = 0.0, log_integral_error = 0.0;
   double half_width = 0.0;  ///< of a box around 0 that holds the energy's mass; 0: not known
   std::string image;        ///< or a picture, see make_image_target
+  /// Or a force field, of molecules: an OpenMM System or an AMBER topology, see read_named_system.
+  std::string system;
+  std::string solvent = "none";       ///< of an AMBER topology
+  double system_temperature = 300.0;  ///< K
   ImageOptions image_density;
 
-  /// The file that the target is made from: library, picture or constants; empty for others.
+  /// The file that the target is made from: library, picture, system or constants; empty for
+  /// others.
   const std::string& file() const {
-    return !energy_library.empty() ? energy_library : !image.empty() ? image : constants_file;
+    return !energy_library.empty() ? energy_library
+           : !image.empty()        ? image
+           : !system.empty()       ? system
+                                   : constants_file;
   }
 };
 
@@ -45,8 +53,9 @@ bool has_target(const TargetOptions& options);
 /// making it throws.
 std::shared_ptr<const Target> make_target(const TargetOptions& options);
 
-/// `target` as a model learns it: one of particles without the last of them, unless the model's
-/// base is of particles whose centre of mass is 0.
+/// `target` as a model learns it: one of a molecule's positions by its internal coordinates; one of
+/// particles without the last of them, unless the model's base is of particles whose centre of mass
+/// is 0.
 std::shared_ptr<const Target> target_for_model(std::shared_ptr<const Target> target,
                                                const ModelOptions& model);
 

@@ -151,7 +151,8 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
       rows.weights = take_rows(data.weights, 1, data.train);
       rows.validation_weights = take_rows(data.weights, 1, data.validation);
     }
-    if (!data.forces.empty()) rows.forces = take_rows(data.forces, data.features(), data.train);
+    if (!data.forces.empty())
+      rows.forces = take_rows(data.forces, std::ssize(data.forces) / data.rows, data.train);
     result.rows = rows.x;
     result.context = rows.context;
     result.forces = rows.forces;
@@ -195,7 +196,8 @@ TrainingData training_data(const RunPlan& plan, const std::shared_ptr<const Targ
 std::string hash_of(const RunPlan& plan) {
   std::string hash = plan.data ? points_hash(*plan.data) : "";
   const TargetOptions& target = plan.options.target;
-  for (const std::string& file : {target.energy_library, target.constants_file, target.image})
+  for (const std::string& file :
+       {target.energy_library, target.constants_file, target.image, target.system})
     if (!file.empty()) hash += content_hash(read_file(file));
   return hash;
 }

@@ -227,8 +227,9 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
   const bool stands = !exploration || verdict->flow_stands;
   const std::vector<double> stand_in = stands ? std::vector<double>() : exploration->x;
   const auto add_moments = [&] {
-    // Positions of particles have the moments that their symmetry says.
-    if (particle_dimensions(run) > 0) return;
+    // Positions of particles have the moments that their symmetry says; of a molecule's columns
+    // torsions and energies say more.
+    if (particle_dimensions(run) > 0 || run.model->flow().coordinates() != nullptr) return;
     for (Metric& metric : moments.metrics(flow.samples.x, flow.weights ? &*flow.weights : nullptr,
                                           stand_in, exploration && !exploration->confirmed))
       metrics.push_back(std::move(metric));

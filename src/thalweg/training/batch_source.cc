@@ -94,9 +94,10 @@ BatchSource<T>::BatchSource(const Model& model, const TrainingData& data,
   if (!data.weights.empty() && std::ssize(data.weights) != rows_)
     fail<ShapeError>("training data: expected a weight for each of {} rows, got {}", rows_,
                      data.weights.size());
-  if (!data.forces.empty() && data.forces.size() != data.rows.size())
+  const std::int64_t force_features = model.flow().force_features();
+  if (!data.forces.empty() && std::ssize(data.forces) != rows_ * force_features)
     fail<ShapeError>("training data: expected forces of {} rows of {} numbers, got {}", rows_,
-                     features_, data.forces.size());
+                     force_features, data.forces.size());
   forces_.assign(data.forces.begin(), data.forces.end());
   weights_.assign(data.weights.begin(), data.weights.end());
   shuffled_ = rows_ > batch_ || !weights_.empty();

@@ -1,6 +1,7 @@
 // Elementwise functions of two and three operands, and reductions along the
 // outer axis.
 #include <cmath>
+#include <numbers>
 
 #include "thalweg/engine/kernels/kernels.h"
 
@@ -9,6 +10,8 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 // Read after highway.h, once for each instruction set.
+#include <hwy/contrib/math/math-inl.h>
+
 #include "thalweg/engine/kernels/loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,6 +19,30 @@ namespace thalweg::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using std::int64_t;
 using std::ptrdiff_t;
+
+/// The C library's where an operand is not finite.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V atan2_of(D d, V y, V x) {
+  using T = hn::TFromD<D>;
+  const V zero = hn::Zero(d), pi = hn::Set(d, static_cast<T>(std::numbers::pi));
+  const V high = hn::Abs(y), wide = hn::Abs(x);
+  const V larger = hn::Max(high, wide), smaller = hn::Min(high, wide);
+  const auto both_zero = hn::Eq(larger, zero);
+  const V ratio = hn::Div(smaller, hn::IfThenElse(both_zero, hn::Set(d, T(1)), larger));
+  const auto known = hn::And(hn::IsFinite(y), hn::IsFinite(x));
+  V angle = hn::Atan(d, hn::IfThenElseZero(known, ratio));
+  angle = hn::IfThenElse(hn::Gt(high, wide), hn::MulSub(hn::Set(d, T(0.5)), pi, angle), angle);
+  // Of -0 as well.
+  const auto left = hn::Lt(hn::CopySign(hn::Set(d, T(1)), x), zero);
+  angle = hn::CopySign(hn::IfThenElse(left, hn::Sub(pi, angle), angle), y);
+  if (HWY_LIKELY(hn::AllTrue(d, known))) return angle;
+  HWY_ALIGN T ys[HWY_MAX_BYTES / sizeof(T)];
+  HWY_ALIGN T xs[HWY_MAX_BYTES / sizeof(T)];
+  hn::Store(y, d, ys);
+  hn::Store(x, d, xs);
+  for (size_t lane = 0; lane < hn::Lanes(d); ++lane) ys[lane] = std::atan2(ys[lane], xs[lane]);
+  return hn::IfThenElse(known, angle, hn::Load(d, ys));
+}
 
 #define THALWEG_BINARY(Name, expression)                    \
   struct Name {                                             \
@@ -42,6 +69,7 @@ THALWEG_BINARY(MultiplyStepOp, keep_nan(d, b,
                                                        hn::IfThenElseZero(hn::IsNaN(a), a))))
 THALWEG_BINARY(MultiplyTanhSlopeOp, hn::Mul(a, hn::NegMulAdd(b, b, hn::Set(d, T(1)))))
 THALWEG_BINARY(MultiplySigmoidSlopeOp, hn::Mul(a, hn::NegMulAdd(b, b, b)))
+THALWEG_BINARY(Atan2Op, atan2_of(d, a, b))
 
 #undef THALWEG_BINARY
 
@@ -111,6 +139,8 @@ HWY_ATTR void binary_all(Binary function, const Extent& e, const Strided<const T
       return binary_any(e, a, b, out, MultiplyTanhSlopeOp());
     case Binary::kMultiplySigmoidSlope:
       return binary_any(e, a, b, out, MultiplySigmoidSlopeOp());
+    case Binary::kAtan2:
+      return binary_any(e, a, b, out, Atan2Op());
   }
 }
 

@@ -56,6 +56,7 @@ enum class Binary : std::uint8_t {
   kMultiplyStep,       ///< a * (b > 0): the backward pass of relu in one sweep; NaN of either stays
   kMultiplyTanhSlope,  ///< a * (1 - b * b), b being a tanh value
   kMultiplySigmoidSlope,  ///< a * b * (1 - b), b being a sigmoid value
+  kAtan2,  ///< of a sine a and a cosine b, times any length: in [-pi, pi], as the C library's
 };
 
 /// Loop bounds of an elementwise operation: outer x middle x inner elements.

@@ -1,0 +1,123 @@
+#include "thalweg/molecules/named_system.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/molecules/amber_topology.h"
+#include "thalweg/molecules/openmm_system.h"
+
+namespace thalweg {
+namespace {
+
+bool is_amber_file(const std::string& path) {
+  return path.ends_with(".prmtop") || path.ends_with(".parm7") || path.ends_with(".top");
+}
+
+/// Digits in front go to the end.
+std::string usual_name(const std::string& name) {
+  const std::size_t letters = name.find_first_not_of("0123456789");
+  return letters == std::string::npos ? name : name.substr(letters) + name.substr(0, letters);
+}
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+}  // namespace
+
+bool is_system_file(const std::string& path) {
+  return path.ends_with(".xml") || is_amber_file(path);
+}
+
+NamedSystem read_named_system(const std::string& path, const std::string& solvent,
+                              const std::string& topology) {
+  NamedSystem result;
+  if (is_amber_file(path)) {
+    AmberTopology amber = read_amber_topology(path, solvent);
+    result = {std::move(amber.system), std::move(amber.atoms)};
+  } else if (is_system_file(path)) {
+    if (solvent != "none")
+      fail<ConfigError>("--solvent: an OpenMM System has its own; expected none, got {}", solvent);
+    result.system = read_openmm_system(path);
+  } else {
+    fail<DataError>("{}: expected an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)",
+                    path);
+  }
+  if (!topology.empty()) result.atoms = read_pdb(topology).atoms;
+  if (!result.atoms.empty() &&
+      static_cast<std::int64_t>(result.atoms.size()) != result.system.atoms())
+    fail<DataError>("{}: expected the {} atoms of {}, got {}", topology, result.system.atoms(),
+                    path, result.atoms.size());
+  return result;
+}
+
+std::vector<std::string> element_warnings(const NamedSystem& named) {
+  // Masses may be moved to hydrogens, which leaves these below 5 and others above 2.5.
+  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
+    const AtomLabel& atom = named.atoms[i];
+    const double mass = named.system.masses[i];
+    if (atom.element.empty() || !(atom.element == "H" ? mass > 5.0 : mass < 2.5)) continue;
+    return {
+        fmt::format("atom {} is called {} and has a mass of {:g}: the names are those of another "
+                    "system, or in another order",
+                    i, atom.name, mass)};
+  }
+  return {};
+}
+
+void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,
+                     const std::string& path) {
+  constexpr double kNear = 0.02;  // nm; a bond to hydrogen has 0.1
+  const auto count = static_cast<std::size_t>(atoms), width = 3 * count;
+  for (std::size_t frame = 0; frame * width < positions.size(); ++frame) {
+    const double* x = &positions[frame * width];
+    for (std::size_t i = 0; i < count; ++i)
+      for (std::size_t j = 0; j < i; ++j) {
+        double square = 0.0;
+        for (std::size_t axis = 0; axis < 3; ++axis)
+          square += std::pow(x[3 * i + axis] - x[3 * j + axis], 2);
+        if (square < kNear * kNear)
+          fail<DataError>(
+              "{}: frame {}: atoms {} and {} overlap: they are {:.4f} nm apart, expected "
+              "at least {}; are positions in nm?",
+              path, frame, j, i, std::sqrt(square), kNear);
+      }
+  }
+}
+
+std::string text_of(const AtomLabel& atom) {
+  return fmt::format("{} {} {} {} {}", or_dash(atom.name), or_dash(atom.residue),
+                     atom.residue_number, or_dash(atom.element), or_dash(atom.chain));
+}
+
+AtomLabel atom_label(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char letter : text)
+    if (letter == ' ')
+      parts.emplace_back();
+    else
+      parts.back() += letter;
+  AtomLabel atom;
+  const auto refuse = [&] {
+    fail<ConfigError>(
+        "molecule.atoms: '{}': expected name, residue, its number, element and chain, as "
+        "\"CA ALA 2 C A\"",
+        text);
+  };
+  if (parts.size() != 5) refuse();
+  for (std::string& part : parts)
+    if (part == "-") part.clear();
+  const char* end = parts[2].data() + parts[2].size();
+  const auto [at, error] = std::from_chars(parts[2].data(), end, atom.residue_number);
+  if (error != std::errc() || at != end) refuse();
+  atom.name = parts[0];
+  atom.residue = parts[1];
+  atom.element = parts[3];
+  atom.chain = parts[4];
+  return atom;
+}
+
+bool same_atom(const AtomLabel& a, const AtomLabel& b) {
+  return usual_name(a.name) == usual_name(b.name) && a.residue_number == b.residue_number;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,288 @@
+#include "thalweg/runs/molecule_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <numbers>
+
+#include "thalweg/core/error.h"
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/engine/row_map.h"
+#include "thalweg/flows/model.h"
+#include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/named_system.h"
+
+namespace thalweg {
+namespace {
+
+constexpr double kMargin = 0.5;  // of the range of data, to bounds on either side
+
+/// Rows through a graph of one input and one or two outputs.
+std::vector<std::vector<double>> through(std::int64_t width, std::span<const double> rows,
+                                         ThreadPool& pool,
+                                         const std::function<std::vector<Value>(Value)>& build) {
+  const ParameterStore none;
+  Graph graph(none);
+  const std::vector<Value> outputs = build(graph.input({width, 1}));
+  return RowMap(graph, outputs, pool).run({.rows = std::ssize(rows) / width, .inputs = {rows}});
+}
+
+std::shared_ptr<const InternalCoordinates> coordinates_of(const ModelOptions& model) {
+  auto coordinates = make_internal_coordinates(model.molecule);
+  if (!coordinates) fail<ConfigError>("molecule.rows: expected a z-matrix, got none");
+  return coordinates;
+}
+
+/// Bonds of atoms, by the system or, without one, by the distances of the PDB.
+struct KnownMolecule {
+  std::int64_t count = 0;
+  std::vector<AtomLabel> atoms;
+  std::vector<AtomPair> bonds;
+  std::string source;
+};
+
+KnownMolecule read_molecule(const RunOptions& options) {
+  const TargetOptions& target = options.target;
+  const std::string& topology = options.molecule.topology;
+  if (!target.system.empty()) {
+    const NamedSystem named = read_named_system(target.system, target.solvent, topology);
+    for (const std::string& warning : element_warnings(named))
+      fail<DataError>("{}: {}", topology.empty() ? target.system : topology, warning);
+    std::vector<AtomPair> bonds = bonds_of(named.system);
+    return {named.system.atoms(), named.atoms, std::move(bonds), target.system};
+  }
+  const PdbFile pdb = read_pdb(topology);
+  const std::span<const double> first(pdb.positions.data(), 3 * pdb.atoms.size());
+  return {std::ssize(pdb.atoms), pdb.atoms, bonds_by_distance(pdb.atoms, first, topology),
+          topology};
+}
+
+/// Throws where a bond of the z-matrix is as long as none is.
+void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordinates,
+                        std::span<const std::string> names, const std::string& path) {
+  constexpr double kShortest = 0.05, kLongest = 0.3;  // nm
+  const auto width = static_cast<std::size_t>(coordinates.positions());
+  for (std::size_t frame = 0; frame * width < frames.positions.size(); ++frame)
+    for (std::size_t i = 1; i < coordinates.rows().size(); ++i) {
+      const ZMatrixRow& row = coordinates.rows()[i];
+      const double* a = &frames.positions[frame * width + 3 * static_cast<std::size_t>(row.atom)];
+      const double* b =
+          &frames.positions[frame * width + 3 * static_cast<std::size_t>(row.bond_to)];
+      const double apart = std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+      if (!(apart >= kShortest && apart <= kLongest))
+        fail<DataError>(
+            "{}: frame {}: atoms {} and {} are bonded and {:.3f} nm apart, expected {} to {}: are "
+            "the atoms in the order of the topology, and positions in nm?",
+            path, frame, names[static_cast<std::size_t>(row.atom)],
+            names[static_cast<std::size_t>(row.bond_to)], apart, kShortest, kLongest);
+    }
+}
+
+/// A column's values with a margin, but within what the coordinate can be.
+std::string bounds_text(const std::string& name, InternalKind kind, std::vector<double> values) {
+  const auto [low, high] = std::ranges::minmax(values);
+  const double margin = kMargin * std::max(high - low, 1e-6);
+  const double most = kind == InternalKind::kBond ? high + margin : 0.5 * (high + std::numbers::pi);
+  return fmt::format("{}={}:{}", name, std::max(low - margin, 0.5 * low),
+                     std::min(high + margin, most));
+}
+
+/// Forces in kT/nm in the frame of the coordinates.
+std::vector<double> read_forces(const RunOptions& options, const InternalCoordinates& coordinates,
+                                const Frames& frames) {
+  const DataOptions& data = options.data;
+  const Frames given = read_frames(data.forces, coordinates.atoms());
+  if (given.count() != frames.count())
+    fail<DataError>("{}: expected forces of {} frames, as {} has, got {}", data.forces,
+                    frames.count(), data.path, given.count());
+  const double beta = 1.0 / (kBoltzmann * options.target.system_temperature);
+  const auto width = static_cast<std::size_t>(coordinates.positions());
+  std::vector<double> forces;
+  for (std::size_t row = 0; row < given.positions.size(); row += width)
+    for (const double value : coordinates.to_frame(std::span(frames.positions).subspan(row, width),
+                                                   std::span(given.positions).subspan(row, width)))
+      forces.push_back(beta * value);
+  return forces;
+}
+
+}  // namespace
+
+bool is_molecule(const RunOptions& options) {
+  return !options.target.system.empty() || !options.molecule.topology.empty() ||
+         !options.model.molecule.rows.empty();
+}
+
+void settle_molecule(RunOptions& options) {
+  const DataOptions& data = options.data;
+  for (const auto& [key, given] : {std::pair{"data.condition", !data.condition.empty()},
+                                   {"data.columns", !data.columns.empty()},
+                                   {"data.weights", !data.weights.empty()},
+                                   {"data.particles", data.particles > 0},
+                                   {"data.integers", !data.integers.empty()},
+                                   {"data.kinds", !data.kinds.empty()}})
+    if (given)
+      fail<ConfigError>("{}: is of tables, and cannot be combined with a molecule's positions",
+                        key);
+  if (!options.model.molecule.rows.empty()) return;
+  const KnownMolecule molecule = read_molecule(options);
+  const std::string& file = options.molecule.z_matrix;
+  const std::vector<ZMatrixRow> rows =
+      file.empty() ? make_z_matrix(molecule.count, molecule.bonds, molecule.source)
+                   : read_z_matrix(file, molecule.count, molecule.bonds);
+  check_z_matrix_bonds(rows, molecule.bonds, atom_names(molecule.atoms, molecule.count),
+                       file.empty() ? molecule.source : file);
+  MoleculeOptions& model = options.model.molecule;
+  for (const ZMatrixRow& row : rows) model.rows.push_back(text_of(row));
+  model.atoms.clear();
+  for (const AtomLabel& atom : molecule.atoms) model.atoms.push_back(text_of(atom));
+}
+
+std::vector<AtomLabel> molecule_atoms(const ModelOptions& model) {
+  std::vector<AtomLabel> atoms;
+  for (const std::string& text : model.molecule.atoms) atoms.push_back(atom_label(text));
+  if (!atoms.empty() && atoms.size() != model.molecule.rows.size())
+    fail<ConfigError>("molecule.atoms: expected {} names, one a row of the z-matrix, got {}",
+                      model.molecule.rows.size(), atoms.size());
+  return atoms;
+}
+
+std::vector<std::string> internal_names(const InternalCoordinates& coordinates,
+                                        std::span<const AtomLabel> atoms) {
+  const std::vector<std::string> called = atom_names(atoms, coordinates.atoms());
+  const std::vector<BackboneAngles> backbone = backbone_angles(atoms);
+  std::vector<std::string> names;
+  for (const InternalCoordinate& coordinate : coordinates.coordinates()) {
+    const ZMatrixRow& row = coordinate.row;
+    std::string name = coordinate.kind == InternalKind::kBond    ? "bond"
+                       : coordinate.kind == InternalKind::kAngle ? "angle"
+                                                                 : "torsion";
+    for (const std::int32_t atom : {row.atom, row.bond_to, row.angle_to, row.torsion_to})
+      if (atom >= 0)
+        name += (name.find(' ') == std::string::npos ? " " : "-") +
+                called[static_cast<std::size_t>(atom)];
+    const std::array<std::int64_t, 4> forward = {row.atom, row.bond_to, row.angle_to,
+                                                 row.torsion_to};
+    const std::array<std::int64_t, 4> back = {row.torsion_to, row.angle_to, row.bond_to, row.atom};
+    for (const BackboneAngles& angles : backbone) {
+      if (angles.phi == forward || angles.phi == back) name = "phi " + angles.residue;
+      if (angles.psi == forward || angles.psi == back) name = "psi " + angles.residue;
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::vector<double> internal_rows(const InternalCoordinates& coordinates,
+                                  std::span<const double> positions, ThreadPool& pool,
+                                  std::vector<double>* log_volume) {
+  auto found = through(coordinates.positions(), positions, pool, [&](Value x) {
+    const Mapped internal = coordinates.to_internal(x);
+    return std::vector<Value>{internal.value, -internal.log_det};
+  });
+  if (log_volume != nullptr) *log_volume = std::move(found[1]);
+  return std::move(found[0]);
+}
+
+std::vector<double> position_rows(const InternalCoordinates& coordinates,
+                                  std::span<const double> internal, ThreadPool& pool) {
+  return std::move(through(coordinates.features(), internal, pool, [&](Value q) {
+    return std::vector<Value>{coordinates.to_positions(q).value};
+  })[0]);
+}
+
+std::vector<double> log_volumes(const InternalCoordinates& coordinates,
+                                std::span<const double> internal, ThreadPool& pool) {
+  return std::move(through(coordinates.features(), internal, pool, [&](Value q) {
+    return std::vector<Value>{coordinates.log_volume(q)};
+  })[0]);
+}
+
+Frames read_molecule_frames(const std::string& path, const ModelOptions& model) {
+  const auto coordinates = coordinates_of(model);
+  const std::vector<AtomLabel> atoms = molecule_atoms(model);
+  if (path.ends_with(".pdb") && !atoms.empty()) {
+    const std::vector<AtomLabel> own = read_pdb(path).atoms;
+    for (std::size_t i = 0; i < std::min(own.size(), atoms.size()); ++i)
+      if (!same_atom(own[i], atoms[i]))
+        fail<DataError>(
+            "{}: expected the atoms of the topology in its order, and atom {} is {} of {} {} there "
+            "and {} of {} {} here",
+            path, i, atoms[i].name, atoms[i].residue, atoms[i].residue_number, own[i].name,
+            own[i].residue, own[i].residue_number);
+  }
+  Frames frames = read_frames(path, coordinates->atoms());
+  refuse_overlaps(frames.positions, frames.atoms, path);
+  check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path);
+  return frames;
+}
+
+Table read_internal_table(const std::string& path, const ModelOptions& model) {
+  const auto coordinates = coordinates_of(model);
+  const Frames frames = read_molecule_frames(path, model);
+  ThreadPool pool(1);
+  Table table;
+  table.names = internal_names(*coordinates, molecule_atoms(model));
+  table.rows = frames.count();
+  table.values = internal_rows(*coordinates, frames.positions, pool);
+  // What single precision leaves of positions is no spacing of values.
+  table.single_precision = true;
+  return table;
+}
+
+PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
+  const auto coordinates = coordinates_of(options.model);
+  DataOptions data = options.data;
+  if (std::filesystem::is_directory(data.path))
+    fail<DataError>(
+        "{}: expected a trajectory of a molecule in a file .npy, .dcd or .pdb, got a "
+        "folder",
+        data.path);
+  Table table = read_internal_table(data.path, options.model);
+  const std::int64_t own_rows = table.rows;
+  GivenRows given;
+  const auto append = [&](const std::string& path) -> std::int64_t {
+    if (path.empty()) return 0;
+    const Table more = read_internal_table(path, options.model);
+    table.values.insert(table.values.end(), more.values.begin(), more.values.end());
+    table.rows += more.rows;
+    return more.rows;
+  };
+  given.validation = append(data.validation);
+  given.test = append(data.test);
+  data.validation.clear();
+  data.test.clear();
+  data.find_integers = data.find_kinds = data.find_derived = data.marginal_maps = false;
+  const std::vector<std::string> asked = data.bounds;
+  for (std::size_t i = 0; i < table.names.size(); ++i) {
+    const std::string& name = table.names[i];
+    const InternalKind kind = coordinates->coordinates()[i].kind;
+    if (kind == InternalKind::kTorsion) {
+      data.periodic.push_back(fmt::format("{}={}:{}", name, -std::numbers::pi, std::numbers::pi));
+    } else if (std::ranges::none_of(
+                   asked, [&](const std::string& text) { return text.starts_with(name + "="); })) {
+      data.bounds.push_back(
+          bounds_text(name, kind, take_column(table.values, table.names.size(), i)));
+    }
+  }
+  PreparedData prepared = prepare_data(std::move(table), data, seed, given);
+  const std::int64_t atoms = coordinates->atoms();
+  prepared.notes.insert(
+      prepared.notes.begin(),
+      fmt::format("{} frames of {} atoms as {} bonds, {} angles and {} torsions{}", prepared.rows,
+                  atoms, atoms - 1, atoms - 2, atoms - 3,
+                  options.model.molecule.atoms.empty()
+                      ? "; give --topology FILE.pdb for names of atoms, phi and psi"
+                      : ""));
+  if (!data.forces.empty()) {
+    if (prepared.rows != own_rows)
+      fail<ConfigError>(
+          "data.forces: cannot be combined with data.validation and data.test, whose "
+          "frames the forces would have to follow");
+    prepared.forces =
+        read_forces(options, *coordinates, read_molecule_frames(data.path, options.model));
+  }
+  return prepared;
+}
+
+}  // namespace thalweg

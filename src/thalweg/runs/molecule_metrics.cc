@@ -1,0 +1,213 @@
+#include "thalweg/runs/molecule_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+
+#include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
+#include "thalweg/metrics/particle_observables.h"
+#include "thalweg/molecules/backbone.h"
+#include "thalweg/runs/molecule_data.h"
+#include "thalweg/sampling/flow_sampler.h"
+
+namespace thalweg {
+namespace {
+
+std::size_t bin_of(double angle, std::int64_t bins) {
+  const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
+  const double place = (turn - std::floor(turn)) * static_cast<double>(bins);
+  return std::min(static_cast<std::size_t>(place), static_cast<std::size_t>(bins - 1));
+}
+
+CircleDistance count_distance(const std::vector<std::size_t>& values,
+                              const std::vector<std::size_t>& reference, std::size_t bins) {
+  if (values.empty() || reference.empty())
+    fail<ShapeError>("angles: expected values to compare, got {} and {}", values.size(),
+                     reference.size());
+  std::vector<double> p(bins, 0.0), q(bins, 0.0);
+  for (const std::size_t bin : reference) p[bin] += 1.0 / static_cast<double>(reference.size());
+  for (const std::size_t bin : values) q[bin] += 1.0 / static_cast<double>(values.size());
+  CircleDistance result;
+  for (std::size_t i = 0; i < bins; ++i) {
+    result.variation += 0.5 * std::abs(p[i] - q[i]);
+    if (p[i] > 0.0)
+      result.divergence +=
+          p[i] * std::log(p[i] / std::max(q[i], 0.5 / static_cast<double>(values.size())));
+  }
+  return result;
+}
+
+/// Angles that are none are left out.
+std::vector<std::size_t> circle_bins(std::span<const double> values, std::int64_t bins) {
+  std::vector<std::size_t> result;
+  for (const double value : values)
+    if (std::isfinite(value)) result.push_back(bin_of(value, bins));
+  return result;
+}
+
+std::vector<std::size_t> torus_bins(const BackboneRows& rows, std::int64_t bins) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < rows.phi.size(); ++i)
+    if (std::isfinite(rows.phi[i]) && std::isfinite(rows.psi[i]))
+      result.push_back(bin_of(rows.phi[i], bins) * static_cast<std::size_t>(bins) +
+                       bin_of(rows.psi[i], bins));
+  return result;
+}
+
+/// N, CA, C and CB of residues that have them.
+std::vector<std::array<std::size_t, 4>> alpha_carbons(std::span<const AtomLabel> atoms) {
+  std::map<std::pair<std::string, std::int64_t>, std::map<std::string, std::size_t>> residues;
+  for (std::size_t i = 0; i < atoms.size(); ++i)
+    residues[{atoms[i].chain, atoms[i].residue_number}][atoms[i].name] = i;
+  std::vector<std::array<std::size_t, 4>> result;
+  for (const auto& [place, own] : residues)
+    if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
+      result.push_back({own.at("N"), own.at("CA"), own.at("C"), own.at("CB")});
+  return result;
+}
+
+double share_negative(const std::vector<double>& values) {
+  return static_cast<double>(std::ranges::count_if(values, [](double v) { return v < 0.0; })) /
+         static_cast<double>(values.size());
+}
+
+}  // namespace
+
+std::vector<BackboneRows> backbone_rows(const LoadedRun& run, std::span<const double> positions) {
+  const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
+  std::vector<BackboneRows> result;
+  if (atoms.empty()) return result;
+  const std::size_t width = 3 * atoms.size();
+  for (const BackboneAngles& angles : backbone_angles(atoms)) {
+    BackboneRows& own = result.emplace_back();
+    own.residue = angles.residue;
+    for (std::size_t row = 0; row < positions.size(); row += width) {
+      own.phi.push_back(dihedral_angle(positions.subspan(row, width), angles.phi));
+      own.psi.push_back(dihedral_angle(positions.subspan(row, width), angles.psi));
+    }
+  }
+  return result;
+}
+
+std::vector<TorsionRows> torsion_rows(const LoadedRun& run, std::span<const double> rows) {
+  const std::vector<ColumnOptions>& columns = run.options.model.columns;
+  const auto& coordinates = run.model->flow().coordinates()->coordinates();
+  std::vector<TorsionRows> result;
+  for (std::size_t column = 0; column < columns.size(); ++column) {
+    if (coordinates[column].kind != InternalKind::kTorsion) continue;
+    TorsionRows& own = result.emplace_back();
+    own.name = columns[column].name;
+    for (std::size_t i = column; i < rows.size(); i += columns.size())
+      own.values.push_back(rows[i]);
+  }
+  return result;
+}
+
+CircleDistance circle_distance(std::span<const double> values, std::span<const double> reference,
+                               std::int64_t bins) {
+  return count_distance(circle_bins(values, bins), circle_bins(reference, bins),
+                        static_cast<std::size_t>(bins));
+}
+
+CircleDistance torus_distance(const BackboneRows& values, const BackboneRows& reference,
+                              std::int64_t bins) {
+  for (const BackboneRows* rows : {&values, &reference})
+    if (rows->phi.size() != rows->psi.size())
+      fail<ShapeError>("angles: expected as many psi as phi, got {} and {}", rows->psi.size(),
+                       rows->phi.size());
+  return count_distance(torus_bins(values, bins), torus_bins(reference, bins),
+                        static_cast<std::size_t>(bins * bins));
+}
+
+std::vector<double> molecule_energies(const LoadedRun& run, std::span<const double> rows,
+                                      ThreadPool& pool) {
+  const std::shared_ptr<const Target> target = run.target();
+  if (!target || rows.empty()) return {};
+  std::vector<double> energies = log_volumes(*run.model->flow().coordinates(), rows, pool);
+  const std::vector<double> log_density = target_log_density(target, pool)(rows);
+  for (std::size_t i = 0; i < energies.size(); ++i) energies[i] -= log_density[i];
+  return energies;
+}
+
+std::vector<double> chirality(const LoadedRun& run, std::span<const double> positions) {
+  const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
+  const auto carbons = alpha_carbons(atoms);
+  std::vector<double> result;
+  for (std::size_t row = 0; row < positions.size(); row += 3 * atoms.size())
+    for (const auto& [n, ca, c, cb] : carbons) {
+      std::array<std::array<double, 3>, 3> arms{};
+      const std::array<std::size_t, 3> ends = {n, c, cb};
+      for (std::size_t arm = 0; arm < 3; ++arm)
+        for (std::size_t axis = 0; axis < 3; ++axis)
+          arms[arm][axis] = positions[row + 3 * ends[arm] + axis] - positions[row + 3 * ca + axis];
+      const auto& [a, b, d] = arms;
+      const double volume = a[0] * (b[1] * d[2] - b[2] * d[1]) +
+                            a[1] * (b[2] * d[0] - b[0] * d[2]) + a[2] * (b[0] * d[1] - b[1] * d[0]);
+      result.push_back(volume >= 0.0 ? 1.0 : -1.0);
+    }
+  return result;
+}
+
+std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points,
+                                     std::int64_t draws, std::uint64_t seed, ThreadPool& pool) {
+  std::vector<Metric> metrics;
+  const InternalCoordinates& coordinates = *run.model->flow().coordinates();
+  const std::vector<double> drawn =
+      FlowSampler(*run.model, pool, seed, Precision::kDouble).next(draws);
+  const std::vector<double> positions = position_rows(coordinates, drawn, pool);
+  const std::vector<double> known = position_rows(coordinates, points.x, pool);
+  if (!points.x.empty()) {
+    double variation = 0.0, divergence = 0.0, worst = -1.0;
+    std::string worst_name;
+    const std::vector<TorsionRows> theirs = torsion_rows(run, points.x);
+    const std::vector<TorsionRows> own = torsion_rows(run, drawn);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      const CircleDistance distance =
+          circle_distance(own[i].values, theirs[i].values, kTorsionBins);
+      variation += distance.variation / static_cast<double>(own.size());
+      divergence += distance.divergence / static_cast<double>(own.size());
+      if (distance.variation > worst) worst_name = own[i].name;
+      worst = std::max(worst, distance.variation);
+    }
+    if (!own.empty()) {
+      metrics.push_back({"torsion_variation",
+                         fmt::format("total variation of torsions, {} bins", kTorsionBins),
+                         variation, 0.0, 4});
+      metrics.push_back({"worst_torsion_variation", "  of " + worst_name, worst, 0.0, 4});
+      metrics.push_back(
+          {"torsion_divergence", "KL(data || samples) of torsions, nats", divergence, 0.0, 4});
+    }
+    const std::vector<BackboneRows> data = backbone_rows(run, known);
+    const std::vector<BackboneRows> samples = backbone_rows(run, positions);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const CircleDistance distance = torus_distance(samples[i], data[i], kRamachandranBins);
+      const std::string suffix = data.size() == 1 ? "" : fmt::format("_{}", i);
+      metrics.push_back({"ramachandran_variation" + suffix,
+                         fmt::format("total variation of phi, psi, {} x {}", kRamachandranBins,
+                                     kRamachandranBins),
+                         distance.variation, 0.0, 4});
+      metrics.push_back({"ramachandran_divergence" + suffix,
+                         "KL(data || samples) of phi, psi, nats", distance.divergence, 0.0, 4});
+    }
+  }
+  if (const std::vector<double> forms = chirality(run, positions); !forms.empty()) {
+    const std::vector<double> of_data = chirality(run, known);
+    const bool left = of_data.empty() || share_negative(of_data) <= 0.5;
+    const double share = share_negative(forms);
+    metrics.push_back({"wrong_chirality", fmt::format("share of the {} form", left ? "D" : "L"),
+                       left ? share : 1.0 - share, 0.0, 5});
+  }
+  const std::vector<double> energies = molecule_energies(run, drawn, pool);
+  if (energies.empty()) return metrics;
+  metrics.push_back({"median_energy", "median energy of samples, kT", median(energies), 0.0, 3});
+  const std::vector<double> others = molecule_energies(run, points.x, pool);
+  if (others.empty()) return metrics;
+  metrics.push_back({"held_out_median_energy", "  of held-out rows", median(others), 0.0, 3});
+  metrics.push_back({"energy_variation", "total variation of energies",
+                     histogram_distance(energies, others), 0.0, 4});
+  return metrics;
+}
+
+}  // namespace thalweg

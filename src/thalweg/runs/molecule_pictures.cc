@@ -1,0 +1,136 @@
+#include "thalweg/runs/molecule_pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "thalweg/runs/force_metrics.h"
+#include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/molecule_metrics.h"
+
+namespace thalweg {
+namespace {
+
+constexpr double kDegrees = 180.0 / std::numbers::pi;
+
+/// Minus the logarithm of counts over the largest in bins of 6 degrees; NaN where nothing was seen.
+Grid free_energy(const std::string& title, const BackboneRows& rows) {
+  constexpr std::size_t kBins = 60;
+  const auto bin = [](double angle) {
+    const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
+    return std::min(kBins - 1, static_cast<std::size_t>(turn * static_cast<double>(kBins)));
+  };
+  Grid grid{.title = title,
+            .rows = kBins,
+            .columns = kBins,
+            .values = std::vector<double>(kBins * kBins, 0.0)};
+  for (std::size_t i = 0; i < rows.phi.size(); ++i)
+    if (std::isfinite(rows.phi[i]) && std::isfinite(rows.psi[i]))
+      grid.values[bin(rows.psi[i]) * kBins + bin(rows.phi[i])] += 1.0;
+  const double most = std::ranges::max(grid.values);
+  for (double& value : grid.values)
+    value = value > 0.0 ? std::log(most / value) : std::numeric_limits<double>::quiet_NaN();
+  return grid;
+}
+
+}  // namespace
+
+std::vector<RunPicture> draw_molecule_pictures(const LoadedRun& run, const std::string& name,
+                                               std::span<const double> points,
+                                               std::span<const double> samples,
+                                               const std::filesystem::path& folder,
+                                               ThreadPool& pool) {
+  std::vector<RunPicture> pictures;
+  const std::string of = name.empty() ? "" : " of " + name;
+  const auto add = [&](const auto& plot, const std::string& file, std::string caption) {
+    const std::filesystem::path stem = folder / (file + (name.empty() ? "" : "-" + name));
+    write_plot(plot, stem);
+    pictures.push_back({plot.title, std::move(caption), stem.string() + ".png"});
+  };
+  const InternalCoordinates& coordinates = *run.model->flow().coordinates();
+  const std::vector<BackboneRows> theirs =
+      backbone_rows(run, position_rows(coordinates, points, pool));
+  const std::vector<BackboneRows> own =
+      backbone_rows(run, position_rows(coordinates, samples, pool));
+  for (std::size_t i = 0; i < own.size() && !points.empty(); ++i) {
+    HeatMapPlot plot{.title = fmt::format("Ramachandran of {}{}", own[i].residue, of),
+                     .x_label = "phi, degrees",
+                     .y_label = "psi, degrees",
+                     .colour_label = "kT",
+                     .x_range = {-180.0, 180.0},
+                     .y_range = {-180.0, 180.0},
+                     .may_be_open = true};
+    plot.panels.push_back(free_energy("data", theirs[i]));
+    plot.panels.push_back(free_energy("samples", own[i]));
+    add(plot, fmt::format("ramachandran-{}", i),
+        "Free energy of the backbone angles, from counts in bins of 6 degrees. Grey: never seen.");
+  }
+  struct Marginal {
+    double variation;
+    TorsionRows points, samples;
+  };
+  std::vector<Marginal> marginals;
+  std::vector<TorsionRows> of_points = torsion_rows(run, points);
+  std::vector<TorsionRows> of_samples = torsion_rows(run, samples);
+  for (std::size_t i = 0; i < of_samples.size() && !points.empty(); ++i) {
+    marginals.push_back(
+        {circle_distance(of_samples[i].values, of_points[i].values, kTorsionBins).variation,
+         std::move(of_points[i]), std::move(of_samples[i])});
+  }
+  std::ranges::sort(marginals, std::greater<>(), &Marginal::variation);
+  for (std::size_t i = 0; i < std::min<std::size_t>(6, marginals.size()); ++i) {
+    Marginal& each = marginals[i];
+    for (std::vector<double>* values : {&each.points.values, &each.samples.values})
+      for (double& value : *values) value *= kDegrees;
+    add(HistogramPlot{.title = each.samples.name + of,
+                      .x_label = "degrees",
+                      .data = std::move(each.points.values),
+                      .model = std::move(each.samples.values)},
+        fmt::format("torsion-{}", i),
+        fmt::format(
+            "One of the six torsions that differ most from the data: total variation {:.3f} "
+            "over {} bins.",
+            each.variation, kTorsionBins));
+  }
+  const std::vector<double> energies = molecule_energies(run, samples, pool);
+  const std::vector<double> known = molecule_energies(run, points, pool);
+  if (!energies.empty() && !known.empty()) {
+    HistogramPlot plot{.title = "Energies" + of, .x_label = "energy, kT", .data = known};
+    // Samples with atoms that overlap have any energy.
+    const auto [low, high] = std::ranges::minmax(known);
+    const double most = high + 2.0 * (high - low);
+    std::int64_t beyond = 0;
+    for (const double value : energies)
+      if (value <= most)
+        plot.model.push_back(value);
+      else
+        ++beyond;
+    if (!plot.model.empty())
+      add(plot, "energies",
+          fmt::format("Energies of samples beside those of the data. {:.3g} % of the samples have "
+                      "more than {:.4g} kT and are left out.",
+                      100.0 * static_cast<double>(beyond) / static_cast<double>(energies.size()),
+                      most));
+  }
+  constexpr std::size_t kForceRows = 100;
+  const std::size_t width = static_cast<std::size_t>(coordinates.features());
+  const std::span<const double> some = points.first(std::min(points.size(), kForceRows * width));
+  if (const auto forces = some.empty() ? std::nullopt : forces_of(run, some, pool)) {
+    PointCloud cloud{.title = name.empty() ? "flow" : name};
+    double frame = 0.0;
+    for (const double value : forces->target) frame = std::max(frame, 2.0 * std::abs(value));
+    for (std::size_t i = 0; i < forces->target.size(); ++i) {
+      cloud.x.push_back(forces->target[i]);
+      cloud.y.push_back(std::clamp(forces->model[i], -frame, frame));
+    }
+    add(ScatterPlot{.title = "Forces" + of,
+                    .x_label = "force field, kT/nm",
+                    .y_label = "flow, kT/nm",
+                    .panels = {std::move(cloud)}},
+        "forces", "Forces on the atoms at points of the data, one dot a component.");
+  }
+  return pictures;
+}
+
+}  // namespace thalweg

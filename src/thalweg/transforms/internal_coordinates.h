@@ -1,0 +1,76 @@
+// Positions of a molecule's atoms, up to rigid motions, as bonds, angles and torsions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "thalweg/molecules/z_matrix.h"
+#include "thalweg/transforms/transform.h"
+
+namespace thalweg {
+
+/// What one internal coordinate is: a distance in nm, an angle in [0, pi], or a torsion in
+/// [-pi, pi] (IUPAC: 0 where the ends are cis).
+enum class InternalKind : std::uint8_t { kBond, kAngle, kTorsion };
+
+/// One internal coordinate: its kind and the 2, 3 or 4 atoms that it is of; others are -1.
+struct InternalCoordinate {
+  InternalKind kind = InternalKind::kBond;
+  ZMatrixRow row;
+};
+
+/// The map between positions x of N atoms, 3 N numbers in nm, and 3 N - 6 internal coordinates q by
+/// a z-matrix, as a graph. Positions that differ by a rigid motion have the same q, mirror images
+/// have torsions of opposite sign.
+///
+/// Log-determinants are between densities of q and of x as follows. With d^3 t for the place of the
+/// first atom and dR for the orientation, whose whole measure is 8 pi^2,
+///
+///     d^{3N} x = J(q) dq d^3 t dR,  J = product over atoms of r^2 sin(theta),
+///
+/// the second atom having r^2 alone and the first 1. Densities p(x) are with respect to positions
+/// of all atoms but for the place of the molecule, all orientations being equally likely: p(x) =
+/// p(q) / (8 pi^2 J). Its slopes by x are those that forces are compared with.
+///
+/// Where atoms coincide or lie on a line, J is 0 and torsions mean nothing: squares of lengths and
+/// of areas are kept above 1e-28 nm^2 and nm^4, so that values and slopes stay finite. Const
+/// functions are thread safe (one graph belongs to one thread).
+class InternalCoordinates {
+ public:
+  /// `rows` as complete_z_matrix() gives them. Throws DataError, which begins with `source`, for
+  /// others.
+  explicit InternalCoordinates(const std::vector<ZMatrixRow>& rows,
+                               const std::string& source = "z-matrix");
+
+  std::int64_t atoms() const { return static_cast<std::int64_t>(rows_.size()); }
+  std::int64_t positions() const { return 3 * atoms(); }
+  std::int64_t features() const { return 3 * atoms() - 6; }
+  const std::vector<ZMatrixRow>& rows() const { return rows_; }
+  /// One a feature, in the order of q. Atoms are dealt out to the two halves in turn, those with a
+  /// torsion about a bond and others apart, so that each half of a coupling has some of all.
+  const std::vector<InternalCoordinate>& coordinates() const { return coordinates_; }
+
+  /// x, 3 N x 1 (x, y, z of each atom), to q, features() x 1, with log p(x) - log p(q). Throws
+  /// ShapeError.
+  Mapped to_internal(Value x) const;
+  /// q to x in a frame of its own: the first atom of the z-matrix at 0, the second on the positive
+  /// x axis, the third in the half of the xy plane where y > 0; with log p(q) - log p(x).
+  Mapped to_positions(Value q) const;
+  /// log (8 pi^2 J) of q, 1 x 1.
+  Value log_volume(Value q) const;
+
+  /// A vector at each atom (forces, say) turned from the frame of `x` to that of to_positions; both
+  /// are 3 N numbers, and so is the result.
+  std::vector<double> to_frame(std::span<const double> x, std::span<const double> vectors) const;
+
+ private:
+  std::vector<ZMatrixRow> rows_;
+  std::vector<InternalCoordinate> coordinates_;
+  /// Where in bonds, angles and torsions of rows, one kind after the other, each feature is, and
+  /// the other way round.
+  std::vector<std::int32_t> to_features_, from_features_;
+};
+
+}  // namespace thalweg

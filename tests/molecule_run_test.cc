@@ -1,0 +1,292 @@
+// Runs of molecules from trajectories to positions: densities, samples, weights and forces, and
+// files that do not belong together.
+#include <gtest/gtest.h>
+
+#include <Eigen/Geometry>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+
+#include "molecules.h"
+#include "temporary_folder.h"
+#include "thalweg/core/error.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/io/pdb_file.h"
+#include "thalweg/io/trajectory.h"
+#include "thalweg/molecules/force_field.h"
+#include "thalweg/molecules/openmm_system.h"
+#include "thalweg/runs/force_metrics.h"
+#include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/molecule_metrics.h"
+#include "thalweg/runs/molecule_samples.h"
+#include "thalweg/runs/training_run.h"
+#include "thalweg/sampling/flow_potential.h"
+
+namespace thalweg {
+namespace {
+
+constexpr std::int64_t kAtoms = 5, kWidth = 15;
+constexpr double kTemperature = 320.0;
+
+/// Five atoms in a chain, with a trajectory of 300 frames.
+class MoleculeRun : public ::testing::Test {
+ protected:
+  MoleculeRun() {
+    system_ = folder_.file("five.xml", testing_xml());
+    rows_ = thalweg::testing::small_molecule_rows(300, 0.004);
+    write_npy(trajectory(), std::vector<std::int64_t>{300, kAtoms, 3}, rows_);
+    std::vector<AtomLabel> atoms;
+    const char* names[] = {"C1", "C2", "N", "C3", "H"};
+    for (std::size_t i = 0; i < 5; ++i)
+      atoms.push_back({.name = names[i],
+                       .residue = "FIV",
+                       .residue_number = 1,
+                       .element = std::string(1, names[i][0])});
+    atoms_ = atoms;
+    write_pdb(folder_.path("five.pdb"), atoms, std::span(rows_).first(kWidth));
+  }
+
+  static std::string testing_xml() { return thalweg::testing::small_system_xml(); }
+  std::string trajectory() const { return folder_.path("trajectory.npy"); }
+
+  RunRequest request(std::vector<Setting> more = {}) const {
+    RunRequest request{.out = folder_.path("run"), .force = true};
+    request.settings = {{"molecule.system", system_},
+                        {"molecule.temperature", kTemperature},
+                        {"molecule.topology", folder_.path("five.pdb")},
+                        {"data.path", trajectory()},
+                        {"training.iterations", std::int64_t{60}},
+                        {"flow.blocks", std::int64_t{2}},
+                        {"flow.hidden", std::vector<std::int64_t>{8}}};
+    for (Setting& setting : more) request.settings.push_back(std::move(setting));
+    return request;
+  }
+
+  LoadedRun trained(std::vector<Setting> more = {}) {
+    RunPlan plan = plan_run(request(std::move(more)));
+    plan.report = false;
+    run_training(plan, pool_);
+    return load_run(plan.out);
+  }
+
+  std::vector<double> energies_in_kt(const std::vector<double>& rows,
+                                     std::vector<double>* forces = nullptr) {
+    const ForceField field(read_openmm_system(system_));
+    std::vector<double> energies(rows.size() / kWidth), own(rows.size());
+    field.evaluate_rows<double>(rows, energies, {}, own, pool_);
+    for (double& value : energies) value /= kBoltzmann * kTemperature;
+    if (forces != nullptr) *forces = own;
+    return energies;
+  }
+
+  void expect_failure(const std::vector<Setting>& more, const std::string& part) {
+    try {
+      plan_run(request(more));
+      FAIL() << "expected a failure with '" << part << "'";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+      EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+    }
+  }
+
+  TemporaryFolder folder_;
+  ThreadPool pool_{2};
+  std::string system_;
+  std::vector<double> rows_;
+  std::vector<AtomLabel> atoms_;
+};
+
+TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
+  const LoadedRun run = trained();
+  ASSERT_EQ(run.options.model.features, 9);
+  const LogDensities found =
+      log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
+  const FlowPotential potential(*run.model, kTemperature);
+  std::vector<double> slopes;
+  const std::vector<double> direct = potential.log_prob(rows_, &slopes);
+  for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
+  // Slopes against differences.
+  for (std::size_t i = 0; i < kWidth; ++i) {
+    std::vector<double> up(rows_.begin(), rows_.begin() + kWidth), down = up;
+    up[i] += 1e-6;
+    down[i] -= 1e-6;
+    const double difference = (potential.log_prob(up)[0] - potential.log_prob(down)[0]) / 2e-6;
+    EXPECT_NEAR(slopes[i], difference, 1e-4 * (1.0 + std::abs(difference))) << i;
+  }
+  // The same with coordinates first, in kJ/mol.
+  std::vector<double> x(2 * kWidth), energies(2), forces(2 * kWidth);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t c = 0; c < kWidth; ++c) x[c * 2 + i] = rows_[i * kWidth + c];
+  potential.evaluate(x.data(), 2, energies.data(), forces.data());
+  const double kt = kBoltzmann * kTemperature;
+  EXPECT_NEAR(energies[1], -kt * direct[1], 1e-9);
+  EXPECT_NEAR(forces[3 * 2 + 1], kt * slopes[kWidth + 3], 1e-9);
+}
+
+TEST_F(MoleculeRun, KnowsNoRigidMotion) {
+  const LoadedRun run = trained();
+  const FlowPotential potential(*run.model, kTemperature);
+  Eigen::Quaterniond turn(0.3, -0.5, 0.7, 0.2);
+  turn.normalize();
+  std::vector<double> moved, slopes, moved_slopes;
+  for (std::size_t i = 0; i < rows_.size(); i += 3) {
+    const Eigen::Vector3d at =
+        turn * Eigen::Vector3d(rows_[i], rows_[i + 1], rows_[i + 2]) + Eigen::Vector3d(1, 2, 3);
+    moved.insert(moved.end(), at.data(), at.data() + 3);
+  }
+  const std::vector<double> here = potential.log_prob(rows_, &slopes);
+  const std::vector<double> there = potential.log_prob(moved, &moved_slopes);
+  for (std::size_t i = 0; i < here.size(); ++i) EXPECT_NEAR(here[i], there[i], 1e-9);
+  const Eigen::Vector3d force = turn * Eigen::Vector3d(slopes[0], slopes[1], slopes[2]);
+  for (std::size_t k = 0; k < 3; ++k)
+    EXPECT_NEAR(moved_slopes[k], force[static_cast<std::int64_t>(k)], 1e-6);
+}
+
+TEST_F(MoleculeRun, SamplesPositionsInEveryFormat) {
+  const LoadedRun run = trained();
+  SampleRequest wanted{.count = 40};
+  const std::vector<double> columns = sample_run(run, wanted, pool_);
+  const std::vector<double> positions =
+      position_rows(*run.model->flow().coordinates(), columns, pool_);
+  for (const char* name : {"samples.npy", "samples.dcd", "samples.pdb"}) {
+    sample_to_file(run, wanted, folder_.path(name), pool_);
+    const Frames frames = read_frames(folder_.path(name), kAtoms);
+    ASSERT_EQ(frames.count(), 40) << name;
+    // Distances are those of the columns, wherever the molecule is.
+    for (std::size_t row = 0; row < 40; ++row)
+      for (std::size_t atom = 1; atom < 5; ++atom) {
+        const auto apart = [&](const std::vector<double>& x) {
+          const double* a = &x[row * kWidth];
+          const double* b = a + 3 * atom;
+          return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+        };
+        EXPECT_NEAR(apart(frames.positions), apart(positions), 3e-4) << name;
+      }
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("samples.npy.part")));
+  EXPECT_THROW(sample_to_file(run, wanted, folder_.path("samples.csv"), pool_), DataError);
+}
+
+TEST_F(MoleculeRun, WeighsSamplesByTheForceField) {
+  const LoadedRun run = trained();
+  SampleRequest wanted{.sampler = "importance", .count = 50};
+  const std::string out = folder_.path("weighted.npy");
+  sample_to_file(run, wanted, out, pool_);
+  const std::vector<double> rows = read_frames(out, kAtoms).positions;
+  const std::vector<double> weights = read_npy(log_weight_path(out)).values;
+  const std::vector<double> energies = energies_in_kt(rows);
+  const std::vector<double> own = FlowPotential(*run.model, kTemperature).log_prob(rows);
+  ASSERT_EQ(weights.size(), 50U);
+  for (std::size_t i = 0; i < 50; ++i)
+    // Single precision of positions moves stiff energies.
+    EXPECT_NEAR(weights[i], -energies[i] - own[i], 1e-2 * (1.0 + std::abs(energies[i])));
+}
+
+TEST_F(MoleculeRun, MatchesForcesOfAFileInItsFrame) {
+  std::vector<double> forces;
+  energies_in_kt(rows_, &forces);
+  write_npy(folder_.path("forces.npy"), std::vector<std::int64_t>{300, kAtoms, 3}, forces);
+  const LoadedRun run = trained({{"data.forces", folder_.path("forces.npy")}});
+  EXPECT_EQ(run.options.training.objective, "force_matching");
+  EXPECT_EQ(run.options.model.flow.kind, "smooth");
+  const PreparedData data = *run.data();
+  ASSERT_EQ(data.forces.size(), rows_.size());
+  // Those of the energy itself, at positions that come from the columns.
+  const std::vector<double> some(data.x.begin(), data.x.begin() + 10 * 9);
+  const RunForces found = *forces_of(run, some, pool_);
+  ASSERT_EQ(found.target.size(), 10U * kWidth);
+  for (std::size_t i = 0; i < found.target.size(); ++i)
+    EXPECT_NEAR(found.target[i], data.forces[i], 1e-6 * (1.0 + std::abs(data.forces[i]))) << i;
+  // The model's are the slopes of its density.
+  std::vector<double> slopes;
+  const std::vector<double> positions =
+      position_rows(*run.model->flow().coordinates(), some, pool_);
+  FlowPotential(*run.model, kTemperature).log_prob(positions, &slopes);
+  for (std::size_t i = 0; i < slopes.size(); ++i)
+    EXPECT_NEAR(found.model[i], slopes[i], 1e-6 * (1.0 + std::abs(slopes[i]))) << i;
+}
+
+TEST_F(MoleculeRun, LearnsForcesOfTheSystemWithoutAFile) {
+  const LoadedRun run = trained({{"training.objective", std::string("force_matching")}});
+  EXPECT_EQ(run.options.model.flow.kind, "smooth");
+  EXPECT_EQ(run.manifest.status, "finished");
+}
+
+TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
+  const LoadedRun run = trained();
+  const Evaluation evaluation = evaluate_run(run, run.data(), pool_);
+  const auto has = [&](const std::string& name) {
+    return std::ranges::any_of(evaluation.metrics,
+                               [&](const Metric& metric) { return metric.name == name; });
+  };
+  for (const char* name : {"log_likelihood", "torsion_variation", "torsion_divergence",
+                           "median_energy", "energy_variation", "force_error"})
+    EXPECT_TRUE(has(name)) << name;
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : run.options.model.columns) {
+    names.push_back(column.name);
+    EXPECT_TRUE(std::isfinite(column.lower) && std::isfinite(column.upper)) << column.name;
+    EXPECT_EQ(column.periodic, column.name.starts_with("torsion")) << column.name;
+  }
+  EXPECT_NE(std::ranges::find(names, "bond 1:C1-1:C2"), names.end());
+}
+
+TEST_F(MoleculeRun, RefusesFilesThatDoNotBelongTogether) {
+  const auto frames = [&](const std::string& name, std::vector<double> rows, std::int64_t atoms) {
+    const auto count = std::ssize(rows) / (3 * atoms);
+    write_npy(folder_.path(name), std::vector<std::int64_t>{count, atoms, 3}, rows);
+    return Setting{"data.path", folder_.path(name)};
+  };
+  std::vector<double> order = rows_;
+  for (std::size_t i = 0; i < 3; ++i)
+    std::swap(order[30 * kWidth + i], order[30 * kWidth + 12 + i]);
+  expect_failure({frames("order.npy", order, 5)}, "in the order of the topology");
+  std::vector<double> nan = rows_;
+  nan[100] = NAN;
+  expect_failure({frames("nan.npy", nan, 5)}, "frame 6, atom 3: expected finite positions");
+  std::vector<double> overlap = rows_;
+  for (std::size_t i = 0; i < 3; ++i) overlap[i] = overlap[12 + i];
+  expect_failure({frames("overlap.npy", overlap, 5)}, "frame 0: atoms 0 and 4 overlap");
+  expect_failure({frames("four.npy", std::vector<double>(120, 0.1), 4)}, "5 atoms");
+  const std::string whole = read_bytes(trajectory());
+  expect_failure({{"data.path", folder_.file("cut.npy", whole.substr(0, whole.size() / 2))}},
+                 "cut.npy");
+  expect_failure({{"data.condition", std::vector<std::string>{"a"}}}, "data.condition");
+  // Names in another order, and a PDB that lacks an atom.
+  std::vector<AtomLabel> swapped = atoms_;
+  std::swap(swapped[0], swapped[4]);
+  write_pdb(folder_.path("swapped.pdb"), swapped, std::span(rows_).first(kWidth));
+  expect_failure({{"molecule.topology", folder_.path("swapped.pdb")}}, "in another order");
+  std::swap(swapped[0], swapped[4]);
+  std::swap(swapped[0].name, swapped[1].name);
+  std::vector<double> models(rows_.begin(), rows_.begin() + 30 * kWidth);
+  write_pdb(folder_.path("names.pdb"), swapped, models);
+  expect_failure({{"data.path", folder_.path("names.pdb")}}, "atom 0 is C1 of FIV 1 there");
+  write_pdb(folder_.path("missing.pdb"), std::span(atoms_).first(4), std::span(rows_).first(12));
+  expect_failure({{"molecule.topology", folder_.path("missing.pdb")}}, "expected the 5 atoms");
+  // A z-matrix of other bonds.
+  const std::string z =
+      folder_.file("z.csv", "atom,bond_to,angle_to,dihedral_to\n0,2,1,3\n4,3,2,1\n");
+  expect_failure({{"molecule.z_matrix", z}}, "to which it is not bonded");
+  expect_failure({{"data.path", std::string()}}, "data");
+}
+
+TEST(Angles, AreComparedOnTheCircle) {
+  // The same angles a turn apart, and two halves that do not meet.
+  EXPECT_EQ(
+      circle_distance(std::vector<double>{3.2, 0.1}, std::vector<double>{3.2 - 2 * M_PI, 0.1}, 60)
+          .variation,
+      0.0);
+  const CircleDistance apart =
+      circle_distance(std::vector<double>{-1.0, -1.0}, std::vector<double>{1.0, 1.0}, 10);
+  EXPECT_EQ(apart.variation, 1.0);
+  // All of the reference is where half a value would be: log(1 / (0.5 / 2)).
+  EXPECT_NEAR(apart.divergence, std::log(4.0), 1e-12);
+  const BackboneRows one{"A", {0.1, 0.2}, {1.0, 1.0}}, other{"A", {0.1, 3.0}, {1.0, 1.0}};
+  EXPECT_NEAR(torus_distance(other, one, 36).variation, 0.5, 1e-12);
+}
+
+}  // namespace
+}  // namespace thalweg
