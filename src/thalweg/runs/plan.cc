@@ -202,8 +202,11 @@ RunPlan plan_run(const RunRequest& request) {
   const bool smooth = wants_smooth(layers) && !request.resume;
   if (smooth && !layers.keys.contains("data.marginal_maps"))
     layers.asked.data.marginal_maps = false;
-  RunPlan plan{
-      .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
+  RunPlan plan{.options = layers.asked,
+               .out = layers.out,
+               .resume = request.resume,
+               .force = request.force,
+               .keep_points = request.keep_points};
   load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
     RunOptions suggested = layers.start;
     suggested.data = layers.asked.data;
