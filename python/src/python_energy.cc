@@ -1,0 +1,59 @@
+#include "python_energy.h"
+
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+
+#include "arrays.h"
+#include "thalweg/targets/outside_energy.h"
+
+namespace thalweg::python {
+namespace {
+
+class PythonEnergy : public OutsideFunction {
+ public:
+  PythonEnergy(nb::object function, std::string name)
+      : function_(std::move(function)), name_(std::move(name)) {}
+
+  ~PythonEnergy() override {
+    // The last owner may be any thread, or the interpreter may be gone.
+    if (!nb::is_alive()) {
+      (void)function_.release();
+      return;
+    }
+    const nb::gil_scoped_acquire lock;
+    function_.reset();
+  }
+  PythonEnergy(const PythonEnergy&) = delete;
+  PythonEnergy& operator=(const PythonEnergy&) = delete;
+
+  void evaluate(const double* points, std::int64_t count, std::int64_t features, double* values,
+                double* gradients) const override {
+    const auto rows = static_cast<std::size_t>(count), columns = static_cast<std::size_t>(features);
+    {
+      const nb::gil_scoped_acquire lock;
+      const nb::object result = function_(
+          array_of(std::vector<double>(points, points + rows * columns), {rows, columns}));
+      using Values = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+      const auto energies = nb::cast<Values>(result[0]);
+      const auto slopes = nb::cast<Rows>(result[1]);
+      std::copy_n(energies.data(), rows, values);
+      std::copy_n(slopes.data(), rows * columns, gradients);
+    }
+    require_usable_energies("energy '" + name_ + "'", {points, rows * columns}, {values, rows},
+                            {gradients, rows * columns});
+  }
+
+ private:
+  nb::object function_;
+  std::string name_;
+};
+
+}  // namespace
+
+std::shared_ptr<const OutsideFunction> python_energy(nb::object function, const std::string& name) {
+  if (function.is_none()) return nullptr;
+  return std::make_shared<PythonEnergy>(std::move(function), name);
+}
+
+}  // namespace thalweg::python

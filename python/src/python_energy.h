@@ -1,0 +1,19 @@
+// Energies that are functions of Python.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+
+#include "thalweg/engine/primitives.h"
+
+namespace thalweg::python {
+
+/// A function of points, n x columns, that gives their energies, n, and slopes, n x columns, all
+/// arrays of doubles, in a tuple: what thalweg.energies makes of a user's function. It takes the
+/// interpreter's lock, so callers that run other threads must not hold it. None: null.
+std::shared_ptr<const OutsideFunction> python_energy(nanobind::object function,
+                                                     const std::string& name);
+
+}  // namespace thalweg::python
