@@ -12,8 +12,8 @@ namespace {
 
 class PythonEnergy : public OutsideFunction {
  public:
-  PythonEnergy(nb::object function, std::string name)
-      : function_(std::move(function)), name_(std::move(name)) {}
+  PythonEnergy(const nb::object& function, std::string name)
+      : function_(nb::steal(PyWeakref_NewRef(function.ptr(), nullptr))), name_(std::move(name)) {}
 
   ~PythonEnergy() override {
     // The last owner may be any thread, or the interpreter may be gone.
@@ -32,8 +32,9 @@ class PythonEnergy : public OutsideFunction {
     const auto rows = static_cast<std::size_t>(count), columns = static_cast<std::size_t>(features);
     {
       const nb::gil_scoped_acquire lock;
-      const nb::object result = function_(
-          array_of(std::vector<double>(points, points + rows * columns), {rows, columns}));
+      const nb::object function = function_();
+      const nb::object result =
+          function(array_of(std::vector<double>(points, points + rows * columns), {rows, columns}));
       using Values = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
       const auto energies = nb::cast<Values>(result[0]);
       const auto slopes = nb::cast<Rows>(result[1]);
@@ -45,15 +46,16 @@ class PythonEnergy : public OutsideFunction {
   }
 
  private:
-  nb::object function_;
+  nb::object function_;  // a weak reference to it
   std::string name_;
 };
 
 }  // namespace
 
-std::shared_ptr<const OutsideFunction> python_energy(nb::object function, const std::string& name) {
+std::shared_ptr<const OutsideFunction> python_energy(const nb::object& function,
+                                                     const std::string& name) {
   if (function.is_none()) return nullptr;
-  return std::make_shared<PythonEnergy>(std::move(function), name);
+  return std::make_shared<PythonEnergy>(function, name);
 }
 
 }  // namespace thalweg::python

@@ -35,8 +35,9 @@ namespace {
 /// time while others wait, without the interpreter's lock.
 class PythonRun {
  public:
-  PythonRun(std::string path, int threads, bool verify, nb::object energy, const std::string& name)
-      : loading_{.verify = verify, .energy_function = python_energy(std::move(energy), name)},
+  PythonRun(std::string path, int threads, bool verify, const nb::object& energy,
+            const std::string& name)
+      : loading_{.verify = verify, .energy_function = python_energy(energy, name)},
         threads_(threads) {
     const nb::gil_scoped_release unlocked;
     run_ = load_run(path, loading_);
@@ -233,8 +234,9 @@ std::string evaluate(PythonRun& own, const std::string& file, std::optional<std:
 
 void add_run(nb::module_& module) {
   nb::class_<PythonRun>(module, "Run", "A run that is loaded from its folder.")
-      .def(nb::init<std::string, int, bool, nb::object, const std::string&>(), nb::arg("path"),
-           nb::arg("threads"), nb::arg("verify"), nb::arg("energy").none(), nb::arg("energy_name"))
+      .def(nb::init<std::string, int, bool, const nb::object&, const std::string&>(),
+           nb::arg("path"), nb::arg("threads"), nb::arg("verify"), nb::arg("energy").none(),
+           nb::arg("energy_name"))
       .def_prop_ro("path", [](const PythonRun& own) { return own.run().folder.path; })
       .def_prop_ro("columns",
                    [](const PythonRun& own) { return column_names(own.run().options.model); })

@@ -15,7 +15,7 @@ def test_the_quick_start():
         [sys.executable, "-W", "error", "-c", text], capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     assert "<thalweg.Model columns 2: r, phi" in done.stdout
     share = float(done.stdout.split("share of the right well: ")[1].split()[0])
     assert 0.3 < share < 0.7

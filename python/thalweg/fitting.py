@@ -229,6 +229,7 @@ def _train(
         wanted["training.time_budget"] = float(time_budget)
     name = energy_name(function)
     folder = os.path.join(keeper.path, "run") if out is None else os.fspath(out)
+    evaluate = None if function is None else energies.prepared(function, name)
     display = progress.display(told)
     outcome = _core.train(
         settings=[(key, _value(key, value)) for key, value in wanted.items()],
@@ -239,7 +240,7 @@ def _train(
         keep_points=keep_points,
         report=out is not None if report is None else report,
         threads=threading.number(threads),
-        energy=None if function is None else energies.prepared(function, name),
+        energy=evaluate,
         energy_name=name,
         progress=display,
     )

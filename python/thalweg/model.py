@@ -68,11 +68,13 @@ class Model:
         self._keeper = keeper
         self._energy = energy
         name = energy_name(energy)
+        # The run does not keep it.
+        self._evaluate = None if energy is None else energies.prepared(energy, name)
         self._run = _core.Run(
             path,
             threading.number(threads),
             verify,
-            None if energy is None else energies.prepared(energy, name),
+            self._evaluate,
             name,
         )
 
