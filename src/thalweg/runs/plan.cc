@@ -345,6 +345,8 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
     readers.emplace_back(table, numbers[i],
                          columns.empty() ? plain : columns[context ? i - features : i]);
   }
+  result.x.reserve(static_cast<std::size_t>(table.rows) * features);
+  result.context.reserve(static_cast<std::size_t>(table.rows) * (numbers.size() - features));
   for (std::int64_t row = 0; row < table.rows; ++row)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const double value = readers[i](static_cast<std::size_t>(row));
