@@ -14,8 +14,10 @@ namespace thalweg::python {
 /// arrays of doubles, in a tuple: what thalweg.energies makes of a user's function. It is not kept
 /// alive, since what it refers to may hold the run that it is for, a cycle that Python could not
 /// see. It takes the interpreter's lock, so callers that run other threads must not hold it. None:
-/// null.
+/// null. With `defers_interrupts` a KeyboardInterrupt in the function is raised after its call, for
+/// work that asks for signals.
 std::shared_ptr<const OutsideFunction> python_energy(const nanobind::object& function,
-                                                     const std::string& name);
+                                                     const std::string& name,
+                                                     bool defers_interrupts);
 
 }  // namespace thalweg::python

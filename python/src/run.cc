@@ -37,7 +37,7 @@ class PythonRun {
  public:
   PythonRun(std::string path, int threads, bool verify, const nb::object& energy,
             const std::string& name)
-      : loading_{.verify = verify, .energy_function = python_energy(energy, name)},
+      : loading_{.verify = verify, .energy_function = python_energy(energy, name, false)},
         threads_(threads) {
     const nb::gil_scoped_release unlocked;
     run_ = load_run(path, loading_);

@@ -44,7 +44,7 @@ nb::typed<nb::dict, nb::str, nb::any> train(
                      .resume = resume,
                      .force = force,
                      .keep_points = keep_points,
-                     .energy_function = python_energy(energy, energy_name)};
+                     .energy_function = python_energy(energy, energy_name, true)};
   for (const auto& [key, value] : settings) request.settings.push_back({key, value});
 
   Interrupts interrupts;

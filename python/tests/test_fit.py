@@ -296,6 +296,35 @@ def test_an_interrupt_stops_after_a_step_and_leaves_a_model(tmp_path, kept):
         assert resumed.steps == steps + 10 and resumed.status == "finished"
 
 
+INTERRUPTED_ENERGY = """
+import os, signal, sys, threading, thalweg
+def energy(points):
+    return (points**4).sum(axis=1) / 4, points**3
+settings = {"training.iterations": 10**8}
+if sys.argv[1] == "training":
+    settings |= {"exploration.evaluations": 0, "flow.kind": "real_nvp", "base.kind": "normal"}
+else:
+    settings |= {"exploration.evaluations": 10**8}
+threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    thalweg.fit_energy(energy, dimension=4, settings=settings)
+except thalweg.Interrupted as stop:
+    print(stop.model is not None and stop.model.status, stop)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [("training", "interrupted interrupted after"), ("exploring", "False interrupted before")],
+)
+def test_an_interrupt_in_an_energy_ends_after_a_step_too(stage, says):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_ENERGY, stage], capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith(says), done.stdout + done.stderr
+
+
 def test_other_signals_have_their_say(data):
     def handler(number, frame):
         raise TimeoutError("time is up")
