@@ -58,17 +58,32 @@ def test_an_expression_has_the_bits_of_the_tool(tool, tmp_path):
     model = thalweg.fit_energy(
         expression, columns=["a", "b"], constants={"k": 0.5}, settings=TINY, seed=2
     )
-    tool("train", "--energy", expression, "--constants", "k=0.5", "--seed", 2, "--quiet",
-         "--set", "variables=a,b", "--out", tmp_path / "tool", *assignments(TINY))  # fmt: skip
+    tool(
+        "train",
+        "--energy",
+        expression,
+        "--constants",
+        "k=0.5",
+        "--seed",
+        2,
+        "--quiet",
+        "--set",
+        "variables=a,b",
+        "--out",
+        tmp_path / "tool",
+        *assignments(TINY),
+    )
     assert read(model.path + "/model.safetensors") == read(tmp_path / "tool/model.safetensors")
     assert model.columns == ["a", "b"]
 
 
 def test_constants_may_be_lists():
     model = thalweg.fit_energy(
-        "sum(i, 0, 1, (x[i] - m[i])^2)/2", dimension=2, constants={"m": np.array([1.0, 5.0])},
+        "sum(i, 0, 1, (x[i] - m[i])^2)/2",
+        dimension=2,
+        constants={"m": np.array([1.0, 5.0])},
         settings=TINY,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(model.sample(4000, seed=1).mean(axis=0), [1, 5], atol=0.5)
 
 
@@ -131,3 +146,18 @@ def test_what_is_no_energy_is_refused():
         thalweg.fit_energy(3)
     with pytest.raises(thalweg.ConfigError):
         thalweg.fit_energy("x +")
+
+
+def test_an_energy_in_jax():
+    jax = pytest.importorskip("jax")
+
+    def energy(x):
+        return (x**4).sum()
+
+    points = np.random.default_rng(1).normal(size=(5, 2))
+    values, slopes = thalweg.energies.from_jax(energy)(points)
+    assert jax.default_backend() == "cpu"
+    np.testing.assert_allclose(values, (points**4).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(slopes, 4 * points**3, rtol=1e-4, atol=1e-6)
+    model = thalweg.fit_energy(thalweg.energies.from_jax(energy), dimension=2, settings=TINY)
+    assert np.all(np.abs(model.sample(100, seed=1)) < 4)

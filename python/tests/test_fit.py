@@ -24,8 +24,16 @@ import thalweg
 
 def test_a_fit_has_the_bits_of_the_tool(tool, data, tmp_path):
     np.save(tmp_path / "points.npy", data)
-    tool("train", "--data", tmp_path / "points.npy", "--out", tmp_path / "tool", "--seed", 3,
-         *assignments(SMALL))  # fmt: skip
+    tool(
+        "train",
+        "--data",
+        tmp_path / "points.npy",
+        "--out",
+        tmp_path / "tool",
+        "--seed",
+        3,
+        *assignments(SMALL),
+    )
     model = thalweg.fit(data, tmp_path / "python", seed=3, settings=SMALL)
     for file in ("model.safetensors", "optimizer.safetensors", "metrics.csv"):
         assert read(tmp_path / "tool" / file) == read(tmp_path / "python" / file), file
@@ -59,8 +67,14 @@ def test_frames_are_read_as_their_files_are(tool, tmp_path):
         for length, kind, count, when in zip(*columns.values()):
             quoted = kind.replace('"', '""')
             file.write(f'{float(length)!r},"{quoted}",{count},{when}\n')
-    tool("train", "--data", tmp_path / "points.csv", "--out", tmp_path / "tool",
-         *assignments(settings))  # fmt: skip
+    tool(
+        "train",
+        "--data",
+        tmp_path / "points.csv",
+        "--out",
+        tmp_path / "tool",
+        *assignments(settings),
+    )
     assert read(tmp_path / "tool/model.safetensors") == read(tmp_path / "python/model.safetensors")
 
     samples = model.sample_dict(200, seed=1)
@@ -76,13 +90,18 @@ def test_columns_have_names_bounds_and_periods():
     random = np.random.default_rng(5)
     data = np.column_stack([random.exponential(size=400), random.uniform(-180, 180, 400)])
     by_name = thalweg.fit(
-        data, names=["r", "phi"], bounds={"r": (0, None)}, periodic={"phi": (-180, 180)},
+        data,
+        names=["r", "phi"],
+        bounds={"r": (0, None)},
+        periodic={"phi": (-180, 180)},
         settings=SMALL | {"flow.kind": "spline"},
-    )  # fmt: skip
+    )
     by_place = thalweg.fit(
-        data, bounds=[(0, np.inf), None], periodic={1: (-180, 180)},
+        data,
+        bounds=[(0, np.inf), None],
+        periodic={1: (-180, 180)},
         settings={**SMALL, "flow": {"kind": "spline"}, "flow.kind": "spline"},
-    )  # fmt: skip
+    )
     assert by_name.columns == ["r", "phi"] and by_place.columns == ["x0", "x1"]
     samples = by_name.sample(2000, seed=1)
     assert np.all(samples[:, 0] > 0) and np.all(np.abs(samples[:, 1]) <= 180)
@@ -146,10 +165,12 @@ def test_a_report_is_a_page(model, tmp_path):
 
 def test_resuming_gives_the_bits_of_never_having_stopped(data, tmp_path):
     whole = thalweg.fit(data, tmp_path / "whole", settings=SMALL, report=False)
-    thalweg.fit(data, tmp_path / "parts", report=False,
-                settings=SMALL | {"training.iterations": 25})  # fmt: skip
-    parts = thalweg.fit(out=tmp_path / "parts", resume=True, report=False,
-                        settings={"training.iterations": 60})  # fmt: skip
+    thalweg.fit(
+        data, tmp_path / "parts", report=False, settings=SMALL | {"training.iterations": 25}
+    )
+    parts = thalweg.fit(
+        out=tmp_path / "parts", resume=True, report=False, settings={"training.iterations": 60}
+    )
     assert read(whole.path + "/model.safetensors") == read(parts.path + "/model.safetensors")
 
 
@@ -284,9 +305,12 @@ except KeyboardInterrupt as stop:
 def test_an_interrupt_stops_after_a_step_and_leaves_a_model(tmp_path, kept):
     out = str(tmp_path / "run") if kept else ""
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, out], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", INTERRUPTED, out],
+        capture_output=True,
+        text=True,
+        timeout=120,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("interrupted True True interrupted after"), done.stdout
     assert ("resume=True" in done.stdout) == kept
@@ -319,9 +343,12 @@ except thalweg.Interrupted as stop:
 )
 def test_an_interrupt_in_an_energy_ends_after_a_step_too(stage, says):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_ENERGY, stage], capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", INTERRUPTED_ENERGY, stage],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.stdout.startswith(says), done.stdout + done.stderr
 
 

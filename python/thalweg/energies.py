@@ -57,9 +57,7 @@ def _differences(function: Energy, points: Array, values: Array, name: str) -> A
     with np.errstate(invalid="ignore"):
         rise = np.where(upper, above, values) - np.where(lower, below, values)
     run = np.where(upper, over, x) - np.where(lower, under, x)
-    return np.ascontiguousarray(
-        np.divide(rise, run, out=np.zeros_like(rise), where=run != 0).T
-    )
+    return np.ascontiguousarray(np.divide(rise, run, out=np.zeros_like(rise), where=run != 0).T)
 
 
 def prepared(function: Energy, name: str) -> Callable[[Array], tuple[Array, Array]]:

@@ -294,7 +294,9 @@ def _ranges(
     else:
         given = list(given)
         if names is not None and len(given) != len(names):
-            raise ShapeError(f"{what}: expected a pair or None for {len(names)} columns, got {len(given)}")
+            raise ShapeError(
+                f"{what}: expected a pair or None for {len(names)} columns, got {len(given)}"
+            )
         pairs = [(name(number), pair) for number, pair in enumerate(given) if pair is not None]
     result = []
     for column, pair in pairs:
@@ -303,7 +305,8 @@ def _ranges(
             result.append(f"{column}={_number(lower)}:{_number(upper)}")
         except (TypeError, ValueError):
             raise ConfigError(
-                f"{what}: expected (lower, upper) of column '{column}', either may be None, got {pair!r}"
+                f"{what}: expected (lower, upper) of column '{column}', either may be None, got "
+                f"{pair!r}"
             ) from None
     return result
 

@@ -310,8 +310,8 @@ class Model:
             columns = self.columns
             if array.shape[1] != len(columns):
                 raise ShapeError(
-                    f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}) beside a "
-                    f"condition, got shape {array.shape}"
+                    f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}) beside "
+                    f"a condition, got shape {array.shape}"
                 )
             table = {name: array[:, number] for number, name in enumerate(columns)}
         rows = len(next(iter(table.values())))

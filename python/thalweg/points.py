@@ -32,7 +32,7 @@ def numbers(data: Any, what: str) -> npt.NDArray[Any]:
         array = np.asarray(data)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{what}: expected rows of equally many numbers, got something that is no array: {error}"
+            f"{what}: expected rows of equally many numbers, got what is no array: {error}"
         ) from None
     if array.dtype.kind not in "fiub":
         raise DataError(
@@ -110,7 +110,8 @@ def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
         whole = bool(np.all((dates.astype("datetime64[D]") == dates) | np.isnat(dates)))
         written = np.datetime_as_string(dates, unit="D" if whole else "ms")
         return [
-            "" if value == "NaT" else value.replace("T", " ") for value in map(str, written.tolist())
+            "" if value == "NaT" else value.replace("T", " ")
+            for value in map(str, written.tolist())
         ]
     if kind not in "OUT":
         raise DataError(
@@ -203,10 +204,12 @@ class Points:
             if array.ndim != 1:
                 raise ShapeError(f"weights: expected one number a row, got shape {array.shape}")
             result.append(("data.weights", "weights", array))
-        for setting, name, values in result:
+        for setting, _, values in result:
             if len(values) != rows:
                 what = setting.removeprefix("data.")
-                raise ShapeError(f"{what}: expected {rows} rows, as the data have, got {len(values)}")
+                raise ShapeError(
+                    f"{what}: expected {rows} rows, as the data have, got {len(values)}"
+                )
         return result
 
     def _take(self, setting: str, name: str) -> None:
@@ -233,7 +236,9 @@ class Points:
         rows = len(next(iter(columns.values()), ()))
         for setting, name, values in self._beside(rows, condition, weights):
             if name in columns:
-                raise ConfigError(f"{setting}: the data have a column '{name}' themselves; rename it")
+                raise ConfigError(
+                    f"{setting}: the data have a column '{name}' themselves; rename it"
+                )
             columns[name] = values
             self._take(setting, name)
         self.names = list(columns)
@@ -262,5 +267,7 @@ def _are_names(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
-        and (all(isinstance(each, str) for each in value) or all(type(each) is int for each in value))
+        and (
+            all(isinstance(each, str) for each in value) or all(type(each) is int for each in value)
+        )
     )
