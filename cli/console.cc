@@ -3,16 +3,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 
 #include "thalweg/core/error.h"
-#include "thalweg/objectives/kinds.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/training_text.h"
 
 namespace thalweg::cli {
 
@@ -110,27 +109,6 @@ void ProgressDisplay::show(double fraction, const std::string& text) {
   last_time_ = now();
 }
 
-namespace {
-
-/// `told` is what the loss is.
-std::string progress_text(const TrainingProgress& progress, const std::string& told) {
-  const double left = static_cast<double>(progress.iterations - progress.step) /
-                      std::max(progress.steps_per_second, 1e-9);
-  std::string text = told + " " + number_text(progress.loss, 4);
-  if (std::isfinite(progress.validation_loss))
-    text += "  validation " + number_text(progress.validation_loss, 4);
-  text += fmt::format("  {:.0f} steps/s", progress.steps_per_second);
-  // Where time is short, the steps left will not be made.
-  if (progress.step < progress.iterations && progress.place <= progress.step)
-    text += fmt::format("  {} left", format_duration(left));
-  if (progress.bad_steps > 0)
-    text +=
-        fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
-  return text;
-}
-
-}  // namespace
-
 TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
                                     const std::string& resume_hint) {
   catch_interrupts();
@@ -138,12 +116,10 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
   {
     ProgressDisplay display(quiet);
     RunCallbacks callbacks;
-    const std::string told =
-        objective_kinds().find("training.objective", plan.options.training.objective).told;
     callbacks.progress = [&](const TrainingProgress& progress) {
-      const double done = static_cast<double>(std::max(progress.step, progress.place)) /
-                          static_cast<double>(progress.iterations);
-      if (display.wanted(done)) display.show(done, progress_text(progress, told));
+      const double done = training_share(progress);
+      if (display.wanted(done))
+        display.show(done, training_text(progress, plan.options.training.objective));
     };
     callbacks.exploring = [&](double share, const std::string& phase) {
       if (display.wanted(share)) display.show(share, "exploring: " + phase);

@@ -1,13 +1,13 @@
 // thalweg evaluate: log likelihood beside plain models, divergences where the truth is known, and
 // of an energy what it integrates to, its columns, and the verdict of its exploration.
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/evaluation_json.h"
 
 namespace thalweg::cli {
 
@@ -22,25 +22,6 @@ struct Arguments {
   bool ignore_hash = false;
 };
 
-void add_columns(nlohmann::ordered_json& json, const TargetSummary& summary) {
-  const std::size_t width = summary.columns.size();
-  for (std::size_t i = 0; i < width; ++i) {
-    const ColumnStatistics& column = summary.columns[i];
-    if (column.circular) {
-      json["directions"][column.name] = {{"mean", column.direction.direction},
-                                         {"concentration", column.direction.concentration}};
-      continue;
-    }
-    auto& quantiles = json["quantiles"][column.name];
-    for (std::size_t q = 0; q < kQuantiles.size(); ++q)
-      quantiles[fmt::format("{:g}", 100.0 * kQuantiles[q])] = column.quantiles[q];
-    auto& correlations = json["correlations"][column.name];
-    for (std::size_t j = 0; j < width; ++j)
-      if (!summary.columns[j].circular)
-        correlations[summary.columns[j].name] = summary.correlations[i * width + j];
-  }
-}
-
 void evaluate(const Arguments& arguments) {
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
@@ -51,23 +32,7 @@ void evaluate(const Arguments& arguments) {
   const HeldOut points = held_out_points(run, arguments.data, data, density, options);
   const Evaluation evaluation = evaluate_run(run, points, data, density, pool, options);
   if (arguments.json) {
-    nlohmann::ordered_json json;
-    json["run"] = arguments.run;
-    json["points"] = points.source;
-    json["rows"] = points.rows;
-    for (const Metric& metric : evaluation.metrics) {
-      json[metric.name] = metric.value;
-      // One that is not valid is null.
-      if (metric.error != 0.0) json[metric.name + "_error"] = metric.error;
-    }
-    if (evaluation.columns) add_columns(json, *evaluation.columns);
-    if (evaluation.verdict) {
-      json["verdict"] = evaluation.verdict->text();
-      json["explored"] = evaluation.verdict->explored;
-      if (evaluation.verdict->explored) json["exploration_method"] = evaluation.verdict->method;
-    }
-    json["warnings"] = evaluation.warnings;
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", evaluation_json(arguments.run, points, evaluation));
     return;
   }
   fmt::print("{}: {}", arguments.run, evaluation_text(evaluation));

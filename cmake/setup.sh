@@ -4,9 +4,14 @@ runtime_packages=(gnuplot-nox)
 build_packages=(g++ cmake make git libhwy-dev librandom123-dev libeigen3-dev
   libboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
   libpng-dev libturbojpeg0-dev libpugixml-dev)
-test_packages=(libgtest-dev libtorch-dev libopenblas0-pthread python3-numpy)
+test_packages=(libgtest-dev libtorch-dev libopenblas0-pthread python3-numpy python3-dev python3-venv)
 bench_packages=(libtorch-dev libopenblas0-pthread python3)
 format_packages=(clang-format)
+
+# What PyPI has for the Python package, to build it and to test it.
+python_packages=(nanobind scikit-build-core numpy pytest)
+# What CMake is given besides a preset.
+configure_arguments=()
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 
@@ -56,6 +61,24 @@ apt_install() {
     </dev/null
 }
 
+# python_environment: a virtual environment in build/python with what the Python package is built and
+# tested with, for configure_and_build. Where there is none to be had, it says so and goes on.
+python_environment() {
+  local folder=build/python log=build/python.log python=/usr/bin/python3
+  configure_arguments+=(-DTHALWEG_PYTHON=OFF)
+  [ -x "$python" ] || python=python3
+  mkdir -p build
+  if ! "$folder/bin/python" -c 'import nanobind, numpy, pytest, scikit_build_core' 2>/dev/null; then
+    say "fetching ${python_packages[*]} into $folder (log: $log)"
+    if ! { "$python" -m venv --clear "$folder" &&
+      "$folder/bin/pip" install --disable-pip-version-check "${python_packages[@]}"; } >"$log" 2>&1; then
+      say "the Python package is not tested: ${python_packages[*]} could not be had, see $log"
+      return 0
+    fi
+  fi
+  configure_arguments+=(-DTHALWEG_PYTHON=ON "-DPython_EXECUTABLE=$PWD/$folder/bin/python")
+}
+
 # configure_and_build PRESET [CMAKE-BUILD-ARGUMENT...]: build/PRESET, with the log in build/PRESET.log.
 # Shows the share done on standard error; a failure prints the end of the log.
 configure_and_build() {
@@ -67,7 +90,7 @@ configure_and_build() {
     say "cmake is missing; needed are: ${build_packages[*]}"
     return 1
   fi
-  if ! cmake --preset "$preset" >"$log" 2>&1; then
+  if ! cmake --preset "$preset" "${configure_arguments[@]}" >"$log" 2>&1; then
     show_failure "$log" "configuring"
     say "needed are (Debian's names): ${build_packages[*]}"
     return 1

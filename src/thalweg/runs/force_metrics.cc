@@ -1,19 +1,43 @@
 #include "thalweg/runs/force_metrics.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "thalweg/core/error.h"
 #include "thalweg/datasets/matrix.h"
-#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/free_form_flow.h"
 #include "thalweg/objectives/force_matching.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/particle_metrics.h"
-#include "thalweg/sampling/column_map.h"
 
 namespace thalweg {
 namespace {
 
 constexpr std::int64_t kMostRows = 2000;
+
+/// Whether the slopes of the model's log densities are those of a graph.
+bool has_forces(const LoadedRun& run) {
+  const Flow& flow = run.model->flow();
+  return particle_dimensions(run) == 0 && !has_free_form(flow) &&
+         std::ranges::all_of(flow.transforms(), [](const auto& transform) {
+           return !transform->stochastic() && transform->exact_slopes();
+         });
+}
+
+RowMap slope_map(const LoadedRun& run, ThreadPool& pool) {
+  if (!has_forces(run))
+    fail<ConfigError>(
+        "this model has no exact slopes of its log density: those of random moves, free-form "
+        "layers and series of determinants are estimates, and those of particles are on a "
+        "subspace");
+  const Model& model = *run.model;
+  const Flow& flow = model.flow();
+  Graph graph(model.parameters());
+  const Value input = graph.input({flow.features(), 1});
+  const Value given =
+      flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+  return {graph, {flow_forces(flow, input, model.layers(), given)}, pool};
+}
 
 double squared(std::span<const double> row) {
   double total = 0.0;
@@ -23,27 +47,26 @@ double squared(std::span<const double> row) {
 
 }  // namespace
 
-bool has_model_forces(const LoadedRun& run) {
-  const Flow& flow = run.model->flow();
-  return !has_free_form(flow) && particle_dimensions(run) == 0 &&
-         std::ranges::all_of(flow.transforms(), [](const auto& transform) {
-           return !transform->stochastic() && transform->exact_slopes();
-         });
+DensitySlopes::DensitySlopes(const LoadedRun& run, ThreadPool& pool)
+    : model_(*run.model), columns_(model_, pool), map_(slope_map(run, pool)) {}
+
+std::vector<double> DensitySlopes::operator()(std::span<const double> x,
+                                              std::span<const double> context) {
+  std::vector<double> log_det;
+  const std::vector<double> y = columns_.to_layers(x, &log_det);
+  const std::vector<double> standard = standardised_context(model_, context);
+  const std::int64_t features = model_.flow().features(), width = model_.flow().force_features();
+  std::vector<double> slopes = map_({.rows = std::ssize(x) / features, .inputs = {y, standard}});
+  for (std::size_t row = 0; row < log_det.size(); ++row)
+    if (log_det[row] == -INFINITY)
+      std::fill_n(slopes.begin() + static_cast<std::int64_t>(row) * width, width, NAN);
+  return slopes;
 }
 
 std::optional<std::vector<double>> model_forces(const LoadedRun& run, std::span<const double> x,
                                                 std::span<const double> context, ThreadPool& pool) {
-  const Model& model = *run.model;
-  const Flow& flow = model.flow();
-  if (!has_model_forces(run)) return std::nullopt;
-  Graph graph(model.parameters());
-  const Value input = graph.input({flow.features(), 1});
-  const Value given =
-      flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
-  RowMap map(graph, {flow_forces(flow, input, model.layers(), given)}, pool);
-  const std::vector<double> y = ColumnMap(model, pool).to_layers(x);
-  const std::vector<double> standard = standardised_context(model, context);
-  return map({.rows = std::ssize(x) / flow.features(), .inputs = {y, standard}});
+  if (!has_forces(run)) return std::nullopt;
+  return DensitySlopes(run, pool)(x, context);
 }
 
 std::optional<RunForces> forces_of(const LoadedRun& run, std::span<const double> x,

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/sampling/column_map.h"
 
 namespace thalweg {
 
@@ -22,11 +24,23 @@ struct RunForces {
 std::optional<RunForces> forces_of(const LoadedRun& run, std::span<const double> x,
                                    ThreadPool& pool);
 
-/// Whether the slopes of a run's log densities are exact and those of a graph.
-bool has_model_forces(const LoadedRun& run);
+/// Slopes of a model's log density alone, in double, compiled once. One caller at a time; the run
+/// and the pool must outlive it.
+class DensitySlopes {
+ public:
+  /// Throws ConfigError for a model without exact slopes: with random moves, free-form layers or
+  /// series of determinants, or of particles.
+  DensitySlopes(const LoadedRun& run, ThreadPool& pool);
+  /// d/dx log q, rows x features, with the condition of each row. NaN outside of a column's bounds.
+  std::vector<double> operator()(std::span<const double> x, std::span<const double> context = {});
 
-/// Slopes of a model's log density alone, rows x features, with the condition of each row; none for
-/// a model without exact slopes.
+ private:
+  const Model& model_;
+  ColumnMap columns_;
+  RowMap map_;
+};
+
+/// The same once; none for a model without exact slopes.
 std::optional<std::vector<double>> model_forces(const LoadedRun& run, std::span<const double> x,
                                                 std::span<const double> context, ThreadPool& pool);
 

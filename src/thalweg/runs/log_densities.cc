@@ -13,13 +13,23 @@
 
 namespace thalweg {
 
+DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
+                             const DensityOptions& options) {
+  return {*run.model, pool, options.precision.value_or(run.precision()),
+          options.draws > 0 ? options.draws : run.options.importance_samples};
+}
+
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options) {
+  DensityEvaluator evaluator = run_density(run, pool, options);
+  return log_densities(run, points, evaluator, pool, options.weights);
+}
+
+LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEvaluator& evaluator,
+                           ThreadPool& pool, const std::string& weights) {
   ModelRows rows = rows_for_model(points, run.options.model);
   const std::vector<double> intervals = log_intervals(run.options.model.columns, rows.x);
   centre_in_intervals(run.options.model.columns, rows.x);
-  DensityEvaluator evaluator(*run.model, pool, options.precision.value_or(run.precision()),
-                             options.draws > 0 ? options.draws : run.options.importance_samples);
   LogDensities result;
   result.values = evaluator.log_prob(rows.x, rows.context);
   result.unsolved = evaluator.unsolved();
@@ -29,7 +39,7 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool
     for (std::size_t row = 0; row < volumes.size(); ++row) result.values[row] -= volumes[row];
   }
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context),
-                                 weights_of(points, options.weights, "--weights"));
+                                 weights_of(points, weights, "--weights"));
   result.outside = outside_of_training(run.options.model.context_columns, rows.context);
   return result;
 }

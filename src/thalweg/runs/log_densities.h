@@ -10,6 +10,7 @@
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/io/table.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/sampling/density_evaluator.h"
 
 namespace thalweg {
 
@@ -57,6 +58,14 @@ struct LogDensities {
 /// values that are not finite, and as DensityEvaluator::log_prob.
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options = {});
+
+/// What log_densities() evaluates by, for callers that do so again and again. The run and the pool
+/// must outlive it.
+DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
+                             const DensityOptions& options = {});
+/// The same by that, which is compiled once.
+LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEvaluator& evaluator,
+                           ThreadPool& pool, const std::string& weights = {});
 
 /// The weights in a column of a table; none without a name. Throws ConfigError, naming `key`, for
 /// an unknown column, and as check_weights.

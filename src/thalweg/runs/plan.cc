@@ -212,8 +212,11 @@ RunPlan plan_run(const RunRequest& request) {
   const bool smooth = wants_smooth(layers) && !request.resume;
   if (smooth && !layers.keys.contains("data.marginal_maps"))
     layers.asked.data.marginal_maps = false;
-  RunPlan plan{
-      .options = layers.asked, .out = layers.out, .resume = request.resume, .force = request.force};
+  RunPlan plan{.options = layers.asked,
+               .out = layers.out,
+               .resume = request.resume,
+               .force = request.force,
+               .keep_points = request.keep_points};
   load_and_fit(plan, request.reading, [&](RunPlan& loaded) {
     RunOptions suggested = layers.start;
     suggested.data = layers.asked.data;
@@ -356,6 +359,8 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
     readers.emplace_back(table, numbers[i],
                          columns.empty() ? plain : columns[context ? i - features : i]);
   }
+  result.x.reserve(static_cast<std::size_t>(table.rows) * features);
+  result.context.reserve(static_cast<std::size_t>(table.rows) * (numbers.size() - features));
   for (std::int64_t row = 0; row < table.rows; ++row)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const double value = readers[i](static_cast<std::size_t>(row));

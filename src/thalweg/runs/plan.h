@@ -21,6 +21,7 @@ struct RunPlan {
   std::shared_ptr<const Target> target = {};  ///< null for data alone
   std::string out = {};
   bool resume = false, force = false;
+  bool keep_points = false;  ///< see RunRequest
   /// An exploration says which base and which objective suit.
   bool choose_base = false, choose_objective = false;
   bool report = true;  ///< evaluate and write the page

@@ -1,6 +1,7 @@
 #include "thalweg/runs/run_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -19,6 +20,16 @@
 namespace thalweg {
 
 namespace {
+
+namespace fs = std::filesystem;
+
+/// The settings that name files of points, with what a copy in a run's folder is called.
+std::array<std::pair<std::string, std::string*>, 4> point_files(DataOptions& data) {
+  return {{{"points", &data.path},
+           {"validation", &data.validation},
+           {"test", &data.test},
+           {"forces", &data.forces}}};
+}
 
 void check_format(const std::string& path, std::int64_t format) {
   if (format < 1)
@@ -192,6 +203,8 @@ RunManifest read_manifest(const RunFolder& folder) {
 RunOptions read_run_options(const RunFolder& folder) {
   RunOptions options;
   read_options(options, read_file(folder.config()), folder.config());
+  for (const auto& [name, path] : point_files(options.data))
+    if (!path->empty()) *path = (fs::absolute(folder.path) / *path).lexically_normal().string();
   const int format = read_manifest(folder).format;
   // Their columns were prepared without what is found by default now.
   if (format < 4)
@@ -202,6 +215,33 @@ RunOptions read_run_options(const RunFolder& folder) {
   return options;
 }
 
+void write_run_options(const RunFolder& folder, const RunOptions& options) {
+  RunOptions written = options;
+  const std::string inside = fs::absolute(folder.path).lexically_normal().string() + "/";
+  for (const auto& [name, path] : point_files(written.data))
+    if (path->starts_with(inside)) path->erase(0, inside.size());
+  write_file_atomically(folder.config(), write_options(written));
+}
+
+void keep_points(const RunFolder& folder, DataOptions& options) {
+  for (const auto& [name, path] : point_files(options)) {
+    if (path->empty()) continue;
+    const fs::path from = *path;
+    if (!fs::is_regular_file(from))
+      fail<DataError>("{}: expected a file of points to keep in {}, got {}", *path, folder.path,
+                      fs::is_directory(from) ? "a folder" : "none, or a slice of one");
+    const fs::path packed = from.extension() == ".gz" ? from.stem().extension() : fs::path();
+    const fs::path to = fs::absolute(folder.path).lexically_normal() /
+                        (name + packed.string() + from.extension().string());
+    std::error_code error;
+    if (!fs::equivalent(from, to, error))
+      fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+    if (error)
+      fail<DataError>("{}: cannot be copied to {}: {}", *path, to.string(), error.message());
+    *path = to.string();
+  }
+}
+
 LoadedRun load_run(const std::string& path, const LoadOptions& options) {
   LoadedRun run;
   run.folder.path = path;
@@ -210,6 +250,7 @@ LoadedRun load_run(const std::string& path, const LoadOptions& options) {
                     std::filesystem::exists(path) ? "got a file" : "but there is none");
   run.manifest = read_manifest(run.folder);
   run.options = read_run_options(run.folder);
+  run.options.target.function = options.energy_function;
   if (!std::filesystem::exists(run.folder.model()))
     fail<DataError>(
         "{}: the run has no model yet; finish it with `thalweg train --resume --out {}`", path,

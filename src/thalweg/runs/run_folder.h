@@ -59,9 +59,18 @@ std::string points_hash(const PreparedData& data);
 void write_manifest(const RunFolder& folder, const RunManifest& manifest);
 RunManifest read_manifest(const RunFolder& folder);
 
-/// Settings of the run as written by train, those of older formats so that its model means the
-/// same; throws as read_manifest, and ConfigError.
+/// Settings of the run as written by write_run_options(), those of older formats so that its model
+/// means the same; throws as read_manifest, and ConfigError.
 RunOptions read_run_options(const RunFolder& folder);
+
+/// Writes config.toml. Files of points inside of the folder are named relative to it, so that it
+/// can be moved and copied as a whole; read_run_options() gives their absolute paths.
+void write_run_options(const RunFolder& folder, const RunOptions& options);
+
+/// Copies the files of points that options name into the folder, as points.csv, validation.npy and
+/// so on, and names these copies. Throws DataError for a folder of points, a slice of an array, and
+/// files that cannot be copied.
+void keep_points(const RunFolder& folder, DataOptions& options);
 
 /// A trained model from a run's folder, with what it learnt. Const functions are thread safe.
 class LoadedRun {
@@ -106,6 +115,8 @@ class LoadedRun {
 };
 struct LoadOptions {
   bool verify = true;  ///< refuse a model.safetensors that is not the one that the manifest names
+  /// Of a run with setting energy_function: that function.
+  std::shared_ptr<const OutsideFunction> energy_function = {};
 };
 
 /// Reads a run; draws no random number but for formats before 3. Throws DataError if there is no

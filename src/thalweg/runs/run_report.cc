@@ -107,9 +107,13 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
   // Pictures and metrics of one target would stand beside models of another.
   const auto aim = [](const LoadedRun& run) {
     const TargetOptions& target = run.options.target;
-    return std::array{target.name,           target.image,
-                      target.energy,         target.energy_library,
-                      target.constants_file, fmt::format("{}", fmt::join(target.constants, ","))};
+    return std::array{target.name,
+                      target.image,
+                      target.energy,
+                      target.energy_library,
+                      target.energy_function,
+                      target.constants_file,
+                      fmt::format("{}", fmt::join(target.constants, ","))};
   };
   std::vector<NamedRun> runs;
   std::vector<Evaluation> evaluations;

@@ -71,7 +71,7 @@ std::string source_name(const RunOptions& options) {
   if (!target.image.empty()) return file(target.image);
   if (!target.energy_library.empty()) return file(target.energy_library);
   constexpr std::size_t kShown = 100;  // characters of an expression
-  std::string name = target.name.empty() ? target.energy : target.name;
+  std::string name = target.name + target.energy + target.energy_function;
   if (target.name.empty() && name.size() > kShown) name = name.substr(0, kShown) + "...";
   if (!target.name.empty()) std::replace(name.begin(), name.end(), '_', ' ');
   return name;

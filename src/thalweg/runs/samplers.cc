@@ -145,6 +145,62 @@ class ImportanceSampler : public RunSampler {
   std::vector<std::int64_t> resampled_;  // draws that the samples are
 };
 
+/// Rows of a sampler as a table has them: with derived columns, and those of the condition.
+class SampleRows {
+ public:
+  SampleRows(const LoadedRun& run, const SampleRequest& request, const RunSampler& sampler)
+      : model_(run.options.model),
+        request_(request),
+        sampler_(sampler),
+        condition_(model_.context_columns),
+        names_(sampler.columns()),
+        own_(names_.size()),
+        content_(contents_of(model_.columns)) {
+    for (const DerivedColumn& column : model_.derived) names_.push_back(column.name);
+    if (with_condition()) {
+      names_.insert(names_.end(), condition_.names().begin(), condition_.names().end());
+      content_.resize(own_ + model_.derived.size());
+      content_.insert(content_.end(), condition_.content().begin(), condition_.content().end());
+    }
+    if (!content_.empty()) content_.resize(names_.size());
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<ColumnText>& content() const { return content_; }
+
+  /// The next rows, valid until the next call.
+  std::span<const double> join(std::span<const double> rows) {
+    if (!with_condition() && model_.derived.empty()) return rows;
+    joined_.clear();
+    const auto width = static_cast<std::size_t>(model_.context_features);
+    const std::size_t given = with_condition() ? request_.condition.size() / width : 0;
+    for (std::size_t begin = 0; begin < rows.size(); begin += own_, ++written_) {
+      joined_.insert(joined_.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                     rows.begin() + static_cast<std::ptrdiff_t>(begin + own_));
+      for (const DerivedColumn& column : model_.derived)
+        joined_.push_back(column(rows.subspan(begin, model_.columns.size())));
+      if (!with_condition()) continue;
+      const auto row = static_cast<std::size_t>(
+          sampler_.condition_row(written_, static_cast<std::int64_t>(given)));
+      condition_.append(std::span(request_.condition).subspan(row * width, width), joined_);
+    }
+    return joined_;
+  }
+
+ private:
+  bool with_condition() const { return model_.context_features > 0; }
+
+  const ModelOptions& model_;
+  const SampleRequest& request_;
+  const RunSampler& sampler_;
+  ConditionTable condition_;
+  std::vector<std::string> names_;
+  std::size_t own_;  // columns of the sampler
+  std::vector<ColumnText> content_;
+  std::vector<double> joined_;
+  std::int64_t written_ = 0;
+};
+
 template <typename Sampler>
 std::unique_ptr<RunSampler> make(const LoadedRun& run, const SampleRequest& request,
                                  ThreadPool& pool) {
@@ -206,46 +262,32 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
     fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
                       out);
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
-  const ModelOptions& model = run.options.model;
   if (run.model->flow().coordinates() != nullptr)
     return sample_positions(run, *sampler, out, pool, callbacks);
-  std::vector<std::string> names = sampler->columns();
-  const std::size_t own = names.size();
-  std::vector<ColumnText> content = contents_of(model.columns);
-  for (const DerivedColumn& column : model.derived) names.push_back(column.name);
-  const bool with_condition = model.context_features > 0;
-  const ConditionTable condition(model.context_columns);
-  if (with_condition) {
-    names.insert(names.end(), condition.names().begin(), condition.names().end());
-    content.resize(own + model.derived.size());
-    content.insert(content.end(), condition.content().begin(), condition.content().end());
-  }
-  if (!content.empty()) content.resize(names.size());
-  TableWriter writer(out, names, sampler->float_type(), content);
-  std::int64_t written = 0;
-  std::vector<double> joined;
-  const auto sink = [&](std::span<const double> rows) {
-    if (!with_condition && model.derived.empty()) {
-      writer.append(rows);
-      return;
-    }
-    joined.clear();
-    const auto width = static_cast<std::size_t>(model.context_features);
-    const std::size_t given = with_condition ? request.condition.size() / width : 0;
-    for (std::size_t begin = 0; begin < rows.size(); begin += own, ++written) {
-      joined.insert(joined.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
-                    rows.begin() + static_cast<std::ptrdiff_t>(begin + own));
-      for (const DerivedColumn& column : model.derived)
-        joined.push_back(column(rows.subspan(begin, model.columns.size())));
-      if (!with_condition) continue;
-      const auto row = static_cast<std::size_t>(
-          sampler->condition_row(written, static_cast<std::int64_t>(given)));
-      condition.append(std::span(request.condition).subspan(row * width, width), joined);
-    }
-    writer.append(joined);
-  };
-  SampleResult result = sampler->draw(sink, callbacks);
+  SampleRows rows(run, request, *sampler);
+  TableWriter writer(out, rows.names(), sampler->float_type(), rows.content());
+  SampleResult result = sampler->draw(
+      [&](std::span<const double> drawn) { writer.append(rows.join(drawn)); }, callbacks);
   if (!result.interrupted) writer.finish();
+  return result;
+}
+
+SampledTable sample_table(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool,
+                          const SampleCallbacks& callbacks) {
+  const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
+  SampleRows rows(run, request, *sampler);
+  SampledTable result;
+  Table& table = result.table;
+  table.names = rows.names();
+  table.content = rows.content();
+  table.values.reserve(static_cast<std::size_t>(request.count) * table.names.size());
+  result.result = sampler->draw(
+      [&](std::span<const double> drawn) {
+        const std::span<const double> joined = rows.join(drawn);
+        table.values.insert(table.values.end(), joined.begin(), joined.end());
+      },
+      callbacks);
+  table.rows = std::ssize(table.values) / table.columns();
   return result;
 }
 

@@ -131,6 +131,14 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
                             const std::string& out, ThreadPool& pool,
                             const SampleCallbacks& callbacks = {});
 
+/// The same in memory, as a table of those columns; fewer rows if it was interrupted.
+struct SampledTable {
+  Table table;
+  SampleResult result;
+};
+SampledTable sample_table(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool,
+                          const SampleCallbacks& callbacks = {});
+
 /// All samples in memory, rows x columns().
 std::vector<double> sample_run(const LoadedRun& run, const SampleRequest& request,
                                ThreadPool& pool);

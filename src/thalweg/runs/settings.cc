@@ -47,7 +47,7 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
           "{}: a run learns from points or from an energy, or by "
           "training.objective=mixed or stochastic layers from both, got {} and '{}'",
           target.name.empty() ? "energy" : "data.target", data.path,
-          target.name + target.energy + target.file());
+          target.name + target.energy + target.energy_function + target.file());
   }
   for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
                             &target.system, &options.molecule.topology, &options.molecule.z_matrix,
@@ -126,6 +126,7 @@ SettingsLayers resumed_layers(const RunRequest& request) {
     fail<DataError>("{}: there is no run with a checkpoint to resume", layers.out);
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
+  layers.asked.target.function = request.energy_function;
   settle(layers.asked, layers.keys);
   check_changes(layers.out, layers.start, layers.asked);
   return layers;
@@ -158,10 +159,18 @@ SettingsLayers new_layers(const RunRequest& request) {
   layers.for_data = preset == nullptr || preset->name == "tabular";
   layers.for_energy = preset == nullptr;
   layers.asked = layers.start;
-  if (!config.empty()) read_options(layers.asked, config, request.source, &layers.keys);
+  if (!config.empty()) {
+    read_options(layers.asked, config, request.source, &layers.keys);
+    // Points that a run keeps are named relative to its folder.
+    const fs::path folder = fs::absolute(request.source).parent_path();
+    DataOptions& data = layers.asked.data;
+    for (std::string* path : {&data.path, &data.validation, &data.test, &data.forces})
+      if (!path->empty() && is_run(folder.string())) *path = (folder / *path).string();
+  }
   if (!request.config.empty()) read_options(layers.asked, request.config, "config", &layers.keys);
   set_all(layers.asked, request.settings, &layers.keys);
   take_folder_settings(layers.asked, layers.keys);
+  layers.asked.target.function = request.energy_function;
   settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
   return layers;

@@ -1,10 +1,12 @@
 // What somebody asks of a run, and the order in which settings count.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "thalweg/engine/primitives.h"
 #include "thalweg/io/table.h"
 #include "thalweg/runs/run_options.h"
 
@@ -22,6 +24,10 @@ struct RunRequest {
   std::vector<Setting> settings = {};  ///< over both; later ones count more
   std::string out = {};                ///< folder of the run; empty: runs/NAME, see read_layers()
   bool resume = false, force = false;
+  /// Keep the points of data.path in the run's folder, so that the run can be moved without them.
+  bool keep_points = false;
+  /// What setting energy_function names.
+  std::shared_ptr<const OutsideFunction> energy_function = {};
   ReadProgress reading = {};  ///< called while files of points are read
 };
 

@@ -6,6 +6,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/io/image_file.h"
+#include "thalweg/io/table.h"
 #include "thalweg/molecules/force_field.h"
 #include "thalweg/molecules/named_system.h"
 #include "thalweg/runs/energy_constants.h"
@@ -13,12 +14,38 @@
 #include "thalweg/runs/plan.h"
 #include "thalweg/targets/energy_library.h"
 #include "thalweg/targets/expression.h"
+#include "thalweg/targets/outside_energy.h"
 #include "thalweg/targets/particles.h"
 
 namespace thalweg {
 
+namespace {
+
+std::shared_ptr<const Target> make_function_target(const TargetOptions& options) {
+  if (!options.function)
+    fail<DataError>(
+        "energy_function: the energy of this run is '{}', a function of the program that trained "
+        "it; give it that function again, in Python by thalweg.load(path, energy={}), or sample "
+        "and evaluate log densities alone",
+        options.energy_function, options.energy_function);
+  std::vector<std::string> columns = options.variables;
+  if (columns.empty()) columns = default_names(options.energy_features);
+  if (columns.empty())
+    fail<ConfigError>(
+        "energy_function: expected energy_features, the numbers of a point, or variables, their "
+        "names");
+  if (options.energy_features != 0 && options.energy_features != std::ssize(columns))
+    fail<ConfigError>(
+        "energy_function: how many numbers has a point? energy_features says {}, variables {}",
+        options.energy_features, columns.size());
+  return make_outside_target(options.function, std::move(columns), options.half_width);
+}
+
+}  // namespace
+
 bool has_target(const TargetOptions& options) {
-  return !(options.name + options.image + options.energy + options.energy_library + options.system)
+  return !(options.name + options.image + options.energy + options.energy_library +
+           options.energy_function + options.system)
               .empty();
 }
 
@@ -28,6 +55,7 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
       {"data.image", &options.image},
       {"energy", &options.energy},
       {"energy_library", &options.energy_library},
+      {"energy_function", &options.energy_function},
       {"molecule.system", &options.system}};
   for (const auto& first : given)
     for (const auto& second : given)
@@ -43,6 +71,7 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
     return make_molecular_target(
         std::make_shared<ForceField>(read_named_system(options.system, options.solvent, "").system),
         options.system_temperature);
+  if (!options.energy_function.empty()) return make_function_target(options);
   if (!options.energy.empty())
     return make_expression_target(options.energy, options.variables, options.half_width,
                                   read_constants(options.constants, options.constants_file));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/engine/primitives.h"
 #include "thalweg/flows/model_options.h"
 #include "thalweg/targets/image_density.h"
 #include "thalweg/targets/target.h"
@@ -14,11 +15,15 @@ namespace thalweg {
 
 /// A target by one of five ways; all empty: a run learns from points alone.
 struct TargetOptions {
-  std::string name;                      ///< built-in, drawn from as long as training lasts
-  std::int64_t samples = 0;              ///< of it: so many, again and again; 0: always new ones
-  std::string energy;                    ///< or an expression, see make_expression_target
-  std::string energy_library;            ///< or a C function, see load_energy_library
-  std::int64_t energy_features = 0;      ///< numbers of a point of energy_library; 0: it says so
+  std::string name;                  ///< built-in, drawn from as long as training lasts
+  std::int64_t samples = 0;          ///< of it: so many, again and again; 0: always new ones
+  std::string energy;                ///< or an expression, see make_expression_target
+  std::string energy_library;        ///< or a C function, see load_energy_library
+  std::int64_t energy_features = 0;  ///< numbers of a point of energy_library; 0: it says so
+  /// Or the name of a function of the program that trains, which is `function`, of points of
+  /// energy_features numbers.
+  std::string energy_function;
+  std::shared_ptr<const OutsideFunction> function = {};
   std::vector<std::string> variables;    ///< columns of the energy; empty: x, y, z or x0, x1, ...
   std::vector<std::string> constants;    ///< of an expression, see read_constants
   std::string constants_file;            ///< more of them

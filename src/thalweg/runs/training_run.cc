@@ -384,7 +384,8 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     manifest.seconds = earlier + seconds();
     write_manifest(folder, manifest);
   };
-  write_file_atomically(folder.config(), write_options(options));
+  if (plan.keep_points) keep_points(folder, options.data);
+  write_run_options(folder, options);
   if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
   write_manifest(folder, manifest);
 

@@ -1,18 +1,15 @@
 #include "thalweg/targets/energy_library.h"
 
 #include <dlfcn.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
 #include <limits>
-#include <span>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/finite.h"
 #include "thalweg/targets/energy_function.h"
+#include "thalweg/targets/outside_energy.h"
 
 namespace thalweg {
 namespace {
@@ -73,49 +70,14 @@ class EnergyLibrary : public OutsideFunction {
       fail<NumericalError>("{}: thalweg_energy returned {}: {}", path_, code,
                            message.front() == '\0' ? "it left no message" : message.data());
     const auto size = static_cast<std::size_t>(count);
-    if (!all_finite({values, size}) ||
-        !all_finite({gradients, size * static_cast<std::size_t>(features)}))
-      judge(points, count, features, values, gradients);
+    const std::size_t numbers = size * static_cast<std::size_t>(features);
+    require_usable_energies(path_, {points, numbers}, {values, size}, {gradients, numbers});
   }
 
  private:
-  /// Throws for the first energy or slope that may not be what it is.
-  void judge(const double* points, std::int64_t count, std::int64_t features, const double* values,
-             const double* gradients) const {
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::span<const double> point(points + i * features,
-                                          static_cast<std::size_t>(features));
-      if (std::isnan(values[i]) || values[i] == -std::numeric_limits<double>::infinity())
-        fail<NumericalError>(
-            "{}: the energy at ({}) is {}; expected a finite one, or +inf for a density of 0",
-            path_, fmt::join(point.first(std::min<std::size_t>(point.size(), 12)), ", "),
-            values[i]);
-      for (std::int64_t f = 0; f < features && std::isfinite(values[i]); ++f)
-        if (!std::isfinite(gradients[i * features + f]))
-          fail<NumericalError>(
-              "{}: slope {} of the energy at ({}) is {}; expected a finite one where the energy is "
-              "{}",
-              path_, f, fmt::join(point.first(std::min<std::size_t>(point.size(), 12)), ", "),
-              gradients[i * features + f], values[i]);
-    }
-  }
-
   std::string path_;
   void* handle_ = nullptr;
   decltype(&thalweg_energy) energy_ = nullptr;
-};
-
-class EnergyLibraryTarget : public UnsampledTarget {
- public:
-  EnergyLibraryTarget(std::shared_ptr<const EnergyLibrary> library,
-                      std::vector<std::string> columns, double half_width)
-      : UnsampledTarget("energy", std::move(columns), half_width), library_(std::move(library)) {}
-
- protected:
-  Value build_log_density(Value x) const override { return -call(library_, x); }
-
- private:
-  std::shared_ptr<const EnergyLibrary> library_;
 };
 
 }  // namespace
@@ -145,7 +107,7 @@ std::unique_ptr<Target> load_energy_library(const std::string& path, std::int64_
   std::vector<std::string> columns = variables;
   for (std::int64_t i = 0; variables.empty() && i < first->second; ++i)
     columns.push_back(fmt::format("x{}", i));
-  return std::make_unique<EnergyLibraryTarget>(std::move(library), std::move(columns), half_width);
+  return make_outside_target(std::move(library), std::move(columns), half_width);
 }
 
 }  // namespace thalweg

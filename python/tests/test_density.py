@@ -1,0 +1,103 @@
+"""Log densities, their slopes, and samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import SMALL, banana
+
+import thalweg
+
+
+def differences(model: thalweg.Model, x: np.ndarray, **given: object) -> np.ndarray:
+    """Slopes of log densities by central differences of order 4."""
+    slopes = np.empty_like(x)
+    for column in range(x.shape[1]):
+        step = np.zeros(x.shape[1])
+        step[column] = 1e-3
+        near = model.log_prob(x + step, **given) - model.log_prob(x - step, **given)
+        far = model.log_prob(x + 2 * step, **given) - model.log_prob(x - 2 * step, **given)
+        slopes[:, column] = (8 * near - far) / 12e-3
+    return slopes
+
+
+DOUBLE = SMALL | {"precision": "double", "flow.activation": "tanh"}
+
+
+@pytest.mark.parametrize("flow", ["real_nvp", "spline", "autoregressive_affine"])
+def test_slopes_are_those_of_differences(flow):
+    data = np.abs(banana(500))
+    model = thalweg.fit(data, bounds={0: (0, None)}, settings=DOUBLE | {"flow.kind": flow})
+    x = data[:50]
+    values, slopes = model.log_prob(x, gradient=True)
+    np.testing.assert_array_equal(values, model.log_prob(x))
+    # Splines, those of marginal maps too, have kinks, near which differences are off.
+    off = np.abs(slopes - differences(model, x)) / (1 + np.abs(slopes))
+    assert np.quantile(off, 0.7) < 1e-6
+    outside = model.log_prob([[-1.0, 1.0]], gradient=True)
+    assert outside[0] == [-np.inf] and np.all(np.isnan(outside[1]))
+
+
+def test_slopes_of_a_conditional_model():
+    random = np.random.default_rng(3)
+    given = random.normal(size=400)
+    data = (given + 0.5 * random.normal(size=400))[:, None]
+    settings = DOUBLE | {"flow.kind": "elementwise_spline", "data.marginal_maps": False}
+    model = thalweg.fit(data, condition=given[:, None], settings=settings)
+    x = np.linspace(-1, 1, 30)[:, None]
+    _, slopes = model.log_prob(x, 0.4, gradient=True)
+    off = np.abs(slopes - differences(model, x, condition=0.4)) / (1 + np.abs(slopes))
+    assert np.quantile(off, 0.7) < 1e-6
+
+
+def test_a_density_integrates_to_one():
+    model = thalweg.fit(banana(2000), settings=SMALL | {"training.iterations": 300})
+    x, y = np.meshgrid(np.linspace(-8, 14, 440), np.linspace(-3, 14, 340))
+    density = np.exp(model.log_prob(np.column_stack([x.ravel(), y.ravel()])))
+    assert abs(density.sum() * (x[0, 1] - x[0, 0]) * (y[1, 0] - y[0, 0]) - 1) < 0.02
+
+
+def test_a_model_without_exact_slopes_says_so():
+    settings = SMALL | {"flow.kind": "free_form", "training.iterations": 20}
+    model = thalweg.fit(banana(300), settings=settings)
+    with pytest.raises(thalweg.ConfigError, match="no exact slopes"):
+        model.log_prob(banana(3), gradient=True)
+
+
+def test_samples_follow_the_seed(model):
+    np.testing.assert_array_equal(model.sample(5, seed=1), model.sample(5, seed=1))
+    assert not np.array_equal(model.sample(5), model.sample(5))
+    assert model.sample(7).shape == (7, 2)
+
+
+def test_samples_by_chains_come_with_what_is_known_of_them(model):
+    samples, info = model.sample(
+        400, seed=1, sampler="mala", chains=100, burn_in=50, thinning=2, info=True
+    )
+    assert samples.shape == (400, 2)
+    assert 0 < info["chains"]["kernels"]["mala"]["acceptance"] <= 1
+    assert info["chains"]["r_hat"] > 0.9
+
+
+@pytest.mark.parametrize("form", ["list", "float32", "transposed", "dictionary", "strided"])
+def test_points_come_in_any_form(model, data, form):
+    x = data[:8].astype(np.float32).astype(float)
+    expected = model.log_prob(x)
+    given = {
+        "list": lambda: x.tolist(),
+        "float32": lambda: x.astype(np.float32),
+        "transposed": lambda: np.asfortranarray(x),
+        "dictionary": lambda: {"x1": x[:, 1], "other": ["a"] * 8, "x0": x[:, 0]},
+        "strided": lambda: np.repeat(x, 2, axis=0)[::2],
+    }[form]()
+    np.testing.assert_array_equal(model.log_prob(given), expected)
+
+
+def test_derived_columns_come_back_in_samples():
+    data = banana(500)
+    whole = np.column_stack([data[:, 0], data.sum(axis=1), data[:, 1]])
+    model = thalweg.fit(whole, settings=SMALL)
+    samples = model.sample(100, seed=1)
+    assert samples.shape == (100, 3) and len(model.columns) == 2
+    np.testing.assert_allclose(samples[:, 1], samples[:, 0] + samples[:, 2], rtol=1e-5)
+    assert np.all(np.isfinite(model.log_prob(samples)))

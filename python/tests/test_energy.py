@@ -1,0 +1,163 @@
+"""Energies: expressions, and functions of Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import assignments, read
+
+import thalweg
+
+TINY = {
+    "training.iterations": 100,
+    "training.batch_size": 128,
+    "flow.blocks": 4,
+    "exploration.evaluations": 60000,
+    "exploration.samples": 2000,
+}
+
+
+def wells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two wells of equal masses, with slopes."""
+    x, y = points.T
+    well = x**2 - 4
+    energies = well**2 / 2 + (y - x) ** 2 / 2
+    return energies, np.column_stack([2 * x * well - (y - x), y - x])
+
+
+def wells_alone(points: np.ndarray) -> np.ndarray:
+    return wells(points)[0]
+
+
+# 0.5 log(2 pi) + log of the integral of exp(-(x^2 - 4)^2 / 2) by quadrature
+_X = np.linspace(-6, 6, 20001)
+LOG_INTEGRAL = 0.5 * np.log(2 * np.pi) + np.log(
+    np.exp(-((_X**2 - 4) ** 2) / 2).sum() * (_X[1] - _X[0])
+)
+
+
+@pytest.mark.parametrize("energy", [wells, wells_alone])
+def test_a_function_is_learnt(energy, tmp_path):
+    model = thalweg.fit_energy(energy, tmp_path / "run", dimension=2, settings=TINY, report=False)
+    found = model.evaluate()
+    assert abs(found["log_integral"] - LOG_INTEGRAL) < 0.1
+    samples = model.sample(2000, seed=1, sampler="importance")
+    assert 0.4 < np.mean(samples[:, 0] > 0) < 0.6
+
+    # Without the function there are densities and samples, but nothing to judge by.
+    alone = thalweg.load(tmp_path / "run")
+    np.testing.assert_array_equal(alone.sample(10, seed=1), model.sample(10, seed=1))
+    with pytest.raises(thalweg.DataError, match=r"energy=wells"):
+        alone.evaluate()
+    again = thalweg.load(tmp_path / "run", energy=energy)
+    assert again.evaluate() == found
+
+
+def test_an_expression_has_the_bits_of_the_tool(tool, tmp_path):
+    expression = "(a^2-4)^2/2 + k*(b-a)^2"
+    model = thalweg.fit_energy(
+        expression, columns=["a", "b"], constants={"k": 0.5}, settings=TINY, seed=2
+    )
+    tool(
+        "train",
+        "--energy",
+        expression,
+        "--constants",
+        "k=0.5",
+        "--seed",
+        2,
+        "--quiet",
+        "--set",
+        "variables=a,b",
+        "--out",
+        tmp_path / "tool",
+        *assignments(TINY),
+    )
+    assert read(model.path + "/model.safetensors") == read(tmp_path / "tool/model.safetensors")
+    assert model.columns == ["a", "b"]
+
+
+def test_constants_may_be_lists():
+    model = thalweg.fit_energy(
+        "sum(i, 0, 1, (x[i] - m[i])^2)/2",
+        dimension=2,
+        constants={"m": np.array([1.0, 5.0])},
+        settings=TINY,
+    )
+    np.testing.assert_allclose(model.sample(4000, seed=1).mean(axis=0), [1, 5], atol=0.5)
+
+
+def test_bounds_of_an_energy():
+    def line(points):
+        return points[:, 0], np.ones_like(points)
+
+    model = thalweg.fit_energy(line, columns=["u"], bounds={"u": (0, 3)}, settings=TINY)
+    samples = model.sample(500, seed=1)
+    assert samples.min() > 0 and samples.max() < 3
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "says"),
+    [
+        (lambda x: x, thalweg.ShapeError, "one number a point"),
+        (lambda x: x.sum(), thalweg.ShapeError, r"shape \(\)"),
+        (lambda x: "low", thalweg.ShapeError, "got a str"),
+        (lambda x: (x[:, 0], x[:, 0]), thalweg.ShapeError, "slopes of shape"),
+        (lambda x: (x[:, 0],), thalweg.ShapeError, "tuple of 1"),
+        (lambda x: (x[:, 0] * np.nan, x), thalweg.NumericalError, r"the energy at \(.*\) is nan"),
+        (lambda x: (x[:, 0] ** 2, x * np.nan), thalweg.NumericalError, "slope 0 of the energy"),
+        (lambda x: 1 / 0, ZeroDivisionError, "division"),
+    ],
+)
+def test_a_function_that_goes_wrong_says_how(function, error, says):
+    with pytest.raises(error, match=says):
+        thalweg.fit_energy(function, dimension=2, settings=TINY)
+
+
+def test_slopes_by_differences():
+    evaluate = thalweg.energies.prepared(wells_alone, "wells")
+    points = np.random.default_rng(1).normal(size=(50, 2))
+    np.testing.assert_allclose(evaluate(points)[1], wells(points)[1], rtol=1e-7, atol=1e-8)
+
+    def walled(points):
+        return np.where(points[:, 0] > 0, points[:, 0], np.inf)
+
+    _, slopes = thalweg.energies.prepared(walled, "walled")(np.array([[1e-9], [-1.0]]))
+    np.testing.assert_allclose(slopes, [[1.0], [0.0]], rtol=1e-3)
+
+
+def test_an_energy_in_torch():
+    torch = pytest.importorskip("torch")
+
+    def energy(x):
+        return (x**4).sum(dim=1)
+
+    points = np.random.default_rng(1).normal(size=(5, 2))
+    values, slopes = thalweg.energies.from_torch(energy)(points)
+    np.testing.assert_allclose(values, (points**4).sum(axis=1))
+    np.testing.assert_allclose(slopes, 4 * points**3)
+    assert torch.is_grad_enabled()
+
+
+def test_what_is_no_energy_is_refused():
+    with pytest.raises(thalweg.ConfigError, match="dimension"):
+        thalweg.fit_energy(wells)
+    with pytest.raises(thalweg.ConfigError, match="an expression or a function"):
+        thalweg.fit_energy(3)
+    with pytest.raises(thalweg.ConfigError):
+        thalweg.fit_energy("x +")
+
+
+def test_an_energy_in_jax():
+    jax = pytest.importorskip("jax")
+
+    def energy(x):
+        return (x**4).sum()
+
+    points = np.random.default_rng(1).normal(size=(5, 2))
+    values, slopes = thalweg.energies.from_jax(energy)(points)
+    assert jax.default_backend() == "cpu"
+    np.testing.assert_allclose(values, (points**4).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(slopes, 4 * points**3, rtol=1e-4, atol=1e-6)
+    model = thalweg.fit_energy(thalweg.energies.from_jax(energy), dimension=2, settings=TINY)
+    assert np.all(np.abs(model.sample(100, seed=1)) < 4)

@@ -1,0 +1,116 @@
+"""Energies that are functions of Python.
+
+A function takes points, an array of n rows x d columns of float64, and gives their energies in kT,
+n numbers, or energies and their slopes, n x d numbers, in a tuple. +inf is a density of 0. Several
+threads call it in turn, some hundred points at a time; it must depend on the points alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ShapeError
+
+Array = npt.NDArray[np.float64]
+Energy = Callable[[Array], Any]
+
+_STEP = float(np.finfo(float).eps) ** (1 / 3)
+
+
+def _array(values: Any, shape: tuple[int, ...], name: str, what: str) -> Array:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ShapeError(
+            f"energy '{name}': expected {what} as an array of shape {shape}, got a "
+            f"{type(values).__name__}"
+        ) from None
+    if array.shape != shape:
+        raise ShapeError(
+            f"energy '{name}': expected {what} of shape {shape} for {shape[0]} points, got shape "
+            f"{array.shape}"
+            + ("; give one number a point, as by .sum(axis=1)" if what == "energies" else "")
+        )
+    return np.ascontiguousarray(array)
+
+
+def _differences(function: Energy, points: Array, values: Array, name: str) -> Array:
+    """Slopes by central differences, with an error of about 1e-10 of the energy's size; next to a
+    wall by a difference to the side where the energy is finite."""
+    rows, features = points.shape
+    steps = _STEP * np.maximum(1.0, np.abs(points))
+    moved = np.repeat(points[np.newaxis], 2 * features, axis=0)
+    for column in range(features):
+        moved[2 * column, :, column] += steps[:, column]
+        moved[2 * column + 1, :, column] -= steps[:, column]
+    flat = _array(function(moved.reshape(-1, features)), (2 * features * rows,), name, "energies")
+    above, below = np.moveaxis(flat.reshape(features, 2, rows), 1, 0)
+    x = points.T
+    over, under = moved[0::2], moved[1::2]
+    index = np.arange(features)
+    over, under = over[index, :, index], under[index, :, index]
+    upper, lower = np.isfinite(above), np.isfinite(below)
+    with np.errstate(invalid="ignore"):
+        rise = np.where(upper, above, values) - np.where(lower, below, values)
+    run = np.where(upper, over, x) - np.where(lower, under, x)
+    return np.ascontiguousarray(np.divide(rise, run, out=np.zeros_like(rise), where=run != 0).T)
+
+
+def prepared(function: Energy, name: str) -> Callable[[Array], tuple[Array, Array]]:
+    """The function with its results checked, and with slopes by differences where it gives none."""
+
+    def evaluate(points: Array) -> tuple[Array, Array]:
+        result = function(points)
+        if not isinstance(result, tuple):
+            values = _array(result, points.shape[:1], name, "energies")
+            return values, _differences(function, points, values, name)
+        if len(result) != 2:
+            raise ShapeError(
+                f"energy '{name}': expected energies, or energies and their slopes, got a tuple of "
+                f"{len(result)}"
+            )
+        return (
+            _array(result[0], points.shape[:1], name, "energies"),
+            _array(result[1], points.shape, name, "slopes"),
+        )
+
+    return evaluate
+
+
+def from_torch(function: Callable[[Any], Any]) -> Energy:
+    """An energy from a function of PyTorch: a tensor n x d of float64 to a tensor of n energies.
+
+    Its slopes are taken by autograd.
+    """
+    import torch  # type: ignore[import-not-found, unused-ignore]
+
+    def energy(points: Array) -> tuple[Array, Array]:
+        x = torch.from_numpy(points).requires_grad_(True)
+        values = function(x)
+        (slopes,) = torch.autograd.grad(values.sum(), x)
+        return values.detach().numpy(), slopes.numpy()
+
+    energy.__name__ = getattr(function, "__name__", "energy")
+    return energy
+
+
+def from_jax(function: Callable[[Any], Any]) -> Energy:
+    """An energy from a function of JAX: one point, d numbers, to its energy.
+
+    It is mapped over points, differentiated and compiled. In JAX's usual single precision slopes
+    are good to six digits or so; ``jax.config.update("jax_enable_x64", True)`` gives them all.
+    """
+    import jax  # type: ignore[import-not-found, unused-ignore]
+
+    both = jax.jit(jax.vmap(jax.value_and_grad(function)))
+
+    def energy(points: Array) -> tuple[Array, Array]:
+        values, slopes = both(points)
+        return np.asarray(values, dtype=float), np.asarray(slopes, dtype=float)
+
+    energy.__name__ = getattr(function, "__name__", "energy")
+    return energy

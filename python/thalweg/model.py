@@ -1,0 +1,477 @@
+"""Trained models."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core, energies, points, threading
+from .errors import ConfigError, DataError, ShapeError
+
+Array = npt.NDArray[np.float64]
+
+_log = logging.getLogger("thalweg")
+
+
+def energy_name(energy: Any) -> str:
+    """What a function is called in settings and messages."""
+    return str(getattr(energy, "__name__", type(energy).__name__))
+
+
+def tell(sentences: Iterable[str], level: int = logging.WARNING) -> None:
+    """Hands what the library found to the logger "thalweg"."""
+    for sentence in sentences:
+        _log.log(level, "%s", sentence)
+
+
+class TemporaryFolder:
+    """A folder that goes when its last user does."""
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="thalweg-")
+        self._finalizer = weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(path: str, process: int) -> None:
+    if os.getpid() == process:  # not by a forked child
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class Model:
+    """A trained model: a density on the columns of its data, or given some of them.
+
+    Made by ``fit``, ``fit_energy`` and ``load``. Its run is a folder of the command-line tool's,
+    at ``path``. Several threads may use a model; their calls take turns.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        verify: bool = True,
+        energy: Callable[..., Any] | None = None,
+        threads: int | None = None,
+        keeper: TemporaryFolder | None = None,
+    ) -> None:
+        self._keeper = keeper
+        self._energy = energy
+        name = energy_name(energy)
+        # The run does not keep it.
+        self._evaluate = None if energy is None else energies.prepared(energy, name)
+        self._run = _core.Run(
+            path,
+            threading.number(threads),
+            verify,
+            self._evaluate,
+            name,
+        )
+
+    # What it is.
+
+    @property
+    def path(self) -> str:
+        """Folder of the run."""
+        return self._run.path
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the density is of; without names x0, x1, ..."""
+        return self._run.columns
+
+    @property
+    def condition_columns(self) -> list[str]:
+        """Names of the columns that the density is conditioned on."""
+        return self._run.condition_columns
+
+    @property
+    def sample_columns(self) -> list[str]:
+        """Names of the columns of ``sample()``: those of the data, also such as others decide."""
+        return _in_order([*self._run.columns, *self._run.derived_columns])
+
+    @property
+    def status(self) -> str:
+        """How its training ended: finished, stopped (by time) or interrupted."""
+        return self._run.status
+
+    @property
+    def steps(self) -> int:
+        """Training steps."""
+        return self._run.steps
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training."""
+        return self._run.seconds
+
+    @property
+    def config(self) -> str:
+        """All settings, as the run's config.toml has them."""
+        with open(os.path.join(self.path, "config.toml"), encoding="utf-8") as file:
+            return file.read()
+
+    def _facts(self) -> list[tuple[str, str]]:
+        columns = self.columns
+        shown = ", ".join(columns[:6]) + (", ..." if len(columns) > 6 else "")
+        facts = [("columns", f"{len(columns)}: {shown}")]
+        if self.condition_columns:
+            facts.append(("given", ", ".join(self.condition_columns)))
+        if self._run.base == "stack":
+            facts.append(("model", "stack"))
+        else:
+            facts.append(("model", f"{self._run.flow} on {self._run.base}"))
+        facts.append(("training", f"{self.steps} steps in {self.seconds:.1f} s, {self.status}"))
+        return facts
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name} {value}" for name, value in self._facts())
+        return f"<thalweg.Model {facts}; {self.path}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in [*self._facts(), ("run", self.path)]
+        )
+        return f"<table><caption>thalweg.Model</caption>{rows}</table>"
+
+    # What it does.
+
+    def sample(
+        self,
+        n: int,
+        condition: Any = None,
+        *,
+        seed: int | None = None,
+        sampler: str = "naive",
+        precision: str = "",
+        weights: str = "resample",
+        chains: int = 0,
+        burn_in: int = 500,
+        thinning: int = 10,
+        leapfrog_steps: int = 8,
+        step_size: float = 0.0,
+        local_probability: float = 0.5,
+        density: str = "",
+        info: bool = False,
+    ) -> Any:
+        """Draws ``n`` samples: an array n x ``sample_columns`` of float64, in the data's units.
+
+        condition: of a conditional model, one row or several, which are used in turn: an array of
+            rows x ``condition_columns``, a dictionary or a DataFrame.
+        seed: the same seed gives the same samples, for any number of threads; None: a fresh one.
+        sampler: "naive" draws from the flow; "importance" weighs its draws by the energy that the
+            model was trained for, "resample" drawing rows again by their weights and
+            ``weights="column"`` adding their logarithm as a last column; "sails", "mala", "hmc"
+            and "independence" are Markov chains in latent space, with chains, burn_in, thinning,
+            leapfrog_steps, step_size (0: found), local_probability and density ("model" or
+            "target").
+        precision: "float" or "double"; else that of the training.
+        info: give a tuple of the samples and a dictionary of what the sampler found as well:
+            acceptance, R-hat, effective samples, log integral.
+
+        Raises ConfigError for what the model cannot do, ShapeError for conditions of other columns,
+        DataError if some column holds texts or dates: see ``sample_dict``.
+        """
+        array, contents, found = self._sample(
+            n,
+            condition,
+            seed,
+            sampler=sampler,
+            precision=precision,
+            weights=weights,
+            chains=chains,
+            burn_in=burn_in,
+            thinning=thinning,
+            leapfrog_steps=leapfrog_steps,
+            step_size=step_size,
+            local_probability=local_probability,
+            density=density,
+        )
+        kept = len(contents) - len(self.condition_columns)
+        for name, kind, _, _ in contents[:kept]:
+            if kind != "number":
+                raise DataError(
+                    f"sample: column '{name}' holds {kind}s, which an array of numbers does not; "
+                    "use sample_dict(), which gives columns by name"
+                )
+        names = [name for name, _, _, _ in contents[:kept]]
+        order = [names.index(name) for name in _in_order(names)]
+        if order != list(range(len(contents))):
+            array = array[:, order]
+        return (array, found) if info else array
+
+    def sample_dict(
+        self, n: int, condition: Any = None, *, seed: int | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Draws ``n`` samples as columns by name, texts and dates as such, and their conditions.
+
+        ``pandas.DataFrame(model.sample_dict(1000))`` makes a frame of them.
+        """
+        array, contents, _ = self._sample(n, condition, seed)
+        return {
+            content[0]: _column(array[:, number], content)
+            for number, content in enumerate(contents)
+        }
+
+    def _sample(self, n: int, condition: Any, seed: int | None, **options: Any) -> Any:
+        if seed is None:
+            seed = int.from_bytes(os.urandom(6), "little")
+        usual = {
+            "sampler": "naive",
+            "precision": "",
+            "weights": "resample",
+            "chains": 0,
+            "burn_in": 500,
+            "thinning": 10,
+            "leapfrog_steps": 8,
+            "step_size": 0.0,
+            "local_probability": 0.5,
+            "density": "",
+        }
+        if options.get("precision", "") not in ("", "float", "double"):
+            raise ConfigError(f"precision: expected float or double, got {options['precision']!r}")
+        array, contents, found, warnings = self._run.sample(
+            int(n), self._condition_rows(condition), int(seed), **{**usual, **options}
+        )
+        tell(warnings)
+        return array, contents, found
+
+    def log_prob(self, x: Any, condition: Any = None, *, gradient: bool = False) -> Any:
+        """Log densities of rows in nats, in the data's units: n float64.
+
+        x: rows x ``columns``, as an array, or a DataFrame or dictionary, which may have others
+            besides. An array may also have all columns of the array that was fitted, condition
+            included. A point of D columns is ``x[None]``.
+        condition: rows x ``condition_columns`` in the same forms, or one row for all of x; not
+            needed where x has these columns.
+        gradient: give a tuple of the log densities and their slopes d log p / dx, n x ``columns``,
+            as well, in double. Outside of a column's bounds they are NaN.
+
+        -inf is a density of 0. Of categories and atoms it is the log mass, of evenly spaced values
+        that over their step. Raises ShapeError, DataError for values that are not finite, and
+        ConfigError for the slopes of a model that has no exact ones.
+        """
+        table = points.columns_of(x, "x")
+        if condition is not None:
+            table = self._joined(x, table, condition)
+        if table is not None:
+            values, slopes, warnings = self._log_prob_of_columns(table, gradient)
+        else:
+            array = points.numbers(x, "x")
+            names = self._names_of_array(array)
+            rows = array[:, np.newaxis] if array.ndim == 1 else array
+            values, slopes, warnings = self._run.log_prob(names, _rows(rows), gradient)
+        tell(warnings)
+        return (values, slopes) if gradient else values
+
+    def _names_of_array(self, array: npt.NDArray[Any]) -> list[str]:
+        """What the columns of an array are called."""
+        columns = self.columns
+        width = array.shape[1] if array.ndim == 2 else 1
+        if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
+            raise ShapeError(
+                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+                f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
+            )
+        if width == len(columns) and not self.condition_columns:
+            return columns
+        names = [f"x{i}" for i in range(width)]
+        others = len(self._run.derived_columns) + len(self.condition_columns)
+        whole = len(columns) + others <= width <= len(columns) + others + self._run.weighted
+        if not whole or not set(columns + self.condition_columns) <= set(names):
+            if width == len(columns) and self.condition_columns:
+                raise ConfigError(
+                    "this model is conditional: give condition, rows of "
+                    f"{', '.join(self.condition_columns)}"
+                )
+            raise ShapeError(
+                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+                f"{array.shape}"
+            )
+        return names
+
+    def _joined(self, x: Any, table: points.Columns | None, condition: Any) -> points.Columns:
+        """Columns of x and of the condition, one row of which may serve all."""
+        if not self.condition_columns:
+            raise ConfigError("condition: this model has no condition")
+        if table is None:
+            array = points.matrix(x, "x")
+            columns = self.columns
+            if array.shape[1] != len(columns):
+                raise ShapeError(
+                    f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}) beside "
+                    f"a condition, got shape {array.shape}"
+                )
+            table = {name: array[:, number] for number, name in enumerate(columns)}
+        rows = len(next(iter(table.values())))
+        given = self._condition_columns(condition)
+        for name, values in given.items():
+            if len(values) not in (1, rows):
+                raise ShapeError(
+                    f"condition: expected one row, or {rows} as x has, got {len(values)}"
+                )
+            table[name] = np.broadcast_to(values, (rows,)) if len(values) == 1 else values
+        return table
+
+    def _log_prob_of_columns(self, table: points.Columns, gradient: bool) -> Any:
+        wanted = self.columns + self.condition_columns
+        if self._run.numeric and all(name in table for name in wanted):
+            chosen = {name: table[name] for name in wanted}
+            if points.all_numbers(chosen):
+                return self._run.log_prob(wanted, points.stacked(chosen, wanted), gradient)
+        with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
+            path = os.path.join(folder, "x.csv")
+            points.write_csv(path, table, "x")
+            return self._run.log_prob_of_file(path, gradient)
+
+    def _condition_columns(self, condition: Any) -> points.Columns:
+        """A condition in any form as columns by name."""
+        names = self.condition_columns
+        columns = points.columns_of(condition, "condition")
+        if columns is not None:
+            return columns
+        texts = np.asarray(condition) if not hasattr(condition, "detach") else None
+        if texts is not None and texts.dtype.kind in "UM":
+            array: npt.NDArray[Any] = texts
+        else:
+            array = points.numbers(condition, "condition")
+        if array.ndim == 0:
+            array = array.reshape(1, 1)
+        elif array.ndim == 1:
+            array = array[:, np.newaxis] if len(names) == 1 else array[np.newaxis]
+        if array.ndim != 2 or array.shape[1] != len(names):
+            raise ShapeError(
+                f"condition: expected rows x {len(names)} columns ({', '.join(names)}), got shape "
+                f"{np.shape(condition)}"
+            )
+        return {name: array[:, number] for number, name in enumerate(names)}
+
+    def _condition_rows(self, condition: Any) -> list[float]:
+        names = self.condition_columns
+        if not names:
+            if condition is not None:
+                raise ConfigError("condition: this model has no condition")
+            return []
+        if condition is None:
+            raise ConfigError(
+                f"this model is conditional: give condition, rows of {', '.join(names)}"
+            )
+        columns = self._condition_columns(condition)
+        if self._run.numeric_condition and points.all_numbers(columns):
+            given = list(columns)
+            return self._run.condition_rows(given, points.stacked(columns, given))
+        with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
+            path = os.path.join(folder, "condition.csv")
+            points.write_csv(path, columns, "condition")
+            return self._run.condition_rows_of_file(path)
+
+    def evaluate(
+        self, data: Any = None, *, seed: int | None = None, rows: int = 0
+    ) -> dict[str, Any]:
+        """How good the model is: metrics by name, with NAME_error where there is one.
+
+        data: points to judge on, in any form that ``fit`` takes, or a file; else the run's test
+            rows. seed: of what is drawn to judge; else the run's. rows: held-out rows at most; 0:
+            as many as take about a minute. What is not finite is None.
+        """
+        with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
+            path = "" if data is None else points.Points(data, folder).path
+            found: dict[str, Any] = json.loads(self._run.evaluate(path, seed, int(rows)))
+        tell(found["warnings"])
+        return found
+
+    def report(self, out: str | os.PathLike[str] = "") -> str:
+        """Evaluates the model and writes a page with tables and pictures into its folder, or into
+        ``out``. Gives the path of the page. Pictures need gnuplot."""
+        return self._run.report(os.fspath(out))
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Copies the run to ``path``, which ``load`` and the command-line tool read.
+
+        A run that is there is replaced with ``force``; other folders are left alone.
+        """
+        path = os.fspath(path)
+        if os.path.exists(path) and os.path.realpath(path) != os.path.realpath(self.path):
+            is_run = os.path.exists(os.path.join(path, "manifest.json"))
+            if not is_run and not (os.path.isdir(path) and not os.listdir(path)):
+                raise ConfigError(f"{path}: exists already and is not a run; choose another path")
+            if is_run and not force:
+                raise ConfigError(f"{path}: exists already; force=True replaces it")
+            shutil.rmtree(path)
+        if not os.path.exists(path):
+            shutil.copytree(self.path, path)
+
+    # How it travels.
+
+    def __reduce__(self) -> Any:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for folder, _, files in sorted(os.walk(self.path)):
+                for file in sorted(files):
+                    full = os.path.join(folder, file)
+                    archive.write(full, os.path.relpath(full, self.path))
+        return _from_bytes, (stream.getvalue(), self._energy)
+
+
+def _from_bytes(data: bytes, energy: Callable[..., Any] | None) -> Model:
+    keeper = TemporaryFolder()
+    folder = os.path.join(keeper.path, "run")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)
+    return Model(folder, energy=energy, keeper=keeper)
+
+
+def _rows(array: npt.NDArray[Any]) -> Array:
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """x0, x1, ... by number, as the array had them; other names stay."""
+    plain = all(name[:1] == "x" and name[1:].isdigit() for name in names)
+    return sorted(names, key=lambda name: int(name[1:])) if plain else list(names)
+
+
+def _column(values: Array, content: tuple[str, str, list[str], str]) -> npt.NDArray[Any]:
+    """A column of samples as what it stands for."""
+    _, kind, labels, form = content
+    if kind == "number":
+        return values
+    missing = np.isnan(values)
+    whole = np.where(missing, 0, values)
+    if kind == "text":
+        texts = np.array([*labels, None], dtype=object)
+        return texts[np.where(missing, len(labels), whole).astype(np.int64)]
+    unit = "D" if "HH" not in form else "ms"
+    scaled = np.round(whole if unit == "D" else whole * 1000).astype(np.int64)
+    dates = scaled.astype(f"datetime64[{unit}]")
+    dates[missing] = np.datetime64("NaT")
+    return dates
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    energy: Callable[..., Any] | None = None,
+    verify: bool = True,
+    threads: int | None = None,
+) -> Model:
+    """Loads a run's model from its folder.
+
+    energy: of a run that learnt a Python function, that function, by which it is evaluated and
+        weighted; samples and densities do without.
+    verify: refuse a model that was changed after its run wrote it.
+
+    Raises DataError for a folder that is no run, is damaged, or of a newer version.
+    """
+    return Model(os.fspath(path), energy=energy, verify=verify, threads=threads)

@@ -1,0 +1,273 @@
+"""Arrays, frames and dictionaries of columns as the library takes them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ConfigError, DataError, ShapeError
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+def numbers(data: Any, what: str) -> npt.NDArray[Any]:
+    """An array of float32, float64, integers or booleans, whatever its shape."""
+    if isinstance(data, Iterator):
+        raise DataError(
+            f"{what}: expected an array, got a {type(data).__name__}, which can be read once only; "
+            "make it an array first, as by np.array(list(rows))"
+        )
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise DataError(
+            f"{what}: the array masks some values; leave those rows out, or give .filled(np.nan)"
+        )
+    if hasattr(data, "detach"):  # a tensor of PyTorch that has a gradient
+        data = data.detach()
+    try:
+        array = np.asarray(data)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{what}: expected rows of equally many numbers, got what is no array: {error}"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(
+            f"{what}: expected numbers, got an array of dtype {array.dtype}; convert it, as by "
+            ".astype(float), or give columns of texts and dates in a DataFrame or a dictionary"
+        )
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        array = array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
+    return array
+
+
+def matrix(data: Any, what: str) -> npt.NDArray[Any]:
+    """Rows x columns of numbers; one dimension makes one column."""
+    array = numbers(data, what)
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ShapeError(f"{what}: expected rows x columns, got an array of shape {array.shape}")
+    return array
+
+
+def columns_of(data: Any, what: str) -> Columns | None:
+    """The columns of a DataFrame or a dictionary by name; None for all else."""
+    if isinstance(data, Mapping):
+        names: Sequence[Any] = list(data)
+        columns = [data[name] for name in names]
+    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        names = list(data.columns)
+        columns = [data[name] for name in names]
+    else:
+        return None
+    result: Columns = {}
+    for name, column in zip(names, columns):
+        if isinstance(column, Iterator):
+            raise DataError(f"{what}: column '{name}' is a {type(column).__name__}; make it a list")
+        values = np.asarray(column)
+        if values.ndim > 1:
+            raise ShapeError(
+                f"{what}: expected one number a row in column '{name}', got shape {values.shape}"
+            )
+        result[str(name)] = values
+    if len(result) < len(names):
+        raise DataError(f"{what}: two columns have the same name; rename one of them")
+    sizes = {name: values.shape[0] for name, values in result.items() if values.ndim == 1}
+    rows = max(sizes.values(), default=1)
+    for name, size in sizes.items():
+        if size != rows:
+            raise ShapeError(f"{what}: column '{name}' has {size} rows, others have {rows}")
+    return {name: np.broadcast_to(values, (rows,)) for name, values in result.items()}
+
+
+def all_numbers(columns: Columns) -> bool:
+    """Whether all columns are numbers."""
+    return all(values.dtype.kind in "fiu" for values in columns.values())
+
+
+def stacked(columns: Columns, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """These columns side by side."""
+    rows = len(next(iter(columns.values())))
+    result = np.empty((rows, len(names)))
+    for number, name in enumerate(names):
+        result[:, number] = columns[name]
+    return result
+
+
+def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
+    """A column as a CSV file has it."""
+    kind = values.dtype.kind
+    if kind == "f":
+        return ["" if value != value else repr(value) for value in values.tolist()]
+    if kind in "iub":
+        return [str(value) for value in values.tolist()]
+    if kind == "M":
+        dates: npt.NDArray[np.datetime64] = values
+        whole = bool(np.all((dates.astype("datetime64[D]") == dates) | np.isnat(dates)))
+        written = np.datetime_as_string(dates, unit="D" if whole else "ms")
+        return [
+            "" if value == "NaT" else value.replace("T", " ")
+            for value in map(str, written.tolist())
+        ]
+    if kind not in "OUT":
+        raise DataError(
+            f"{what}: column '{name}' has dtype {values.dtype}; expected numbers, texts or dates"
+        )
+    texts = []
+    for value in values.tolist():
+        if value is None or str(value) in ("nan", "<NA>", "NaT"):
+            texts.append("")
+        elif isinstance(value, (str, int, float)) or hasattr(value, "isoformat"):
+            texts.append(str(value))
+        else:
+            raise DataError(
+                f"{what}: column '{name}' holds a {type(value).__name__}; expected numbers, texts "
+                "or dates"
+            )
+    return texts
+
+
+def write_csv(path: str, columns: Columns, what: str) -> None:
+    """Writes columns with their names; numbers keep all their bits."""
+    texts = [_texts(name, values, what) for name, values in columns.items()]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*texts))
+
+
+class Points:
+    """What a fit is given, in a file: ``path``, the names of its columns, and settings for it."""
+
+    def __init__(
+        self,
+        data: Any,
+        folder: str,
+        names: Sequence[str] | None = None,
+        condition: Any = None,
+        weights: Any = None,
+    ) -> None:
+        self.settings: dict[str, Any] = {}
+        if isinstance(data, (str, os.PathLike)):
+            self._refuse_arrays(condition, weights)
+            self.path = os.fspath(data)
+            self.names: list[str] | None = None
+            self.kept = False
+        else:
+            self.kept = True
+            columns = columns_of(data, "data")
+            if columns is not None and names is not None:
+                raise ConfigError("names: data have names already; rename the columns there")
+            if columns is not None or names is not None:
+                self._write_named(columns, data, folder, names, condition, weights)
+            else:
+                self._write_array(data, folder, condition, weights)
+        if isinstance(condition, str):
+            self.settings["data.condition"] = [condition]
+        elif _are_names(condition):
+            self.settings["data.condition"] = [self.name(each) for each in condition]
+        if isinstance(weights, (str, int)):
+            self.settings["data.weights"] = self.name(weights)
+
+    def name(self, column: Any) -> str:
+        """The name of a column that is given by name or by number."""
+        if isinstance(column, str):
+            return column
+        number = int(column)
+        if self.names is None:
+            return f"x{number}"
+        if not 0 <= number < len(self.names):
+            raise ConfigError(f"expected a column from 0 to {len(self.names) - 1}, got {number}")
+        return self.names[number]
+
+    @staticmethod
+    def _refuse_arrays(condition: Any, weights: Any) -> None:
+        named = condition is None or isinstance(condition, str) or _are_names(condition)
+        if not named or not (weights is None or isinstance(weights, (str, int))):
+            raise ConfigError("condition, weights: expected names of columns of the file")
+
+    def _beside(self, rows: int, condition: Any, weights: Any) -> list[tuple[str, str, Any]]:
+        """Columns that came as arrays of their own: setting, name and values."""
+        result = []
+        if condition is not None and not isinstance(condition, str) and not _are_names(condition):
+            given = columns_of(condition, "condition")
+            if given is None:
+                array = matrix(condition, "condition")
+                given = {f"c{i}": array[:, i] for i in range(array.shape[1])}
+            result += [("data.condition", name, values) for name, values in given.items()]
+        if weights is not None and not isinstance(weights, (str, int)):
+            array = numbers(weights, "weights")
+            if array.ndim != 1:
+                raise ShapeError(f"weights: expected one number a row, got shape {array.shape}")
+            result.append(("data.weights", "weights", array))
+        for setting, _, values in result:
+            if len(values) != rows:
+                what = setting.removeprefix("data.")
+                raise ShapeError(
+                    f"{what}: expected {rows} rows, as the data have, got {len(values)}"
+                )
+        return result
+
+    def _take(self, setting: str, name: str) -> None:
+        if setting == "data.weights":
+            self.settings[setting] = name
+        else:
+            self.settings.setdefault(setting, []).append(name)
+
+    def _write_named(
+        self,
+        columns: Columns | None,
+        data: Any,
+        folder: str,
+        names: Sequence[str] | None,
+        condition: Any,
+        weights: Any,
+    ) -> None:
+        if columns is None:
+            array = matrix(data, "data")
+            names = [str(name) for name in names or []]
+            if len(names) != array.shape[1]:
+                raise ShapeError(f"names: expected {array.shape[1]}, got {len(names)}")
+            columns = {name: array[:, i] for i, name in enumerate(names)}
+        rows = len(next(iter(columns.values()), ()))
+        for setting, name, values in self._beside(rows, condition, weights):
+            if name in columns:
+                raise ConfigError(
+                    f"{setting}: the data have a column '{name}' themselves; rename it"
+                )
+            columns[name] = values
+            self._take(setting, name)
+        self.names = list(columns)
+        self.path = os.path.join(folder, "points.csv")
+        self.settings["data.header"] = "yes"
+        write_csv(self.path, columns, "data")
+
+    def _write_array(self, data: Any, folder: str, condition: Any, weights: Any) -> None:
+        array = matrix(data, "data")
+        beside = self._beside(array.shape[0], condition, weights)
+        for setting, _, values in beside:
+            if values.dtype.kind not in "fiub":
+                raise DataError(
+                    f"{setting.removeprefix('data.')}: holds texts or dates; give names= for the "
+                    "data, or a DataFrame"
+                )
+            self._take(setting, f"x{array.shape[1]}")
+            array = np.column_stack([array, values])
+        self.names = [f"x{i}" for i in range(array.shape[1])]
+        self.path = os.path.join(folder, "points.npy")
+        np.save(self.path, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _are_names(value: Any) -> bool:
+    """Whether these are names or numbers of columns."""
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and (
+            all(isinstance(each, str) for each in value) or all(type(each) is int for each in value)
+        )
+    )
