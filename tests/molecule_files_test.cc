@@ -70,6 +70,10 @@ TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
                {"Torsion 'k'", "expected a number", "eight"});
   expect_parts(message(with(xml, " k=\"8\"", "")), {"Torsion", "expected 'k', found none"});
   expect_parts(message(with(xml, "p1=\"3\" p2=\"4\"", "p1=\"3\" p2=\"5\"")), {"a bond", "got 5"});
+  expect_parts(message(with(xml, "p1=\"3\" p2=\"0\"", "p1=\"3\" p2=\"9\"")),
+               {"an exception", "from 0 to 4", "got 3 and 9"});
+  expect_parts(message(with(xml, "p1=\"3\" p2=\"0\"", "p1=\"3\" p2=\"3\"")),
+               {"an exception", "different", "got 3 and 3"});
   expect_parts(message(xml.substr(0, xml.size() / 2)), {"cannot be read as XML", "cut off"});
   expect_parts(message("<Topology/>"), {"expected an OpenMM System", "<Topology>"});
   expect_parts(message(""), {"s.xml", "XML"});
