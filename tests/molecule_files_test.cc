@@ -235,9 +235,16 @@ TEST(PdbFile, KeepsNamesAndPositions) {
     EXPECT_EQ(back.atoms[i].chain, "A");
     EXPECT_EQ(back.atoms[i].residue_number, pdb.atoms[i].residue_number);
   }
-  two[4] = 2000.0;
-  expect_parts(message_of<DataError>([&] { write_pdb(folder.path("b.pdb"), pdb.atoms, two); }),
-               {"atom 1", "999.9"});
+  // Eight columns hold a sign and three digits, or four digits.
+  two[3] = 999.0, two[4] = -99.0;
+  write_pdb(folder.path("b.pdb"), pdb.atoms, two);
+  EXPECT_EQ(read_pdb(folder.path("b.pdb")).positions[3], 999.0);
+  EXPECT_EQ(read_pdb(folder.path("b.pdb")).positions[4], -99.0);
+  for (const double far : {2000.0, -100.0}) {
+    two[4] = far;
+    expect_parts(message_of<DataError>([&] { write_pdb(folder.path("b.pdb"), pdb.atoms, two); }),
+                 {"atom 1", "-99.9 to 999.9"});
+  }
 
   const auto message = [&](const std::string& text) {
     return message_of<DataError>([&] { read_pdb(folder.file("c.pdb", text)); });
