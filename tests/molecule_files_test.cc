@@ -311,7 +311,12 @@ TEST(Trajectory, GrowsAndIsReadBack) {
   EXPECT_EQ(count, 4);
   // A whole frame less than the header says.
   const std::string short_one = folder.file("short.dcd", dcd.substr(0, dcd.size() - 3 * 16));
-  expect_parts(message_of<DataError>([&] { read_dcd(short_one); }), {"expected 4 frames", "got 3"});
+  expect_parts(message_of<DataError>([&] { read_dcd(short_one); }),
+               {"expected 4 frames", "got 3", "cut off"});
+  // More: their header is written after the frames.
+  const std::string more = folder.file("more.dcd", dcd + dcd.substr(dcd.size() - 3 * 16));
+  expect_parts(message_of<DataError>([&] { read_dcd(more); }),
+               {"expected 4 frames", "got 5", "still written"});
   expect_parts(message_of<DataError>([&] { read_dcd(folder.file("x.dcd", "hello hello")); }),
                {"x.dcd", "DCD"});
 
