@@ -209,6 +209,20 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
   expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
 }
 
+TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
+  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "C"});
+  request_.topology = folder_.path("names.pdb");
+  write_pdb(request_.topology, atoms, small_molecule_rows(1, 0.0));
+  request_.minimise = false;
+  request_.time_step = 200.0;
+  ThreadPool pool(1);
+  std::vector<std::string> notes;
+  const auto note = [&](const std::string& text) { notes.push_back(text); };
+  EXPECT_THROW(simulate(request_, pool, {.note = note}), NumericalError);
+  ASSERT_EQ(notes.size(), 1u);
+  expect_parts(notes[0], {"warning: atom 4 is called C", "mass of 1"});
+}
+
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   const auto data = [&](const SimulationRequest& request) {
     return message_of<DataError>([&] { run(request); });
@@ -231,6 +245,11 @@ TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   write_npy(folder_.path("overlap.npy"), std::vector<std::int64_t>{5, 3}, row);
   bad.positions = folder_.path("overlap.npy");
   expect_parts(data(bad), {"overlap.npy", "frame 0", "atoms 0 and 4 overlap", "0.0017 nm"});
+  row = small_molecule_rows(1, 0.0);
+  for (double& x : row) x *= 10.0;
+  write_npy(folder_.path("angstroms.npy"), std::vector<std::int64_t>{5, 3}, row);
+  bad.positions = folder_.path("angstroms.npy");
+  expect_parts(data(bad), {"angstroms.npy", "frame 0", "times as long", "nm"});
   const std::string bytes = read_bytes(request_.positions);
   bad.positions = folder_.file("cut.npy", bytes.substr(0, bytes.size() - 9));
   expect_parts(data(bad), {"cut.npy", "cut off"});

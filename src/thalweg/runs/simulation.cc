@@ -64,7 +64,9 @@ class Simulation {
     const std::size_t used =
         static_cast<std::size_t>(std::min(frames.count(), dynamics_.walkers()));
     frames.positions.resize(used * width);
-    check_start(frames, *simulated_.potential, request.positions, pool_);
+    check_start(frames, simulated_, request.positions, pool_);
+    // Of a simulation that explodes they say why.
+    for (const std::string& warning : element_warnings(simulated_)) note("warning: " + warning);
     if (request.minimise) {
       const MinimisationResult result =
           minimise(*simulated_.potential, frames.positions, {}, pool_);
