@@ -223,6 +223,23 @@ TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
   expect_parts(notes[0], {"warning: atom 4 is called C", "mass of 1"});
 }
 
+TEST_F(SimulationTest, AtomsMayFlyFartherThanAPdbHolds) {
+  const std::string xml = small_system_xml();
+  const std::size_t begin = xml.find("<Forces>"), end = xml.find("</Forces>");
+  request_.system = folder_.file("free.xml", xml.substr(0, begin + 8) + xml.substr(end));
+  request_.topology = folder_.path("names.pdb");
+  write_pdb(request_.topology, std::vector<AtomLabel>(5, {"C", "ALA", "A", 1}),
+            small_molecule_rows(1, 0.0));
+  std::vector<double> row = small_molecule_rows(1, 0.0);
+  row[0] = 5000.0;
+  write_npy(request_.positions, std::vector<std::int64_t>{5, 3}, row);
+  const SimulationReport report = run(request_);
+  ASSERT_FALSE(report.warnings.empty());
+  expect_parts(report.warnings.back(), {"last.pdb", "atom 0", "999.9"});
+  EXPECT_TRUE(fs::exists(folder_.path("md/summary.json")));
+  EXPECT_TRUE(fs::exists(folder_.path("md/report.html")));
+}
+
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   const auto data = [&](const SimulationRequest& request) {
     return message_of<DataError>([&] { run(request); });

@@ -137,7 +137,14 @@ class Simulation {
     result.warnings = element_warnings(simulated_);
     const auto others = simulation_warnings(state_, summary);
     result.warnings.insert(result.warnings.end(), others.begin(), others.end());
-    if (!simulated_.atoms.empty()) write_last();
+    if (!simulated_.atoms.empty()) {
+      try {
+        write_last();
+      } catch (const DataError& error) {
+        // Molecules in vacuum may part, and all else is worth having.
+        result.warnings.push_back(fmt::format("not written: {}", error.what()));
+      }
+    }
     write_simulation_json(paths_, state_, simulated_.system.atoms(), summary, result.warnings);
     write_simulation_page(paths_, state_, summary, result.warnings);
     return result;
