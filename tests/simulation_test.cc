@@ -240,6 +240,21 @@ TEST_F(SimulationTest, AtomsMayFlyFartherThanAPdbHolds) {
   EXPECT_TRUE(fs::exists(folder_.path("md/report.html")));
 }
 
+TEST_F(SimulationTest, GoesOnFromAnyFolder) {
+  const fs::path here = fs::current_path();
+  fs::current_path(folder_.path("."));
+  request_.system = "five.xml";
+  request_.positions = "names.pdb";
+  write_pdb(request_.positions, std::vector<AtomLabel>(5, {"X", "ALA", "A", 1}),
+            small_molecule_rows(1, 0.0));
+  EXPECT_FALSE(run(request_, 3).complete);
+  fs::current_path(here);
+  SimulationRequest resumed;
+  resumed.out = request_.out;
+  resumed.resume = true;
+  EXPECT_TRUE(run(resumed).complete);
+}
+
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   const auto data = [&](const SimulationRequest& request) {
     return message_of<DataError>([&] { run(request); });

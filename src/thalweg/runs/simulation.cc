@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -273,6 +274,9 @@ SimulationState new_state(const SimulationRequest& request) {
   if (request.equilibration < 0) state.request.equilibration = request.steps / 10;
   if (request.topology.empty() && request.positions.ends_with(".pdb"))
     state.request.topology = request.positions;
+  // It may go on from another folder.
+  for (std::string* path : {&state.request.system, &state.request.topology, &state.request.flow})
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   return state;
 }
 
