@@ -14,6 +14,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
+#include "thalweg/io/safetensors.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/report/gnuplot.h"
 #include "thalweg/runs/training_run.h"
@@ -253,6 +254,21 @@ TEST_F(SimulationTest, GoesOnFromAnyFolder) {
   resumed.out = request_.out;
   resumed.resume = true;
   EXPECT_TRUE(run(resumed).complete);
+}
+
+TEST_F(SimulationTest, RefusesAStateThatMissesNumbers) {
+  run(request_);
+  const std::string path = folder_.path("md/state.safetensors");
+  const TensorFile whole = read_safetensors(path);
+  request_.resume = true;
+  for (const char* name : {"energies", "positions", "velocities"}) {
+    TensorFile file = whole;
+    file.tensors.at(name).values.clear();
+    file.tensors.at(name).shape = {0};
+    write_safetensors(path, file);
+    expect_parts(message_of<DataError>([&] { run(request_); }),
+                 {"state.safetensors", name, "got 0"});
+  }
 }
 
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
