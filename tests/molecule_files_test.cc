@@ -264,6 +264,11 @@ TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {
   EXPECT_EQ(angles[0].residue, "ALA 2");
   EXPECT_EQ(angles[0].phi, (std::array<std::int64_t, 4>{0, 1, 2, 4}));
   EXPECT_EQ(angles[0].psi, (std::array<std::int64_t, 4>{1, 2, 4, 5}));
+  // Atoms of two molecules have no bond between them.
+  const HarmonicBond first{{0, 1}, 0.13, 1.0}, second{{5, 4}, 0.13, 1.0};
+  EXPECT_EQ(backbone_angles(pdb.atoms, std::vector{first, second}).size(), 1u);
+  EXPECT_TRUE(backbone_angles(pdb.atoms, std::vector{first}).empty());
+  EXPECT_TRUE(backbone_angles(pdb.atoms, std::vector{second}).empty());
   for (const double angle : {-3.0, -1.0, 0.0, 0.5, 2.0}) {
     const std::vector<double> row = {
         1.0, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5, std::cos(angle), std::sin(angle), 2.0};

@@ -131,7 +131,8 @@ class Simulation {
   }
 
   SimulationReport finish() {
-    const std::vector<BackboneAngles> angles = backbone_angles(simulated_.atoms);
+    const std::vector<BackboneAngles> angles =
+        backbone_angles(simulated_.atoms, simulated_.system.bonds);
     const SimulationSummary summary =
         summarise_simulation(paths_, state_, simulated_.system.atoms(), angles);
     SimulationReport result{.step = state_.step, .text = simulation_text(state_, summary)};
