@@ -84,6 +84,26 @@ TEST_F(DataForces, AreRefusedWhereTheyDoNotFit) {
   expect(refused([&](DataOptions& o) { o.forces = folder_.path("gap.csv"); }), "row 3");
 }
 
+TEST_F(DataForces, WantColumnsThatNoNoiseMoves) {
+  const auto refused = [&](double step, bool kinds) {
+    Table data = table_of({"a", "b", "c"}, 60, 1);
+    for (std::size_t row = 0; row < 60; ++row) {
+      double& b = data.values[3 * row + 1];
+      b = step * std::round(b / step);
+    }
+    save_table(folder_.path("data.csv"), data);
+    options_.find_kinds = kinds;
+    options_.find_integers = !kinds;
+    const std::string message = message_of<ConfigError>([&] { loaded(); });
+    for (const char* part : {"'b'", "data.find_kinds", "data.find_integers"})
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+    options_.find_kinds = options_.find_integers = false;
+    EXPECT_EQ(loaded().forces, forces_.values);
+  };
+  refused(0.5, false);  // evenly spaced
+  refused(1.0, true);   // a category
+}
+
 TEST_F(DataForces, TeachWhatTheForcesOfTheEnergyDo) {
   const Table data = table_of({"x", "y"}, 200, 3);
   std::vector<double> forces;

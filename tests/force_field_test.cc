@@ -284,6 +284,22 @@ TEST(ForceField, IsAnEnergyInKTOfRows) {
                {"expected 15 columns, got 7"});
 }
 
+TEST(ForceField, PositionsThatAreNoNumbersHaveNoEnergy) {
+  // Each term alone, since any other one would tell.
+  MolecularSystem bond{.source = "bond", .masses = {12.0, 12.0}}, pair = bond, solvent = bond;
+  bond.bonds = {{{0, 1}, 0.1, 1000.0}};
+  pair.pairs = {{{0, 1}, 1e-6, 1e-3, 10.0}};
+  solvent.solvent = GeneralisedBorn{.solvation = 137.0,
+                                    .charge = {0.1, 0.2},
+                                    .radius = {0.15, 0.15},
+                                    .scaled_radius = {0.1, 0.1}};
+  for (const MolecularSystem& system : {bond, pair, solvent}) {
+    const ForceField field(system);
+    EXPECT_TRUE(std::isnan(energies_of(field, {0.0, 0.0, 0.0, std::nan(""), 0.0, 0.0}).total[0]));
+    EXPECT_TRUE(std::isfinite(energies_of(field, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}).total[0]));
+  }
+}
+
 TEST(ForceField, RefusesSystemsThatCannotBe) {
   MolecularSystem system{.source = "mine", .masses = {1.0, 1.0}};
   const auto message = [&] { return message_of<DataError>([&] { ForceField field(system); }); };

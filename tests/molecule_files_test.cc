@@ -70,6 +70,10 @@ TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
                {"Torsion 'k'", "expected a number", "eight"});
   expect_parts(message(with(xml, " k=\"8\"", "")), {"Torsion", "expected 'k', found none"});
   expect_parts(message(with(xml, "p1=\"3\" p2=\"4\"", "p1=\"3\" p2=\"5\"")), {"a bond", "got 5"});
+  expect_parts(message(with(xml, "p1=\"3\" p2=\"0\"", "p1=\"3\" p2=\"9\"")),
+               {"an exception", "from 0 to 4", "got 3 and 9"});
+  expect_parts(message(with(xml, "p1=\"3\" p2=\"0\"", "p1=\"3\" p2=\"3\"")),
+               {"an exception", "different", "got 3 and 3"});
   expect_parts(message(xml.substr(0, xml.size() / 2)), {"cannot be read as XML", "cut off"});
   expect_parts(message("<Topology/>"), {"expected an OpenMM System", "<Topology>"});
   expect_parts(message(""), {"s.xml", "XML"});
@@ -231,9 +235,16 @@ TEST(PdbFile, KeepsNamesAndPositions) {
     EXPECT_EQ(back.atoms[i].chain, "A");
     EXPECT_EQ(back.atoms[i].residue_number, pdb.atoms[i].residue_number);
   }
-  two[4] = 2000.0;
-  expect_parts(message_of<DataError>([&] { write_pdb(folder.path("b.pdb"), pdb.atoms, two); }),
-               {"atom 1", "999.9"});
+  // Eight columns hold a sign and three digits, or four digits.
+  two[3] = 999.0, two[4] = -99.0;
+  write_pdb(folder.path("b.pdb"), pdb.atoms, two);
+  EXPECT_EQ(read_pdb(folder.path("b.pdb")).positions[3], 999.0);
+  EXPECT_EQ(read_pdb(folder.path("b.pdb")).positions[4], -99.0);
+  for (const double far : {2000.0, -100.0}) {
+    two[4] = far;
+    expect_parts(message_of<DataError>([&] { write_pdb(folder.path("b.pdb"), pdb.atoms, two); }),
+                 {"atom 1", "-99.9 to 999.9"});
+  }
 
   const auto message = [&](const std::string& text) {
     return message_of<DataError>([&] { read_pdb(folder.file("c.pdb", text)); });
@@ -253,6 +264,11 @@ TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {
   EXPECT_EQ(angles[0].residue, "ALA 2");
   EXPECT_EQ(angles[0].phi, (std::array<std::int64_t, 4>{0, 1, 2, 4}));
   EXPECT_EQ(angles[0].psi, (std::array<std::int64_t, 4>{1, 2, 4, 5}));
+  // Atoms of two molecules have no bond between them.
+  const HarmonicBond first{{0, 1}, 0.13, 1.0}, second{{5, 4}, 0.13, 1.0};
+  EXPECT_EQ(backbone_angles(pdb.atoms, std::vector{first, second}).size(), 1u);
+  EXPECT_TRUE(backbone_angles(pdb.atoms, std::vector{first}).empty());
+  EXPECT_TRUE(backbone_angles(pdb.atoms, std::vector{second}).empty());
   for (const double angle : {-3.0, -1.0, 0.0, 0.5, 2.0}) {
     const std::vector<double> row = {
         1.0, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5, std::cos(angle), std::sin(angle), 2.0};
@@ -300,7 +316,12 @@ TEST(Trajectory, GrowsAndIsReadBack) {
   EXPECT_EQ(count, 4);
   // A whole frame less than the header says.
   const std::string short_one = folder.file("short.dcd", dcd.substr(0, dcd.size() - 3 * 16));
-  expect_parts(message_of<DataError>([&] { read_dcd(short_one); }), {"expected 4 frames", "got 3"});
+  expect_parts(message_of<DataError>([&] { read_dcd(short_one); }),
+               {"expected 4 frames", "got 3", "cut off"});
+  // More: their header is written after the frames.
+  const std::string more = folder.file("more.dcd", dcd + dcd.substr(dcd.size() - 3 * 16));
+  expect_parts(message_of<DataError>([&] { read_dcd(more); }),
+               {"expected 4 frames", "got 5", "still written"});
   expect_parts(message_of<DataError>([&] { read_dcd(folder.file("x.dcd", "hello hello")); }),
                {"x.dcd", "DCD"});
 

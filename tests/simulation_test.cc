@@ -14,6 +14,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
+#include "thalweg/io/safetensors.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/report/gnuplot.h"
 #include "thalweg/runs/training_run.h"
@@ -209,6 +210,67 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
   expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
 }
 
+TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
+  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "C"});
+  request_.topology = folder_.path("names.pdb");
+  write_pdb(request_.topology, atoms, small_molecule_rows(1, 0.0));
+  request_.minimise = false;
+  request_.time_step = 200.0;
+  ThreadPool pool(1);
+  std::vector<std::string> notes;
+  const auto note = [&](const std::string& text) { notes.push_back(text); };
+  EXPECT_THROW(simulate(request_, pool, {.note = note}), NumericalError);
+  ASSERT_EQ(notes.size(), 1u);
+  expect_parts(notes[0], {"warning: atom 4 is called C", "mass of 1"});
+}
+
+TEST_F(SimulationTest, AtomsMayFlyFartherThanAPdbHolds) {
+  const std::string xml = small_system_xml();
+  const std::size_t begin = xml.find("<Forces>"), end = xml.find("</Forces>");
+  request_.system = folder_.file("free.xml", xml.substr(0, begin + 8) + xml.substr(end));
+  request_.topology = folder_.path("names.pdb");
+  write_pdb(request_.topology, std::vector<AtomLabel>(5, {"C", "ALA", "A", 1}),
+            small_molecule_rows(1, 0.0));
+  std::vector<double> row = small_molecule_rows(1, 0.0);
+  row[0] = 5000.0;
+  write_npy(request_.positions, std::vector<std::int64_t>{5, 3}, row);
+  const SimulationReport report = run(request_);
+  ASSERT_FALSE(report.warnings.empty());
+  expect_parts(report.warnings.back(), {"last.pdb", "atom 0", "999.9"});
+  EXPECT_TRUE(fs::exists(folder_.path("md/summary.json")));
+  EXPECT_TRUE(fs::exists(folder_.path("md/report.html")));
+}
+
+TEST_F(SimulationTest, GoesOnFromAnyFolder) {
+  const fs::path here = fs::current_path();
+  fs::current_path(folder_.path("."));
+  request_.system = "five.xml";
+  request_.positions = "names.pdb";
+  write_pdb(request_.positions, std::vector<AtomLabel>(5, {"X", "ALA", "A", 1}),
+            small_molecule_rows(1, 0.0));
+  EXPECT_FALSE(run(request_, 3).complete);
+  fs::current_path(here);
+  SimulationRequest resumed;
+  resumed.out = request_.out;
+  resumed.resume = true;
+  EXPECT_TRUE(run(resumed).complete);
+}
+
+TEST_F(SimulationTest, RefusesAStateThatMissesNumbers) {
+  run(request_);
+  const std::string path = folder_.path("md/state.safetensors");
+  const TensorFile whole = read_safetensors(path);
+  request_.resume = true;
+  for (const char* name : {"energies", "positions", "velocities"}) {
+    TensorFile file = whole;
+    file.tensors.at(name).values.clear();
+    file.tensors.at(name).shape = {0};
+    write_safetensors(path, file);
+    expect_parts(message_of<DataError>([&] { run(request_); }),
+                 {"state.safetensors", name, "got 0"});
+  }
+}
+
 TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   const auto data = [&](const SimulationRequest& request) {
     return message_of<DataError>([&] { run(request); });
@@ -231,6 +293,11 @@ TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   write_npy(folder_.path("overlap.npy"), std::vector<std::int64_t>{5, 3}, row);
   bad.positions = folder_.path("overlap.npy");
   expect_parts(data(bad), {"overlap.npy", "frame 0", "atoms 0 and 4 overlap", "0.0017 nm"});
+  row = small_molecule_rows(1, 0.0);
+  for (double& x : row) x *= 10.0;
+  write_npy(folder_.path("angstroms.npy"), std::vector<std::int64_t>{5, 3}, row);
+  bad.positions = folder_.path("angstroms.npy");
+  expect_parts(data(bad), {"angstroms.npy", "frame 0", "times as long", "nm"});
   const std::string bytes = read_bytes(request_.positions);
   bad.positions = folder_.file("cut.npy", bytes.substr(0, bytes.size() - 9));
   expect_parts(data(bad), {"cut.npy", "cut off"});

@@ -117,6 +117,31 @@ TEST(SmoothModel, KeepsBoundsAndTheSeam) {
   EXPECT_NEAR(values[4], values[6], 1e-10);
 }
 
+TEST(SmoothModel, BoundsBelongToTheInterval) {
+  RandomSequence random(7, Stream::kEvaluation);
+  ThreadPool pool(1);
+  for (int trial = 0; trial < 20; ++trial) {
+    ColumnOptions column = kBounded;
+    column.lower = trial == 0 ? 0.05 : random.normal();
+    column.upper = trial == 0 ? 0.3 : column.lower + std::exp(random.normal());
+    Model model(smooth_options({column, kAngle}), 1);
+    disturb(model, 0.5);
+    DensityEvaluator evaluator(model, pool, Precision::kDouble);
+    const double width = column.upper - column.lower, inwards = 1e-12 * width;
+    const std::vector<double> values = evaluator.log_prob(std::vector{
+        column.lower, 10.0, column.lower + inwards, 10.0, column.upper, 10.0,
+        column.upper - inwards, 10.0, column.lower - inwards, 10.0, column.upper + inwards, 10.0});
+    EXPECT_NEAR(values[0], values[1], 1e-6) << column.lower << " " << column.upper;
+    EXPECT_NEAR(values[2], values[3], 1e-6) << column.lower << " " << column.upper;
+    EXPECT_EQ(values[4], -INFINITY);
+    EXPECT_EQ(values[5], -INFINITY);
+    // And rounding takes no sample out of it.
+    const std::vector<double> ends = evaluator.to_data(std::vector{0.0, 0.3, 1.0, 0.3});
+    EXPECT_GE(ends[0], column.lower);
+    EXPECT_LE(ends[2], column.upper);
+  }
+}
+
 TEST(SmoothModel, TailsWithoutBoundsAreThoseOfANormal) {
   Model model(smooth_options({kLine, kBounded}), 1);
   disturb(model, 0.5);

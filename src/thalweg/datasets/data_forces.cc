@@ -26,6 +26,13 @@ std::vector<double> load_forces(const DataOptions& options, const std::vector<st
         "data.forces: expected columns that do not follow from others, got '{}', with which other "
         "columns' forces change: leave it out by data.columns, or set data.find_derived = false",
         data.derived.front().name);
+  for (const ColumnOptions& column : data.columns)
+    if (column.has_intervals())
+      fail<ConfigError>(
+          "data.forces: expected columns without categories, evenly spaced values and values that "
+          "have a mass, got '{}': noise moves these in training, away from where their forces are: "
+          "set data.find_kinds and data.find_integers to false, or leave it out by data.columns",
+          column.name);
   ReadOptions reading = read_options(options);
   reading.columns.clear();
   const Table table = load_table(options.forces, reading);

@@ -100,9 +100,9 @@ void write_pdb(const std::string& path, std::span<const AtomLabel> atoms,
       const AtomLabel& atom = atoms[i];
       const double* x = &positions[model * row + 3 * i];
       for (int axis = 0; axis < 3; ++axis)
-        if (!(std::abs(x[axis]) < 999.9))
-          fail<DataError>("{}: atom {}: expected a position within 999.9 nm, got {}", path, i,
-                          x[axis]);
+        if (!(x[axis] > -99.9 && x[axis] < 999.9))
+          fail<DataError>("{}: atom {}: expected a position from -99.9 to 999.9 nm, got {}", path,
+                          i, x[axis]);
       // Names of four letters begin a column earlier.
       const std::string name = atom.name.size() < 4 ? " " + atom.name : atom.name;
       file.write(fmt::format(

@@ -37,7 +37,7 @@ PdbFile read_pdb(const std::string& path);
 
 /// Writes models (models x atoms x 3, nm) to a PDB file, atomically. Positions are rounded to 1e-4
 /// nm. Throws ShapeError for positions that are no whole models, DataError for those beyond what
-/// the format holds (+-999.9 nm).
+/// the format's eight columns hold (-99.9 to 999.9 nm).
 void write_pdb(const std::string& path, std::span<const AtomLabel> atoms,
                std::span<const double> positions);
 

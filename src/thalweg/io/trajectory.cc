@@ -229,8 +229,9 @@ Frames read_dcd(const std::string& path) {
   }
   // Some programs leave the number at 0 while they write.
   if (block[1] != 0 && block[1] != frames.count())
-    fail<DataError>("{}: expected {} frames as its header says, got {}: the file is cut off", path,
-                    block[1], frames.count());
+    fail<DataError>("{}: expected {} frames as its header says, got {}: the file is {}", path,
+                    block[1], frames.count(),
+                    frames.count() < block[1] ? "cut off" : "still written, or was not closed");
   return frames;
 }
 

@@ -1,5 +1,6 @@
 #include "thalweg/molecules/backbone.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -38,13 +39,21 @@ std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
 
 }  // namespace
 
-std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms) {
+std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
+                                            std::span<const HarmonicBond> bonds) {
   const std::vector<Residue> residues = residues_of(atoms);
+  const auto bonded = [&](std::int64_t c, std::int64_t n) {
+    return bonds.empty() || std::ranges::any_of(bonds, [&](const HarmonicBond& bond) {
+             const auto [one, other] = bond.atoms;
+             return (one == c && other == n) || (one == n && other == c);
+           });
+  };
   std::vector<BackboneAngles> angles;
   for (std::size_t i = 1; i + 1 < residues.size(); ++i) {
     const Residue &before = residues[i - 1], &own = residues[i], &after = residues[i + 1];
     if (before.chain != own.chain || after.chain != own.chain) continue;
     if (!before.c || !own.n || !own.ca || !own.c || !after.n) continue;
+    if (!bonded(*before.c, *own.n) || !bonded(*own.c, *after.n)) continue;
     angles.push_back({fmt::format("{} {}", own.name, own.number),
                       {*before.c, *own.n, *own.ca, *own.c},
                       {*own.n, *own.ca, *own.c, *after.n}});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thalweg/io/pdb_file.h"
+#include "thalweg/molecules/molecular_system.h"
 
 namespace thalweg {
 
@@ -17,8 +18,11 @@ struct BackboneAngles {
   std::array<std::int64_t, 4> phi, psi;
 };
 
-/// Of all residues that have both, by the names N, CA and C and the order of the residues.
-std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms);
+/// Of all residues that have both, by the names N, CA and C and the order of the residues. Where
+/// `bonds` are given, residues without one between C and N do not follow each other: AMBER's
+/// topologies do not say where a molecule ends.
+std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
+                                            std::span<const HarmonicBond> bonds = {});
 
 /// The dihedral angle of four atoms in radians, in [-pi, pi], 0 where the ends are cis and positive
 /// where the last is turned clockwise, looked at along the middle bond (IUPAC). `row` has 3 numbers

@@ -69,10 +69,12 @@ HWY_INLINE HWY_ATTR void cross(V ax, V ay, V az, V bx, V by, V bz, V& x, V& y, V
   z = hn::MulSub(ax, by, hn::Mul(ay, bx));
 }
 
-/// Squares below this are of atoms on a line or at one place, where a direction means nothing.
+/// Squares below this are of atoms on a line or at one place, where a direction means nothing. NaN
+/// stays, which a maximum would make a number of.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE HWY_ATTR hn::Vec<D> positive(D d, hn::Vec<D> square) {
-  return hn::Max(square, hn::Set(d, static_cast<T>(1e-30)));
+  const hn::Vec<D> least = hn::Set(d, static_cast<T>(1e-30));
+  return hn::IfThenElse(hn::Lt(square, least), least, square);
 }
 
 template <class D, typename T = hn::TFromD<D>>

@@ -21,7 +21,8 @@ inline constexpr std::array<const char*, kForceTerms> kForceTermNames = {
 /// The energy of a MolecularSystem in kJ/mol, with forces in kJ/mol/nm, of positions in nm.
 /// Configurations are the lanes of vectors, 16 a tile, which stays in the first cache. Agrees with
 /// OpenMM's reference platform to 1e-9 in double; float keeps some 1e-5 of the largest term.
-/// Finite, with forces that are, wherever no two atoms coincide. Thread safe.
+/// Finite, with forces that are, wherever no two atoms coincide (in float: are nearer than some
+/// 1e-3 nm); NaN where a position that an energy depends on is. Thread safe.
 class ForceField : public Potential {
  public:
   /// Throws as check_system.

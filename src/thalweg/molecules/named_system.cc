@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 #include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/openmm_system.h"
 
@@ -81,6 +82,27 @@ void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,
               "at least {}; are positions in nm?",
               path, frame, j, i, std::sqrt(square), kNear);
       }
+  }
+}
+
+void refuse_long_bonds(std::span<const double> positions, const MolecularSystem& system,
+                       const std::string& path) {
+  constexpr double kLong = 3.0;  // Angstroms for nm give 10
+  const auto width = static_cast<std::size_t>(3 * system.atoms());
+  for (std::size_t frame = 0; frame * width < positions.size(); ++frame) {
+    std::vector<double> stretched;
+    for (const HarmonicBond& bond : system.bonds) {
+      if (!(bond.length > 0.0)) continue;
+      const double* x = &positions[frame * width];
+      const double *a = x + 3 * bond.atoms[0], *b = x + 3 * bond.atoms[1];
+      stretched.push_back(std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]) / bond.length);
+    }
+    if (stretched.empty()) return;
+    if (const double typical = median(std::move(stretched)); typical > kLong)
+      fail<DataError>(
+          "{}: frame {}: bonds are {:.1f} times as long as they should be; are positions in nm, "
+          "and atoms in the system's order?",
+          path, frame, typical);
   }
 }
 

@@ -36,6 +36,11 @@ std::vector<std::string> element_warnings(const NamedSystem& named);
 void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,
                      const std::string& path);
 
+/// Throws DataError, with `path` and the frame, where half of a frame's bonds are more than three
+/// times as long as the system has them: positions in Angstroms, or atoms in another order.
+void refuse_long_bonds(std::span<const double> positions, const MolecularSystem& system,
+                       const std::string& path);
+
 /// An atom as text, "CA ALA 2 C A": name, residue, its number, element and chain, "-" for what is
 /// not known; and back. Throws ConfigError.
 std::string text_of(const AtomLabel& atom);

@@ -121,14 +121,20 @@ void read_nonbonded(const Reader& reader, const pugi::xml_node& force, Molecular
   if (atoms.size() != system.masses.size())
     fail<DataError>("{}: NonbondedForce: expected {} particles, got {}", reader.path(),
                     system.masses.size(), atoms.size());
+  const auto count = static_cast<std::int32_t>(atoms.size());
   std::map<std::pair<std::int32_t, std::int32_t>, NonbondedPair> exceptions;
   for (const pugi::xml_node& node : force.child("Exceptions")) {
-    const NonbondedPair pair =
-        pair_of(reader.whole(node, "p1"), reader.whole(node, "p2"), reader.number(node, "q"),
-                reader.number(node, "sig"), reader.number(node, "eps"));
+    // Of pairs that feel nothing none is left for check_system to look at.
+    const std::int32_t first = reader.whole(node, "p1"), second = reader.whole(node, "p2");
+    if (std::min(first, second) < 0 || std::max(first, second) >= count || first == second)
+      fail<DataError>(
+          "{}: NonbondedForce: an exception: expected two different atoms from 0 to {}, got {} and "
+          "{}",
+          reader.path(), count - 1, first, second);
+    const NonbondedPair pair = pair_of(first, second, reader.number(node, "q"),
+                                       reader.number(node, "sig"), reader.number(node, "eps"));
     exceptions.insert_or_assign({pair.atoms[0], pair.atoms[1]}, pair);
   }
-  const auto count = static_cast<std::int32_t>(atoms.size());
   for (std::int32_t i = 0; i < count; ++i)
     for (std::int32_t j = i + 1; j < count; ++j) {
       const Atom &a = atoms[static_cast<std::size_t>(i)], &b = atoms[static_cast<std::size_t>(j)];

@@ -46,9 +46,11 @@ SimulatedSystem read_simulated_system(const SimulationRequest& request) {
   return result;
 }
 
-void check_start(const Frames& frames, const Potential& potential, const std::string& path,
+void check_start(const Frames& frames, const SimulatedSystem& simulated, const std::string& path,
                  ThreadPool& pool) {
   refuse_overlaps(frames.positions, frames.atoms, path);
+  refuse_long_bonds(frames.positions, simulated.system, path);
+  const Potential& potential = *simulated.potential;
   const auto width = static_cast<std::size_t>(potential.coordinates());
   const auto block = static_cast<std::size_t>(potential.block());
   const auto count = static_cast<std::size_t>(frames.count());

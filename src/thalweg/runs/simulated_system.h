@@ -21,9 +21,9 @@ struct SimulatedSystem : NamedSystem {
 /// DataError for a model of other atoms.
 SimulatedSystem read_simulated_system(const SimulationRequest& request);
 
-/// Throws DataError where two atoms of a frame are all but at one place, NumericalError where an
-/// energy is not finite; `path` begins the message.
-void check_start(const Frames& frames, const Potential& potential, const std::string& path,
+/// Throws DataError where two atoms of a frame are all but at one place or its bonds are several
+/// times too long, NumericalError where an energy is not finite; `path` begins the message.
+void check_start(const Frames& frames, const SimulatedSystem& simulated, const std::string& path,
                  ThreadPool& pool);
 
 }  // namespace thalweg

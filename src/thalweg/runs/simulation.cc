@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -64,7 +65,9 @@ class Simulation {
     const std::size_t used =
         static_cast<std::size_t>(std::min(frames.count(), dynamics_.walkers()));
     frames.positions.resize(used * width);
-    check_start(frames, *simulated_.potential, request.positions, pool_);
+    check_start(frames, simulated_, request.positions, pool_);
+    // Of a simulation that explodes they say why.
+    for (const std::string& warning : element_warnings(simulated_)) note("warning: " + warning);
     if (request.minimise) {
       const MinimisationResult result =
           minimise(*simulated_.potential, frames.positions, {}, pool_);
@@ -128,14 +131,22 @@ class Simulation {
   }
 
   SimulationReport finish() {
-    const std::vector<BackboneAngles> angles = backbone_angles(simulated_.atoms);
+    const std::vector<BackboneAngles> angles =
+        backbone_angles(simulated_.atoms, simulated_.system.bonds);
     const SimulationSummary summary =
         summarise_simulation(paths_, state_, simulated_.system.atoms(), angles);
     SimulationReport result{.step = state_.step, .text = simulation_text(state_, summary)};
     result.warnings = element_warnings(simulated_);
     const auto others = simulation_warnings(state_, summary);
     result.warnings.insert(result.warnings.end(), others.begin(), others.end());
-    if (!simulated_.atoms.empty()) write_last();
+    if (!simulated_.atoms.empty()) {
+      try {
+        write_last();
+      } catch (const DataError& error) {
+        // Molecules in vacuum may part, and all else is worth having.
+        result.warnings.push_back(fmt::format("not written: {}", error.what()));
+      }
+    }
     write_simulation_json(paths_, state_, simulated_.system.atoms(), summary, result.warnings);
     write_simulation_page(paths_, state_, summary, result.warnings);
     return result;
@@ -264,6 +275,9 @@ SimulationState new_state(const SimulationRequest& request) {
   if (request.equilibration < 0) state.request.equilibration = request.steps / 10;
   if (request.topology.empty() && request.positions.ends_with(".pdb"))
     state.request.topology = request.positions;
+  // It may go on from another folder.
+  for (std::string* path : {&state.request.system, &state.request.topology, &state.request.flow})
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   return state;
 }
 

@@ -131,6 +131,17 @@ SimulationState read_simulation_state(const std::string& path) {
   state.positions = tensor(file, path, "positions").values;
   state.velocities = tensor(file, path, "velocities").values;
   state.energies = tensor(file, path, "energies").values;
+  const std::size_t walkers = levels * static_cast<std::size_t>(state.request.replicas);
+  const auto check_numbers = [&](const char* name, const std::vector<double>& values, auto fit) {
+    if (values.empty() || !fit(values.size()))
+      fail<DataError>("{}: expected the {} of {} walkers, got {} numbers; {}", path, name, walkers,
+                      values.size(), kAdvice);
+  };
+  check_numbers("energies", state.energies, [&](std::size_t size) { return size == walkers; });
+  check_numbers("positions", state.positions,
+                [&](std::size_t size) { return size % walkers == 0; });
+  check_numbers("velocities", state.velocities,
+                [&](std::size_t size) { return size == state.positions.size(); });
   return state;
 }
 

@@ -26,6 +26,10 @@ ColumnMap::ColumnMap(const Model& model, ThreadPool& pool) : features_(model.flo
                (!column.periodic && (std::isfinite(column.lower) || std::isfinite(column.upper)));
       }))
     bounded_ = columns;
+  if (!is_on_unit_interval(model.options())) return;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (!columns[i].periodic && std::isfinite(columns[i].lower) && std::isfinite(columns[i].upper))
+      intervals_.push_back(i);
 }
 
 std::vector<double> ColumnMap::run(RowMap& map, std::span<const double> rows,
@@ -49,12 +53,17 @@ std::vector<double> ColumnMap::to_layers(std::span<const double> x, std::vector<
     for (std::size_t column = 0; column < width; ++column) {
       const ColumnOptions& options = bounded_[column];
       const double value = x[row * width + column];
-      if (options.is_category())
+      if (std::ranges::binary_search(intervals_, column))
+        outside = outside || value < options.lower || value > options.upper;
+      else if (options.is_category())
         outside = outside || value <= 0.0 || value >= static_cast<double>(options.values.size());
       else
         outside =
             outside || (!options.periodic && (value <= options.lower || value >= options.upper));
     }
+    // Rounding of the columns' map takes nothing out of [0, 1].
+    for (const std::size_t column : intervals_)
+      y[row * width + column] = std::clamp(y[row * width + column], 0.0, 1.0);
     if (!outside) continue;
     std::fill_n(y.begin() + static_cast<std::ptrdiff_t>(row * width), width, 0.0);
     if (log_det != nullptr) (*log_det)[row] = -INFINITY;
@@ -63,9 +72,18 @@ std::vector<double> ColumnMap::to_layers(std::span<const double> x, std::vector<
 }
 
 std::vector<double> ColumnMap::to_data(std::vector<double> y, std::vector<double>* log_det) {
-  if (!identity()) return run(*to_data_, y, log_det);
-  if (log_det != nullptr) log_det->assign(y.size() / static_cast<std::size_t>(features_), 0.0);
-  return y;
+  if (identity()) {
+    if (log_det != nullptr) log_det->assign(y.size() / static_cast<std::size_t>(features_), 0.0);
+    return y;
+  }
+  std::vector<double> x = run(*to_data_, y, log_det);
+  const auto width = static_cast<std::size_t>(features_);
+  for (std::size_t row = 0; row * width < x.size(); ++row)
+    for (const std::size_t column : intervals_) {
+      double& value = x[row * width + column];
+      value = std::clamp(value, bounded_[column].lower, bounded_[column].upper);
+    }
+  return x;
 }
 
 std::vector<double> standardised_context(const Model& model, std::span<const double> context) {

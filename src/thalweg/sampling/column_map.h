@@ -23,7 +23,8 @@ class ColumnMap {
   /// Whether x and y are the same, for lack of columns with options.
   bool identity() const { return !to_layers_; }
   /// y of each row, and if `log_det` is given log|det dy/dx|. A row outside of its bounds has no y:
-  /// it gets zeros and -inf. NaN stays NaN.
+  /// it gets zeros and -inf. So does one on them, but where smooth maps take the column's interval,
+  /// with its ends, to [0, 1]. NaN stays NaN.
   std::vector<double> to_layers(std::span<const double> x, std::vector<double>* log_det = nullptr);
   /// x of each row of y, and if `log_det` is given log|det dx/dy|.
   std::vector<double> to_data(std::vector<double> y, std::vector<double>* log_det = nullptr);
@@ -32,6 +33,7 @@ class ColumnMap {
   std::vector<double> run(RowMap& map, std::span<const double> rows, std::vector<double>* log_det);
   std::int64_t features_;
   std::vector<ColumnOptions> bounded_;  // empty if no column is
+  std::vector<std::size_t> intervals_;  // columns that go to [0, 1] with their bounds, ascending
   std::optional<RowMap> to_layers_, to_data_;
 };
 
