@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numbers>
 
 #include "molecules.h"
@@ -322,6 +323,12 @@ TEST(Trajectory, GrowsAndIsReadBack) {
   const std::string more = folder.file("more.dcd", dcd + dcd.substr(dcd.size() - 3 * 16));
   expect_parts(message_of<DataError>([&] { read_dcd(more); }),
                {"expected 4 frames", "got 5", "still written"});
+  // A damaged number of atoms, of which a frame would take 51 GB.
+  std::string many = dcd;
+  const std::int32_t most = std::numeric_limits<std::int32_t>::max();
+  std::memcpy(many.data() + 188, &most, 4);
+  expect_parts(message_of<DataError>([&] { read_dcd(folder.file("many.dcd", many)); }),
+               {"many.dcd", "cut off"});
   expect_parts(message_of<DataError>([&] { read_dcd(folder.file("x.dcd", "hello hello")); }),
                {"x.dcd", "DCD"});
 

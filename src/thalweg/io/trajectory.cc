@@ -36,6 +36,7 @@ class Records {
       : path_(path), stream_(open_input(path)), left_(file_size(path)) {}
 
   bool more() const { return left_ > 0; }
+  std::int64_t left() const { return left_; }
   std::vector<char> next(std::int64_t longest) {
     const std::int32_t length = marker();
     if (length < 0 || length > longest)
@@ -214,6 +215,8 @@ Frames read_dcd(const std::string& path) {
   const auto count = static_cast<std::size_t>(atoms);
   for (std::size_t frame = 0; records.more(); ++frame) {
     if (cell) records.next(1 << 20);
+    // A damaged number of atoms must not ask for more memory than there is.
+    if (records.left() < std::int64_t{12} * atoms) records.cut_off();
     frames.positions.resize((frame + 1) * 3 * count);
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const std::vector<char> bytes = records.next(std::int64_t{4} * atoms);
