@@ -231,6 +231,19 @@ TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
     EXPECT_EQ(column.periodic, column.name.starts_with("torsion")) << column.name;
   }
   EXPECT_NE(std::ranges::find(names, "bond 1:C1-1:C2"), names.end());
+  // The first three atoms: by distances and the sine of the angle at the one between.
+  const InternalCoordinates& map = *run.model->flow().coordinates();
+  const auto at = [&](std::int32_t atom) {
+    return Eigen::Vector3d(&rows_[3 * static_cast<std::size_t>(atom)]);
+  };
+  const ZMatrixRow second = map.rows()[1], third = map.rows()[2];
+  const Eigen::Vector3d u = at(third.atom) - at(third.bond_to);
+  const Eigen::Vector3d w = at(third.angle_to) - at(third.bond_to);
+  const double r1 = (at(second.atom) - at(second.bond_to)).norm();
+  const double gain = std::log(8.0 * M_PI * M_PI * r1 * r1 * u.cross(w).norm() / w.norm());
+  const std::vector<double> first = internal_rows(map, std::span(rows_).first(kWidth), pool_);
+  EXPECT_NEAR(frame_gain(run, first), gain, 1e-12);
+  EXPECT_TRUE(has("log_likelihood_in_frame"));
 }
 
 TEST_F(MoleculeRun, RefusesFilesThatDoNotBelongTogether) {
