@@ -256,6 +256,11 @@ TEST_F(MoleculeRun, RefusesFilesThatDoNotBelongTogether) {
   for (std::size_t i = 0; i < 3; ++i)
     std::swap(order[30 * kWidth + i], order[30 * kWidth + 12 + i]);
   expect_failure({frames("order.npy", order, 5)}, "in the order of the topology");
+  // All frames with two atoms exchanged, whose distances bonds could have.
+  std::vector<double> exchanged = rows_;
+  for (std::size_t row = 0; row < exchanged.size(); row += kWidth)
+    for (std::size_t i = 0; i < 3; ++i) std::swap(exchanged[row + 9 + i], exchanged[row + 12 + i]);
+  expect_failure({frames("exchanged.npy", exchanged, 5)}, "in another order than");
   std::vector<double> nan = rows_;
   nan[100] = NAN;
   expect_failure({frames("nan.npy", nan, 5)}, "frame 6, atom 3: expected finite positions");
