@@ -264,7 +264,9 @@ Evaluation evaluate_run(const LoadedRun& run, const std::optional<PreparedData>&
 std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
                                      const EvaluationOptions& options) {
   const std::shared_ptr<const Target> target = run.target();
-  if (!wants_verdict(target.get())) return std::nullopt;
+  // Held-out frames of a molecule tell what a flow has lost.
+  if (!wants_verdict(target.get()) || run.model->flow().coordinates() != nullptr)
+    return std::nullopt;
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();
   DensityEvaluator density = evaluation_density(run, pool, options);
