@@ -231,6 +231,19 @@ TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
     EXPECT_EQ(column.periodic, column.name.starts_with("torsion")) << column.name;
   }
   EXPECT_NE(std::ranges::find(names, "bond 1:C1-1:C2"), names.end());
+  // The first three atoms: by distances and the sine of the angle at the one between.
+  const InternalCoordinates& map = *run.model->flow().coordinates();
+  const auto at = [&](std::int32_t atom) {
+    return Eigen::Vector3d(&rows_[3 * static_cast<std::size_t>(atom)]);
+  };
+  const ZMatrixRow second = map.rows()[1], third = map.rows()[2];
+  const Eigen::Vector3d u = at(third.atom) - at(third.bond_to);
+  const Eigen::Vector3d w = at(third.angle_to) - at(third.bond_to);
+  const double r1 = (at(second.atom) - at(second.bond_to)).norm();
+  const double gain = std::log(8.0 * M_PI * M_PI * r1 * r1 * u.cross(w).norm() / w.norm());
+  const std::vector<double> first = internal_rows(map, std::span(rows_).first(kWidth), pool_);
+  EXPECT_NEAR(frame_gain(run, first), gain, 1e-12);
+  EXPECT_TRUE(has("log_likelihood_in_frame"));
 }
 
 TEST_F(MoleculeRun, RefusesFilesThatDoNotBelongTogether) {
@@ -243,6 +256,11 @@ TEST_F(MoleculeRun, RefusesFilesThatDoNotBelongTogether) {
   for (std::size_t i = 0; i < 3; ++i)
     std::swap(order[30 * kWidth + i], order[30 * kWidth + 12 + i]);
   expect_failure({frames("order.npy", order, 5)}, "in the order of the topology");
+  // All frames with two atoms exchanged, whose distances bonds could have.
+  std::vector<double> exchanged = rows_;
+  for (std::size_t row = 0; row < exchanged.size(); row += kWidth)
+    for (std::size_t i = 0; i < 3; ++i) std::swap(exchanged[row + 9 + i], exchanged[row + 12 + i]);
+  expect_failure({frames("exchanged.npy", exchanged, 5)}, "in another order than");
   std::vector<double> nan = rows_;
   nan[100] = NAN;
   expect_failure({frames("nan.npy", nan, 5)}, "frame 6, atom 3: expected finite positions");

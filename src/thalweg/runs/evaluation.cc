@@ -209,8 +209,13 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
       free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
   if (!points.forces.empty()) add("forces", force_metrics(run, points, {}, pool));
-  if (run.model->flow().coordinates() != nullptr)
+  if (run.model->flow().coordinates() != nullptr) {
+    const auto likelihood = std::ranges::find(result.metrics, "log_likelihood", &Metric::name);
+    if (likelihood != result.metrics.end())
+      add("molecule", {{"log_likelihood_in_frame", "mean log likelihood in the frame of 3 atoms",
+                        likelihood->value + frame_gain(run, points.x), likelihood->error}});
     add("molecule", molecule_metrics(run, points, result.rows.drawn, seed, pool));
+  }
   const std::shared_ptr<const Target> target = run.target();
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
@@ -259,7 +264,9 @@ Evaluation evaluate_run(const LoadedRun& run, const std::optional<PreparedData>&
 std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
                                      const EvaluationOptions& options) {
   const std::shared_ptr<const Target> target = run.target();
-  if (!wants_verdict(target.get())) return std::nullopt;
+  // Held-out frames of a molecule tell what a flow has lost.
+  if (!wants_verdict(target.get()) || run.model->flow().coordinates() != nullptr)
+    return std::nullopt;
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();
   DensityEvaluator density = evaluation_density(run, pool, options);

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <numbers>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/median.h"
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
@@ -34,11 +36,13 @@ std::shared_ptr<const InternalCoordinates> coordinates_of(const ModelOptions& mo
   return coordinates;
 }
 
-/// Bonds of atoms, by the system or, without one, by the distances of the PDB.
+/// Bonds of atoms with their lengths in nm, by the system or, without one, by the distances of the
+/// PDB.
 struct KnownMolecule {
   std::int64_t count = 0;
   std::vector<AtomLabel> atoms;
   std::vector<AtomPair> bonds;
+  std::map<AtomPair, double> lengths;
   std::string source;
 };
 
@@ -49,13 +53,22 @@ KnownMolecule read_molecule(const RunOptions& options) {
     const NamedSystem named = read_named_system(target.system, target.solvent, topology);
     for (const std::string& warning : element_warnings(named))
       fail<DataError>("{}: {}", topology.empty() ? target.system : topology, warning);
-    std::vector<AtomPair> bonds = bonds_of(named.system);
-    return {named.system.atoms(), named.atoms, std::move(bonds), target.system};
+    std::map<AtomPair, double> lengths;
+    for (const HarmonicBond& bond : named.system.bonds)
+      lengths[std::minmax(bond.atoms[0], bond.atoms[1])] = bond.length;
+    return {named.system.atoms(), named.atoms, bonds_of(named.system), std::move(lengths),
+            target.system};
   }
   const PdbFile pdb = read_pdb(topology);
   const std::span<const double> first(pdb.positions.data(), 3 * pdb.atoms.size());
-  return {std::ssize(pdb.atoms), pdb.atoms, bonds_by_distance(pdb.atoms, first, topology),
-          topology};
+  std::vector<AtomPair> bonds = bonds_by_distance(pdb.atoms, first, topology);
+  std::map<AtomPair, double> lengths;
+  for (const auto& [a, b] : bonds) {
+    const double *from = &first[3 * static_cast<std::size_t>(a)],
+                 *to = &first[3 * static_cast<std::size_t>(b)];
+    lengths[{a, b}] = std::hypot(from[0] - to[0], from[1] - to[1], from[2] - to[2]);
+  }
+  return {std::ssize(pdb.atoms), pdb.atoms, std::move(bonds), std::move(lengths), topology};
 }
 
 /// Throws where a bond of the z-matrix is as long as none is.
@@ -77,6 +90,25 @@ void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordin
             path, frame, names[static_cast<std::size_t>(row.atom)],
             names[static_cast<std::size_t>(row.bond_to)], apart, kShortest, kLongest);
     }
+}
+
+/// Throws where a bond is usually not as long as it is to be.
+void check_usual_lengths(const Table& table, const InternalCoordinates& coordinates,
+                         const KnownMolecule& molecule, const std::string& path) {
+  constexpr double kOff = 0.03;  // nm; no temperature moves a median by as much
+  for (std::size_t i = 0; i < table.names.size(); ++i) {
+    const auto& [kind, row] = coordinates.coordinates()[i];
+    if (kind != InternalKind::kBond) continue;
+    const auto found = molecule.lengths.find(std::minmax(row.atom, row.bond_to));
+    if (found == molecule.lengths.end()) continue;
+    const double usual = median(take_column(table.values, table.names.size(), i));
+    if (std::abs(usual - found->second) > kOff)
+      fail<DataError>(
+          "{}: {} is {:.3f} nm long in the middle of all frames, and {:.3f} nm by {}: the atoms "
+          "are "
+          "in another order than those of the topology",
+          path, table.names[i], usual, found->second, molecule.source);
+  }
 }
 
 /// A column's values with a margin, but within what the coordinate can be.
@@ -222,7 +254,8 @@ Table read_internal_table(const std::string& path, const ModelOptions& model) {
   const Frames frames = read_molecule_frames(path, model);
   ThreadPool pool(1);
   Table table;
-  table.names = internal_names(*coordinates, molecule_atoms(model));
+  for (const ColumnOptions& column : model.columns) table.names.push_back(column.name);
+  if (table.names.empty()) table.names = internal_names(*coordinates, molecule_atoms(model));
   table.rows = frames.count();
   table.values = internal_rows(*coordinates, frames.positions, pool);
   // What single precision leaves of positions is no spacing of values.
@@ -239,6 +272,8 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "folder",
         data.path);
   Table table = read_internal_table(data.path, options.model);
+  if (options.model.columns.empty())
+    check_usual_lengths(table, *coordinates, read_molecule(options), data.path);
   const std::int64_t own_rows = table.rows;
   GivenRows given;
   const auto append = [&](const std::string& path) -> std::int64_t {

@@ -112,11 +112,12 @@ void choose_for_molecule(RunOptions& options, bool with_forces) {
   FlowOptions& flow = options.model.flow;
   TrainingOptions& training = options.training;
   flow.blocks = 8;
-  flow.hidden = {128, 128};
+  flow.hidden = {64, 64};
   flow.permutation = "swap";
   flow.act_norm = flow.heads = false;
   options.model.base.kind = "normal";
   training.learning_rate = 1e-3;
+  training.batch_size = std::min<std::int64_t>(training.batch_size, 256);
   training.iterations = 20000;
   if (!with_forces) return;
   flow.kind = "smooth";
