@@ -103,10 +103,6 @@ nb::typed<nb::tuple, nb::any, nb::any, std::vector<std::string>> log_prob(Python
                                                                           bool gradients) {
   LogDensities densities;
   std::vector<double> slopes;
-  if (gradients && own.run().model->flow().coordinates() != nullptr)
-    fail<ConfigError>(
-        "gradient: this is a model of a molecule, whose slopes are those by the positions of its "
-        "atoms: they are to be had in C++, by FlowPotential");
   own.work([&](PythonRun::Work& work) {
     if (!work.density) work.density.emplace(run_density(own.run(), work.pool));
     densities = log_densities(own.run(), table, *work.density, work.pool);
@@ -262,6 +258,9 @@ void add_run(nb::module_& module) {
       .def_prop_ro("seed", [](const PythonRun& own) { return own.run().manifest.seed; })
       .def_prop_ro("flow", [](const PythonRun& own) { return own.run().options.model.flow.kind; })
       .def_prop_ro("base", [](const PythonRun& own) { return own.run().options.model.base.kind; })
+      .def_prop_ro(
+          "molecule",
+          [](const PythonRun& own) { return own.run().model->flow().coordinates() != nullptr; })
       .def_prop_ro("weighted",
                    [](const PythonRun& own) { return !own.run().options.data.weights.empty(); })
       .def_prop_ro("precision",

@@ -124,6 +124,16 @@ def test_samples_that_cannot_be_had(model, arguments, says):
         model.sample(**arguments)
 
 
+def test_a_file_has_names_of_its_own(tmp_path):
+    np.save(tmp_path / "points.npy", GOOD)
+    with pytest.raises(thalweg.ConfigError, match="a file has its own"):
+        thalweg.fit(tmp_path / "points.npy", names=["a", "b"])
+    with pytest.raises(thalweg.ConfigError, match="columns of the file"):
+        thalweg.fit(tmp_path / "points.npy", weights=np.ones(100))
+    model = thalweg.fit(tmp_path / "points.npy", settings=SMALL)
+    assert not (tmp_path / "run").exists() and model.columns == ["x0", "x1"]
+
+
 def test_folders_that_cannot_be_read(model, tmp_path):
     with pytest.raises(thalweg.DataError, match="there is none"):
         thalweg.load(tmp_path / "nothing")

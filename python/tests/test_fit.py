@@ -183,7 +183,7 @@ def test_models_say_what_they_are(model):
 def test_temporary_runs_go_with_their_models(data):
     model = thalweg.fit(data, settings=SMALL)
     path = model.path
-    assert os.path.isdir(path)
+    assert os.path.isdir(path) and os.listdir(os.path.dirname(path)) == ["run"]
     del model
     gc.collect()
     assert not os.path.exists(path)

@@ -255,6 +255,8 @@ def _train(
         raise Interrupted("interrupted before there was a model; nothing was written")
     if os.path.dirname(outcome["folder"]) != keeper.path:
         shutil.rmtree(keeper.path, ignore_errors=True)
+    elif keep_points:
+        os.remove(wanted["data.path"])  # the run has a copy
     model = Model(outcome["folder"], energy=function, threads=threads, keeper=keeper)
     if stopped:
         where = "" if out is None else f"; resume=True goes on with {outcome['folder']}"

@@ -224,7 +224,15 @@ class Model:
             for number, content in enumerate(contents)
         }
 
+    def _refuse_molecule(self) -> None:
+        if self._run.molecule:
+            raise ConfigError(
+                f"{self.path}: is a model of a molecule, whose positions the tool takes and gives: "
+                "use thalweg sample and thalweg log-prob; its slopes are C++'s FlowPotential's"
+            )
+
     def _sample(self, n: int, condition: Any, seed: int | None, **options: Any) -> Any:
+        self._refuse_molecule()
         if seed is None:
             seed = int.from_bytes(os.urandom(6), "little")
         usual = {
@@ -262,6 +270,7 @@ class Model:
         that over their step. Raises ShapeError, DataError for values that are not finite, and
         ConfigError for the slopes of a model that has no exact ones.
         """
+        self._refuse_molecule()
         table = points.columns_of(x, "x")
         if condition is not None:
             table = self._joined(x, table, condition)

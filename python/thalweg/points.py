@@ -154,6 +154,8 @@ class Points:
         self.settings: dict[str, Any] = {}
         if isinstance(data, (str, os.PathLike)):
             self._refuse_arrays(condition, weights)
+            if names is not None:
+                raise ConfigError("names: are of an array; a file has its own")
             self.path = os.fspath(data)
             self.names: list[str] | None = None
             self.kept = False

@@ -64,9 +64,8 @@ HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, Thr
 }
 
 ScatterPlot force_clouds(const std::vector<NamedRun>& runs, ThreadPool& pool) {
-  ScatterPlot plot{.title = "Forces",
-                   .x_label = "target, kT per unit",
-                   .y_label = "flow, kT per unit"};
+  ScatterPlot plot{
+      .title = "Forces", .x_label = "target, kT per unit", .y_label = "flow, kT per unit"};
   for (const NamedRun& each : runs) {
     const std::vector<double> x = plane_samples(each);
     if (x.empty()) continue;
