@@ -232,9 +232,11 @@ class Simulation {
     for (std::size_t i = 0; i < energies.size(); ++i)
       if (!std::isfinite(energies[i]))
         fail<NumericalError>(
-            "walker {}: the energy is {} kJ/mol at step {}: take a smaller "
-            "--time-step, or --minimize first",
-            i, energies[i], dynamics_.step());
+            "walker {}: the energy is {} kJ/mol at step {}: {}", i, energies[i], dynamics_.step(),
+            state_.request.flow.empty()
+                ? "take a smaller --time-step, or --minimize first"
+                : "a bond or an angle may have left the range in which the model has a density: "
+                  "train it longer, or take a smaller --time-step");
   }
 
   void report(double rate) const {
