@@ -230,6 +230,11 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                       return std::make_unique<LULinear>(parameters, "layer", 5,
                                                         random_order(5, random));
                     }});
+    list.push_back({"lu_linear_5_circular", [](ParameterStore& parameters, RandomSequence&) {
+                      return std::make_unique<LULinear>(
+                          parameters, "layer", 5, std::vector<std::int32_t>{2, 3, 4, 0, 1},
+                          std::vector<bool>{true, false, false, true, false});
+                    }});
     for (const std::int64_t features : {1, 5})
       list.push_back(
           {fmt::format("act_norm_{}", features), [=](ParameterStore& parameters, RandomSequence&) {
@@ -507,6 +512,19 @@ inline const std::vector<Case<Base>>& base_cases() {
         {"partly_circular_3", [](ParameterStore&, RandomSequence&) {
            return std::make_unique<PartlyCircular>("layer", std::vector<bool>{true, false, true});
          }});
+    list.push_back({"resampled_3_circular", [](ParameterStore& parameters, RandomSequence& random) {
+                      const std::vector<bool> circular{true, false, true};
+                      auto acceptance = std::make_unique<Mlp>(
+                          parameters, "layer.acceptance", random, 5, 1,
+                          MlpOptions{.hidden = {8, 8}, .activation = Activation::kTanh});
+                      auto base = std::make_unique<ResampledBase>(
+                          parameters, "layer",
+                          std::make_shared<PartlyCircular>("layer.proposal", circular),
+                          std::move(acceptance),
+                          ResampledBaseOptions{.training_proposals = 64, .circular = circular});
+                      parameters.values(base->normaliser())[0] = 0.4;
+                      return base;
+                    }});
     for (const auto& [features, components] :
          std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1}, {2, 3}, {60, 4}})
       list.push_back(

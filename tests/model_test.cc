@@ -186,14 +186,14 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
       message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
       "flow.kind: expected spline or elementwise_spline or smooth or elementwise_smooth where "
       "columns are periodic, got real_nvp");
-  EXPECT_EQ(message([](ModelOptions& o) { o.flow.permutation = "lu"; }),
-            "flow.permutation: expected swap or none where columns are periodic, got lu");
+  EXPECT_EQ(message([](ModelOptions& o) { o.flow.permutation = "reverse"; }),
+            "flow.permutation: expected swap or lu or none where columns are periodic, got reverse");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.act_norm = true; }),
             "flow.act_norm: expected false where columns are periodic, got true");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),
             "base.conditional: expected none where columns are periodic, got proposal");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.kind = "mixture"; }),
-            "base.kind: expected normal where columns are periodic, got mixture");
+            "base.kind: expected normal or resampled where columns are periodic, got mixture");
   EXPECT_EQ(
       message([](ModelOptions& o) { o.columns[0].upper = INFINITY; }),
       "columns: 'phi' is periodic and needs the lower and upper bound between which it wraps");

@@ -148,7 +148,8 @@ TEST(PrepareData, FindsEvenlySpacedColumns) {
   for (std::size_t row = 0; row < 1000; ++row) halves[2 * row] = row == 3 ? 0.5 : double(row);
   EXPECT_EQ(declared(halves),
             "row 4, column 'a': the column is declared an integer but holds 0.5, which is not "
-            "whole: leave it out of data.integers");
+            "whole: leave it out of data.integers; other steps are found by themselves (--kinds "
+            "name=spaced demands one)");
   halves[2 * 3] = 1e16;
   EXPECT_EQ(declared(halves),
             "row 4, column 'a': the column is declared an integer but holds 1e+16, which is beyond "
@@ -369,6 +370,26 @@ TEST(ChooseForData, BuildsModelsForAllSizes) {
       EXPECT_LE(options.training.batch_size, static_cast<std::int64_t>(rows));
       EXPECT_EQ(options.model.base.kind, features <= 16 ? "resampled" : "normal");
     }
+  }
+}
+
+TEST(ChooseForData, PeriodicColumnsLeaveTheOthersLinearMapsAndTheResampledBase) {
+  for (const std::size_t angles : {1u, 2u, 4u}) {
+    PreparedData data;
+    data.columns.resize(4);
+    for (std::size_t i = 0; i < angles; ++i) {
+      data.columns[i].periodic = true;
+      data.columns[i].lower = -180.0;
+      data.columns[i].upper = 180.0;
+    }
+    data.train.resize(5000);
+    RunOptions options;
+    choose_for_data(options, data);
+    EXPECT_EQ(options.model.flow.permutation, angles < 4 ? "lu" : "swap");
+    EXPECT_EQ(options.model.base.kind, angles < 4 ? "resampled" : "normal");
+    options.model.features = 4;
+    options.model.columns = data.columns;
+    EXPECT_NO_THROW(Model(options.model, 1));
   }
 }
 

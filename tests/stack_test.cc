@@ -382,7 +382,9 @@ TEST(StackRun, ASettingOfAFlowMeansAFlow) {
   EXPECT_EQ(base_of({{"flow.blocks", std::int64_t{2}}}), "resampled");
   EXPECT_EQ(base_of({{"training.iterations", std::int64_t{50}}}), "resampled");
   EXPECT_EQ(base_of({{"data.condition", std::vector<std::string>{"b"}}}), "resampled");
-  EXPECT_EQ(base_of({{"data.periodic", std::vector<std::string>{"a=-10:20"}}}), "normal");
+  EXPECT_EQ(base_of({{"data.periodic", std::vector<std::string>{"a=-10:20"}}}), "resampled");
+  EXPECT_EQ(base_of({{"data.periodic", std::vector<std::string>{"a=-10:20", "b=-90:90"}}}),
+            "normal");
 }
 
 TEST(StackRun, SaysWhatItCannotDo) {

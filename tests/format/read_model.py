@@ -437,7 +437,7 @@ class Model:
         result = []
         first = (self.features + 1) // 2
         for _ in range(self.config["flow"]["blocks"]):
-            if self.config["flow"]["permutation"] == "swap" and any(turns):
+            if self.config["flow"]["permutation"] != "none" and any(turns):
                 turns = turns[self.features - first :] + turns[: self.features - first]
             result.insert(0, turns)
         return result
@@ -611,12 +611,13 @@ class Model:
             return log_proposal
         final = self.tensors["base.resampled.normaliser"][:, 0]
         rate = np.where(final > 0, final, self.tensors["base.resampled.z_average"][:, 0])
-        seen = z
+        angles = np.array(turns)
+        seen = np.concatenate([np.cos(z[:, angles]), np.sin(z[:, angles]), z[:, ~angles]], axis=1)
         if base["conditional"] != "none":
             one_hot = self.one_hot(context)
             rate = one_hot @ rate
             if base["conditional"] in ("acceptance", "both"):
-                seen = np.concatenate([z, one_hot], axis=1)
+                seen = np.concatenate([seen, one_hot], axis=1)
         rate = np.clip(rate, 1e-12, 1 - 1e-6)
         logit = self.mlp("base.acceptance", seen, "relu")[:, 0]
         log_ratio = -softplus(-logit) - np.log(rate)

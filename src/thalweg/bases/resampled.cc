@@ -24,11 +24,15 @@ ResampledBase::ResampledBase(ParameterStore& parameters, const std::string& name
     : Base(name, features_of(name, proposal), options.classes.context_features()),
       proposal_(std::move(proposal)),
       acceptance_(std::move(acceptance)),
-      options_(options) {
+      options_(options),
+      seen_(features(), options.circular) {
+  if (!options_.circular.empty() && std::ssize(options_.circular) != features())
+    fail<ConfigError>("{}: expected {} flags for circular features, got {}", name, features(),
+                      options_.circular.size());
   if (!acceptance_) fail<ConfigError>("{}: expected an acceptance network, got none", name);
-  if (acceptance_->inputs() != features() || acceptance_->outputs() != 1)
+  if (acceptance_->inputs() != seen_.outputs() || acceptance_->outputs() != 1)
     fail<ConfigError>("{}: expected an acceptance network from {} inputs to 1 output, got {} to {}",
-                      name, features(), acceptance_->inputs(), acceptance_->outputs());
+                      name, seen_.outputs(), acceptance_->inputs(), acceptance_->outputs());
   const auto fits = [](std::int64_t got, std::int64_t wanted) { return got == 0 || got == wanted; };
   const ClassTable& known = options_.classes;
   const bool conditional = proposal_->context_features() + acceptance_->context_features() > 0;
@@ -75,7 +79,7 @@ Value ResampledBase::training_normaliser(Graph& graph) const {
   Value proposals = proposal_->draw(graph, domain, proposal_context(context));
   if (!proposal_->reparameterised()) proposals = stop_gradient(proposals);
   const bool by_class = acceptance_->context_features() > 0;
-  Value accepted = sigmoid((*acceptance_)(proposals, by_class ? chosen : Value{}));
+  Value accepted = sigmoid((*acceptance_)(seen_(proposals), by_class ? chosen : Value{}));
   if (!proposal_->reparameterised()) {
     // A factor of 1 whose derivative is that of the density: it replaces the derivative of the
     // draws.
@@ -139,7 +143,7 @@ Value ResampledBase::build_acceptance(Value z, Value context) const {
 
 Value ResampledBase::logit(Value z, Value context) const {
   const bool by_class = acceptance_->context_features() > 0;
-  return (*acceptance_)(z, by_class ? options_.classes.one_hot(context) : Value{});
+  return (*acceptance_)(seen_(z), by_class ? options_.classes.one_hot(context) : Value{});
 }
 
 Value ResampledBase::acceptance_of_proposal(Graph& graph, Domain domain, Value context) const {

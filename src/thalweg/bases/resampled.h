@@ -6,6 +6,7 @@
 #include <string>
 
 #include "thalweg/bases/classes.h"
+#include "thalweg/nn/angle_embedding.h"
 #include "thalweg/nn/network.h"
 
 namespace thalweg {
@@ -19,6 +20,8 @@ struct ResampledBaseOptions {
   /// Classes of the context on which proposal or acceptance depend: Z is then one number a class,
   /// each estimated from its share of the proposals.
   ClassTable classes = {};
+  /// Which features are angles, of which the acceptance network sees cosine and sine; empty: none.
+  std::vector<bool> circular = {};
 };
 
 /// With a proposal density pi and an acceptance a = sigmoid(network):
@@ -37,10 +40,10 @@ struct ResampledBaseOptions {
 class ResampledBase : public Base {
  public:
   /// Shares the proposal, whose parameters are its own, and takes the acceptance network, of
-  /// proposal->features() inputs and 1 output. With classes, the proposal may have their context,
-  /// and the network one feature a class (its indicator): at least one of them must. Throws
-  /// ConfigError if they do not fit, for options out of range, and for any other context, since Z
-  /// would be a function of it.
+  /// proposal->features() inputs, and one more for each angle, and 1 output. With classes, the
+  /// proposal may have their context, and the network one feature a class (its indicator): at least
+  /// one of them must. Throws ConfigError if they do not fit, for options out of range, and for any
+  /// other context, since Z would be a function of it.
   ResampledBase(ParameterStore& parameters, const std::string& name,
                 std::shared_ptr<const Base> proposal, std::unique_ptr<Network> acceptance,
                 const ResampledBaseOptions& options = {});
@@ -74,6 +77,7 @@ class ResampledBase : public Base {
   std::shared_ptr<const Base> proposal_;
   std::unique_ptr<Network> acceptance_;
   ResampledBaseOptions options_;
+  AngleEmbedding seen_;
   ParameterId z_average_, normaliser_, normaliser_error_;
 };
 

@@ -113,11 +113,14 @@ void check_declared(const std::string& column, const std::vector<double>& values
     if (!is_whole({&values[row], 1}, 0x1p-53))
       fail<DataError>(
           "row {}, column '{}': the column is declared an integer but holds {}, which is {}: leave "
-          "it out of data.integers",
+          "it out of data.integers{}",
           row + 1, column, values[row],
           values[row] == std::floor(values[row])
               ? "beyond 2^53, where double does not hold every whole number"
-              : "not whole");
+              : "not whole",
+          values[row] == std::floor(values[row])
+              ? ""
+              : "; other steps are found by themselves (--kinds name=spaced demands one)");
 }
 
 }  // namespace

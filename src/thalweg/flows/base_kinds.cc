@@ -61,14 +61,20 @@ Made by_class(const BaseKind& kind, const BaseRequest& request) {
 Made make_resampled(const BaseRequest& request) {
   const BaseOptions& base = request.options;
   const BaseKind& proposal = base_kinds().find("base.proposal", base.proposal, &BaseKind::proposes);
+  if (!request.circular.empty() && !proposal.circular)
+    fail<ConfigError>(
+        "base.proposal: expected normal or uniform where columns are periodic, got {}",
+        proposal.name);
   MlpOptions network;
   network.hidden = base.hidden;
   network.dropout = base.dropout;
   if (base.conditional == "acceptance" || base.conditional == "both")
     network.context_features = request.classes.count();
-  auto acceptance = std::make_unique<Mlp>(request.parameters, "base.acceptance", request.random,
-                                          request.features, 1, network);
+  auto acceptance = std::make_unique<Mlp>(
+      request.parameters, "base.acceptance", request.random,
+      AngleEmbedding(request.features, request.circular).outputs(), 1, network);
   ResampledBaseOptions resampled;
+  resampled.circular = request.circular;
   resampled.classes = request.classes;
   resampled.truncation = base.truncation;
   resampled.average_rate = base.average_rate;
@@ -120,7 +126,8 @@ KindTable<BaseKind>& base_kinds() {
                     "base.average_rate", "base.proposals", "base.conditional"},
        .make = make_resampled,
        .proposes = false,
-       .by_class = true},
+       .by_class = true,
+       .circular = true},
       {.name = "stack",
        .summary = "a mixture of densities that cross-validation weighs, for small tables",
        .settings = {"base.members", "base.member_kinds", "base.member_sizes", "base.flow_blocks",

@@ -81,7 +81,7 @@ struct Builder {
     const std::vector<std::int32_t> order = swapped_halves_order(options.features);
     circular.resize(static_cast<std::size_t>(flow.blocks));
     for (std::size_t block = circular.size(); block-- > 0;) {
-      if (flow.permutation == "swap" && options.features > 1) {
+      if (flow.permutation != "none" && options.features > 1) {  // All others swap angles.
         const std::vector<bool> after = turns;
         for (std::size_t i = 0; i < order.size(); ++i)
           turns[static_cast<std::size_t>(order[i])] = after[i];
@@ -280,7 +280,7 @@ struct Builder {
     };
     add_moves(-1);
     for (std::int64_t block = 0; block < flow.blocks; ++block) {
-      const auto add = [&](const TransformKind& row, std::vector<bool> turns = {}) {
+      const auto add = [&](const TransformKind& row, const std::vector<bool>& angles = {}) {
         const std::string& part = row.part.empty() ? row.name : row.part;
         auto made = row.make({.parameters = parameters,
                               .random = random,
@@ -289,14 +289,15 @@ struct Builder {
                               .context_features = options.context_features,
                               .options = flow,
                               .dimensions = options.base.dimensions,
-                              .circular = std::move(turns)});
+                              .circular = angles});
         if (made) result.push_back(made);
         return made != nullptr;
       };
       if (flow.index_features > 0) add(index);
-      const bool transforms = add(
-          kind, circular.empty() ? std::vector<bool>() : circular[static_cast<std::size_t>(block)]);
-      if (transforms && kind.permuted && options.features > 1) add(permutation);
+      const std::vector<bool> turns =
+          circular.empty() ? std::vector<bool>() : circular[static_cast<std::size_t>(block)];
+      const bool transforms = add(kind, turns);
+      if (transforms && kind.permuted && options.features > 1) add(permutation, turns);
       if (transforms && flow.act_norm) add(act_norm);
       add_moves(block);
     }

@@ -179,6 +179,22 @@ Made make_permutation(const TransformRequest& request, const std::vector<std::in
   return std::make_shared<Permutation>(request.parameters, request.name, order);
 }
 
+/// Angles cannot be mixed with others, and a fixed order tells where they are.
+Made make_linear(const TransformRequest& request) {
+  if (request.circular.empty())
+    return std::make_shared<LULinear>(request.parameters, request.name, request.features,
+                                      random_order(request.features, request.random));
+  const std::vector<std::int32_t> swap = swapped_halves_order(request.features);
+  std::vector<std::int32_t> order(swap.size());
+  std::vector<bool> of_x(swap.size());
+  for (std::size_t i = 0; i < swap.size(); ++i) {  // x_i = z_(swap_i)
+    order[static_cast<std::size_t>(swap[i])] = static_cast<std::int32_t>(i);
+    of_x[i] = request.circular[static_cast<std::size_t>(swap[i])];
+  }
+  return std::make_shared<LULinear>(request.parameters, request.name, request.features, order,
+                                    of_x);
+}
+
 Made make_continuously_indexed(const TransformRequest& request) {
   const FlowOptions& flow = request.options;
   return std::make_shared<ContinuouslyIndexed>(
@@ -311,13 +327,12 @@ KindTable<TransformKind>& permutation_kinds() {
        .part = "permutation",
        .unit_interval = true},
       {.name = "lu",
-       .summary = "a learned linear map, after an order drawn when the model is made",
+       .summary = "a learned linear map, after an order drawn when the model is made; beside "
+                  "periodic columns of the others alone, after a swap",
        .settings = {},
-       .make = [](const TransformRequest& request) -> Made {
-         return std::make_shared<LULinear>(request.parameters, request.name, request.features,
-                                           random_order(request.features, request.random));
-       },
-       .part = "linear"},
+       .make = make_linear,
+       .part = "linear",
+       .circular = true},
       {.name = "none",
        .summary = "columns keep their places",
        .settings = {},

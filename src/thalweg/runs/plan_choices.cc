@@ -18,16 +18,17 @@ void choose_for_data(RunOptions& options, const PreparedData& data) {
   flow.blocks = features == 1 ? 3 : 6;
   flow.bins = features == 1 ? 16 : 8;
   flow.permutation = "lu";
-  const bool periodic = std::any_of(data.columns.begin(), data.columns.end(),
-                                    [](const ColumnOptions& column) { return column.periodic; });
+  const auto angles = std::ranges::count_if(
+      data.columns, [](const ColumnOptions& column) { return column.periodic; });
+  const bool periodic = angles > 0;
   if (periodic) {  // What angles can pass through.
-    flow.permutation = "swap";
+    if (features - angles < 2) flow.permutation = "swap";
     flow.act_norm = false;
     base.kind = "normal";
   }
   // A learned rejection pays where gaps between modes are wide against the number of columns;
   // stochastic layers bridge them otherwise, and want a base without a rejection step.
-  if (features <= 16 && !periodic && options.model.stochastic.kinds.empty()) {
+  if (features <= 16 && angles < features && options.model.stochastic.kinds.empty()) {
     base.kind = "resampled";
     base.hidden = {width, width};
   }

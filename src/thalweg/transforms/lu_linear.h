@@ -15,10 +15,12 @@ namespace thalweg {
 /// Both directions are one dense product a sample; forward() inverts L U once a batch.
 class LULinear : public Transform {
  public:
-  /// `order` is P (z[i] = (L U x + b')[order[i]]), kept as `name`.order; empty for none. Throws
-  /// ConfigError unless it is a permutation of the features.
+  /// `order` is P (z[i] = (L U x + b')[order[i]]), kept as `name`.order; empty for none. Features
+  /// of x that `circular` flags as angles pass as they are, and no other sees them; empty: none is.
+  /// Throws ConfigError unless `order` is a permutation of the features, and for flags of another
+  /// number.
   LULinear(ParameterStore& parameters, const std::string& name, std::int64_t features,
-           const std::vector<std::int32_t>& order = {});
+           const std::vector<std::int32_t>& order = {}, const std::vector<bool>& circular = {});
 
  protected:
   Mapped build_forward(Value z, Value context) const override;
@@ -31,6 +33,7 @@ class LULinear : public Transform {
   Product product(Graph& graph) const;
 
   std::vector<std::int32_t> order_;
+  std::vector<double> on_line_;  ///< 1 for a feature of x that is mapped, 0 for an angle
   ParameterId factors_, bias_;
 };
 

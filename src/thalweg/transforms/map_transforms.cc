@@ -58,26 +58,17 @@ MapCoupling::MapCoupling(ParameterStore& parameters, const std::string& name,
                          std::int64_t context_features)
     : Transform(name, split.kept() + split.moved(), context_features),
       split_(split),
-      unit_interval_(unit_interval),
-      maps_(maps(split_.moved(), flags_of(name, features(), split_.moved_features(), circular))) {
-  const std::vector<bool> turns = flags_of(name, features(), split_.kept_features(), circular);
-  for (std::int32_t i = 0; i < split_.kept(); ++i)
-    (!turns.empty() && turns[static_cast<std::size_t>(i)] ? kept_on_circle_ : kept_on_line_)
-        .push_back(i);
+      maps_(maps(split_.moved(), flags_of(name, features(), split_.moved_features(), circular))),
+      seen_(split_.kept(), flags_of(name, features(), split_.kept_features(), circular),
+            unit_interval) {
   const NetworkFactory factory =
       conditioner ? conditioner : network_factory<ResidualNetwork>({.zero_output = true});
-  conditioner_ = factory(parameters, name + ".conditioner", random,
-                         split_.kept() + static_cast<std::int64_t>(kept_on_circle_.size()),
+  conditioner_ = factory(parameters, name + ".conditioner", random, seen_.outputs(),
                          maps_->parameters(), context_features);
 }
 
 Value MapCoupling::raw(Value kept, Value context) const {
-  const auto on_line = [&](Value values) { return unit_interval_ ? 2.0 * values - 1.0 : values; };
-  if (kept_on_circle_.empty()) return (*conditioner_)(on_line(kept), context);
-  const Value angles = take(kept, kept_on_circle_);
-  std::vector<Value> seen{cos(angles), sin(angles)};
-  if (!kept_on_line_.empty()) seen.push_back(on_line(take(kept, kept_on_line_)));
-  return (*conditioner_)(concat(seen), context);
+  return (*conditioner_)(seen_(kept), context);
 }
 
 Mapped MapCoupling::build_forward(Value z, Value context) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "thalweg/nn/angle_embedding.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/transforms/feature_maps.h"
 #include "thalweg/transforms/feature_split.h"
@@ -52,9 +53,8 @@ class MapCoupling : public Transform {
   Value raw(Value kept, Value context) const;
 
   FeatureSplit split_;
-  bool unit_interval_;
   std::unique_ptr<const FeatureMaps> maps_;
-  std::vector<std::int32_t> kept_on_line_, kept_on_circle_;
+  AngleEmbedding seen_;
   std::unique_ptr<Network> conditioner_;
 };
 
