@@ -48,12 +48,12 @@ void log_prob(const Arguments& arguments) {
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = run.read_table(arguments.data, true, arguments.weights);
   const std::string weights = weights_column(run, points, arguments.weights);
-  const auto [values, mean, outside, unsolved] =
+  const auto [values, mean, warnings, unsolved] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision),
                      .draws = arguments.draws,
                      .weights = weights});
-  if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);
+  for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
   TableWriter writer(arguments.out, {"log_prob"});
   writer.append(values);
   writer.finish();

@@ -1161,7 +1161,7 @@ TEST_F(Cli, DoesNotCallALostModeSound) {
 TEST_F(Cli, AnEnergysVariablesAreTheColumnsOfThatName) {
   std::string points = "y,x\n", others = "a,b\n";
   for (int i = 0; i < 200; ++i) {
-    const std::string row = fmt::format("{},{}\n", 5.0 + 0.01 * (i % 100), 0.02 * (i % 50));
+    const std::string row = fmt::format("{},{}\n", 5.0 + 0.01 * (i % 100), 0.02 * (i * i % 53));
     points += row;
     others += row;
   }

@@ -109,6 +109,12 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
   const ColumnOptions plain = found(values_of(500, [](auto& random) { return random.normal(); }));
   EXPECT_FALSE(plain.has_intervals());
   EXPECT_EQ(plain.lowest, -INFINITY);
+  // Of many numbers with thin tails the next may be one more.
+  const auto tails = values_of(20000, [](auto& random) {
+    return std::round(std::clamp(4.0 * random.normal(), -13.0, 13.0));
+  });
+  EXPECT_EQ(found(tails).is_category(), false);
+  EXPECT_EQ(found(tails, {}, {.rules = 4}).is_category(), true);
   // Declared otherwise.
   const auto months =
       values_of(600, [](auto& random) { return 1.0 + std::floor(12.0 * random.uniform()); });
@@ -122,6 +128,56 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
                     {.declared = "spaced"});
             }),
             "column 'c' is declared evenly spaced, but no step is found in its values");
+}
+
+TEST(ColumnKinds, FindsLevels) {
+  // One of 40 numbers of two decimals a row, as what a town has.
+  const auto towns = values_of(500, [](auto& random) {
+    const double town = std::floor(40.0 * random.uniform() * random.uniform());
+    return std::round(100.0 * (3.0 + town + std::sin(town))) / 100.0;
+  });
+  const ColumnOptions few = found(towns);
+  ASSERT_TRUE(few.integer);
+  ASSERT_GT(few.levels.size(), 30u);
+  for (const double value : few.levels) {
+    EXPECT_NE(std::find(towns.begin(), towns.end(), value), towns.end()) << value;
+    EXPECT_EQ(value_at(few, coordinate_of(few, value, 0.5)), value);
+  }
+  EXPECT_EQ(value_at(few, 0.4 * few.levels[3] + 0.6 * few.levels[4]), few.levels[4]);
+  EXPECT_EQ(value_at(few, -1e9), few.levels.front());
+  // A value of the grid that nobody had still has a density, that of the grid.
+  EXPECT_EQ(log_interval(few, few.levels[3] + few.step), 0.0);
+  EXPECT_TRUE(found(towns, {}, {.rules = 4}).levels.empty());
+  // All of the steps are seen, or many values once.
+  for (const double spread : {30.0, 4000.0}) {
+    const ColumnOptions others = found(
+        values_of(500, [&](auto& random) { return std::floor(spread * (random.normal() + 4.0)); }));
+    EXPECT_TRUE(others.integer);
+    EXPECT_TRUE(others.levels.empty()) << spread;
+  }
+}
+
+TEST(ColumnKinds, FindsWhatItsLogarithmStraightens) {
+  const auto lognormal =
+      values_of(200, [](auto& random) { return std::exp(8.0 + random.normal()); });
+  EXPECT_TRUE(wants_logarithm(found(lognormal), lognormal));
+  const auto counts = values_of(
+      200, [](auto& random) { return std::floor(std::exp(2.0 + 1.2 * random.normal())); });
+  EXPECT_TRUE(wants_logarithm(found(counts), counts));
+  const auto years =
+      values_of(200, [](auto& random) { return 1990.0 + std::floor(30.0 * random.uniform()); });
+  EXPECT_FALSE(wants_logarithm(found(years), years));
+  const auto signs = values_of(200, [](auto& random) { return random.normal(); });
+  EXPECT_FALSE(wants_logarithm(found(signs), signs));
+  const auto sizes = values_of(200, [](auto& random) { return 10.0 + random.normal(); });
+  EXPECT_FALSE(wants_logarithm(found(sizes), sizes));
+  const auto heap = values_of(200, [](auto& random) {
+    return random.uniform() < 0.4 ? 0.0 : std::floor(std::exp(4.0 + random.normal()));
+  });
+  EXPECT_FALSE(wants_logarithm(found(heap), heap));
+  ColumnOptions bounded;
+  bounded.lower = 1.0;
+  EXPECT_FALSE(wants_logarithm(found(lognormal, bounded), lognormal));
 }
 
 double rounded(double value, double digits) {
@@ -270,31 +326,6 @@ TEST(MarginalMap, GoesOnBeyondTheRowsAsItEnds) {
   const std::vector<double> scores = rows({.rows = 2, .inputs = {outside}});
   EXPECT_NEAR(scores[0], 4.5, 2.5);
   EXPECT_NEAR(scores[1], -4.5, 2.5);
-}
-
-TEST(DerivedColumns, AreFoundAndRestored) {
-  // c = a + b, d = 2 c - a + 3, e is nearly so, and k = 24 - 2 n of whole numbers.
-  RandomSequence random(4, Stream::kTarget);
-  std::vector<ColumnOptions> columns(7);
-  for (std::size_t i = 0; i < columns.size(); ++i) columns[i].name = std::string(1, "abcdenk"[i]);
-  for (const std::size_t i : {5u, 6u}) columns[i].integer = true;
-  std::vector<double> x;
-  for (int row = 0; row < 300; ++row) {
-    const double a = random.normal(), b = 1e4 + random.normal();
-    const double n = std::floor(1000.0 * random.uniform());
-    for (const double value :
-         {a, b, a + b, 2.0 * (a + b) - a + 3.0, a + b + 1e-4 * random.normal(), n, 24.0 - 2.0 * n})
-      x.push_back(value);
-  }
-  std::vector<DerivedColumn> derived;
-  const std::vector<std::size_t> kept = find_derived(columns, x, 0x1p-53, derived);
-  EXPECT_EQ(kept, (std::vector<std::size_t>{0, 1, 4, 5}));
-  ASSERT_EQ(derived.size(), 3u);
-  const std::vector<ColumnOptions> of_kept = {columns[0], columns[1], columns[4], columns[5]};
-  EXPECT_EQ(formula_text(derived[0], of_kept), "c = a + b");
-  EXPECT_EQ(formula_text(derived[1], of_kept), "d = a + 2 b + 3");
-  EXPECT_EQ(formula_text(derived[2], of_kept), "k = -2 n + 24");
-  EXPECT_EQ(derived[2](std::vector<double>{0.0, 0.0, 0.0, 5.0}), 14.0);
 }
 
 Table texts() {

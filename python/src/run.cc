@@ -111,8 +111,7 @@ nb::typed<nb::tuple, nb::any, nb::any, std::vector<std::string>> log_prob(Python
     const ModelRows rows = rows_for_model(table, own.run().options.model);
     slopes = (*work.slopes)(rows.x, rows.context);
   });
-  std::vector<std::string> warnings;
-  if (!densities.outside.empty()) warnings.push_back(densities.outside);
+  std::vector<std::string> warnings = std::move(densities.warnings);
   const std::size_t rows = densities.values.size();
   if (densities.unsolved > 0)
     warnings.push_back(unsolved_text(own.run().model->flow(),

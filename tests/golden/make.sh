@@ -40,6 +40,8 @@ one volume_preserving three --set flow.permutation=none --set flow.scale_map=non
 one spline three --set flow.kind=spline --set flow.permutation=random --set flow.bins=4 --set flow.network=residual --set flow.activation=silu
 one columns mixed --set flow.kind=spline --set flow.permutation=swap --set flow.act_norm=false --set flow.bins=3 --periodic phi=-3.141592653589793:3.141592653589793 --bounds "c=0:,u=0:1" --integers k
 one bounds five --set flow.permutation=random --bounds "c=0:,u=0:1,d=:2"
+one columns_lu mixed --set flow.kind=spline --set flow.permutation=lu --set base.kind=resampled --set flow.act_norm=false --set flow.bins=3 --periodic phi=-3.141592653589793:3.141592653589793 --bounds "c=0:,u=0:1" --integers k
+one derived states --set flow.heads=false --set flow.kind=spline --set flow.bins=3 --set flow.permutation=swap
 one elementwise_spline one --set flow.kind=elementwise_spline --set flow.bins=5
 one circles angles --set flow.kind=elementwise_spline --set flow.bins=3 --set flow.permutation=none --set flow.act_norm=false --periodic phi=-3.141592653589793:3.141592653589793
 one smooth mixed --set flow.kind=smooth --set flow.bumps=3 --periodic phi=-3.141592653589793:3.141592653589793 --bounds "c=0:,u=0:1" --integers k

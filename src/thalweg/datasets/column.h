@@ -38,6 +38,7 @@ struct ColumnOptions {
   bool missing = false;
   std::int64_t digits = 0;     ///< significant digits of a continuous column's values; 0: not known
   std::int64_t decimals = -1;  ///< that values are written with at most; -1: not known
+  std::vector<double> levels = {};  ///< of a spaced column, what samples are rounded to, ascending
   double lowest = -INFINITY, highest = INFINITY;  ///< what samples are clipped to
   /// The marginal map: standardised coordinates, ascending, and what they become inside the model.
   /// Empty: none. Of a category `scores` are from -1 to 1, else near normal scores.

@@ -97,6 +97,7 @@ double value_at(const ColumnOptions& column, double coordinate) {
   if (column.integer) {
     value = column.origin + column.step * std::floor((value - column.origin) / column.step);
     if (column.decimals > 0) value = to_decimals(value, column.decimals);
+    if (!column.levels.empty()) return column.levels[nearest_of(column.levels, value)];
   }
   if (column.digits > 0) value = to_digits(column, value);
   // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.

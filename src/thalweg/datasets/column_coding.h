@@ -19,8 +19,9 @@ namespace thalweg {
 double coordinate_of(const ColumnOptions& column, double value, double noise);
 
 /// The value whose coordinate this is: the inverse of coordinate_of for any noise, kept between the
-/// column's lowest and highest (reflected, or clipped to an atom there) and rounded to its digits;
-/// a coordinate beyond a category's is that of its nearest value. NaN for a missing value.
+/// column's lowest and highest (reflected, or clipped to an atom there) and rounded to its digits
+/// or levels; a coordinate beyond a category's is that of its nearest value. NaN for a missing
+/// value.
 double value_at(const ColumnOptions& column, double coordinate);
 
 /// Logarithm of the length of a value's interval if it is one of a mass, an atom; else 0. Added to

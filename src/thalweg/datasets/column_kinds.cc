@@ -10,6 +10,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/even_spacing.h"
 #include "thalweg/datasets/rounding.h"
 #include "thalweg/io/input_file.h"
@@ -37,10 +38,13 @@ Counts counts_of(std::vector<double> values) {
   return counts;
 }
 
-bool may_be_category(const Counts& counts) {
-  return counts.size() <= kMostCategories && std::ranges::all_of(counts, [](const auto& entry) {
-           return entry.second >= kLeastRowsOfCategory;
-         });
+bool may_be_category(const Counts& counts, std::size_t rows, int rules) {
+  constexpr std::size_t kFewCategories = 12, kRowsAThousandth = 1000;
+  std::size_t least = kLeastRowsOfCategory;
+  if (rules >= 5 && counts.size() > kFewCategories)
+    least = std::max(least, rows / kRowsAThousandth);
+  return counts.size() <= kMostCategories &&
+         std::ranges::all_of(counts, [&](const auto& entry) { return entry.second >= least; });
 }
 
 /// The first few texts of a column, for people.
@@ -106,6 +110,24 @@ void find_atoms(ColumnOptions& column, const std::vector<double>& values, const 
   for (const auto& [count, value] : common) column.atoms.push_back(value);
   std::ranges::sort(column.atoms);
   column.gap = gap_of(column, counts);
+}
+
+/// What samples of a spaced column are rounded to, where its values repeat.
+void find_levels(ColumnOptions& column, const Counts& counts, std::size_t rows) {
+  constexpr std::size_t kMostLevels = 1000;
+  constexpr double kMostUnseen = 0.05, kMostOfSteps = 0.6, kExact = 1e-9;
+  const auto once = static_cast<double>(
+      std::ranges::count_if(counts, [](const auto& entry) { return entry.second == 1; }));
+  const double steps = 1.0 + (counts.back().first - counts.front().first) / column.step;
+  const bool rounded = std::ranges::any_of(counts, [&](const auto& entry) {
+    const double value = value_at(column, coordinate_of(column, entry.first, 0.5));
+    return std::abs(value - entry.first) > kExact * (std::abs(entry.first) + kExact * column.step);
+  });
+  const bool sparse = static_cast<double>(counts.size()) <= kMostOfSteps * steps;
+  if (counts.size() > kMostLevels || once > kMostUnseen * static_cast<double>(rows) ||
+      !(sparse || rounded))
+    return;
+  for (const auto& [value, count] : counts) column.levels.push_back(value);
 }
 
 /// What samples of a continuous column are rounded to.
@@ -176,7 +198,7 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
   const bool single = request.missing && counts.size() == 1;  // There or not, and nothing else.
   if (single || (column.integer && request.declared.empty() && request.find_kinds &&
-                 !column.periodic && may_be_category(counts))) {
+                 !column.periodic && may_be_category(counts, values.size(), request.rules))) {
     check_bounds(column, values);
     make_category(column, counts);
     if (request.missing) add_missing(column, counts);
@@ -184,12 +206,40 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   }
   if (!column.integer && !column.periodic)
     find_atoms(column, values, counts, request.find_kinds && request.declared.empty());
+  if (column.integer && request.rules >= 5 && request.find_kinds && request.declared.empty())
+    find_levels(column, counts, values.size());
   if (!column.integer && !column.periodic && request.find_kinds && request.declared.empty())
     find_digits(column, values, request.rounding);
   if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
   if (request.missing) add_missing(column, counts);
   check_bounds(column, values);
   if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
+}
+
+bool wants_logarithm(const ColumnOptions& column, const std::vector<double>& values) {
+  if (column.is_category() || column.periodic || column.missing || !column.atoms.empty() ||
+      std::isfinite(column.lower) || std::isfinite(column.upper) || !(column.lowest >= 0.0))
+    return false;
+  constexpr double kHeap = 0.25;
+  const auto rows = static_cast<double>(values.size());
+  for (const auto& [value, count] : counts_of(values))
+    if (static_cast<double>(count) >= kHeap * rows) return false;
+  // In the middle of its interval a spaced value is never 0.
+  const double more = column.integer ? 0.5 * column.step : 0.0;
+  double mean = 0.0, log_mean = 0.0, square = 0.0, log_square = 0.0;
+  for (const double value : values) {
+    if (!(value + more > 0.0)) return false;
+    mean += (value + more) / rows;
+    log_mean += std::log(value + more) / rows;
+  }
+  for (const double value : values) {
+    square += std::pow(value + more - mean, 2) / rows;
+    log_square += std::pow(std::log(value + more) - log_mean, 2) / rows;
+  }
+  if (!(log_square > 0.0) || !std::isfinite(square)) return false;
+  // Of normals with these moments: the entropies, and the log-determinant of the logarithm.
+  const double gain = 0.5 * std::log(square / log_square) - log_mean;
+  return gain > std::max(0.1, 8.0 / rows);
 }
 
 std::string measure_text(const std::vector<ColumnOptions>& columns) {

@@ -118,8 +118,9 @@ std::vector<double> ends_of_spikes(const ColumnOptions& column, const std::vecto
       ends.push_back(std::isfinite(from) ? from : to);
       return;
     }
-    // Within a wide spike the noise is uniform, and its scores are to be normal.
-    const double parts = std::ceil(share);
+    // Within a wide spike the noise is uniform, and its scores are to be normal. An odd number of
+    // parts has no knot in the middle, where densities are taken.
+    const double parts = 2.0 * std::floor(0.5 * std::ceil(share)) + 1.0;
     for (double part = 0.0; part <= parts; ++part)
       ends.push_back(from + (to - from) * part / parts);
   };

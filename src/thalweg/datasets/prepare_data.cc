@@ -196,7 +196,7 @@ std::vector<DeclaredKind> declared_kinds(const std::vector<std::string>& names,
 
 /// What was found of columns that are not simply continuous, a sentence for each kind.
 void note_kinds(PreparedData& data) {
-  std::vector<std::string> spaced, categories, masses, missing, digits;
+  std::vector<std::string> spaced, categories, masses, missing, digits, levels;
   for (std::size_t number = 0; number < data.columns.size(); ++number) {
     const ColumnOptions& column = data.columns[number];
     if (column.is_category())
@@ -213,6 +213,8 @@ void note_kinds(PreparedData& data) {
           "'{}' ({:.3g} %)", column.name,
           100.0 * static_cast<double>(count_missing(data.x, data.columns.size(), number)) /
               static_cast<double>(data.rows)));
+    if (!column.levels.empty())
+      levels.push_back(fmt::format("'{}' ({})", column.name, column.levels.size()));
     if (column.digits > 0) digits.push_back(fmt::format("'{}' ({})", column.name, column.digits));
   }
   if (!categories.empty())
@@ -231,6 +233,10 @@ void note_kinds(PreparedData& data) {
         "that a value is missing is learnt, and found as often in samples, as an empty field, in "
         "{}",
         fmt::join(missing, ", ")));
+  if (!levels.empty())
+    data.notes.push_back(fmt::format(
+        "values that repeat in {}: samples take no others, and log densities are those of before",
+        fmt::join(levels, ", ")));
   if (!digits.empty())
     data.notes.push_back(
         fmt::format("numbers of few significant digits in {}: samples are rounded to as many, and "
@@ -239,9 +245,15 @@ void note_kinds(PreparedData& data) {
 }
 
 /// Takes what other columns decide out of those to learn.
-void leave_out_derived(PreparedData& data, double rounding) {
+void leave_out_derived(PreparedData& data, double rounding, bool tables) {
   const std::size_t width = data.columns.size();
-  const auto kept = find_derived(data.columns, data.x, rounding, data.derived);
+  const auto kept = find_derived({.columns = data.columns,
+                                  .x = data.x,
+                                  .context_columns = data.context_columns,
+                                  .context = data.context,
+                                  .rounding = rounding,
+                                  .tables = tables},
+                                 data.derived);
   if (kept.size() == width) return;
   std::vector<ColumnOptions> columns;
   for (const std::size_t column : kept) columns.push_back(data.columns[column]);
@@ -250,11 +262,18 @@ void leave_out_derived(PreparedData& data, double rounding) {
     for (const std::size_t column : kept) *to++ = data.x[begin + column];
   data.x.erase(to, data.x.end());
   data.columns = std::move(columns);
+  std::vector<ColumnOptions> others = data.columns;
+  others.insert(others.end(), data.context_columns.begin(), data.context_columns.end());
+  if (data.columns.empty())
+    fail<DataError>(
+        "{} in all rows: the condition decides all that is to be modelled, which leaves nothing to "
+        "learn",
+        formula_text(data.derived.front(), others));
   for (const DerivedColumn& column : data.derived)
     data.notes.push_back(fmt::format(
         "{} in all rows: '{}' has no density of its own; it is not learnt, and samples get it by "
         "this (data.find_derived = false learns it all the same)",
-        formula_text(column, data.columns), column.name));
+        formula_text(column, others), column.name));
 }
 
 /// Moves rows of particles to a centre of mass of 0, and says so.
@@ -381,7 +400,8 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
                                     .find_spacing = options.find_integers && options.particles == 0,
                                     .find_kinds = options.find_kinds && options.particles == 0,
                                     .missing = given.size() < values.size(),
-                                    .rounding = table.rounding()};
+                                    .rounding = table.rounding(),
+                                    .rules = options.rules};
     find_kind(own, given, request, data.notes);
   }
   if (options.drop_duplicates && !data.weights.empty())
@@ -416,7 +436,7 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     }
   }
 
-  if (options.find_derived) leave_out_derived(data, rounding);
+  if (options.find_derived) leave_out_derived(data, rounding, options.rules >= 5);
   note_kinds(data);
   RowSplit split =
       split_rows(data.rows, options.validation_fraction, options.test_fraction, seed, parts);
@@ -434,16 +454,28 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   // Heads, which categories need, know circles by cells.
   const bool has_category = std::ranges::any_of(
       data.columns, [](const ColumnOptions& column) { return column.is_category(); });
+  std::vector<std::string> logarithms;
   for (std::size_t number = 0; number < data.columns.size(); ++number) {
     ColumnOptions& column = data.columns[number];
     std::vector<double> coordinates = take_column(data.x, data.columns.size(), number, learnt);
     add_noise(column, number, seed, Stream::kDequantisation, coordinates);
     measure(column, coordinates);
     if (column.periodic ? !has_category : !options.marginal_maps && !column.is_category()) continue;
-    for (double& value : coordinates)
+    std::vector<double> mapped = coordinates;
+    for (double& value : mapped)
       value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
-    fit_marginal_map(column, std::move(coordinates), has_category);
+    fit_marginal_map(column, std::move(mapped), has_category);
+    if (options.rules >= 5 && data.rows < kFewRows && column.knots.empty() &&
+        wants_logarithm(column, take_column(data.x, data.columns.size(), number))) {
+      column.lower = 0.0;
+      measure(column, coordinates);
+      logarithms.push_back(column.name);
+    }
   }
+  if (!logarithms.empty())
+    data.notes.push_back(
+        fmt::format("never below 0 and skewed, so learnt by their logarithms: '{}'",
+                    fmt::join(logarithms, "', '")));
   for (std::size_t column = 0; column < data.context_columns.size(); ++column) {
     ColumnOptions& own = data.context_columns[column];
     const std::vector<double> learnt_values =

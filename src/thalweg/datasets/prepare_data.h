@@ -41,6 +41,10 @@ struct DataOptions {
   bool marginal_maps = true;  ///< make each column nearly normal by itself
   bool drop_duplicates = false;
   bool drop_constant = false;
+  /// What is looked for, by the format of runs that had it first: 5, tables of one column by
+  /// another, what a condition decides, levels of spaced columns, logarithms of skewed ones; not
+  /// before.
+  int rules = 5;
   bool find_derived = true;   ///< leave out what other columns decide, and restore it in samples
   bool drop_missing = false;  ///< leave out rows with a missing value
   /// Above 0: rows are positions of particles in so many dimensions of space, x0 y0 z0 x1 ...

@@ -5,6 +5,13 @@
 
 namespace thalweg {
 
+std::size_t nearest_of(std::span<const double> values, double value) {
+  auto above = static_cast<std::size_t>(std::ranges::lower_bound(values, value) - values.begin());
+  if (above == values.size() || (above > 0 && value - values[above - 1] <= values[above] - value))
+    --above;
+  return above;
+}
+
 namespace {
 
 constexpr double kSingleRounding = 0x1p-24;

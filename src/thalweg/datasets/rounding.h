@@ -9,6 +9,10 @@
 
 namespace thalweg {
 
+/// The number of that one of `values`, ascending and not empty, that is nearest to `value`, the
+/// smaller of two.
+std::size_t nearest_of(std::span<const double> values, double value);
+
 /// Whether all values are whole and small enough that their neighbours can be held as well: at
 /// most 1 / rounding. Beyond, every number is whole, by rounding.
 bool is_whole(std::span<const double> values, double rounding);

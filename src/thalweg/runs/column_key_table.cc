@@ -36,6 +36,8 @@ const std::vector<ColumnKey>& column_keys() {
        [](ColumnOptions& c) -> OptionPlace { return &c.gap; }, 1e-300, kAny},
       {"missing", "values may be missing",
        [](ColumnOptions& c) -> OptionPlace { return &c.missing; }},
+      {"levels", "that samples of evenly spaced values are rounded to",
+       [](ColumnOptions& c) -> OptionPlace { return &c.levels; }, -kAny, kAny},
       {"digits", "significant digits that samples are rounded to",
        [](ColumnOptions& c) -> OptionPlace { return &c.digits; }, 0, 15},
       {"lowest", "samples are not below", [](ColumnOptions& c) -> OptionPlace { return &c.lowest; },
@@ -59,6 +61,14 @@ const std::vector<DerivedKey>& derived_keys() {
        kAny},
       {"origin", "", [](DerivedColumn& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
       {"step", "", [](DerivedColumn& c) -> OptionPlace { return &c.step; }, 0.0, kAny},
+      {"source", "number of the column whose value decides by a table",
+       [](DerivedColumn& c) -> OptionPlace { return &c.source; }, -1, kAny},
+      {"keys", "of the table", [](DerivedColumn& c) -> OptionPlace { return &c.keys; }, -kAny,
+       kAny},
+      {"values", "of the table", [](DerivedColumn& c) -> OptionPlace { return &c.values; }, -kAny,
+       kAny},
+      {"labels", "of a column of texts", [](DerivedColumn& c) -> OptionPlace { return &c.labels; }},
+      {"date", "how a date is written", [](DerivedColumn& c) -> OptionPlace { return &c.date; }},
   };
   return keys;
 }

@@ -148,6 +148,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
     ModelRows rows = rows_for_model(table, run.options.model);
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
     points.weights = weights_of(table, run.options.data.weights);
+    points.unkept = std::move(rows.unkept);
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
     if (rows.empty()) return {kNoHeldOut, 0, {}, {}, {}, {}};
@@ -241,7 +242,8 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   }
   const std::string outside =
       outside_of_training(run.options.model.context_columns, points.context);
-  if (!outside.empty()) result.warnings.push_back(outside);
+  for (const std::string& warning : {outside, points.unkept})
+    if (!warning.empty()) result.warnings.push_back(warning);
   if (result.verdict) {
     const auto& disagreements = result.verdict->disagreements;
     result.warnings.insert(result.warnings.end(), disagreements.begin(), disagreements.end());

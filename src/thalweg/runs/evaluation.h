@@ -45,6 +45,7 @@ struct HeldOut {
   std::vector<double> log_intervals;  ///< one a row, to add to log densities; empty: none
   std::vector<double> values = {};    ///< those of x in the units of the data
   std::vector<double> forces = {};    ///< of the rows, if they came with the data; else empty
+  std::string unkept = {};            ///< of rows of a file, see ModelRows
 };
 
 /// The density of a run as its evaluation takes it, in double: compiled once, whatever shares it.

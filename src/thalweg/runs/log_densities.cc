@@ -40,7 +40,9 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEva
   }
   result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context),
                                  weights_of(points, weights, "--weights"));
-  result.outside = outside_of_training(run.options.model.context_columns, rows.context);
+  for (const std::string& warning :
+       {outside_of_training(run.options.model.context_columns, rows.context), rows.unkept})
+    if (!warning.empty()) result.warnings.push_back(warning);
   return result;
 }
 

@@ -47,7 +47,8 @@ MeanLogDensity mean_log_density(std::span<const double> values, double common_er
 struct LogDensities {
   std::vector<double> values;
   MeanLogDensity mean;
-  std::string outside = {};   ///< of rows whose condition is beyond training; empty if none is
+  /// Of rows whose condition is beyond training, and of those that ModelRows::unkept tells of.
+  std::vector<std::string> warnings = {};
   std::int64_t unsolved = 0;  ///< rows without a z, see DensityEvaluator::unsolved()
 };
 

@@ -325,6 +325,43 @@ std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t
   return rows;
 }
 
+namespace {
+
+/// A sentence on the rows in which derived columns are not what the others decide.
+std::string unkept_text(const Table& table, const ModelOptions& model, const ModelRows& rows) {
+  std::vector<ColumnOptions> columns = model.columns;
+  columns.insert(columns.end(), model.context_columns.begin(), model.context_columns.end());
+  std::string text;
+  for (const DerivedColumn& column : model.derived) {
+    const auto found = std::ranges::find(table.names, column.name);
+    if (found == table.names.end()) continue;
+    const ColumnOptions written = column.written();
+    const ColumnReader reader(table, static_cast<std::size_t>(found - table.names.begin()),
+                              written);
+    std::int64_t unkept = 0, first = 0;
+    std::vector<double> others;
+    for (std::int64_t row = 0; row < rows.rows; ++row) {
+      others.clear();
+      for (const auto* part : {&rows.x, &rows.context}) {
+        const auto width = static_cast<std::ptrdiff_t>(part->size()) / rows.rows;
+        others.insert(others.end(), part->begin() + row * width, part->begin() + (row + 1) * width);
+      }
+      if (column.agrees(others, reader(static_cast<std::size_t>(row)))) continue;
+      if (++unkept == 1) first = row + 1;
+    }
+    if (unkept == 0) continue;
+    text += fmt::format("{}{} of {} rows do not keep to {} (row {} is the first)",
+                        text.empty() ? "" : "; ", unkept, rows.rows, formula_text(column, columns),
+                        first);
+  }
+  if (!text.empty())
+    text +=
+        ": by the model such rows cannot be; their log densities are those of the other columns";
+  return text;
+}
+
+}  // namespace
+
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
   std::vector<std::string> wanted;
   if (with_x && model.columns.empty()) wanted = default_names(model.features);
@@ -374,6 +411,7 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
       (i < features ? result.x : result.context).push_back(value);
     }
   require_known_texts(model.context_columns, result.context);
+  if (with_x) result.unkept = unkept_text(table, model, result);
   return result;
 }
 

@@ -59,6 +59,9 @@ std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t
 struct ModelRows {
   std::int64_t rows = 0;
   std::vector<double> x, context;
+  /// Of rows in which a derived column, where the table has it, is not what the others decide: such
+  /// rows cannot be, whatever the density of the others. Empty if there are none.
+  std::string unkept = {};
 };
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x = true);
 

@@ -140,6 +140,11 @@ Table LoadedRun::read_table(const std::string& file, bool with_x,
     for (const ColumnOptions& column : of_model.columns) reading.columns.push_back(column.name);
   for (const ColumnOptions& column : of_model.context_columns)
     reading.columns.push_back(column.name);
+  if (with_x)
+    for (const DerivedColumn& column : of_model.derived) {
+      reading.columns.push_back(column.name);
+      if (!column.labels.empty()) reading.texts.push_back(column.name);
+    }
   // Texts may look like numbers in a file with few rows.
   for (const auto* columns : {&of_model.columns, &of_model.context_columns})
     for (const ColumnOptions& column : *columns)
@@ -206,6 +211,7 @@ RunOptions read_run_options(const RunFolder& folder) {
   for (const auto& [name, path] : point_files(options.data))
     if (!path->empty()) *path = (fs::absolute(folder.path) / *path).lexically_normal().string();
   const int format = read_manifest(folder).format;
+  options.data.rules = format;
   // Their columns were prepared without what is found by default now.
   if (format < 4)
     options.data.find_kinds = options.data.find_derived = options.data.marginal_maps = false;

@@ -21,7 +21,7 @@ namespace thalweg {
 
 /// Version of the folder's layout; a folder of a newer one is refused.
 /// 2: transforms get standardised conditions. 3: orders of permutations are read, not drawn.
-inline constexpr int kRunFormat = 4;
+inline constexpr int kRunFormat = 5;
 
 /// What manifest.json says.
 struct RunManifest {

@@ -154,15 +154,18 @@ class SampleRows {
         sampler_(sampler),
         condition_(model_.context_columns),
         names_(sampler.columns()),
-        own_(names_.size()),
-        content_(contents_of(model_.columns)) {
-    for (const DerivedColumn& column : model_.derived) names_.push_back(column.name);
-    if (with_condition()) {
-      names_.insert(names_.end(), condition_.names().begin(), condition_.names().end());
-      content_.resize(own_ + model_.derived.size());
-      content_.insert(content_.end(), condition_.content().begin(), condition_.content().end());
+        own_(names_.size()) {
+    std::vector<ColumnOptions> columns = model_.columns;
+    columns.resize(own_);
+    for (const DerivedColumn& column : model_.derived) {
+      names_.push_back(column.name);
+      columns.push_back(column.written());
     }
-    if (!content_.empty()) content_.resize(names_.size());
+    content_ = contents_of(columns);
+    if (!with_condition()) return;
+    names_.insert(names_.end(), condition_.names().begin(), condition_.names().end());
+    content_.resize(columns.size());
+    content_.insert(content_.end(), condition_.content().begin(), condition_.content().end());
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -177,12 +180,19 @@ class SampleRows {
     for (std::size_t begin = 0; begin < rows.size(); begin += own_, ++written_) {
       joined_.insert(joined_.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
                      rows.begin() + static_cast<std::ptrdiff_t>(begin + own_));
-      for (const DerivedColumn& column : model_.derived)
-        joined_.push_back(column(rows.subspan(begin, model_.columns.size())));
-      if (!with_condition()) continue;
-      const auto row = static_cast<std::size_t>(
-          sampler_.condition_row(written_, static_cast<std::int64_t>(given)));
-      condition_.append(std::span(request_.condition).subspan(row * width, width), joined_);
+      std::span<const double> condition;
+      if (with_condition()) {
+        const auto row = static_cast<std::size_t>(
+            sampler_.condition_row(written_, static_cast<std::int64_t>(given)));
+        condition = std::span(request_.condition).subspan(row * width, width);
+      }
+      if (!model_.derived.empty()) {
+        const auto own = rows.subspan(begin, model_.columns.size());
+        others_.assign(own.begin(), own.end());
+        others_.insert(others_.end(), condition.begin(), condition.end());
+        for (const DerivedColumn& column : model_.derived) joined_.push_back(column(others_));
+      }
+      if (with_condition()) condition_.append(condition, joined_);
     }
     return joined_;
   }
@@ -197,7 +207,7 @@ class SampleRows {
   std::vector<std::string> names_;
   std::size_t own_;  // columns of the sampler
   std::vector<ColumnText> content_;
-  std::vector<double> joined_;
+  std::vector<double> joined_, others_;
   std::int64_t written_ = 0;
 };
 

@@ -1,0 +1,138 @@
+// Runs on tables as people have them: what every command makes of their columns is one thing.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "temporary_folder.h"
+#include "thalweg/core/random.h"
+#include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/samplers.h"
+#include "thalweg/runs/training_run.h"
+
+namespace thalweg::testing {
+namespace {
+
+/// A short training of a flow on a file.
+LoadedRun trained(const TemporaryFolder& folder, const std::string& file,
+                  std::vector<Setting> settings) {
+  settings.insert(settings.end(), {{"data.path", file},
+                                   {"training.iterations", std::int64_t{60}},
+                                   {"flow.hidden", std::vector<std::int64_t>{8}},
+                                   {"final_proposals", std::int64_t{4096}}});
+  ThreadPool pool(1);
+  RunPlan plan = plan_run({.settings = settings, .out = folder.path("run"), .force = true});
+  plan.report = false;
+  run_training(plan, pool);
+  return load_run(folder.path("run"));
+}
+
+double metric(const Evaluation& evaluation, const std::string& name) {
+  for (const Metric& entry : evaluation.metrics)
+    if (entry.name == name) return entry.value;
+  ADD_FAILURE() << "no metric " << name;
+  return NAN;
+}
+
+TEST(TableRun, LogDensitiesAndEvaluationAreOfOneMeasure) {
+  // A category, zeros beside a continuum, steps of .1, and a date.
+  std::string text = "who,rain,warm,day\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 300; ++row)
+    text += fmt::format("{},{:.6g},{:.1f},2024-{:02}-{:02}\n", "abc"[row * row % 3],
+                        row % 5 < 3 ? 0.0 : -std::log(random.uniform()),
+                        15.0 + 5.0 * random.normal(), 1 + row % 12, 1 + row * row % 28);
+  const TemporaryFolder folder;
+  const std::string file = folder.file("table.csv", text);
+  for (const char* kind : {"none", "spline"}) {
+    const LoadedRun run =
+        trained(folder, file,
+                {{"flow.kind", std::string(kind)}, {"flow.heads", std::string(kind) == "none"}});
+    ThreadPool pool(1);
+    const LogDensities own =
+        log_densities(run, run.read_table(file), pool, {.precision = Precision::kDouble});
+    DensityEvaluator density = evaluation_density(run, pool);
+    const HeldOut points = held_out_points(run, file, std::nullopt, density);
+    const Evaluation evaluation = evaluate_run(run, points, std::nullopt, density, pool);
+    EXPECT_NEAR(metric(evaluation, "log_likelihood"), own.mean.all.mean, 1e-9) << kind;
+    EXPECT_TRUE(std::isfinite(own.mean.all.mean));
+  }
+}
+
+TEST(TableRun, ConditionsOutsideOfTrainingAreCounted) {
+  std::string text = "x,t\n";
+  RandomSequence random(4, Stream::kTarget);
+  for (int row = 0; row < 300; ++row) {
+    const double t = random.uniform();
+    text += fmt::format("{:.6f},{:.6f}\n", t + random.normal(), t);
+  }
+  const TemporaryFolder folder;
+  const LoadedRun run = trained(folder, folder.file("given.csv", text),
+                                {{"data.condition", std::vector<std::string>{"t"}}});
+  ThreadPool pool(1);
+  const auto warnings = [&](const std::string& rows) {
+    return log_densities(run, run.read_table(folder.file("new.csv", "x,t\n" + rows)), pool)
+        .warnings;
+  };
+  EXPECT_TRUE(warnings("0.5,0.5\n").empty());
+  const std::vector<std::string> found = warnings("0.5,0.5\n0.5,7\n0.1,-3\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(
+      found[0].starts_with("2 of 3 rows have a condition outside of what was trained on "
+                           "(row 2 has t = 7,"))
+      << found[0];
+}
+
+TEST(TableRun, WhatOthersDecideIsRestoredAndChecked) {
+  std::string text = "state,region,x,y,sum\n";
+  RandomSequence random(5, Stream::kTarget);
+  const char* const regions[] = {"north", "south", "west"};
+  for (int row = 0; row < 400; ++row) {
+    const int state = row * row % 11 + row % 3;
+    const double x = std::round(1e3 * random.normal()) / 1e3;
+    const double y = std::round(1e3 * random.normal()) / 1e3;
+    text += fmt::format("s{},{},{:.3f},{:.3f},{:.3f}\n", state, regions[state % 3], x, y, x + y);
+  }
+  const TemporaryFolder folder;
+  const LoadedRun run = trained(folder, folder.file("states.csv", text), {});
+  ASSERT_EQ(run.options.model.derived.size(), 2u);
+  ThreadPool pool(1);
+  const Table samples = sample_table(run, {.count = 200}, pool).table;
+  const auto column = [&](const std::string& name) {
+    return static_cast<std::size_t>(std::ranges::find(samples.names, name) - samples.names.begin());
+  };
+  const std::size_t width = samples.names.size();
+  ASSERT_EQ(width, 5u);
+  for (std::size_t row = 0; row < 200; ++row) {
+    const auto text_of = [&](const std::string& name) {
+      const std::size_t number = column(name);
+      return samples.content[number]
+          .labels[static_cast<std::size_t>(samples.values[row * width + number])];
+    };
+    const int state = std::stoi(text_of("state").substr(1));
+    EXPECT_EQ(text_of("region"), regions[state % 3]);
+    const auto number = [&](const std::string& name) {
+      return samples.values[row * width + column(name)];
+    };
+    EXPECT_NEAR(number("sum"), number("x") + number("y"), 1e-6);
+  }
+  const auto warnings = [&](const std::string& rows) {
+    const std::string file = folder.file("new.csv", "state,region,x,y,sum\n" + rows);
+    return log_densities(run, run.read_table(file), pool).warnings;
+  };
+  EXPECT_TRUE(warnings("s3,north,1,2,3\n").empty());
+  const std::vector<std::string> found =
+      warnings("s3,north,1,2,3\ns4,north,1,2,3\ns3,north,1,2,4\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(
+      found[0],
+      "1 of 3 rows do not keep to region decided by state (row 2 is the first); 1 of 3 rows do "
+      "not keep to sum = x + y (row 3 is the first): by the model such rows cannot be; their "
+      "log densities are those of the other columns");
+}
+
+}  // namespace
+}  // namespace thalweg::testing
