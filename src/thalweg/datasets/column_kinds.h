@@ -14,6 +14,7 @@ struct ColumnKindRequest {
   std::string declared = {};
   bool find_spacing = true;   ///< whether evenly spaced columns are looked for
   bool find_kinds = true;     ///< whether categories, atoms, limits and digits are looked for
+  bool closed = false;        ///< see DataOptions
   bool missing = false;       ///< whether values are missing besides, which is to have a mass
   double rounding = 0x1p-53;  ///< the largest relative error of a value
 };
@@ -24,7 +25,8 @@ struct ColumnKindRequest {
 ///   5 rows, is a category.
 /// - Others that are evenly spaced (see find_spacing) stay within the values seen.
 /// - Of the rest, a value in at least 1 % of the rows and 8 of them has a mass of its own, an atom,
-///   and so has one on a bound, whose column is closed there.
+///   and so has one on a bound, whose column is closed there, unless a column of two bounds is
+///   closed in any case.
 /// - What is then continuous may have values of a few significant digits, which samples keep.
 /// - Where values are missing, that is one more value of a category, and an atom of others.
 /// - Columns that are never below 0, or never above, or that have an atom at an end, do not leave
