@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "thalweg/runs/simulation.h"
 #include "thalweg/runs/training_run.h"
 
 namespace thalweg::cli {
@@ -66,5 +67,8 @@ class ProgressDisplay {
 /// all saved and says that `resume_hint` goes on.
 TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
                                     const std::string& resume_hint);
+
+/// Shows how far a simulation is.
+void show_simulation(ProgressDisplay& display, const SimulationProgress& progress);
 
 }  // namespace thalweg::cli

@@ -55,16 +55,7 @@ void run(Arguments& arguments) {
     report = simulate(
         request, pool,
         {.progress =
-             [&](const SimulationProgress& progress) {
-               const double done =
-                   static_cast<double>(progress.step) / static_cast<double>(progress.steps);
-               if (!display.wanted(done)) return;
-               const double left = static_cast<double>(progress.steps - progress.step) /
-                                   std::max(progress.steps_per_second, 1e-9);
-               display.show(done, fmt::format("{} kJ/mol  {:.0f} steps/s  {} left",
-                                              number_text(progress.mean_energy, 2),
-                                              progress.steps_per_second, format_duration(left)));
-             },
+             [&](const SimulationProgress& progress) { show_simulation(display, progress); },
          .note =
              [&](const std::string& text) {
                display.clear();

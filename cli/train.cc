@@ -11,6 +11,7 @@
 #include "thalweg/core/text.h"
 #include "thalweg/molecules/named_system.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/molecule_exploration.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/training_run.h"
 
@@ -105,9 +106,29 @@ RunPlan plan_with_progress(RunRequest request, bool quiet) {
   return plan_run(request);
 }
 
+/// Simulates a molecule of which there are no positions.
+void simulate_first(RunRequest& request, int threads, bool quiet) {
+  catch_interrupts();
+  ThreadPool pool(threads);
+  ProgressDisplay display(quiet);
+  if (!give_positions(
+          request, pool,
+          {.progress =
+               [&](const SimulationProgress& progress) { show_simulation(display, progress); },
+           .note =
+               [&](const std::string& text) {
+                 display.clear();
+                 if (!quiet) fmt::print("{}\n", text);
+               },
+           .interrupted = interrupted}))
+    throw ExitCode{kInterrupted};
+}
+
 void train(const Arguments& arguments) {
   const bool quiet = arguments.quiet;
-  const RunPlan plan = plan_with_progress(request_of(arguments), quiet);
+  RunRequest request = request_of(arguments);
+  if (wants_positions(request)) simulate_first(request, arguments.threads, quiet);
+  const RunPlan plan = plan_with_progress(std::move(request), quiet);
 #ifdef __GLIBC__
   // Columns that were sorted leave holes, as large as the data, that nothing fills.
   malloc_trim(0);
@@ -226,6 +247,7 @@ void add_train(CLI::App& app) {
       "  thalweg train --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --out runs/wells\n"
       "  thalweg train --energy \"sum(i, 0, 9, (x[i] - m)^2)/2\" --constants m=3\n"
       "  thalweg train --molecule system.xml --topology start.pdb --data md/trajectory.npy\n"
+      "  thalweg train --molecule system.xml --topology start.pdb    # simulates it first\n"
       "  thalweg train --resume --out runs/rings\n"
       "Ctrl-C saves the run and says how to go on; a second one quits at once.");
   command->callback([arguments] { train(*arguments); });

@@ -163,6 +163,23 @@ TEST(ForceMatching, LossIsTheWeightedSumAndItsGradientIsRight) {
   EXPECT_GT(largest, 0.1);
 }
 
+TEST(ForceMatching, ARowCountsOnceAmongThoseThatAreNotFinite) {
+  const Model model = smooth_model();
+  ThreadPool pool(1);
+  std::vector<double> log_det;
+  std::vector<double> y = ColumnMap(model, pool).to_layers(points_of(5), &log_det);
+  y[0] = y[9] = NAN;  // of the first and the third row
+  for (const double weight : {0.25, 1.0}) {
+    Graph graph(model.parameters(), Phase::kTraining);
+    StepBuilder builder(graph, model.flow(), 1, model.layers(), true);
+    const TrainingStep step =
+        training_step(builder, ForceMatching(energy(), {.force_weight = weight}));
+    std::vector<std::vector<double>> inputs{y};
+    if (weight < 1.0) inputs.push_back(log_det);
+    EXPECT_EQ(run_graph(graph, {step.non_finite}, inputs, {5})[0][0], 2.0);
+  }
+}
+
 TEST(ForceMatching, VanishesForTheRightDensityAlone) {
   ModelOptions options = testing::small_model(2);
   options.flow.activation = "tanh";

@@ -243,6 +243,9 @@ TEST(MolecularDynamics, RefusesOptionsThatCannotBe) {
                  MolecularDynamics(oscillator, {1.0, 2.0}, {}, pool);
                }),
                {"a mass for each of 1", "got 2"});
+  for (const double mass : std::vector<double>{0.0, -1.0, NAN, INFINITY})
+    expect_parts(message_of<ConfigError>([&] { MolecularDynamics(oscillator, {mass}, {}, pool); }),
+                 {"coordinate 0", "mass above 0"});
 }
 
 TEST(Minimise, FindsTheBottom) {

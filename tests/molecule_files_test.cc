@@ -1,4 +1,5 @@
 // Files of molecules: what is read of them, and what is said of those that are not right.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,6 +16,7 @@
 #include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/backbone.h"
 #include "thalweg/molecules/force_field.h"
+#include "thalweg/molecules/named_system.h"
 #include "thalweg/molecules/openmm_system.h"
 
 namespace thalweg::testing {
@@ -75,6 +77,17 @@ TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
                {"an exception", "from 0 to 4", "got 3 and 9"});
   expect_parts(message(with(xml, "p1=\"3\" p2=\"0\"", "p1=\"3\" p2=\"3\"")),
                {"an exception", "different", "got 3 and 3"});
+  // A list that is called otherwise is not an empty one.
+  for (const std::string list : {"Bonds", "Angles", "Torsions", "Exceptions"}) {
+    std::string other = xml;
+    for (std::size_t at = 0; (at = other.find(list + ">", at)) != std::string::npos;)
+      other.replace(at, list.size(), "Misspelt");
+    expect_parts(message(other), {"<Misspelt> in", "not supported"});
+  }
+  expect_parts(message(with(xml, "<Constraints/>", "<Constraint/>")), {"<Constraint> in System"});
+  const std::size_t bonds = xml.find("<Bonds>"), end = xml.find("</Bonds>") + 8;
+  expect_parts(message(xml.substr(0, bonds) + xml.substr(end)),
+               {"HarmonicBondForce", "expected a list <Bonds>", "found none"});
   expect_parts(message(xml.substr(0, xml.size() / 2)), {"cannot be read as XML", "cut off"});
   expect_parts(message("<Topology/>"), {"expected an OpenMM System", "<Topology>"});
   expect_parts(message(""), {"s.xml", "XML"});
@@ -255,6 +268,61 @@ TEST(PdbFile, KeepsNamesAndPositions) {
   const std::string models = "MODEL 1\n" + std::string(kPdb).substr(15, 81 * 2) +
                              "ENDMDL\nMODEL 2\n" + std::string(kPdb).substr(15, 81) + "ENDMDL\n";
   expect_parts(message(models), {"model 2", "expected 2 atoms", "got 1"});
+}
+
+std::string pdb_line(const std::string& name, char location, const std::string& residue, int number,
+                     char insertion, double x) {
+  return fmt::format(
+      "ATOM      1  {:<3}{:1}{:3} A{:4}{:1}   {:8.3f}   0.000   0.000  1.00  0.00           C  \n",
+      name, location, residue, number, insertion, x);
+}
+
+TEST(PdbFile, TakesTheFirstOfAlternateLocations) {
+  const TemporaryFolder folder;
+  const auto names = [&](const std::string& text) {
+    std::vector<std::string> result;
+    const PdbFile pdb = read_pdb(folder.file("a.pdb", text));
+    for (std::size_t i = 0; i < pdb.atoms.size(); ++i)
+      result.push_back(fmt::format("{} {:.0f}", pdb.atoms[i].name, 10.0 * pdb.positions[3 * i]));
+    return result;
+  };
+  using Names = std::vector<std::string>;
+  // Letters may come in any order, and an atom may have no A.
+  EXPECT_EQ(names(pdb_line("N", ' ', "SER", 1, ' ', 1) + pdb_line("CA", 'B', "SER", 1, ' ', 2) +
+                  pdb_line("CA", 'A', "SER", 1, ' ', 3) + pdb_line("CB", 'B', "SER", 1, ' ', 4) +
+                  pdb_line("CB", 'C', "SER", 1, ' ', 5)),
+            (Names{"N 1", "CA 2", "CB 4"}));
+  // Of a residue that may be another one, the first one's.
+  EXPECT_EQ(names(pdb_line("CA", 'A', "SER", 1, ' ', 1) + pdb_line("OG", 'A', "SER", 1, ' ', 2) +
+                  pdb_line("CA", 'B', "THR", 1, ' ', 3) + pdb_line("OG1", 'B', "THR", 1, ' ', 4)),
+            (Names{"CA 1", "OG 2"}));
+  // Each model has its own.
+  const std::string model = "MODEL 1\n" + pdb_line("CA", 'B', "SER", 1, ' ', 1) +
+                            pdb_line("CA", 'C', "SER", 1, ' ', 2) + "ENDMDL\n";
+  EXPECT_EQ(read_pdb(folder.file("b.pdb", model + model)).models(), 2);
+}
+
+TEST(PdbFile, ResiduesMayShareANumber) {
+  const TemporaryFolder folder;
+  std::string text;
+  double x = 0.0;
+  for (const char insertion : {' ', 'A', 'B'})
+    for (const char* name : {"N", "CA", "C"})
+      text += pdb_line(name, ' ', "GLY", 52, insertion, x += 1.0);
+  const PdbFile pdb = read_pdb(folder.file("a.pdb", text));
+  EXPECT_EQ(pdb.atoms[3].insertion, "A");
+  const auto angles = backbone_angles(pdb.atoms);
+  ASSERT_EQ(angles.size(), 1u);
+  EXPECT_EQ(angles[0].residue, "GLY 52A");
+  EXPECT_EQ(angles[0].phi, (std::array<std::int64_t, 4>{2, 3, 4, 5}));
+  EXPECT_FALSE(same_atom(pdb.atoms[0], pdb.atoms[3]));
+  EXPECT_EQ(text_of(pdb.atoms[3]), "N GLY 52A C A");
+  EXPECT_TRUE(same_atom(atom_label(text_of(pdb.atoms[3])), pdb.atoms[3]));
+  expect_parts(message_of<ConfigError>([] { atom_label("N GLY 52.5 C A"); }), {"52.5"});
+  write_pdb(folder.path("b.pdb"), pdb.atoms, pdb.positions);
+  const PdbFile back = read_pdb(folder.path("b.pdb"));
+  EXPECT_EQ(back.atoms[8].insertion, "B");
+  EXPECT_EQ(back.atoms[0].insertion, "");
 }
 
 TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <numbers>
 
 #include "molecules.h"
 #include "temporary_folder.h"
@@ -18,6 +19,7 @@
 #include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/molecule_exploration.h"
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/training_run.h"
@@ -208,10 +210,87 @@ TEST_F(MoleculeRun, MatchesForcesOfAFileInItsFrame) {
     EXPECT_NEAR(found.model[i], slopes[i], 1e-6 * (1.0 + std::abs(slopes[i]))) << i;
 }
 
+// Far beyond all of the data, where walkers of molecular dynamics may come.
+TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
+  const LoadedRun run = trained({{"flow.kind", std::string("smooth")}});
+  for (const ColumnOptions& column : run.options.model.columns) {
+    EXPECT_EQ(column.open, !column.periodic) << column.name;
+    EXPECT_EQ(column.lower, column.periodic ? -std::numbers::pi : 0.0) << column.name;
+  }
+  const FlowPotential flow(*run.model, kTemperature);
+  // The last atom along its bond, of a deviation of about 0.006 nm, and about the one before.
+  const Eigen::Map<const Eigen::Vector3d> third(&rows_[9]), fourth(&rows_[12]), second(&rows_[6]);
+  const Eigen::Vector3d bond = fourth - third;
+  const Eigen::Vector3d axis = bond.cross(second - third).normalized();
+  const auto log_prob = [&](double stretch, double turn) {
+    std::vector<double> x(rows_.begin(), rows_.begin() + kWidth);
+    const Eigen::Vector3d moved =
+        third + Eigen::AngleAxisd(turn, axis) * bond * (1.0 + stretch / bond.norm());
+    std::copy_n(moved.data(), 3, &x[12]);
+    std::vector<double> slopes;
+    const double value = flow.log_prob(x, &slopes)[0];
+    for (const double slope : slopes) EXPECT_TRUE(std::isfinite(slope));
+    return value;
+  };
+  for (const double sign : {-1.0, 1.0}) {
+    double before = log_prob(sign * 0.03, 0.0), turned = log_prob(0.0, sign * 0.25);
+    for (int step = 1; step < 6; ++step) {
+      const double now = log_prob(sign * (0.03 + 0.008 * step), 0.0);
+      EXPECT_LT(now, before - 1.0) << sign << " " << step;
+      before = now;
+      const double next = log_prob(0.0, sign * (0.25 + 0.07 * step));
+      EXPECT_LT(next, turned - 1.0) << sign << " " << step;
+      turned = next;
+    }
+  }
+}
+
 TEST_F(MoleculeRun, LearnsForcesOfTheSystemWithoutAFile) {
   const LoadedRun run = trained({{"training.objective", std::string("force_matching")}});
   EXPECT_EQ(run.options.model.flow.kind, "smooth");
   EXPECT_EQ(run.manifest.status, "finished");
+}
+
+TEST_F(MoleculeRun, IsSimulatedWhereThereAreNoPositions) {
+  RunRequest asked = request();
+  std::erase_if(asked.settings, [](const Setting& each) { return each.key == "data.path"; });
+  asked.settings.push_back({"exploration.evaluations", std::int64_t{64 * 40}});
+  EXPECT_FALSE(wants_positions(request()));
+  ASSERT_TRUE(wants_positions(asked));
+  RunRequest given = asked;
+  int looks = 0;
+  EXPECT_FALSE(give_positions(given, pool_, {.interrupted = [&] { return looks++ > 0; }}));
+  // The same again goes on with it.
+  asked.force = false;
+  std::vector<std::string> notes;
+  const SimulationCallbacks callbacks{
+      .note = [&](const std::string& text) { notes.push_back(text); }};
+  given = asked;
+  ASSERT_TRUE(give_positions(given, pool_, callbacks));
+  EXPECT_NE(notes.at(0).find("no --data"), std::string::npos);
+  const std::string bytes = read_bytes(folder_.path("run-md/trajectory.npy"));
+  EXPECT_FALSE(wants_positions(given));
+  const RunPlan plan = plan_run(given);
+  EXPECT_EQ(plan.data->rows, 640);
+  EXPECT_EQ(plan.options.data.path, folder_.path("run-md/trajectory.npy"));
+  EXPECT_EQ(plan.options.training.objective, "force_matching");
+  EXPECT_EQ(plan.options.model.flow.kind, "smooth");
+  EXPECT_EQ(plan.options.exploration.evaluations, 0);
+  // What came to its end is taken as it is, if it is of this temperature.
+  given = asked;
+  given.settings.push_back({"training.objective", std::string("maximum_likelihood")});
+  ASSERT_TRUE(give_positions(given, pool_));
+  EXPECT_EQ(read_bytes(folder_.path("run-md/trajectory.npy")), bytes);
+  EXPECT_EQ(plan_run(given).options.training.objective, "maximum_likelihood");
+  given = asked;
+  given.settings.push_back({"molecule.temperature", 400.0});
+  EXPECT_NE(message_of<ConfigError>([&] { give_positions(given, pool_); }).find("--force"),
+            std::string::npos);
+  given = asked;
+  std::erase_if(given.settings,
+                [](const Setting& each) { return each.key == "molecule.topology"; });
+  EXPECT_NE(message_of<ConfigError>([&] { give_positions(given, pool_); }).find("--topology"),
+            std::string::npos);
 }
 
 TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
@@ -227,7 +306,9 @@ TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
   std::vector<std::string> names;
   for (const ColumnOptions& column : run.options.model.columns) {
     names.push_back(column.name);
-    EXPECT_TRUE(std::isfinite(column.lower) && std::isfinite(column.upper)) << column.name;
+    EXPECT_TRUE(std::isfinite(column.lower) &&
+                std::isfinite(column.upper) == !column.name.starts_with("bond"))
+        << column.name;
     EXPECT_EQ(column.periodic, column.name.starts_with("torsion")) << column.name;
   }
   EXPECT_NE(std::ranges::find(names, "bond 1:C1-1:C2"), names.end());

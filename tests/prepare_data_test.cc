@@ -428,6 +428,31 @@ TEST(PrepareData, SaysWhatIsWrong) {
       "no such error");
 }
 
+TEST(PrepareData, AValueOnABoundOfAClosedColumnIsLikeAnyOther) {
+  DataOptions options;
+  options.bounds = {"b=0:1"};
+  const auto values = table(100, [](std::size_t row) { return row == 7 ? 0.0 : 0.1 * root(row); });
+  // Elsewhere it has a mass, since the density would be 0 or infinite there.
+  EXPECT_EQ(prepare_data(named(values), options, 1).columns[1].atoms, std::vector{0.0});
+  options.closed = true;
+  options.marginal_maps = false;
+  for (const bool find_kinds : {true, false}) {
+    options.find_kinds = find_kinds;
+    const ColumnOptions column = prepare_data(named(values), options, 1).columns[1];
+    EXPECT_TRUE(column.atoms.empty());
+    EXPECT_EQ(column.lower, 0.0);
+    EXPECT_EQ(column.upper, 1.0);
+    EXPECT_TRUE(std::isfinite(column.mean) && std::isfinite(column.scale));
+  }
+  // Those beyond stay errors, and a column of one bound has no closed interval.
+  options.bounds = {"b=0.05:1"};
+  EXPECT_NE(message_of<DataError>([&] { prepare_data(named(values), options, 1); }).find("outside"),
+            std::string::npos);
+  options.bounds = {"b=0:"};
+  options.find_kinds = true;
+  EXPECT_EQ(prepare_data(named(values), options, 1).columns[1].atoms, std::vector{0.0});
+}
+
 TEST(PrepareData, LeavesPeriodicColumnsToTheModel) {
   DataOptions options;
   options.periodic = {"b=0:0.5"};
@@ -437,6 +462,17 @@ TEST(PrepareData, LeavesPeriodicColumnsToTheModel) {
   EXPECT_TRUE(data.columns[1].periodic);
   EXPECT_EQ(data.columns[1].lower, 0.0);
   EXPECT_EQ(data.columns[1].upper, 0.5);
+  // A period that is too short is a slip more often than not. sqrt(0.5) is above it already.
+  const auto noted = [](const PreparedData& prepared) {
+    return std::ranges::count_if(prepared.notes, [](const std::string& note) {
+      return note.find("column 'b': 100 of 100 values are outside of its period 0:0.5") !=
+             std::string::npos;
+    });
+  };
+  EXPECT_EQ(noted(data), 1);
+  options.periodic = {"b=0:10"};
+  for (const std::string& note : prepare_data(named(table(100, root)), options, 1).notes)
+    EXPECT_EQ(note.find("outside of its period"), std::string::npos) << note;
   RunOptions run;
   choose_for_data(run, data);
   run.model.features = 2;

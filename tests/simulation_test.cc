@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "thalweg/io/safetensors.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/report/gnuplot.h"
+#include "thalweg/runs/simulation_summary.h"
 #include "thalweg/runs/training_run.h"
 
 namespace thalweg::testing {
@@ -139,11 +141,11 @@ TEST_F(SimulationTest, KeepsTheEnergyInTheMicrocanonicalEnsemble) {
 TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
   setenv("PATH", path_.c_str(), 1);
   // A chain of five with the names that phi and psi need.
-  std::vector<AtomLabel> atoms = {{"C", "ACE", "A", 1, "C"},
-                                  {"N", "ALA", "A", 2, "N"},
-                                  {"CA", "ALA", "A", 2, "C"},
-                                  {"C", "ALA", "A", 2, "C"},
-                                  {"N", "NME", "A", 3, "N"}};
+  std::vector<AtomLabel> atoms = {{"C", "ACE", "A", 1, "", "C"},
+                                  {"N", "ALA", "A", 2, "", "N"},
+                                  {"CA", "ALA", "A", 2, "", "C"},
+                                  {"C", "ALA", "A", 2, "", "C"},
+                                  {"N", "NME", "A", 3, "", "N"}};
   request_.positions = folder_.path("start.pdb");
   write_pdb(request_.positions, atoms, small_molecule_rows(1, 0.0));
   const SimulationReport report = run(request_);
@@ -211,7 +213,7 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
 }
 
 TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
-  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "C"});
+  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "", "C"});
   request_.topology = folder_.path("names.pdb");
   write_pdb(request_.topology, atoms, small_molecule_rows(1, 0.0));
   request_.minimise = false;
@@ -331,6 +333,62 @@ TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   bad.out = folder_.path("explodes");
   bad.time_step = 200.0;
   expect_parts(message_of<NumericalError>([&] { run(bad); }), {"walker", "--time-step"});
+}
+
+TEST_F(SimulationTest, OneProcessAtATimeWritesToAFolder) {
+  run(request_);
+  SimulationRequest more;
+  more.out = request_.out;
+  more.resume = true;
+  more.resume_steps = 80;
+  {
+    const auto lock = hold_simulation_folder(request_.out);
+    request_.force = true;
+    for (const SimulationRequest& each : {request_, more})
+      expect_parts(message_of<ConfigError>([&] { run(each); }), {"md", "another process", "--out"});
+    // Nothing was lost.
+    EXPECT_EQ(read_npy(folder_.path("md/energies.npy")).shape[0], 6);
+  }
+  EXPECT_TRUE(run(more).complete);
+}
+
+TEST_F(SimulationTest, SaysThatNothingHeatsWithoutFriction) {
+  request_.friction = 0.0;
+  const auto warned = [&] {
+    const SimulationReport report = run(request_);
+    return std::ranges::any_of(report.warnings, [](const std::string& text) {
+      return text.find("--friction is 0") != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(warned());
+  request_.force = true;
+  request_.ensemble = "nve";
+  EXPECT_TRUE(warned());  // the equilibration is by Langevin dynamics
+  request_.equilibration = 0;
+  EXPECT_FALSE(warned());
+  request_.ensemble = "nvt";
+  request_.friction = 1.0;
+  EXPECT_FALSE(warned());
+}
+
+TEST(SimulationWarnings, AreNotHiddenByWhatDoesNotVary) {
+  SimulationSummary summary;
+  TemperatureSummary own;
+  own.temperature = 300.0;
+  own.virial = {300.0, 1.0};
+  own.r_hat = NAN;
+  summary.temperatures = {own};
+  summary.backbone = {{"ALA 2", {}, {}}};
+  SimulationState state;
+  state.request.equilibration = 0;
+  summary.backbone_r_hat = 1.5;
+  const auto warnings = simulation_warnings(state, summary);
+  ASSERT_EQ(warnings.size(), 1u);
+  expect_parts(warnings[0], {"R-hat is 1.500"});
+  summary.backbone_r_hat = NAN;
+  EXPECT_TRUE(simulation_warnings(state, summary).empty());
+  summary.temperatures[0].r_hat = 1.2;
+  EXPECT_EQ(simulation_warnings(state, summary).size(), 1u);
 }
 
 TEST_F(SimulationTest, TheToolDoesTheSame) {

@@ -154,6 +154,28 @@ TEST(SmoothModel, TailsWithoutBoundsAreThoseOfANormal) {
   EXPECT_NEAR(values[3] - values[2], -0.5 * (40.0 * 40.0 - 39.0 * 39.0), 1e-6);
 }
 
+TEST(SmoothModel, DensitiesFallTowardsBoundsThatAreNotReached) {
+  ColumnOptions open = kBounded;
+  open.open = true;
+  open.mean = 0.3;  // of the logit
+  open.scale = 0.2;
+  Model model(smooth_options({open, kAngle}), 1);
+  disturb(model, 0.5);
+  EXPECT_NEAR(integral(model, {2.0, -180.0}, {5.0, 180.0}), 1.0, 2e-4);
+  ThreadPool pool(1);
+  std::vector<double> x;
+  for (const double logit : {-8.0, -7.0, -6.0, 7.0, 8.0, 9.0})
+    x.insert(x.end(), {2.0 + 3.0 / (1.0 + std::exp(-logit)), 10.0});
+  x.insert(x.end(), {2.0, 10.0, 5.0, 10.0});
+  const std::vector<double> values = DensityEvaluator(model, pool, Precision::kDouble).log_prob(x);
+  EXPECT_LT(values[0], values[1] - 20.0);
+  EXPECT_LT(values[1], values[2] - 20.0);
+  EXPECT_LT(values[4], values[3] - 20.0);
+  EXPECT_LT(values[5], values[4] - 20.0);
+  EXPECT_EQ(values[6], -INFINITY);
+  EXPECT_EQ(values[7], -INFINITY);
+}
+
 TEST(SmoothModel, ThreadsChangeNoBit) {
   Model model(smooth_options({kBounded, kLine, kPositive, kAngle}), 1);
   disturb(model, 0.5);

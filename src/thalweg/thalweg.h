@@ -16,6 +16,7 @@
 #include "thalweg/objectives/objective.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/molecule_exploration.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/presets.h"
 #include "thalweg/runs/run_folder.h"

@@ -352,7 +352,7 @@ class Model:
             return x, np.zeros(len(x))
         z, log_det = x.copy(), np.zeros(len(x))
         unit = self.config["flow"]["kind"].endswith("smooth")
-        stretched = lambda c: math.isfinite(c["lower"]) and math.isfinite(c["upper"])
+        stretched = lambda c: not c.get("open") and math.isfinite(c["lower"]) and math.isfinite(c["upper"])
         for i, column in enumerate(self.columns):
             low, high = column["lower"], column["upper"]
             if column["periodic"] or (math.isinf(low) and math.isinf(high)) or (unit and stretched(column)):

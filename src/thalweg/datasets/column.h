@@ -18,6 +18,9 @@ struct ColumnOptions {
   double origin = 0.0, step = 1.0;  ///< of evenly spaced values; whole numbers as they stand
   double lower = -INFINITY,
          upper = INFINITY;  ///< bounds that samples respect; a log or logit map is inside the model
+  /// Its bounds do not belong to it: smooth maps, too, take it from the line that its log or logit
+  /// leads to, where its density falls as a normal's far out.
+  bool open = false;
   double mean = 0.0, scale = 1.0;  ///< of the column after its bounds' map: the model removes them
   /// wraps around between its bounds, both of which it then needs, as an angle does from -180 to
   /// 180: the map inside the model is one to [-pi, pi], mean and scale are not used

@@ -71,7 +71,7 @@ double unbounded(double value, const ColumnOptions& column) {
   return value;
 }
 
-void check_bounds(ColumnOptions& column, std::span<const double> values) {
+void check_bounds(ColumnOptions& column, std::span<const double> values, bool closed) {
   if (column.periodic) return;  // Any number stands for a point of the circle.
   // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
   // gap of the highest reaches one step beyond the upper one.
@@ -82,7 +82,7 @@ void check_bounds(ColumnOptions& column, std::span<const double> values) {
           "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
           "the bounds",
           row + 1, column.name, value, column.lower, column.upper);
-    if (!column.has_intervals() && (value == column.lower || value == column.upper))
+    if (!closed && !column.has_intervals() && (value == column.lower || value == column.upper))
       fail<DataError>(
           "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
           "infinite; widen the bound a little",

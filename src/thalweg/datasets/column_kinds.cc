@@ -95,11 +95,11 @@ void add_missing(ColumnOptions& column, const Counts& counts) {
 }
 
 void find_atoms(ColumnOptions& column, const std::vector<double>& values, const Counts& counts,
-                bool find) {
+                bool find, bool closed) {
   const auto rows = static_cast<double>(values.size());
   std::vector<std::pair<std::size_t, double>> common;
   for (const auto& [value, count] : counts) {
-    const bool on_bound = value == column.lower || value == column.upper;
+    const bool on_bound = !closed && (value == column.lower || value == column.upper);
     if (on_bound ||
         (find && count >= kLeastAtomRows && static_cast<double>(count) >= kLeastAtomShare * rows))
       common.emplace_back(on_bound ? values.size() + 1 : count, value);
@@ -196,6 +196,8 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
     fail<DataError>("column '{}' is declared evenly spaced, but no step is found in its values",
                     column.name);
   const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
+  const bool closed = request.closed && !request.missing && std::isfinite(column.lower) &&
+                      std::isfinite(column.upper);
   const bool single = request.missing && counts.size() == 1;  // There or not, and nothing else.
   if (single || (column.integer && request.declared.empty() && request.find_kinds &&
                  !column.periodic && may_be_category(counts, values.size(), request.rules))) {
@@ -205,14 +207,14 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
     return;
   }
   if (!column.integer && !column.periodic)
-    find_atoms(column, values, counts, request.find_kinds && request.declared.empty());
+    find_atoms(column, values, counts, request.find_kinds && request.declared.empty(), closed);
   if (column.integer && request.rules >= 5 && request.find_kinds && request.declared.empty())
     find_levels(column, counts, values.size());
   if (!column.integer && !column.periodic && request.find_kinds && request.declared.empty())
     find_digits(column, values, request.rounding);
   if (request.find_kinds && !column.periodic && !bounded) find_limits(column, counts);
   if (request.missing) add_missing(column, counts);
-  check_bounds(column, values);
+  check_bounds(column, values, closed);
   if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
 }
 

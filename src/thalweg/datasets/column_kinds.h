@@ -14,6 +14,7 @@ struct ColumnKindRequest {
   std::string declared = {};
   bool find_spacing = true;   ///< whether evenly spaced columns are looked for
   bool find_kinds = true;     ///< whether categories, atoms, limits and digits are looked for
+  bool closed = false;        ///< see DataOptions
   bool missing = false;       ///< whether values are missing besides, which is to have a mass
   double rounding = 0x1p-53;  ///< the largest relative error of a value
   int rules = 5;              ///< see DataOptions
@@ -26,11 +27,11 @@ struct ColumnKindRequest {
 ///   row may have a number beyond them.
 /// - Others that are evenly spaced (see find_spacing) stay within the values seen.
 /// - Of the rest, a value in at least 1 % of the rows and 8 of them has a mass of its own, an atom,
-///   and so has one on a bound, whose column is closed there.
-/// - Samples of a spaced column keep to the values seen, its levels, if these are
-///   at most 1000 and 60 % of the steps between them or rounded off the steps, and as few rows as 5
-///   % have a value that no other has, which estimates how often a new row would have a new one
-///   (Good 1953).
+///   and so has one on a bound, whose column is closed there, unless a column of two bounds is
+///   closed in any case.
+/// - Samples of a spaced column keep to the values seen, its levels, if these are at most 1000 and
+///   60 % of the steps between them or rounded off the steps, and as few rows as 5 % have a value
+///   that no other has, which estimates how often a new row would have a new one (Good 1953).
 /// - What is then continuous may have values of a few significant digits, which samples keep.
 /// - Where values are missing, that is one more value of a category, and an atom of others.
 /// - Columns that are never below 0, or never above, or that have an atom at an end, do not leave

@@ -399,10 +399,18 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     const ColumnKindRequest request{.declared = declared[column_number(names, own.name, "")].kind,
                                     .find_spacing = options.find_integers && options.particles == 0,
                                     .find_kinds = options.find_kinds && options.particles == 0,
+                                    .closed = options.closed,
                                     .missing = given.size() < values.size(),
                                     .rounding = table.rounding(),
                                     .rules = options.rules};
     find_kind(own, given, request, data.notes);
+    const auto outside = std::ranges::count_if(
+        given, [&](double value) { return value < own.lower || value > own.upper; });
+    if (own.periodic && outside > 0)
+      data.notes.push_back(fmt::format(
+          "column '{}': {} of {} values are outside of its period {}:{} and are taken as what they "
+          "are after whole turns; is this the period?",
+          own.name, outside, given.size(), own.lower, own.upper));
   }
   if (options.drop_duplicates && !data.weights.empty())
     fail<ConfigError>("data.drop_duplicates cannot be combined with data.weights");

@@ -31,6 +31,9 @@ struct DataOptions {
   std::string forces;
   std::vector<std::string> bounds;    ///< "name=lower:upper", either side may be empty
   std::vector<std::string> periodic;  ///< "name=lower:upper": wraps around between these
+  /// Whether both bounds of a column belong to it, as flows of smooth maps take it: a value on one
+  /// is then like any other. By the kind of flow, not a setting of its own.
+  bool closed = false;
   std::vector<std::string> integers;  ///< columns to dequantise besides those found
   bool find_integers = true;          ///< dequantise columns of whole numbers with many repeats
   /// "name=kind": continuous, spaced, whole or category; what is not named is found. Or missing,

@@ -25,8 +25,13 @@ void measure(ColumnOptions& column, std::span<const double> values) {
   }
   std::vector<double> mapped;
   mapped.reserve(values.size());
-  for (const double value : values) mapped.push_back(unbounded(value, column));
-  const bool bounded = std::isfinite(column.lower) || std::isfinite(column.upper);
+  const bool low = std::isfinite(column.lower), high = std::isfinite(column.upper);
+  const bool bounded = low || high;
+  // A value on a bound, of a closed column, counts as one next to it.
+  const double inwards = low && high ? 0x1p-40 * (column.upper - column.lower) : 0.0;
+  for (const double value : values)
+    mapped.push_back(
+        unbounded(std::clamp(value, column.lower + inwards, column.upper - inwards), column));
   if (bounded && is_constant(mapped, 0x1p-53))
     fail<DataError>(
         "column '{}': its bounds {}:{} are so far from its values that these are all one beside "

@@ -11,6 +11,14 @@
 #include "thalweg/transforms/normal_cdf_columns.h"
 
 namespace thalweg {
+namespace {
+
+// Deviations of an open column to one of the normal that takes it to [0, 1]: where the data are,
+// the interval has room for densities given other columns, which are narrower, and far out the
+// normal falls. Trainings on alanine dipeptide did worse with 1 and with 2.
+constexpr double kOpenSpread = 1.5;
+
+}  // namespace
 
 std::vector<std::shared_ptr<const Transform>> column_transforms(
     ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns,
@@ -33,7 +41,8 @@ std::vector<std::shared_ptr<const Transform>> column_transforms(
           "columns: '{}' has a marginal map, whose slopes jump, and a flow of smooth maps cannot "
           "take it: set data.marginal_maps = false, and give a category as a condition",
           column.name);
-    if (unit_interval && std::isfinite(column.lower) && std::isfinite(column.upper)) {
+    if (unit_interval && !column.open && std::isfinite(column.lower) &&
+        std::isfinite(column.upper)) {
       standard.mean.push_back(column.lower);
       standard.scale.push_back(column.upper - column.lower);
       bounds.push_back({});
@@ -42,7 +51,8 @@ std::vector<std::shared_ptr<const Transform>> column_transforms(
     }
     from_line.push_back(unit_interval);
     standard.mean.push_back(column.mean);
-    standard.scale.push_back(column.scale);
+    standard.scale.push_back(unit_interval && column.open ? kOpenSpread * column.scale
+                                                          : column.scale);
     bounds.push_back({column.lower, column.upper});
     bounded = bounded || std::isfinite(column.lower) || std::isfinite(column.upper);
   }

@@ -15,9 +15,10 @@ namespace thalweg {
 
 /// In order from the layers to the data: standardisation, whose constants are kept in `parameters`,
 /// then, where a column has bounds, their log or logit maps. A periodic column becomes an angle in
-/// [-pi, pi]. For layers on the `unit_interval` a column with two bounds is stretched to [0, 1] in
-/// place of its logit, and any other that is not periodic goes there by the distribution function
-/// of the standard normal; throws ConfigError for a marginal map.
+/// [-pi, pi]. For layers on the `unit_interval` a column with two bounds that is not open is
+/// stretched to [0, 1] in place of its logit, and any other that is not periodic goes there by the
+/// distribution function of a normal, of 1.5 times the column's deviation if it is open; throws
+/// ConfigError for a marginal map.
 std::vector<std::shared_ptr<const Transform>> column_transforms(
     ParameterStore& parameters, RandomSequence& random, std::span<const ColumnOptions> columns,
     bool unit_interval = false);

@@ -3,7 +3,11 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <map>
+#include <set>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
@@ -45,10 +49,33 @@ AtomLabel label_of(const TextLines& lines, std::string_view line) {
   const std::string_view sequence = columns(line, 23, 26);
   if (!sequence.empty())
     label.residue_number = static_cast<std::int64_t>(number(lines, sequence, "residue"));
+  label.insertion = columns(line, 27, 27);
   label.element = columns(line, 77, 78);
   if (label.element.empty()) label.element = element_of(label.name);
   return label;
 }
+
+/// Tells of atoms that are given more than once which to take.
+class AlternateLocations {
+ public:
+  /// Whether an atom at a location, which has none if it is the only one, is to be passed over.
+  bool passes(const AtomLabel& label, std::string_view location) {
+    const Place residue{label.chain, label.residue_number, label.insertion};
+    const auto [first, is_new] = residues_.emplace(residue, label.residue);
+    if (location.empty()) return false;
+    if (!is_new && first->second != label.residue) return true;
+    return !atoms_.emplace(residue, label.name).second;
+  }
+  void clear() {
+    residues_.clear();
+    atoms_.clear();
+  }
+
+ private:
+  using Place = std::tuple<std::string, std::int64_t, std::string>;
+  std::map<Place, std::string> residues_;
+  std::set<std::pair<Place, std::string>> atoms_;
+};
 
 }  // namespace
 
@@ -56,7 +83,9 @@ PdbFile read_pdb(const std::string& path) {
   TextLines lines(path);
   PdbFile file;
   std::size_t model = 0, in_model = 0;
+  AlternateLocations alternates;
   const auto end_model = [&] {
+    alternates.clear();
     if (in_model == 0) return;
     if (model > 0 && in_model != file.atoms.size())
       fail<DataError>("{}: model {}: expected {} atoms as in the first, got {}", lines.place(),
@@ -67,9 +96,8 @@ PdbFile read_pdb(const std::string& path) {
   for (std::string_view line; lines.next(line);) {
     if (line.starts_with("ENDMDL") || line.starts_with("MODEL")) end_model();
     if (!line.starts_with("ATOM") && !line.starts_with("HETATM")) continue;
-    const std::string_view alternate = columns(line, 17, 17);
-    if (!alternate.empty() && alternate != "A" && alternate != "1") continue;
     AtomLabel label = label_of(lines, line);
+    if (alternates.passes(label, columns(line, 17, 17))) continue;
     if (model == 0) {
       file.atoms.push_back(std::move(label));
     } else if (in_model >= file.atoms.size() || file.atoms[in_model].name != label.name) {
@@ -105,12 +133,13 @@ void write_pdb(const std::string& path, std::span<const AtomLabel> atoms,
                           i, x[axis]);
       // Names of four letters begin a column earlier.
       const std::string name = atom.name.size() < 4 ? " " + atom.name : atom.name;
-      file.write(fmt::format(
-          "ATOM  {:5} {:<4.4} {:>3.3} {:1.1}{:4}    {:8.3f}{:8.3f}{:8.3f}  1.00  0.00          "
-          "{:>2.2}\n",
-          (i + 1) % 100000, name, atom.residue, atom.chain.empty() ? " " : atom.chain,
-          atom.residue_number % 10000, x[0] / kAngstrom, x[1] / kAngstrom, x[2] / kAngstrom,
-          atom.element));
+      file.write(
+          fmt::format("ATOM  {:5} {:<4.4} {:>3.3} {:1.1}{:4}{:1.1}   {:8.3f}{:8.3f}{:8.3f}  1.00  "
+                      "0.00          "
+                      "{:>2.2}\n",
+                      (i + 1) % 100000, name, atom.residue, atom.chain.empty() ? " " : atom.chain,
+                      atom.residue_number % 10000, atom.insertion.empty() ? " " : atom.insertion,
+                      x[0] / kAngstrom, x[1] / kAngstrom, x[2] / kAngstrom, atom.element));
     }
     file.write("ENDMDL\n");
   }

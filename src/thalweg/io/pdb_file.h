@@ -17,7 +17,8 @@ struct AtomLabel {
   std::string residue = {};  ///< as ALA
   std::string chain = {};    ///< one letter, or none
   std::int64_t residue_number = 0;
-  std::string element = {};  ///< as C; empty where it is not known
+  std::string insertion = {};  ///< a letter where residues share a number, as 52 and 52A; or none
+  std::string element = {};    ///< as C; empty where it is not known
 };
 
 /// A PDB file's atoms, and the positions of its models.
@@ -30,7 +31,8 @@ struct PdbFile {
   }
 };
 
-/// Reads ATOM and HETATM records, of alternate locations the first. Without a column of elements,
+/// Reads ATOM and HETATM records; of an atom's alternate locations the first that is there, of
+/// alternate residues the first one's atoms. Without a column of elements,
 /// an element is told from the name. Throws DataError, with the line, for positions that are no
 /// numbers, models of different atoms, and a file without atoms.
 PdbFile read_pdb(const std::string& path);

@@ -17,7 +17,7 @@ Vector cross(const Vector& a, const Vector& b) {
 double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 struct Residue {
-  std::string name, chain;
+  std::string name, chain, insertion;
   std::int64_t number;
   std::optional<std::int64_t> n, ca, c;
 };
@@ -27,8 +27,10 @@ std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
   for (std::size_t i = 0; i < atoms.size(); ++i) {
     const AtomLabel& atom = atoms[i];
     if (residues.empty() || residues.back().number != atom.residue_number ||
-        residues.back().name != atom.residue || residues.back().chain != atom.chain)
-      residues.push_back({atom.residue, atom.chain, atom.residue_number, {}, {}, {}});
+        residues.back().insertion != atom.insertion || residues.back().name != atom.residue ||
+        residues.back().chain != atom.chain)
+      residues.push_back(
+          {atom.residue, atom.chain, atom.insertion, atom.residue_number, {}, {}, {}});
     const auto index = static_cast<std::int64_t>(i);
     if (atom.name == "N") residues.back().n = index;
     if (atom.name == "CA") residues.back().ca = index;
@@ -54,7 +56,7 @@ std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
     if (before.chain != own.chain || after.chain != own.chain) continue;
     if (!before.c || !own.n || !own.ca || !own.c || !after.n) continue;
     if (!bonded(*before.c, *own.n) || !bonded(*own.c, *after.n)) continue;
-    angles.push_back({fmt::format("{} {}", own.name, own.number),
+    angles.push_back({fmt::format("{} {}{}", own.name, own.number, own.insertion),
                       {*before.c, *own.n, *own.ca, *own.c},
                       {*own.n, *own.ca, *own.c, *after.n}});
   }
@@ -72,6 +74,21 @@ double dihedral_angle(std::span<const double> row, const std::array<std::int64_t
   const Vector f = apart(0, 1), g = apart(1, 2), h = apart(3, 2);
   const Vector a = cross(f, g), b = cross(h, g);
   return std::atan2(-std::sqrt(dot(g, g)) * dot(b, f), dot(a, b));
+}
+
+std::vector<BackboneRows> backbone_rows(std::span<const double> positions, std::int64_t atoms,
+                                        std::span<const BackboneAngles> angles) {
+  std::vector<BackboneRows> result;
+  const auto width = static_cast<std::size_t>(3 * atoms);
+  for (const BackboneAngles& each : angles) {
+    BackboneRows& own = result.emplace_back();
+    own.residue = each.residue;
+    for (std::size_t row = 0; row < positions.size(); row += width) {
+      own.phi.push_back(dihedral_angle(positions.subspan(row, width), each.phi));
+      own.psi.push_back(dihedral_angle(positions.subspan(row, width), each.psi));
+    }
+  }
+  return result;
 }
 
 }  // namespace thalweg

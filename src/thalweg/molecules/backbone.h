@@ -24,6 +24,15 @@ struct BackboneAngles {
 std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
                                             std::span<const HarmonicBond> bonds = {});
 
+/// Angles of a residue in radians, one a configuration.
+struct BackboneRows {
+  std::string residue;
+  std::vector<double> phi, psi;
+};
+/// Of configurations of `atoms` atoms, 3 numbers an atom, all one after the other.
+std::vector<BackboneRows> backbone_rows(std::span<const double> positions, std::int64_t atoms,
+                                        std::span<const BackboneAngles> angles);
+
 /// The dihedral angle of four atoms in radians, in [-pi, pi], 0 where the ends are cis and positive
 /// where the last is turned clockwise, looked at along the middle bond (IUPAC). `row` has 3 numbers
 /// an atom.

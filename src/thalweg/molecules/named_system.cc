@@ -1,5 +1,6 @@
 #include "thalweg/molecules/named_system.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -107,8 +108,9 @@ void refuse_long_bonds(std::span<const double> positions, const MolecularSystem&
 }
 
 std::string text_of(const AtomLabel& atom) {
-  return fmt::format("{} {} {} {} {}", or_dash(atom.name), or_dash(atom.residue),
-                     atom.residue_number, or_dash(atom.element), or_dash(atom.chain));
+  return fmt::format("{} {} {}{} {} {}", or_dash(atom.name), or_dash(atom.residue),
+                     atom.residue_number, atom.insertion, or_dash(atom.element),
+                     or_dash(atom.chain));
 }
 
 AtomLabel atom_label(const std::string& text) {
@@ -130,7 +132,10 @@ AtomLabel atom_label(const std::string& text) {
     if (part == "-") part.clear();
   const char* end = parts[2].data() + parts[2].size();
   const auto [at, error] = std::from_chars(parts[2].data(), end, atom.residue_number);
-  if (error != std::errc() || at != end) refuse();
+  if (error != std::errc() || end - at > 1 ||
+      (at != end && std::isalpha(static_cast<unsigned char>(*at)) == 0))
+    refuse();
+  atom.insertion.assign(at, end);
   atom.name = parts[0];
   atom.residue = parts[1];
   atom.element = parts[3];
@@ -139,7 +144,8 @@ AtomLabel atom_label(const std::string& text) {
 }
 
 bool same_atom(const AtomLabel& a, const AtomLabel& b) {
-  return usual_name(a.name) == usual_name(b.name) && a.residue_number == b.residue_number;
+  return usual_name(a.name) == usual_name(b.name) && a.residue_number == b.residue_number &&
+         a.insertion == b.insertion;
 }
 
 }  // namespace thalweg

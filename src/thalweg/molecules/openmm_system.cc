@@ -1,11 +1,14 @@
 #include "thalweg/molecules/openmm_system.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
 #include <numbers>
 #include <pugixml.hpp>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/input_file.h"
@@ -35,6 +38,24 @@ class Reader {
                       shown(value));
     return result;
   }
+  /// A list within, which is there even where it is empty.
+  pugi::xml_node list(const pugi::xml_node& node, const char* name) const {
+    const pugi::xml_node found = node.child(name);
+    if (!found)
+      fail<DataError>("{}: {}: expected a list <{}>, found none; is this an OpenMM System?", path_,
+                      shown(node.attribute("type") ? node.attribute("type").value() : node.name()),
+                      name);
+    return found;
+  }
+  /// Throws for elements that are none of `known`: what is not understood is not left out.
+  void check_lists(const pugi::xml_node& node, const std::vector<std::string_view>& known) const {
+    for (const pugi::xml_node& child : node.children())
+      if (child.type() == pugi::node_element &&
+          std::ranges::find(known, child.name()) == known.end())
+        refuse(fmt::format(
+            "<{}> in {} is", shown(child.name()),
+            shown(node.attribute("type") ? node.attribute("type").value() : node.name())));
+  }
   std::int32_t whole(const pugi::xml_node& node, const char* name) const {
     const double value = number(node, name);
     if (value != std::floor(value) || std::abs(value) > 1e9)
@@ -62,7 +83,7 @@ void refuse_periodic(const Reader& reader, const pugi::xml_node& force) {
 
 void read_bonds(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system) {
   refuse_periodic(reader, force);
-  for (const pugi::xml_node& bond : force.child("Bonds"))
+  for (const pugi::xml_node& bond : reader.list(force, "Bonds"))
     system.bonds.push_back({{reader.whole(bond, "p1"), reader.whole(bond, "p2")},
                             reader.number(bond, "d"),
                             reader.number(bond, "k")});
@@ -70,7 +91,7 @@ void read_bonds(const Reader& reader, const pugi::xml_node& force, MolecularSyst
 
 void read_angles(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system) {
   refuse_periodic(reader, force);
-  for (const pugi::xml_node& angle : force.child("Angles"))
+  for (const pugi::xml_node& angle : reader.list(force, "Angles"))
     system.angles.push_back(
         {{reader.whole(angle, "p1"), reader.whole(angle, "p2"), reader.whole(angle, "p3")},
          reader.number(angle, "a"),
@@ -79,7 +100,7 @@ void read_angles(const Reader& reader, const pugi::xml_node& force, MolecularSys
 
 void read_torsions(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system) {
   refuse_periodic(reader, force);
-  for (const pugi::xml_node& torsion : force.child("Torsions"))
+  for (const pugi::xml_node& torsion : reader.list(force, "Torsions"))
     system.torsions.push_back({{reader.whole(torsion, "p1"), reader.whole(torsion, "p2"),
                                 reader.whole(torsion, "p3"), reader.whole(torsion, "p4")},
                                reader.whole(torsion, "periodicity"),
@@ -115,7 +136,7 @@ void read_nonbonded(const Reader& reader, const pugi::xml_node& force, Molecular
     double charge, sigma, epsilon;
   };
   std::vector<Atom> atoms;
-  for (const pugi::xml_node& atom : force.child("Particles"))
+  for (const pugi::xml_node& atom : reader.list(force, "Particles"))
     atoms.push_back(
         {reader.number(atom, "q"), reader.number(atom, "sig"), reader.number(atom, "eps")});
   if (atoms.size() != system.masses.size())
@@ -123,7 +144,7 @@ void read_nonbonded(const Reader& reader, const pugi::xml_node& force, Molecular
                     system.masses.size(), atoms.size());
   const auto count = static_cast<std::int32_t>(atoms.size());
   std::map<std::pair<std::int32_t, std::int32_t>, NonbondedPair> exceptions;
-  for (const pugi::xml_node& node : force.child("Exceptions")) {
+  for (const pugi::xml_node& node : reader.list(force, "Exceptions")) {
     // Of pairs that feel nothing none is left for check_system to look at.
     const std::int32_t first = reader.whole(node, "p1"), second = reader.whole(node, "p2");
     if (std::min(first, second) < 0 || std::max(first, second) >= count || first == second)
@@ -162,7 +183,7 @@ void read_gbsa_obc(const Reader& reader, const pugi::xml_node& force, MolecularS
   solvent.surface =
       4.0 * std::numbers::pi *
       (force.attribute("surfaceAreaEnergy") ? reader.number(force, "surfaceAreaEnergy") : 2.25936);
-  for (const pugi::xml_node& atom : force.child("Particles")) {
+  for (const pugi::xml_node& atom : reader.list(force, "Particles")) {
     const double radius = reader.number(atom, "r") - solvent.offset;
     solvent.charge.push_back(reader.number(atom, "q"));
     solvent.radius.push_back(radius);
@@ -174,20 +195,20 @@ void read_gbsa_obc(const Reader& reader, const pugi::xml_node& force, MolecularS
 void read_custom_gb(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system) {
   refuse_cutoff(reader, force);
   CustomBornTexts texts;
-  for (const pugi::xml_node& node : force.child("PerParticleParameters"))
+  for (const pugi::xml_node& node : reader.list(force, "PerParticleParameters"))
     texts.parameters.push_back(reader.text(node, "name"));
-  for (const pugi::xml_node& node : force.child("GlobalParameters"))
+  for (const pugi::xml_node& node : reader.list(force, "GlobalParameters"))
     texts.globals[reader.text(node, "name")] = reader.number(node, "default");
-  for (const pugi::xml_node& node : force.child("ComputedValues"))
+  for (const pugi::xml_node& node : reader.list(force, "ComputedValues"))
     texts.values.push_back(
         {reader.text(node, "name"), reader.text(node, "expression"), reader.whole(node, "type")});
-  for (const pugi::xml_node& node : force.child("EnergyTerms"))
+  for (const pugi::xml_node& node : reader.list(force, "EnergyTerms"))
     texts.terms.push_back({"", reader.text(node, "expression"), reader.whole(node, "type")});
   GeneralisedBorn solvent = recognise_born(texts, reader.path());
   if (force.child("Exclusions").first_child()) reader.refuse("CustomGBForce with exclusions is");
   if (force.child("Functions").first_child())
     reader.refuse("CustomGBForce with tabulated functions is");
-  for (const pugi::xml_node& atom : force.child("Particles")) {
+  for (const pugi::xml_node& atom : reader.list(force, "Particles")) {
     solvent.charge.push_back(reader.number(atom, "param1"));
     solvent.radius.push_back(reader.number(atom, "param2"));
     solvent.scaled_radius.push_back(reader.number(atom, "param3"));
@@ -200,18 +221,30 @@ void read_nothing(const Reader&, const pugi::xml_node&, MolecularSystem&) {}
 struct ForceKind {
   const char* name;
   void (*read)(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system);
+  std::vector<std::string_view> lists;  ///< what may be in it
 };
-constexpr ForceKind kForces[] = {
-    {"HarmonicBondForce", read_bonds},       {"HarmonicAngleForce", read_angles},
-    {"PeriodicTorsionForce", read_torsions}, {"NonbondedForce", read_nonbonded},
-    {"GBSAOBCForce", read_gbsa_obc},         {"CustomGBForce", read_custom_gb},
-    {"CMMotionRemover", read_nothing},
+const ForceKind kForces[] = {
+    {"HarmonicBondForce", read_bonds, {"Bonds"}},
+    {"HarmonicAngleForce", read_angles, {"Angles"}},
+    {"PeriodicTorsionForce", read_torsions, {"Torsions"}},
+    {"NonbondedForce",
+     read_nonbonded,
+     {"GlobalParameters", "ParticleOffsets", "ExceptionOffsets", "Particles", "Exceptions"}},
+    {"GBSAOBCForce", read_gbsa_obc, {"Particles"}},
+    {"CustomGBForce",
+     read_custom_gb,
+     {"PerParticleParameters", "GlobalParameters", "EnergyParameterDerivatives", "ComputedValues",
+      "EnergyTerms", "Particles", "Exclusions", "Functions"}},
+    {"CMMotionRemover", read_nothing, {}},
 };
 
 void read_force(const Reader& reader, const pugi::xml_node& force, MolecularSystem& system) {
   const std::string type = reader.text(force, "type");
   for (const ForceKind& kind : kForces)
-    if (type == kind.name) return kind.read(reader, force, system);
+    if (type == kind.name) {
+      reader.check_lists(force, kind.lists);
+      return kind.read(reader, force, system);
+    }
   reader.refuse(fmt::format("force '{}' is", shown(type)));
 }
 
@@ -233,7 +266,8 @@ MolecularSystem read_openmm_system(const std::string& path) {
   const Reader reader(path);
   MolecularSystem system;
   system.source = path;
-  for (const pugi::xml_node& particle : root.child("Particles")) {
+  reader.check_lists(root, {"PeriodicBoxVectors", "Particles", "Constraints", "Forces"});
+  for (const pugi::xml_node& particle : reader.list(root, "Particles")) {
     if (particle.first_child())
       reader.refuse(fmt::format("a virtual site ({}) is", shown(particle.first_child().name())));
     system.masses.push_back(reader.number(particle, "mass"));
@@ -241,7 +275,7 @@ MolecularSystem read_openmm_system(const std::string& path) {
   if (const pugi::xml_node constraints = root.child("Constraints"); constraints.first_child())
     reader.refuse(fmt::format("constraints ({} of them; make the system with constraints=None) are",
                               std::distance(constraints.begin(), constraints.end())));
-  for (const pugi::xml_node& force : root.child("Forces")) read_force(reader, force, system);
+  for (const pugi::xml_node& force : reader.list(root, "Forces")) read_force(reader, force, system);
   check_system(system);
   return system;
 }

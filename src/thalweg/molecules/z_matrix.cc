@@ -332,8 +332,8 @@ std::vector<std::string> atom_names(std::span<const AtomLabel> atoms, std::int64
   const bool chains = std::ranges::any_of(
       atoms, [&](const AtomLabel& atom) { return atom.chain != atoms.front().chain; });
   for (const AtomLabel& atom : atoms) {
-    names.push_back(
-        fmt::format("{}{}:{}", chains ? atom.chain + ":" : "", atom.residue_number, atom.name));
+    names.push_back(fmt::format("{}{}{}:{}", chains ? atom.chain + ":" : "", atom.residue_number,
+                                atom.insertion, atom.name));
     ++times[names.back()];
   }
   names.resize(static_cast<std::size_t>(count));

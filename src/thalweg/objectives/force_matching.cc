@@ -71,14 +71,16 @@ Loss ForceMatching::build(StepBuilder& step) const {
       options_.of_data ? step.forces() : target_forces(flow, *target_, rows.y, step.layers());
   const Value found = flow_forces(flow, rows.y, step.layers(), rows.context);
   const Value error = sum(square(found - wanted), Axis::kFeatures);
-  Loss loss{.value = options_.force_weight * batch_mean(error),
-            .non_finite = batch_sum(1.0 - is_finite(error))};
+  Loss loss{.value = options_.force_weight * batch_mean(error), .non_finite = {}};
+  Value finite = is_finite(error);
   const double likelihood = 1.0 - options_.force_weight - options_.energy_weight;
   if (likelihood > 0.0) {
-    const Loss part = likelihood_.build(step);
-    loss.value = loss.value + likelihood * part.value;
-    loss.non_finite = loss.non_finite + part.non_finite;
+    const Value log_prob = row_log_prob(step);
+    loss.value = loss.value + likelihood * likelihood_.of_rows(step, log_prob).value;
+    // A row counts once, whichever part of its loss is not finite.
+    finite = finite * is_finite(log_prob);
   }
+  loss.non_finite = batch_sum(1.0 - finite);
   if (!reverse_) return loss;
   const Loss part = reverse_->build(step);
   if (part.surrogate.valid()) loss.surrogate = loss.value + options_.energy_weight * part.surrogate;

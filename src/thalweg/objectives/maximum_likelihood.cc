@@ -2,12 +2,17 @@
 
 namespace thalweg {
 
-Loss MaximumLikelihood::build(StepBuilder& step) const {
-  const Flow& flow = step.flow();
+Value row_log_prob(StepBuilder& step) {
   const auto& [y, context, log_det] = step.rows();
-  Value log_prob = flow.log_prob(y, context, step.layers());
-  if (log_det.valid()) log_prob = log_prob + log_det;
-  const Value given = flow.base().context_features() > 0 ? context : Value{};
+  const Value log_prob = step.flow().log_prob(y, context, step.layers());
+  return log_det.valid() ? log_prob + log_det : log_prob;
+}
+
+Loss MaximumLikelihood::build(StepBuilder& step) const { return of_rows(step, row_log_prob(step)); }
+
+Loss MaximumLikelihood::of_rows(StepBuilder& step, Value log_prob) const {
+  const Flow& flow = step.flow();
+  const Value given = flow.base().context_features() > 0 ? step.rows().context : Value{};
   return {.value = -batch_mean(log_prob) -
                    acceptance_reward(step.graph(), flow.base(), rejection_weight_, given),
           .non_finite = batch_sum(1.0 - is_finite(log_prob))};

@@ -15,9 +15,14 @@ class MaximumLikelihood : public Objective {
   explicit MaximumLikelihood(double rejection_weight = 0.0) : rejection_weight_(rejection_weight) {}
   std::string name() const override { return "maximum_likelihood"; }
   Loss build(StepBuilder& step) const override;
+  /// The same of what row_log_prob() gave.
+  Loss of_rows(StepBuilder& step, Value log_prob) const;
 
  private:
   double rejection_weight_;
 };
+
+/// log p of the step's rows, 1 x 1.
+Value row_log_prob(StepBuilder& step);
 
 }  // namespace thalweg

@@ -23,6 +23,8 @@ const std::vector<ColumnKey>& column_keys() {
       {"lower", "", [](ColumnOptions& c) -> OptionPlace { return &c.lower; }, -INFINITY, INFINITY},
       {"upper", "", [](ColumnOptions& c) -> OptionPlace { return &c.upper; }, -INFINITY, INFINITY},
       {"periodic", "", [](ColumnOptions& c) -> OptionPlace { return &c.periodic; }},
+      {"open", "bounds do not belong to it",
+       [](ColumnOptions& c) -> OptionPlace { return &c.open; }},
       {"mean", "", [](ColumnOptions& c) -> OptionPlace { return &c.mean; }, -kAny, kAny},
       {"scale", "", [](ColumnOptions& c) -> OptionPlace { return &c.scale; }, 1e-300, kAny},
       {"values", "of a category", [](ColumnOptions& c) -> OptionPlace { return &c.values; }, -kAny,

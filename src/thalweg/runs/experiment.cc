@@ -231,9 +231,10 @@ void check(const Experiment& experiment) {
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
                       experiment.spread);
   if (!experiment.truth.empty() && !experiment.profile && !experiment.samplers &&
-      !experiment.histogram)
-    fail<ConfigError>("{}: truth: expected a table [profile], [samplers] or [histogram] besides",
-                      experiment.name);
+      !experiment.histogram && !experiment.dynamics)
+    fail<ConfigError>(
+        "{}: truth: expected a table [profile], [samplers], [histogram] or [dynamics] besides",
+        experiment.name);
   for (const ExperimentPart& column : experiment.columns)
     if (!column.sampler.empty() && !experiment.samplers)
       fail<ConfigError>("{}: column '{}': a sampler needs a table [samplers]", experiment.name,
@@ -351,6 +352,15 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     HistogramRequest& histogram = result.histogram.emplace();
     part.read("samples", histogram.samples);
     part.read("bins", histogram.bins);
+  });
+  keys.table("dynamics", [&](Keys& part) {
+    DynamicsRequest& dynamics = result.dynamics.emplace();
+    part.read("walkers", dynamics.walkers);
+    part.read("equilibration", dynamics.equilibration);
+    part.read("steps", dynamics.steps);
+    part.read("frame_every", dynamics.frame_every);
+    part.read("time_step", dynamics.time_step);
+    part.read("friction", dynamics.friction);
   });
   keys.read("seeds", result.seeds);
   result.defaults = keys.flag("defaults");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "thalweg/runs/dynamics_metrics.h"
 #include "thalweg/runs/histogram_metrics.h"
 #include "thalweg/runs/profile.h"
 #include "thalweg/runs/run_options.h"
@@ -90,8 +91,10 @@ struct Experiment {
   std::optional<ProfileRequest> profile;   ///< free energies, for metrics and pictures
   std::optional<SamplerRequest> samplers;  ///< for columns with a sampler
   std::optional<HistogramRequest> histogram;  ///< of samples in the plane
-  std::string
-      truth;  ///< label of lines of exact samples; empty: none; needs one of the three above
+  std::optional<DynamicsRequest> dynamics;    ///< of a molecule, by the model's energy
+  /// Label of lines of exact samples, of dynamics those of the force field; empty: none. It needs
+  /// one of the four above.
+  std::string truth;
   std::int64_t seeds = 3;
   bool defaults = false;  ///< what is not set is chosen as `train` chooses it
   std::vector<std::string> notes;

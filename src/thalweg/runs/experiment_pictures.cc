@@ -209,6 +209,26 @@ Plots draw_profiles(const Reproduction& reproduction, const ExperimentPicture& p
   });
 }
 
+/// Sums of energies over time by the force field and by each run's model.
+Plots draw_dynamics(const Reproduction& reproduction, const ExperimentPicture& picture,
+                    ThreadPool& pool) {
+  const Experiment& experiment = reproduction.experiment();
+  const DynamicsRequest& request = *experiment.dynamics;
+  Plots plots;
+  for (const RowRuns& row : rows_of(reproduction, picture)) {
+    LineChart chart =
+        dynamics_chart(energy_traces(row.loaded.front().options, nullptr, request, 1, pool));
+    chart.title = experiment.truth.empty() ? "force field" : experiment.truth;
+    plots.push_back({"dynamics-" + row.part->key, std::move(chart)});
+  }
+  for (DrawnPlot& plot :
+       plot_each_run(reproduction, picture, "dynamics", [&](const LoadedRun& run) {
+         return dynamics_chart(energy_traces(run.options, run.model.get(), request, 1, pool));
+       }))
+    plots.push_back(std::move(plot));
+  return plots;
+}
+
 /// The metric, and what else is listed, against a setting: the number that names a column.
 Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& picture, ThreadPool&) {
   const Experiment& experiment = reproduction.experiment();
@@ -256,6 +276,7 @@ bool needs_nothing(const Experiment&) { return true; }
 bool has_profile(const Experiment& experiment) { return experiment.profile.has_value(); }
 bool has_samplers(const Experiment& experiment) { return experiment.samplers.has_value(); }
 bool is_computed(const Experiment& experiment) { return !experiment.computed.empty(); }
+bool has_dynamics(const Experiment& experiment) { return experiment.dynamics.has_value(); }
 bool has_histogram(const Experiment& experiment) { return experiment.histogram.has_value(); }
 
 }  // namespace
@@ -272,6 +293,7 @@ const std::vector<PictureKind>& picture_kinds() {
       {"profiles", "profile", has_profile, draw_profiles},
       {"samplers", "samplers", has_samplers, draw_samplers},
       {"forces", "", needs_nothing, draw_forces},
+      {"dynamics", "dynamics", has_dynamics, draw_dynamics},
       {"latent", "", needs_nothing, draw_latent},
       {"computed", "computed", is_computed, draw_computed},
   };

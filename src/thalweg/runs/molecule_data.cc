@@ -18,8 +18,6 @@
 namespace thalweg {
 namespace {
 
-constexpr double kMargin = 0.5;  // of the range of data, to bounds on either side
-
 /// Rows through a graph of one input and one or two outputs.
 std::vector<std::vector<double>> through(std::int64_t width, std::span<const double> rows,
                                          ThreadPool& pool,
@@ -111,13 +109,10 @@ void check_usual_lengths(const Table& table, const InternalCoordinates& coordina
   }
 }
 
-/// A column's values with a margin, but within what the coordinate can be.
-std::string bounds_text(const std::string& name, InternalKind kind, std::vector<double> values) {
-  const auto [low, high] = std::ranges::minmax(values);
-  const double margin = kMargin * std::max(high - low, 1e-6);
-  const double most = kind == InternalKind::kBond ? high + margin : 0.5 * (high + std::numbers::pi);
-  return fmt::format("{}={}:{}", name, std::max(low - margin, 0.5 * low),
-                     std::min(high + margin, most));
+/// All that a bond, or an angle, can be.
+std::string bounds_text(const std::string& name, InternalKind kind) {
+  return kind == InternalKind::kBond ? fmt::format("{}=0:", name)
+                                     : fmt::format("{}=0:{}", name, std::numbers::pi);
 }
 
 /// Forces in kT/nm in the frame of the coordinates.
@@ -287,7 +282,8 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   given.test = append(data.test);
   data.validation.clear();
   data.test.clear();
-  data.find_integers = data.find_kinds = data.find_derived = data.marginal_maps = false;
+  data.find_integers = data.find_kinds = data.find_derived = data.marginal_maps = data.closed =
+      false;
   const std::vector<std::string> asked = data.bounds;
   for (std::size_t i = 0; i < table.names.size(); ++i) {
     const std::string& name = table.names[i];
@@ -296,11 +292,11 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
       data.periodic.push_back(fmt::format("{}={}:{}", name, -std::numbers::pi, std::numbers::pi));
     } else if (std::ranges::none_of(
                    asked, [&](const std::string& text) { return text.starts_with(name + "="); })) {
-      data.bounds.push_back(
-          bounds_text(name, kind, take_column(table.values, table.names.size(), i)));
+      data.bounds.push_back(bounds_text(name, kind));
     }
   }
   PreparedData prepared = prepare_data(std::move(table), data, seed, given);
+  for (ColumnOptions& column : prepared.columns) column.open = !column.periodic;
   const std::int64_t atoms = coordinates->atoms();
   prepared.notes.insert(
       prepared.notes.begin(),

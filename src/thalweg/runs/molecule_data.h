@@ -53,10 +53,10 @@ Frames read_molecule_frames(const std::string& path, const ModelOptions& model);
 Table read_internal_table(const std::string& path, const ModelOptions& model);
 
 /// The points of a run that learns a molecule: data.path with data.validation and data.test as
-/// internal coordinates, bonds and angles bounded by their range and half of it on either side,
-/// torsions periodic; forces, in kJ/mol/nm, a frame for each of data.path, become slopes of a log
-/// density, in kT/nm, in the frame of InternalCoordinates::to_positions. Throws as
-/// read_molecule_frames and prepare_data, and DataError for forces of other frames.
+/// internal coordinates, bonds above 0, angles between 0 and pi, neither of them reached (see
+/// ColumnOptions::open), torsions periodic; forces, in kJ/mol/nm, a frame for each of data.path,
+/// become slopes of a log density, in kT/nm, in the frame of InternalCoordinates::to_positions.
+/// Throws as read_molecule_frames and prepare_data, and DataError for forces of other frames.
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed);
 
 }  // namespace thalweg

@@ -58,9 +58,10 @@ std::vector<std::size_t> torus_bins(const BackboneRows& rows, std::int64_t bins)
 
 /// N, CA, C and CB of residues that have them.
 std::vector<std::array<std::size_t, 4>> alpha_carbons(std::span<const AtomLabel> atoms) {
-  std::map<std::pair<std::string, std::int64_t>, std::map<std::string, std::size_t>> residues;
+  std::map<std::tuple<std::string, std::int64_t, std::string>, std::map<std::string, std::size_t>>
+      residues;
   for (std::size_t i = 0; i < atoms.size(); ++i)
-    residues[{atoms[i].chain, atoms[i].residue_number}][atoms[i].name] = i;
+    residues[{atoms[i].chain, atoms[i].residue_number, atoms[i].insertion}][atoms[i].name] = i;
   std::vector<std::array<std::size_t, 4>> result;
   for (const auto& [place, own] : residues)
     if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
@@ -77,18 +78,7 @@ double share_negative(const std::vector<double>& values) {
 
 std::vector<BackboneRows> backbone_rows(const LoadedRun& run, std::span<const double> positions) {
   const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
-  std::vector<BackboneRows> result;
-  if (atoms.empty()) return result;
-  const std::size_t width = 3 * atoms.size();
-  for (const BackboneAngles& angles : backbone_angles(atoms)) {
-    BackboneRows& own = result.emplace_back();
-    own.residue = angles.residue;
-    for (std::size_t row = 0; row < positions.size(); row += width) {
-      own.phi.push_back(dihedral_angle(positions.subspan(row, width), angles.phi));
-      own.psi.push_back(dihedral_angle(positions.subspan(row, width), angles.psi));
-    }
-  }
-  return result;
+  return backbone_rows(positions, std::ssize(atoms), backbone_angles(atoms));
 }
 
 std::vector<TorsionRows> torsion_rows(const LoadedRun& run, std::span<const double> rows) {
@@ -135,6 +125,7 @@ std::vector<double> chirality(const LoadedRun& run, std::span<const double> posi
   const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
   const auto carbons = alpha_carbons(atoms);
   std::vector<double> result;
+  if (carbons.empty()) return result;  // without names of atoms there is no width of a row either
   for (std::size_t row = 0; row < positions.size(); row += 3 * atoms.size())
     for (const auto& [n, ca, c, cb] : carbons) {
       std::array<std::array<double, 3>, 3> arms{};

@@ -9,17 +9,14 @@
 
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/metrics/metric.h"
+#include "thalweg/molecules/backbone.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_folder.h"
 
 namespace thalweg {
 
-/// Two angles in radians of each row, as phi and psi of a residue.
-struct BackboneRows {
-  std::string residue;
-  std::vector<double> phi, psi;
-};
-/// Of rows of positions, 3 numbers an atom; none where names of atoms are not known.
+/// phi and psi of residues, of rows of positions, 3 numbers an atom; none where names of atoms are
+/// not known.
 std::vector<BackboneRows> backbone_rows(const LoadedRun& run, std::span<const double> positions);
 
 /// The torsions of rows of a run's columns, by name, in radians.

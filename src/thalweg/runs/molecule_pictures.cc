@@ -2,37 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/molecule_metrics.h"
+#include "thalweg/runs/ramachandran.h"
 
 namespace thalweg {
 namespace {
 
 constexpr double kDegrees = 180.0 / std::numbers::pi;
-
-/// Minus the logarithm of counts over the largest in bins of 6 degrees; NaN where nothing was seen.
-Grid free_energy(const std::string& title, const BackboneRows& rows) {
-  constexpr std::size_t kBins = 60;
-  const auto bin = [](double angle) {
-    const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
-    return std::min(kBins - 1, static_cast<std::size_t>(turn * static_cast<double>(kBins)));
-  };
-  Grid grid{.title = title,
-            .rows = kBins,
-            .columns = kBins,
-            .values = std::vector<double>(kBins * kBins, 0.0)};
-  for (std::size_t i = 0; i < rows.phi.size(); ++i)
-    if (std::isfinite(rows.phi[i]) && std::isfinite(rows.psi[i]))
-      grid.values[bin(rows.psi[i]) * kBins + bin(rows.phi[i])] += 1.0;
-  const double most = std::ranges::max(grid.values);
-  for (double& value : grid.values)
-    value = value > 0.0 ? std::log(most / value) : std::numeric_limits<double>::quiet_NaN();
-  return grid;
-}
 
 }  // namespace
 
@@ -54,15 +34,9 @@ std::vector<RunPicture> draw_molecule_pictures(const LoadedRun& run, const std::
   const std::vector<BackboneRows> own =
       backbone_rows(run, position_rows(coordinates, samples, pool));
   for (std::size_t i = 0; i < own.size() && !points.empty(); ++i) {
-    HeatMapPlot plot{.title = fmt::format("Ramachandran of {}{}", own[i].residue, of),
-                     .x_label = "phi, degrees",
-                     .y_label = "psi, degrees",
-                     .colour_label = "kT",
-                     .x_range = {-180.0, 180.0},
-                     .y_range = {-180.0, 180.0},
-                     .may_be_open = true};
-    plot.panels.push_back(free_energy("data", theirs[i]));
-    plot.panels.push_back(free_energy("samples", own[i]));
+    HeatMapPlot plot = ramachandran_plot(fmt::format("Ramachandran of {}{}", own[i].residue, of));
+    plot.panels.push_back(ramachandran_panel("data", theirs[i]));
+    plot.panels.push_back(ramachandran_panel("samples", own[i]));
     add(plot, fmt::format("ramachandran-{}", i),
         "Free energy of the backbone angles, from counts in bins of 6 degrees. Grey: never seen.");
   }

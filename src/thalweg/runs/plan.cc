@@ -212,6 +212,7 @@ RunPlan plan_run(const RunRequest& request) {
   const bool smooth = wants_smooth(layers) && !request.resume;
   if (smooth && !layers.keys.contains("data.marginal_maps"))
     layers.asked.data.marginal_maps = false;
+  layers.asked.data.closed = wants_smooth(layers);
   RunPlan plan{.options = layers.asked,
                .out = layers.out,
                .resume = request.resume,

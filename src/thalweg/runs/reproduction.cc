@@ -156,10 +156,15 @@ void Reproduction::check(bool data) const {
 }
 
 RunResult Reproduction::judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const {
-  const std::shared_ptr<const Target> target = make_target(options({row, 0, seed}).target);
+  const RunOptions settings = options({row, 0, seed});
   RunResult result;
   result.seed = seed;
   const auto number = static_cast<std::uint64_t>(seed);
+  if (experiment_.dynamics)
+    add_metrics(result, dynamics_metrics(
+                            energy_traces(settings, nullptr, *experiment_.dynamics, number, pool)));
+  if (!experiment_.profile && !experiment_.samplers && !experiment_.histogram) return result;
+  const std::shared_ptr<const Target> target = make_target(settings.target);
   if (experiment_.profile)
     add_metrics(result, profile_metrics(true_profile_samples(*target, *experiment_.profile, number),
                                         target, *experiment_.profile, pool));
@@ -188,6 +193,9 @@ RunResult Reproduction::judge(const Cell& cell, const LoadedRun& run,
       result.metrics.push_back(
           {"warnings", "warnings", static_cast<double>(evaluation.warnings.size()), 0.0, 0});
   }
+  if (experiment_.dynamics)
+    add_metrics(result, dynamics_metrics(energy_traces(run.options, run.model.get(),
+                                                       *experiment_.dynamics, seed, pool)));
   if (!experiment_.profile && !experiment_.histogram && sampler.empty()) return result;
   const std::shared_ptr<const Target> target = run.target();
   if (experiment_.profile)
@@ -231,6 +239,7 @@ RunPlan Reproduction::training_request(const Cell& cell) {
     RunOptions& settings = training.options;
     if (!settings.data.path.empty()) {
       if (is_mean_free(settings.model)) settle_particles(settings);
+      settings.data.closed = is_on_unit_interval(settings.model);
       if (settings.data.particles > 0) settings.model.base.dimensions = settings.data.particles;
       training.data =
           load_prepared_data(settings.data, static_cast<std::uint64_t>(settings.training.seed));

@@ -162,8 +162,10 @@ Table LoadedRun::read_table(const std::string& file, bool with_x,
 std::optional<PreparedData> LoadedRun::data() const {
   if (options.data.path.empty()) return std::nullopt;
   const auto seed = static_cast<std::uint64_t>(options.training.seed);
-  PreparedData prepared = is_molecule(options) ? load_molecule_data(options, seed)
-                                               : load_prepared_data(options.data, seed);
+  DataOptions of_data = options.data;
+  of_data.closed = is_on_unit_interval(options.model);
+  PreparedData prepared =
+      is_molecule(options) ? load_molecule_data(options, seed) : load_prepared_data(of_data, seed);
   // The hashes of an energy library or a picture follow.
   if (!manifest.data_hash.starts_with(points_hash(prepared)))
     fail<DataError>(

@@ -85,13 +85,15 @@ class Simulation {
           static_cast<std::ptrdiff_t>(static_cast<std::size_t>(walker) % used * width);
       rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
     }
-    prepare_simulation_folder(request.out, request.force);
+    lock_ = prepare_simulation_folder(request.out, request.force);
     dynamics_.start(rows);
     open_files();
     save();
   }
 
-  void go_on() {
+  /// While `lock` holds its folder.
+  void go_on(std::unique_ptr<const FolderLock> lock) {
+    lock_ = std::move(lock);
     dynamics_.restore(state_.step, state_.positions, state_.velocities, state_.exchanges);
     const double scale = std::abs(state_.energies[0]) + 1.0;
     if (!(std::abs(dynamics_.energies()[0] - state_.energies[0]) < 1e-6 * scale))
@@ -257,6 +259,7 @@ class Simulation {
   const SimulationCallbacks& callbacks_;
   MolecularDynamics dynamics_;
   ThreadPool& pool_;
+  std::unique_ptr<const FolderLock> lock_;
   std::unique_ptr<TrajectoryWriter> trajectory_;
   std::unique_ptr<GrowingArray> energies_;
 };
@@ -287,11 +290,15 @@ SimulationState new_state(const SimulationRequest& request) {
 
 SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
                           const SimulationCallbacks& callbacks) {
+  // Before the state is read: another process may write it.
+  std::unique_ptr<const FolderLock> lock;
+  if (request.resume && std::filesystem::is_directory(request.out))
+    lock = hold_simulation_folder(request.out);
   SimulationState state = request.resume ? resumed_state(request) : new_state(request);
   check_request(state.request);
   const SimulatedSystem simulated = read_simulated_system(state.request);
   Simulation simulation(std::move(state), simulated, pool, callbacks);
-  request.resume ? simulation.go_on() : simulation.start();
+  request.resume ? simulation.go_on(std::move(lock)) : simulation.start();
   if (!simulation.run()) return {.complete = false, .step = simulation.step()};
   return simulation.finish();
 }

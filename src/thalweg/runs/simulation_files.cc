@@ -145,18 +145,29 @@ SimulationState read_simulation_state(const std::string& path) {
   return state;
 }
 
-void prepare_simulation_folder(const std::string& folder, bool force) {
+std::unique_ptr<const FolderLock> hold_simulation_folder(const std::string& folder) {
+  return std::make_unique<const FolderLock>(folder, "wait for it to end, or choose another --out");
+}
+
+std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& folder, bool force) {
   static const std::vector<std::string> kFiles = {
       "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd",
       "last.pdb",          "summary.json", "report.html",    "plots"};
   check_replaceable(folder, force, kFiles,
                     "--resume goes on with it, --force replaces it, --out names another");
-  for (const std::string& name : kFiles) fs::remove_all(fs::path(folder) / name);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder,
                     error.message());
+  auto lock = hold_simulation_folder(folder);
+  for (const std::string& name : kFiles) {
+    fs::remove_all(fs::path(folder) / name, error);
+    if (error)
+      fail<DataError>("{}: {} cannot be replaced: {}; choose another --out", folder, name,
+                      error.message());
+  }
+  return lock;
 }
 
 }  // namespace thalweg

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "thalweg/io/folder_lock.h"
 #include "thalweg/runs/simulation.h"
 #include "thalweg/sampling/molecular_dynamics.h"
 
@@ -36,8 +38,11 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
 /// Throws DataError for a file that is no such state.
 SimulationState read_simulation_state(const std::string& path);
 
-/// Makes the folder, or clears it of what simulate() wrote if `force`. Throws ConfigError for one
-/// that is in use, or holds something else.
-void prepare_simulation_folder(const std::string& folder, bool force);
+/// Makes the folder, or clears it of what simulate() wrote if `force`, and holds it. Throws
+/// ConfigError for one that is in use, or holds something else, DataError where it cannot be made
+/// or cleared.
+std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& folder, bool force);
+/// Holds the folder of a simulation that goes on. Throws ConfigError where another process has it.
+std::unique_ptr<const FolderLock> hold_simulation_folder(const std::string& folder);
 
 }  // namespace thalweg

@@ -1,22 +1,18 @@
 // The page of a simulation.
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
-#include <numbers>
 
 #include "thalweg/core/error.h"
 #include "thalweg/molecules/molecular_system.h"
 #include "thalweg/report/html.h"
 #include "thalweg/report/plot.h"
+#include "thalweg/runs/ramachandran.h"
 #include "thalweg/runs/simulation_summary.h"
 
 namespace thalweg {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kDegrees = 180.0 / std::numbers::pi;
 
 /// Means over a temperature's replicas, frame by frame.
 LineSeries means_over_time(const SimulationState& state, const SimulationSummary& summary,
@@ -44,26 +40,6 @@ void add_picture(HtmlReport& page, const fs::path& stem, const Plot& plot,
                  const std::string& caption = "") {
   write_plot(plot, stem);
   page.picture(stem.string() + ".png", caption);
-}
-
-/// Minus the logarithm of counts over the largest, in bins of 6 degrees; NaN where nothing was
-/// seen.
-Grid free_energy(const BackboneSeries& angles) {
-  constexpr std::size_t kBins = 60;
-  const auto bin = [](double angle) {
-    const double turn = (angle + std::numbers::pi) / (2.0 * std::numbers::pi);
-    return std::min(kBins - 1, static_cast<std::size_t>(turn * static_cast<double>(kBins)));
-  };
-  Grid grid{.title = angles.residue,
-            .rows = kBins,
-            .columns = kBins,
-            .values = std::vector<double>(kBins * kBins, 0.0)};
-  for (std::size_t i = 0; i < angles.phi.size(); ++i)
-    grid.values[bin(angles.psi[i]) * kBins + bin(angles.phi[i])] += 1.0;
-  const double most = std::ranges::max(grid.values);
-  for (double& value : grid.values)
-    value = value > 0.0 ? std::log(most / value) : std::numeric_limits<double>::quiet_NaN();
-  return grid;
 }
 
 void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationState& state,
@@ -99,14 +75,9 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
                     means_over_time(state, summary, 0, 2, 1.0 / ((freedoms - 3.0) * kBoltzmann),
                                     "virial")}});
   if (summary.backbone.empty()) return;
-  HeatMapPlot angles{.title = "Free energy of the backbone angles",
-                     .x_label = "phi, degrees",
-                     .y_label = "psi, degrees",
-                     .colour_label = "kT",
-                     .x_range = {-180.0, 180.0},
-                     .y_range = {-180.0, 180.0},
-                     .may_be_open = true};
-  for (const BackboneSeries& each : summary.backbone) angles.panels.push_back(free_energy(each));
+  HeatMapPlot angles = ramachandran_plot("Free energy of the backbone angles");
+  for (const BackboneRows& each : summary.backbone)
+    angles.panels.push_back(ramachandran_panel(each.residue, each));
   page.section("Ramachandran");
   add_picture(page, folder / "ramachandran", angles, "Grey: never seen.");
 }

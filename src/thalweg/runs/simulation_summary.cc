@@ -100,20 +100,12 @@ EnergyDrift drift_of(const Series& potential, const Series& kinetic, double fram
 
 void add_backbone(const Frames& frames, const std::vector<BackboneAngles>& angles,
                   std::int64_t chains, SimulationSummary& summary) {
-  const auto width = static_cast<std::size_t>(3 * frames.atoms);
+  summary.backbone = backbone_rows(frames.positions, frames.atoms, angles);
   std::vector<double> features;
-  for (const BackboneAngles& each : angles) summary.backbone.push_back({each.residue, {}, {}});
-  for (std::int64_t frame = 0; frame < frames.count(); ++frame) {
-    const std::span<const double> row(&frames.positions[static_cast<std::size_t>(frame) * width],
-                                      width);
-    for (std::size_t i = 0; i < angles.size(); ++i) {
-      const double phi = dihedral_angle(row, angles[i].phi);
-      const double psi = dihedral_angle(row, angles[i].psi);
-      summary.backbone[i].phi.push_back(phi);
-      summary.backbone[i].psi.push_back(psi);
-      features.insert(features.end(), {std::cos(phi), std::sin(phi), std::cos(psi), std::sin(psi)});
-    }
-  }
+  for (std::size_t frame = 0; frame < static_cast<std::size_t>(frames.count()); ++frame)
+    for (const BackboneRows& own : summary.backbone)
+      features.insert(features.end(), {std::cos(own.phi[frame]), std::sin(own.phi[frame]),
+                                       std::cos(own.psi[frame]), std::sin(own.psi[frame])});
   const ChainDiagnostics worst =
       worst_diagnostics(features, chains, static_cast<std::int64_t>(4 * angles.size()));
   summary.backbone_r_hat = worst.r_hat;
@@ -218,7 +210,7 @@ std::string simulation_text(const SimulationState& state, const SimulationSummar
              : fmt::format("{:.2e} +- {:.1e}", drift.slope, drift.slope_error));
     line("energy deviation, kJ/mol", fmt::format("{:.4f}", drift.deviation));
   }
-  for (const BackboneSeries& each : summary.backbone)
+  for (const BackboneRows& each : summary.backbone)
     line(fmt::format("{}: share of phi > 0", each.residue),
          fmt::format("{:.4f}", positive_share(each.phi)));
   if (!summary.backbone.empty())
@@ -235,9 +227,15 @@ std::vector<std::string> simulation_warnings(const SimulationState& state,
   constexpr double kLargestRHat = 1.02, kErrors = 4.0;
   std::vector<std::string> warnings;
   if (summary.temperatures.empty()) return warnings;
+  const bool langevin = state.request.ensemble == "nvt" || state.request.equilibration > 0;
+  if (langevin && state.request.friction == 0.0)
+    warnings.push_back(
+        "--friction is 0: nothing brings the walkers to their temperature, and each keeps the "
+        "energy that it began with, as in nve; give one above 0");
   const TemperatureSummary& first = summary.temperatures.front();
+  // NaN, of what does not vary, hides nothing.
   const double r_hat =
-      summary.backbone.empty() ? first.r_hat : std::max(first.r_hat, summary.backbone_r_hat);
+      summary.backbone.empty() ? first.r_hat : std::fmax(first.r_hat, summary.backbone_r_hat);
   if (state.request.ensemble == "nvt" && r_hat > kLargestRHat)
     warnings.push_back(
         fmt::format("R-hat is {:.3f}: the replicas have not forgotten where they began; take more "
@@ -288,7 +286,7 @@ void write_simulation_json(const SimulationPaths& paths, const SimulationState& 
     figures["drift"] = {{"slope_kj_mol_ns_freedom", drift.slope},
                         {"slope_error", drift.slope_error},
                         {"deviation_kj_mol", drift.deviation}};
-  for (const BackboneSeries& each : summary.backbone)
+  for (const BackboneRows& each : summary.backbone)
     figures["backbone"].push_back(
         {{"residue", each.residue}, {"phi_above_0", positive_share(each.phi)}});
   if (!summary.backbone.empty()) {

@@ -33,16 +33,10 @@ struct EnergyDrift {
   double deviation = 0.0;    ///< root mean square around the line, kJ/mol
 };
 
-/// Angles of a residue in radians, frame by frame and replica by replica.
-struct BackboneSeries {
-  std::string residue;
-  std::vector<double> phi, psi;
-};
-
 struct SimulationSummary {
   std::vector<TemperatureSummary> temperatures;
-  std::vector<EnergyDrift> drift = {};  ///< one, or none
-  std::vector<BackboneSeries> backbone = {};
+  std::vector<EnergyDrift> drift = {};                  ///< one, or none
+  std::vector<BackboneRows> backbone = {};              ///< frame by frame and replica by replica
   double backbone_r_hat = 0.0, backbone_samples = 0.0;  ///< the worst of cosines and sines
   std::vector<double> energies = {};                    ///< as energies.npy
 };

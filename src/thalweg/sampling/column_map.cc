@@ -28,7 +28,8 @@ ColumnMap::ColumnMap(const Model& model, ThreadPool& pool) : features_(model.flo
     bounded_ = columns;
   if (!is_on_unit_interval(model.options())) return;
   for (std::size_t i = 0; i < columns.size(); ++i)
-    if (!columns[i].periodic && std::isfinite(columns[i].lower) && std::isfinite(columns[i].upper))
+    if (!columns[i].periodic && !columns[i].open && std::isfinite(columns[i].lower) &&
+        std::isfinite(columns[i].upper))
       intervals_.push_back(i);
 }
 

@@ -65,6 +65,10 @@ MolecularDynamics::MolecularDynamics(const Potential& potential, std::vector<dou
   if (static_cast<std::int64_t>(masses_.size()) != coordinates_)
     fail<ShapeError>("molecular dynamics: expected a mass for each of {} coordinates, got {}",
                      coordinates_, masses_.size());
+  for (std::size_t i = 0; i < masses_.size(); ++i)
+    if (!(masses_[i] > 0.0) || !std::isfinite(masses_[i]))
+      fail<ConfigError>("molecular dynamics: coordinate {}: expected a mass above 0, got {}", i,
+                        masses_[i]);
   const auto levels = static_cast<std::int64_t>(options_.temperatures.size());
   walkers_ = levels * options_.replicas;
   decay_ = std::exp(-options_.friction * options_.time_step);

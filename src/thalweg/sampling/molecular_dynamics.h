@@ -44,7 +44,8 @@ class MolecularDynamics {
  public:
   /// `potential` in kJ/mol of positions in nm; `masses` in g/mol, one a coordinate. Both
   /// `potential` and `pool` must outlive it. Throws ConfigError for options out of range (at most
-  /// 64 temperatures and 2^20 walkers), ShapeError for another number of masses.
+  /// 64 temperatures and 2^20 walkers) and masses that are not above 0, ShapeError for another
+  /// number of masses.
   MolecularDynamics(const Potential& potential, std::vector<double> masses,
                     const DynamicsOptions& options, ThreadPool& pool);
 

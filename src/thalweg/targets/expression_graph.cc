@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "thalweg/engine/whole_power.h"
 #include "thalweg/targets/expression_parts.h"
 
 namespace thalweg::detail {
@@ -27,14 +28,6 @@ struct Term {
   std::vector<Factor> factors = {};
 };
 using Terms = std::vector<Term>;  // their sum
-
-Value whole_power(Value base, int exponent) {
-  if (exponent == 0) return base.graph->constant(1.0);
-  if (exponent < 0) return reciprocal(whole_power(base, -exponent));
-  if (exponent == 1) return base;
-  const Value half = square(whole_power(base, exponent / 2));
-  return exponent % 2 == 0 ? half : half * base;
-}
 
 class Builder {
  public:

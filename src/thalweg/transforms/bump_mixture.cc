@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
+#include "thalweg/engine/whole_power.h"
 #include "thalweg/transforms/circle.h"
 
 namespace thalweg {
@@ -38,12 +39,6 @@ struct Parameters {
 std::int64_t power_of(const BumpMixtureOptions& options) {
   if (options.power != 0) return options.power;
   return options.ramp == Ramp::kExponential ? 1 : 3;
-}
-
-Value whole_power(Value a, std::int64_t exponent) {
-  Value result = a;
-  for (std::int64_t i = 1; i < exponent; ++i) result = result * a;
-  return result;
 }
 
 /// `mapped`, but without the rounding that would leave [0, 1] where `original` is in it.

@@ -1,0 +1,78 @@
+#include "thalweg/runs/molecule_exploration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "thalweg/core/error.h"
+#include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/simulation_files.h"
+
+namespace thalweg {
+
+bool wants_positions(const RunRequest& request) {
+  if (request.resume) return false;
+  const SettingsLayers layers = read_layers(request);
+  return !layers.asked.target.system.empty() && layers.asked.data.path.empty();
+}
+
+bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallbacks& callbacks) {
+  constexpr std::int64_t kReplicas = 16, kFrames = 1000, kEvaluations = 12800000;
+  constexpr double kRatio = 1.3;  // of neighbouring temperatures
+  constexpr std::int64_t kTemperatures = 4;
+  const SettingsLayers layers = read_layers(request);
+  const RunOptions& asked = layers.asked;
+  if (asked.molecule.topology.empty())
+    fail<ConfigError>(
+        "a molecule is learnt from its positions: give --data TRAJECTORY, or with --topology PDB a "
+        "place to start a simulation from");
+  const std::int64_t evaluations = layers.keys.contains("exploration.evaluations")
+                                       ? asked.exploration.evaluations
+                                       : kEvaluations;
+  SimulationRequest simulation;
+  simulation.system = asked.target.system;
+  simulation.solvent = asked.target.solvent;
+  simulation.positions = simulation.topology = asked.molecule.topology;
+  simulation.out = layers.out + "-md";
+  simulation.replicas = kReplicas;
+  simulation.minimise = true;
+  simulation.seed = static_cast<std::uint64_t>(asked.training.seed);
+  simulation.force = request.force;
+  simulation.temperatures.clear();
+  for (std::int64_t i = 0; i < kTemperatures; ++i)
+    simulation.temperatures.push_back(asked.target.system_temperature *
+                                      std::pow(kRatio, static_cast<double>(i)));
+  simulation.steps = std::max<std::int64_t>(evaluations / (kReplicas * kTemperatures), 20);
+  simulation.frame_every = std::max<std::int64_t>(simulation.steps / kFrames, 1);
+  const SimulationPaths paths{simulation.out};
+  if (!request.force && std::filesystem::exists(paths.state())) {
+    const SimulationRequest there = read_simulation_state(paths.state()).request;
+    if (there.system != simulation.system || there.solvent != simulation.solvent ||
+        there.temperatures != simulation.temperatures)
+      fail<ConfigError>(
+          "{}: holds a simulation of another system or at another temperature; --force replaces "
+          "it and the run, --out names another",
+          simulation.out);
+    const std::string out = simulation.out;
+    simulation = {};
+    simulation.out = out;
+    simulation.resume = true;
+  }
+  if (callbacks.note)
+    callbacks.note(
+        fmt::format("no --data: positions come from replica exchange at {} temperatures, in {}",
+                    kTemperatures, simulation.out));
+  const SimulationReport report = simulate(simulation, pool, callbacks);
+  if (!report.complete) return false;
+  if (callbacks.note) {
+    callbacks.note(report.text);
+    for (const std::string& warning : report.warnings) callbacks.note("warning: " + warning);
+  }
+  request.settings.push_back({"data.path", paths.trajectory("npy")});
+  request.settings.push_back({"exploration.evaluations", std::int64_t{0}});
+  if (!layers.keys.contains("training.objective"))
+    request.settings.push_back({"training.objective", std::string("force_matching")});
+  return true;
+}
+
+}  // namespace thalweg
