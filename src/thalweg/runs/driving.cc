@@ -22,6 +22,9 @@ constexpr double kHartree = 2625.499639479826;  // kJ/mol
 
 constexpr std::size_t kHeader = 12;
 
+/// The least block: configurations come one at a time.
+constexpr std::int64_t kOneByOne = 16;
+
 std::shared_ptr<const Potential> potential_of(const DriveRequest& request) {
   if (is_system_file(request.potential)) {
     if (request.temperature != 0.0)
@@ -29,8 +32,8 @@ std::shared_ptr<const Potential> potential_of(const DriveRequest& request) {
     return std::make_shared<const ForceField>(
         read_named_system(request.potential, request.solvent, "").system);
   }
-  auto own =
-      std::make_shared<const RunPotential>(request.potential, request.temperature, request.loading);
+  auto own = std::make_shared<const RunPotential>(request.potential, request.temperature, kOneByOne,
+                                                  request.loading);
   const Potential* potential = &own->potential;
   return {std::move(own), potential};
 }

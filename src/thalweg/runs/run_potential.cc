@@ -18,9 +18,10 @@ LoadedRun molecule_run(const std::string& path, const LoadOptions& options) {
 
 }  // namespace
 
-RunPotential::RunPotential(const std::string& path, double kelvin, const LoadOptions& options)
+RunPotential::RunPotential(const std::string& path, double kelvin, std::int64_t block,
+                           const LoadOptions& options)
     : run(molecule_run(path, options)),
       temperature(kelvin != 0.0 ? kelvin : run.options.target.system_temperature),
-      potential(*run.model, temperature) {}
+      potential(*run.model, temperature, block) {}
 
 }  // namespace thalweg

@@ -12,7 +12,8 @@ namespace thalweg {
 struct RunPotential {
   /// `kelvin` is the temperature; 0: that of the run's system. Throws as load_run and
   /// FlowPotential, naming the run.
-  RunPotential(const std::string& path, double kelvin, const LoadOptions& options = {});
+  RunPotential(const std::string& path, double kelvin, std::int64_t block = 64,
+               const LoadOptions& options = {});
   RunPotential(const RunPotential&) = delete;
   RunPotential& operator=(const RunPotential&) = delete;
 
