@@ -16,6 +16,7 @@ from __future__ import annotations
 from . import _core, energies
 from .errors import ConfigError, DataError, Error, Interrupted, NumericalError, ShapeError
 from .fitting import fit, fit_energy
+from .imports.normflows import import_normflows
 from .model import Model, load
 from .threading import get_threads, set_threads
 
@@ -33,6 +34,7 @@ __all__ = [
     "fit",
     "fit_energy",
     "get_threads",
+    "import_normflows",
     "load",
     "set_threads",
 ]

@@ -1,0 +1,130 @@
+"""Trained models of other libraries: equal log densities, and what cannot be mapped."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import thalweg
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+
+
+@pytest.fixture
+def nf():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("normflows", reason="normflows is not installed")
+
+
+def shaken(model: object, seed: int = 1, size: float = 0.3) -> object:
+    """The model with all its parameters moved, as a training does."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += size * torch.randn_like(parameter) / max(1, parameter.shape[-1]) ** 0.5
+    return model.eval()
+
+
+def expect_equal(model: object, imported: thalweg.Model, features: int, context: int = 0) -> None:
+    """Log densities of 1 000 points agree to 1e-5 of their size, in float."""
+    torch.manual_seed(7)
+    x = 1.5 * torch.randn(1000, features)
+    given = (torch.randn(1000, context),) if context else ()
+    with torch.no_grad():
+        own = model(given[0]).log_prob(x) if hasattr(model, "transform") and given else None
+        if own is None:
+            own = model().log_prob(x) if hasattr(model, "transform") else model.log_prob(x, *given)
+        # In double, what either rounds is seen alone.
+    found = imported.log_prob(x.numpy(), *(each.numpy() for each in given))
+    size = np.maximum(1.0, np.abs(own.numpy()))
+    assert np.max(np.abs(found - own.numpy()) / size) < 1e-5
+
+
+def real_nvp(nf, features: int, hidden: int = 16, leaky: float = 0.0):
+    half = (features + 1) // 2
+    flows = []
+    for _ in range(4):
+        net = nf.nets.MLP([half, hidden, hidden, 2 * (features - half)], leaky=leaky)
+        flows += [nf.flows.AffineCouplingBlock(net), nf.flows.Permute(features, mode="swap")]
+    return nf.NormalizingFlow(nf.distributions.DiagGaussian(features), flows)
+
+
+@pytest.mark.parametrize("features", [2, 5])
+@pytest.mark.parametrize("leaky", [0.0, 0.01])
+def test_real_nvp_of_normflows(nf, features, leaky):
+    model = shaken(real_nvp(nf, features, leaky=leaky))
+    expect_equal(model, thalweg.import_normflows(model), features)
+
+
+@pytest.mark.parametrize("features", [2, 3, 6])
+def test_masked_flows_of_normflows(nf, features, tmp_path):
+    mask = torch.tensor([number % 2 for number in range(features)], dtype=torch.float32)
+    flows = []
+    for number in range(4):
+        t, s = (nf.nets.MLP([features, 8 + 2 * k, features]) for k in range(2))
+        flows += [
+            nf.flows.MaskedAffineFlow(
+                mask if number % 2 else 1 - mask, t, None if number == 1 else s
+            ),
+            nf.flows.ActNorm(features),
+            nf.flows.Permute(features, mode="shuffle"),
+        ]
+    model = nf.NormalizingFlow(nf.distributions.GaussianMixture(3, features), flows)
+    model.log_prob(torch.randn(100, features))  # initialises ActNorm
+    shaken(model, size=0.2)
+    imported = thalweg.import_normflows(model, tmp_path / "run")
+    expect_equal(model, imported, features)
+    # It is a run as any: loaded again, sampled, and judged by points.
+    again = thalweg.load(tmp_path / "run")
+    x = again.sample(200, seed=1)
+    np.testing.assert_array_equal(again.log_prob(x), imported.log_prob(x))
+    assert np.isfinite(again.evaluate(x)["log_likelihood"])
+    with pytest.raises(thalweg.ConfigError, match="exists already"):
+        thalweg.import_normflows(model, tmp_path / "run")
+    thalweg.import_normflows(model, tmp_path / "run", force=True)
+
+
+@pytest.mark.parametrize(("features", "context"), [(2, 0), (3, 0), (4, 3)])
+def test_splines_of_normflows(nf, features, context):
+    flows = []
+    for number in range(3):
+        flows.append(
+            nf.flows.CoupledRationalQuadraticSpline(
+                features, 2, 16, num_context_channels=context or None, reverse_mask=number % 2 == 1
+            )
+        )
+        flows.append(nf.flows.LULinearPermute(features))
+    base = nf.distributions.DiagGaussian(features, trainable=False)
+    kind = nf.ConditionalNormalizingFlow if context else nf.NormalizingFlow
+    model = shaken(kind(base, flows))
+    expect_equal(model, thalweg.import_normflows(model), features, context)
+
+
+def test_what_normflows_has_besides_is_refused_by_name(nf):
+    base = nf.distributions.DiagGaussian(4)
+    coupling = nf.flows.AffineCouplingBlock(nf.nets.MLP([2, 8, 4]))
+
+    def expect(layers: list[object], text: str, base: object = base) -> None:
+        with pytest.raises(thalweg.ConfigError, match=text):
+            thalweg.import_normflows(nf.NormalizingFlow(base, layers))
+
+    expect([coupling, nf.flows.BatchNorm()], "BatchNorm: cannot be imported")
+    expect([coupling, nf.flows.Planar((4,))], "Planar: cannot be imported")
+    expect(
+        [nf.flows.AffineCouplingBlock(nf.nets.MLP([2, 8, 4]), scale_map="sigmoid")],
+        "scale_map='sigmoid'",
+    )
+    expect([nf.flows.AffineCouplingBlock(nf.nets.MLP([2, 4]))], "no hidden layer")
+    expect([coupling, nf.flows.CoupledRationalQuadraticSpline(4, 1, 8)], "settings differ")
+    expect([nf.flows.Permute(4)], "got none that is known")
+    expect(
+        [coupling], "UniformGaussian: cannot be imported", nf.distributions.UniformGaussian(4, [1])
+    )
+    expect([coupling, nf.flows.ActNorm(4)], "it has not seen a batch yet")
+    with pytest.raises(
+        thalweg.ConfigError, match="expected a NormalizingFlow of normflows, got a Linear"
+    ):
+        thalweg.import_normflows(torch.nn.Linear(2, 2))
