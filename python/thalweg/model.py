@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import io
 import json
 import logging
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -155,11 +152,9 @@ class Model:
         return f"<thalweg.Model {facts}; {self.path}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-            for name, value in [*self._facts(), ("run", self.path)]
-        )
-        return f"<table><caption>thalweg.Model</caption>{rows}</table>"
+        from .notebook import shown
+
+        return shown([*self._facts(), ("run", self.path)], os.path.join(self.path, "plots"))
 
     # What it does.
 
@@ -463,6 +458,9 @@ class Model:
     # How it travels.
 
     def __reduce__(self) -> Any:
+        import io
+        import zipfile
+
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
             for folder, _, files in sorted(os.walk(self.path)):
@@ -473,6 +471,9 @@ class Model:
 
 
 def _from_bytes(data: bytes, energy: Callable[..., Any] | None) -> Model:
+    import io
+    import zipfile
+
     keeper = TemporaryFolder()
     folder = os.path.join(keeper.path, "run")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

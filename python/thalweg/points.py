@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +27,8 @@ def numbers(data: Any, what: str) -> npt.NDArray[Any]:
         )
     if hasattr(data, "detach"):  # a tensor of PyTorch that has a gradient
         data = data.detach()
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+        data = np.from_dlpack(data)
     try:
         array = np.asarray(data)
     except (TypeError, ValueError) as error:
@@ -133,6 +134,8 @@ def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
 
 def write_csv(path: str, columns: Columns, what: str) -> None:
     """Writes columns with their names; numbers keep all their bits."""
+    import csv  # seldom needed, and slow to import
+
     texts = [_texts(name, values, what) for name, values in columns.items()]
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -400,7 +400,7 @@ class Assembly:
             return
         width = settings["hidden"][0]
         residual = network if isinstance(network, Residual) else None
-        put("input", residual and residual.input, width, ends[0])
+        put("input", residual.input if residual else None, width, ends[0])
         for number in range(settings["network_blocks"]):
             known = residual is not None and number < len(residual.blocks)
             first, second, gate = residual.blocks[number] if residual and known else (None,) * 3
@@ -408,7 +408,7 @@ class Assembly:
             put(f"block{number}.second", second, width, width)
             if self.context:
                 put(f"block{number}.gate", gate, width, self.context)
-        put("output", residual and residual.output, ends[1], width)
+        put("output", residual.output if residual else None, ends[1], width)
 
 
 def _toml(value: Any) -> str:

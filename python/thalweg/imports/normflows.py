@@ -10,61 +10,11 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..model import Model
-from .assembly import Array, Assembly, Dense, Family, Mlp, Residual, refuse
+from .assembly import Assembly, Dense, Family, Mlp, Residual, refuse
+from .pytorch import activation_name, array, dense, mlp, precision
 
 # Slopes of splines: normflows has softplus(raw) + 1e-3, a run softplus(raw + this) + 1e-3.
 _UNIT_SLOPE = float(np.log(np.exp(1 - 1e-3) - 1))
-_ACTIVATIONS = {
-    "ReLU": "relu",
-    "Tanh": "tanh",
-    "ELU": "elu",
-    "SiLU": "silu",
-    "GELU": "gelu",
-    "Sigmoid": "sigmoid",
-    "Softplus": "softplus",
-}
-
-
-def array(tensor: Any) -> Array:
-    """A tensor of PyTorch in double."""
-    values: Array = tensor.detach().cpu().double().numpy()
-    return values
-
-
-def dense(layer: Any) -> Dense:
-    """A linear layer of PyTorch."""
-    bias = np.zeros(layer.weight.shape[0]) if layer.bias is None else array(layer.bias)
-    return Dense(array(layer.weight), bias)
-
-
-def activation_name(module: Any) -> str:
-    """What an activation of PyTorch is called in a run."""
-    name = type(module).__name__
-    if name == "LeakyReLU" and module.negative_slope in (0.0, 0.01):
-        return "relu" if module.negative_slope == 0.0 else "leaky_relu"
-    if name not in _ACTIVATIONS or (name == "ELU" and module.alpha != 1.0):
-        raise refuse(
-            f"activation {module!r}", f"known are LeakyReLU(0.01), {', '.join(_ACTIVATIONS)}"
-        )
-    return _ACTIVATIONS[name]
-
-
-def mlp(sequence: Any, what: str) -> Mlp:
-    """Linear layers with an activation between them."""
-    modules = [
-        module for module in sequence if type(module).__name__ not in ("Dropout", "Identity")
-    ]
-    layers, names = [], []
-    for number, module in enumerate(modules):
-        if number % 2 == 0 and hasattr(module, "weight"):
-            layers.append(dense(module))
-        elif number % 2 == 1 and number < len(modules) - 1:
-            names.append(activation_name(module))
-        else:
-            raise refuse(what, f"its network has a {type(module).__name__} where none can be")
-    if len(set(names)) != 1:
-        raise refuse(what, "its network has no hidden layer, or activations that differ")
-    return Mlp(layers, names[0])
 
 
 def import_normflows(
@@ -93,11 +43,7 @@ def import_normflows(
         _add(assembly, layer)
     assembly.close()
     _add_base(assembly, model.q0)
-    return assembly.write(out, force, _precision(model))
-
-
-def _precision(model: Any) -> str:
-    return "double" if all(each.element_size() == 8 for each in model.parameters()) else "float"
+    return assembly.write(out, force, precision(model))
 
 
 def _layers(flows: Any) -> Iterator[Any]:
@@ -133,6 +79,7 @@ def _context(layers: list[Any]) -> int:
 def _family(layers: list[Any]) -> Family:
     """Affine couplings or splines, whose settings must agree."""
     found: list[Family] = []
+    settings: dict[str, Any]
     for layer in layers:
         name = type(layer).__name__
         if name == "AffineCouplingBlock":
@@ -167,7 +114,7 @@ def _add(assembly: Assembly, layer: Any) -> None:
     features = range(assembly.features)
     if name == "Permute":
         if layer.mode == "shuffle":
-            assembly.permute(array(layer.inv_perm).astype(int))
+            assembly.permute(array(layer.inv_perm).astype(int).tolist())
         else:
             half = (assembly.features + 1) // 2
             assembly.permute([*features[half:], *features[:half]])
@@ -179,7 +126,7 @@ def _add(assembly: Assembly, layer: Any) -> None:
             raise refuse(name, f"its shape is {tuple(layer.s.shape)}")
         assembly.scale(array(layer.t).reshape(shape), array(layer.s).reshape(shape))
     elif name == "LULinearPermute":
-        assembly.permute(array(layer.permutation._permutation).astype(int))
+        assembly.permute(array(layer.permutation._permutation).astype(int).tolist())
         lower, upper = layer.linear._create_lower_upper()
         assembly.linear(array(lower) @ array(upper), array(layer.linear.bias))
     elif name == "AffineCouplingBlock":
@@ -225,7 +172,7 @@ def _add_masked(assembly: Assembly, layer: Any) -> None:
     kept, moved = np.flatnonzero(mask == 1), np.flatnonzero(mask == 0)
     if len(kept) + len(moved) != assembly.features or not len(moved) or not len(kept):
         raise refuse("MaskedAffineFlow", f"its mask is {mask.tolist()}")
-    parts = []
+    parts: list[Mlp | None] = []
     for part in (layer.t, layer.s):
         if not hasattr(part, "parameters"):
             parts.append(None)
