@@ -115,6 +115,8 @@ void add_run(nb::module_& module) {
       .def_prop_ro(
           "molecule",
           [](const PythonRun& own) { return own.run().model->flow().coordinates() != nullptr; })
+      .def_prop_ro("drawn_densities",
+                   [](const PythonRun& own) { return own.run().model->flow().stochastic(); })
       .def_prop_ro("weighted",
                    [](const PythonRun& own) { return !own.run().options.data.weights.empty(); })
       .def_prop_ro("precision",

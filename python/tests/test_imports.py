@@ -126,3 +126,48 @@ def test_what_normflows_has_besides_is_refused_by_name(nf):
         thalweg.ConfigError, match="expected a NormalizingFlow of normflows, got a Linear"
     ):
         thalweg.import_normflows(torch.nn.Linear(2, 2))
+
+
+@pytest.fixture
+def zuko():
+    return pytest.importorskip("zuko", reason="zuko is not installed: pip install zuko")
+
+
+@pytest.mark.parametrize(("features", "context"), [(2, 0), (3, 0), (5, 2), (6, 0)])
+@pytest.mark.parametrize("name", ["MAF", "NSF", "RealNVP"])
+def test_flows_of_zuko(zuko, name, features, context):
+    options = {"randmask": True} if name == "RealNVP" else {"randperm": True}
+    if features == 2:
+        options = {}
+    model = getattr(zuko.flows, name)(
+        features, context, transforms=4, hidden_features=(11, 14), **options
+    )
+    expect_equal(shaken(model), thalweg.import_zuko(model), features, context)
+
+
+def test_coupling_splines_and_double_of_zuko(zuko):
+    model = shaken(zuko.flows.NSF(5, passes=2, hidden_features=(12,), activation=torch.nn.Tanh))
+    expect_equal(model, thalweg.import_zuko(model), 5)
+    model = shaken(zuko.flows.NSF(3, bins=5, hidden_features=(12, 12)).double())
+    imported = thalweg.import_zuko(model)
+    x = torch.randn(100, 3, dtype=torch.float64)
+    with torch.no_grad():
+        own = model().log_prob(x)
+    np.testing.assert_allclose(imported.log_prob(x.numpy()), own.numpy(), rtol=1e-11)
+    values, slopes = imported.log_prob(x.numpy(), gradient=True)
+    x.requires_grad_(True)
+    (expected,) = torch.autograd.grad(model().log_prob(x).sum(), x)
+    np.testing.assert_allclose(slopes, expected.numpy(), rtol=1e-8, atol=1e-9)
+
+
+def test_what_zuko_has_besides_is_refused_by_name(zuko):
+    def expect(flow: object, text: str) -> None:
+        with pytest.raises(thalweg.ConfigError, match=text):
+            thalweg.import_zuko(flow)
+
+    expect(zuko.flows.NCSF(3), "CircularRQSTransform: cannot be imported")
+    expect(zuko.flows.NAF(3), "cannot be imported")
+    expect(zuko.flows.CNF(3), "cannot be imported")
+    expect(zuko.flows.MAF(3, residual=True), "activation Residual: cannot be imported")
+    expect(zuko.flows.NSF(3, slope=1e-2), "slope=0.01")
+    expect(torch.nn.Linear(2, 2), "expected a Flow of zuko, got a Linear")

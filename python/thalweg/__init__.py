@@ -7,7 +7,8 @@
 >>> model.save("runs/points")                 # a run, as of the command-line tool
 >>> thalweg.load("runs/points")
 
-``infer`` learns posteriors from a simulator, ``import_normflows`` takes trained models. ``fit_energy`` learns exp(-energy) of an expression or a Python function. What the library warns of
+``infer`` learns posteriors from a simulator, ``import_normflows`` and ``import_zuko`` take trained
+models of these libraries. ``fit_energy`` learns exp(-energy) of an expression or a Python function. What the library warns of
 goes to the logger "thalweg".
 """
 
@@ -23,6 +24,7 @@ from .threading import get_threads, set_threads
 
 if TYPE_CHECKING:
     from .imports.normflows import import_normflows
+    from .imports.zuko import import_zuko
     from .inference import infer
 
 __version__: str = _core.version
@@ -40,6 +42,7 @@ __all__ = [
     "fit_energy",
     "get_threads",
     "import_normflows",
+    "import_zuko",
     "infer",
     "load",
     "set_threads",
@@ -48,6 +51,7 @@ __all__ = [
 # What few programs need is imported once it is asked for.
 _LATER = {
     "import_normflows": "imports.normflows",
+    "import_zuko": "imports.zuko",
     "infer": "inference",
 }
 

@@ -21,6 +21,9 @@ Array = npt.NDArray[np.float64]
 
 _log = logging.getLogger("thalweg")
 
+# Rows between two chances for Ctrl-C.
+_BLOCK = 16384
+
 _SAMPLING = {
     "sampler": "naive",
     "precision": "",
@@ -292,17 +295,36 @@ class Model:
             values, slopes, warnings = self._log_prob_of_columns(table, gradient)
         else:
             array = points.numbers(x, "x")
-            names = self._names_of_array(array)
+            names = points.names_of_array(
+                array,
+                self.columns,
+                self.condition_columns,
+                len(self._run.derived_columns),
+                self._run.weighted,
+            )
             rows = array[:, np.newaxis] if array.ndim == 1 else array
-            values, slopes, warnings = self._run.log_prob(
-                names, np.ascontiguousarray(rows, dtype=np.float64), gradient
+            rows = np.ascontiguousarray(rows, dtype=np.float64)
+            values, slopes, warnings = self._in_blocks(
+                lambda part: self._run.log_prob(names, part, gradient), rows
             )
         tell(warnings)
         return (values, slopes) if gradient else values
 
+    def _in_blocks(self, evaluate: Callable[[Array], Any], rows: Array) -> Any:
+        """Values, slopes and warnings of rows, with a chance for Ctrl-C between blocks of them.
+        Densities that are drawn depend on the number of a row and take all at once."""
+        if len(rows) <= _BLOCK or self._run.drawn_densities:
+            return evaluate(rows)
+        found = [evaluate(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
+        values, slopes, warnings = zip(*found)
+        joined = None if slopes[0] is None else np.concatenate(slopes)
+        return np.concatenate(values), joined, dict.fromkeys(sum(warnings, []))
+
     def _log_prob_of_positions(self, x: Any, gradient: bool) -> Any:
         rows, shape, slopes_shape = points.configurations(x, self._run.atoms)
-        values, slopes = self._run.log_prob_of_positions(rows, gradient)
+        values, slopes, _ = self._in_blocks(
+            lambda part: (*self._run.log_prob_of_positions(part, gradient), []), rows
+        )
         values = points.shaped(values, shape)
         return (values, slopes.reshape(slopes_shape)) if gradient else values
 
@@ -327,32 +349,6 @@ class Model:
         rows, shape, forces_shape = points.configurations(positions, self._run.atoms)
         energies, forces = self._run.energies_and_forces(rows, kelvin)
         return points.shaped(energies, shape), forces.reshape(forces_shape)
-
-    def _names_of_array(self, array: npt.NDArray[Any]) -> list[str]:
-        """What the columns of an array are called."""
-        columns = self.columns
-        width = array.shape[1] if array.ndim == 2 else 1
-        if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
-            raise ShapeError(
-                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
-                f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
-            )
-        if width == len(columns) and not self.condition_columns:
-            return columns
-        names = [f"x{i}" for i in range(width)]
-        others = len(self._run.derived_columns) + len(self.condition_columns)
-        whole = len(columns) + others <= width <= len(columns) + others + self._run.weighted
-        if not whole or not set(columns + self.condition_columns) <= set(names):
-            if width == len(columns) and self.condition_columns:
-                raise ConfigError(
-                    "this model is conditional: give condition, rows of "
-                    f"{', '.join(self.condition_columns)}"
-                )
-            raise ShapeError(
-                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
-                f"{array.shape}"
-            )
-        return names
 
     def _joined(self, x: Any, table: points.Columns | None, condition: Any) -> points.Columns:
         """Columns of x and of the condition, one row of which may serve all."""
@@ -382,7 +378,10 @@ class Model:
         if self._run.numeric and all(name in table for name in wanted):
             chosen = {name: table[name] for name in wanted}
             if points.all_numbers(chosen):
-                return self._run.log_prob(wanted, points.stacked(chosen, wanted), gradient)
+                rows = points.stacked(chosen, wanted)
+                return self._in_blocks(
+                    lambda part: self._run.log_prob(wanted, part, gradient), rows
+                )
         with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
             path = os.path.join(folder, "x.csv")
             points.write_csv(path, table, "x")

@@ -347,3 +347,35 @@ def condition_columns(condition: Any, names: Sequence[str]) -> Columns:
             f"{np.shape(condition)}"
         )
     return {name: array[:, number] for number, name in enumerate(names)}
+
+
+def names_of_array(
+    array: npt.NDArray[Any],
+    columns: list[str],
+    conditions: list[str],
+    derived: int,
+    weighted: bool,
+) -> list[str]:
+    """What the columns of an array are called: a model's own, or all of the array that was fitted,
+    with derived ones, conditions and weights."""
+    width = array.shape[1] if array.ndim == 2 else 1
+    if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
+        raise ShapeError(
+            f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+            f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
+        )
+    if width == len(columns) and not conditions:
+        return columns
+    names = [f"x{i}" for i in range(width)]
+    others = derived + len(conditions)
+    whole = len(columns) + others <= width <= len(columns) + others + weighted
+    if not whole or not set(columns + conditions) <= set(names):
+        if width == len(columns) and conditions:
+            raise ConfigError(
+                f"this model is conditional: give condition, rows of {', '.join(conditions)}"
+            )
+        raise ShapeError(
+            f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+            f"{array.shape}"
+        )
+    return names

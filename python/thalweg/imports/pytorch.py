@@ -40,9 +40,7 @@ def activation_name(module: Any) -> str:
     if name == "LeakyReLU" and module.negative_slope in (0.0, 0.01):
         return "relu" if module.negative_slope == 0.0 else "leaky_relu"
     if name not in _ACTIVATIONS or (name == "ELU" and module.alpha != 1.0):
-        raise refuse(
-            f"activation {module!r}", f"known are LeakyReLU(0.01), {', '.join(_ACTIVATIONS)}"
-        )
+        raise refuse(f"activation {name}", f"known are LeakyReLU(0.01), {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[name]
 
 
