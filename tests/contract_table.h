@@ -203,6 +203,7 @@ inline const std::vector<Case<Transform>>& transform_cases() {
     couple("affine_coupling_exp_5_swap", 5, {.swap = true});
     couple("affine_coupling_exp_60_context", 60, {.context_features = 2});
     couple("affine_coupling_sigmoid_5", 5, {.scale_map = ScaleMap::kSigmoid});
+    couple("affine_coupling_soft_clip_5", 5, {.scale_map = ScaleMap::kSoftClip});
     couple("affine_coupling_tanh_5_mask", 5,
            {.mask = {true, false, true, false, true}, .scale_map = ScaleMap::kTanh});
     couple("affine_coupling_none_5_context", 5,
@@ -371,7 +372,10 @@ inline const std::vector<Case<Transform>>& transform_cases() {
         regress("sigmoid", {.scale_map = ScaleMap::kSigmoid});
         regress("tanh", {.scale_map = ScaleMap::kTanh});
         regress("none", {.scale_map = ScaleMap::kNone});
+        regress("soft_clip", {.scale_map = ScaleMap::kSoftClip});
         regress("spline", {.map = AutoregressiveMap::kSpline, .spline = {.bins = 4, .bound = 2.0}});
+        regress("soft_clip_spline", {.map = AutoregressiveMap::kSpline,
+                                     .spline = {.bins = 4, .bound = 2.0, .soft_clip = true}});
       }
     const std::vector<ColumnHead> columns = {{{-1.0, -0.3, 0.5, 1.0}, {true, true, true}},
                                              {},

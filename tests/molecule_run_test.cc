@@ -107,14 +107,14 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
       log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
   const FlowPotential potential(*run.model, kTemperature);
   std::vector<double> slopes;
-  const std::vector<double> direct = potential.log_prob(rows_, &slopes);
+  const std::vector<double> direct = potential.log_prob(rows_, pool_, &slopes);
   for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
   // Slopes against differences.
   for (std::size_t i = 0; i < kWidth; ++i) {
     std::vector<double> up(rows_.begin(), rows_.begin() + kWidth), down = up;
     up[i] += 1e-6;
     down[i] -= 1e-6;
-    const double difference = (potential.log_prob(up)[0] - potential.log_prob(down)[0]) / 2e-6;
+    const double difference = (potential.log_prob(up, pool_)[0] - potential.log_prob(down, pool_)[0]) / 2e-6;
     EXPECT_NEAR(slopes[i], difference, 1e-4 * (1.0 + std::abs(difference))) << i;
   }
   // The same with coordinates first, in kJ/mol.
@@ -138,8 +138,8 @@ TEST_F(MoleculeRun, KnowsNoRigidMotion) {
         turn * Eigen::Vector3d(rows_[i], rows_[i + 1], rows_[i + 2]) + Eigen::Vector3d(1, 2, 3);
     moved.insert(moved.end(), at.data(), at.data() + 3);
   }
-  const std::vector<double> here = potential.log_prob(rows_, &slopes);
-  const std::vector<double> there = potential.log_prob(moved, &moved_slopes);
+  const std::vector<double> here = potential.log_prob(rows_, pool_, &slopes);
+  const std::vector<double> there = potential.log_prob(moved, pool_, &moved_slopes);
   for (std::size_t i = 0; i < here.size(); ++i) EXPECT_NEAR(here[i], there[i], 1e-9);
   const Eigen::Vector3d force = turn * Eigen::Vector3d(slopes[0], slopes[1], slopes[2]);
   for (std::size_t k = 0; k < 3; ++k)
@@ -179,7 +179,7 @@ TEST_F(MoleculeRun, WeighsSamplesByTheForceField) {
   const std::vector<double> rows = read_frames(out, kAtoms).positions;
   const std::vector<double> weights = read_npy(log_weight_path(out)).values;
   const std::vector<double> energies = energies_in_kt(rows);
-  const std::vector<double> own = FlowPotential(*run.model, kTemperature).log_prob(rows);
+  const std::vector<double> own = FlowPotential(*run.model, kTemperature).log_prob(rows, pool_);
   ASSERT_EQ(weights.size(), 50U);
   for (std::size_t i = 0; i < 50; ++i)
     // Single precision of positions moves stiff energies.
@@ -205,7 +205,7 @@ TEST_F(MoleculeRun, MatchesForcesOfAFileInItsFrame) {
   std::vector<double> slopes;
   const std::vector<double> positions =
       position_rows(*run.model->flow().coordinates(), some, pool_);
-  FlowPotential(*run.model, kTemperature).log_prob(positions, &slopes);
+  FlowPotential(*run.model, kTemperature).log_prob(positions, pool_, &slopes);
   for (std::size_t i = 0; i < slopes.size(); ++i)
     EXPECT_NEAR(found.model[i], slopes[i], 1e-6 * (1.0 + std::abs(slopes[i]))) << i;
 }

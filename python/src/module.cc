@@ -6,6 +6,7 @@
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/core/version.h"
 #include "training.h"
+#include "written_run.h"
 
 NB_MODULE(_core, module) {
   using namespace thalweg;
@@ -15,4 +16,5 @@ NB_MODULE(_core, module) {
   python::translate_errors();
   python::add_training(module);
   python::add_run(module);
+  python::add_written_run(module);
 }

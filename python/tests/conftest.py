@@ -41,7 +41,7 @@ def model(data: np.ndarray) -> thalweg.Model:
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[..., str]:
-    """Calls the command-line tool, which must succeed, and gives what it printed."""
+    """Calls the command-line tool, at ``tool.binary``, which must succeed; gives what it printed."""
     binary = os.environ.get("THALWEG_BINARY") or shutil.which("thalweg")
     if not binary:
         pytest.skip("the command-line tool is not there: name it in THALWEG_BINARY")
@@ -53,6 +53,7 @@ def tool() -> Callable[..., str]:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    call.binary = binary
     return call
 
 

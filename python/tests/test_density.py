@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from conftest import SMALL, banana
@@ -19,6 +21,29 @@ def differences(model: thalweg.Model, x: np.ndarray, **given: object) -> np.ndar
         far = model.log_prob(x + 2 * step, **given) - model.log_prob(x - 2 * step, **given)
         slopes[:, column] = (8 * near - far) / 12e-3
     return slopes
+
+
+def test_many_rows_are_those_of_few_and_may_be_interrupted(model, data, monkeypatch):
+    x = np.tile(data, (60, 1))
+    assert len(x) > 2 * thalweg.model._BLOCK
+    values, slopes = model.log_prob(x, gradient=True)
+    few, few_slopes = model.log_prob(data, gradient=True)
+    np.testing.assert_array_equal(values, np.tile(few, 60))
+    np.testing.assert_array_equal(slopes, np.tile(few_slopes, (60, 1)))
+    np.testing.assert_array_equal(model.log_prob({"x0": x[:, 0], "x1": x[:, 1]}), values)
+    # A signal that comes during a block is heard after it.
+    asked = []
+
+    def interrupted(self: object, evaluate: object, rows: np.ndarray) -> object:
+        return original(
+            self, lambda part: (asked.append(len(part)), signal.raise_signal(signal.SIGINT)), rows
+        )
+
+    original = thalweg.Model._in_blocks
+    monkeypatch.setattr(thalweg.Model, "_in_blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.log_prob(x)
+    assert asked == [thalweg.model._BLOCK]
 
 
 DOUBLE = SMALL | {"precision": "double", "flow.activation": "tanh"}

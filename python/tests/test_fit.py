@@ -200,7 +200,7 @@ def _density(model, data):
     return model.log_prob(data)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:os.fork:RuntimeWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_may_share_a_model(model, data, method):
     expected = model.log_prob(data)  # its threads are there when a child is forked

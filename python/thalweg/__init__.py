@@ -7,17 +7,25 @@
 >>> model.save("runs/points")                 # a run, as of the command-line tool
 >>> thalweg.load("runs/points")
 
-``fit_energy`` learns exp(-energy) of an expression or a Python function. What the library warns of
+``infer`` learns posteriors from a simulator, ``import_normflows`` and ``import_zuko`` take trained
+models of these libraries. ``fit_energy`` learns exp(-energy) of an expression or a Python function. What the library warns of
 goes to the logger "thalweg".
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from . import _core, energies
 from .errors import ConfigError, DataError, Error, Interrupted, NumericalError, ShapeError
 from .fitting import fit, fit_energy
 from .model import Model, load
 from .threading import get_threads, set_threads
+
+if TYPE_CHECKING:
+    from .imports.normflows import import_normflows
+    from .imports.zuko import import_zuko
+    from .inference import infer
 
 __version__: str = _core.version
 
@@ -33,6 +41,30 @@ __all__ = [
     "fit",
     "fit_energy",
     "get_threads",
+    "import_normflows",
+    "import_zuko",
+    "infer",
     "load",
     "set_threads",
 ]
+
+# What few programs need is imported once it is asked for.
+_LATER = {
+    "import_normflows": "imports.normflows",
+    "import_zuko": "imports.zuko",
+    "infer": "inference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'thalweg' has no attribute '{name}'")
+    from importlib import import_module
+
+    found = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

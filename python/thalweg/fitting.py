@@ -13,7 +13,8 @@ import numpy as np
 
 from . import _core, energies, progress, threading
 from .errors import ConfigError, Interrupted, ShapeError
-from .model import Model, TemporaryFolder, energy_name, tell
+from .folders import TemporaryFolder
+from .model import Model, energy_name, tell
 from .points import Points
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import io
 import json
 import logging
 import os
 import shutil
 import tempfile
-import weakref
-import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,10 +15,27 @@ import numpy.typing as npt
 
 from . import _core, energies, points, threading
 from .errors import ConfigError, DataError, ShapeError
+from .folders import TemporaryFolder
 
 Array = npt.NDArray[np.float64]
 
 _log = logging.getLogger("thalweg")
+
+# Rows between two chances for Ctrl-C.
+_BLOCK = 16384
+
+_SAMPLING = {
+    "sampler": "naive",
+    "precision": "",
+    "weights": "resample",
+    "chains": 0,
+    "burn_in": 500,
+    "thinning": 10,
+    "leapfrog_steps": 8,
+    "step_size": 0.0,
+    "local_probability": 0.5,
+    "density": "",
+}
 
 
 def energy_name(energy: Any) -> str:
@@ -34,19 +47,6 @@ def tell(sentences: Iterable[str], level: int = logging.WARNING) -> None:
     """Hands what the library found to the logger "thalweg"."""
     for sentence in sentences:
         _log.log(level, "%s", sentence)
-
-
-class TemporaryFolder:
-    """A folder that goes when its last user does."""
-
-    def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="thalweg-")
-        self._finalizer = weakref.finalize(self, _remove, self.path, os.getpid())
-
-
-def _remove(path: str, process: int) -> None:
-    if os.getpid() == process:  # not by a forked child
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class Model:
@@ -98,7 +98,23 @@ class Model:
     @property
     def sample_columns(self) -> list[str]:
         """Names of the columns of ``sample()``: those of the data, also such as others decide."""
-        return _in_order([*self._run.columns, *self._run.derived_columns])
+        return points.in_order([*self._run.columns, *self._run.derived_columns])
+
+    @property
+    def atoms(self) -> list[str]:
+        """What the atoms of a molecule are called, each as "CA ALA 2 C A": name, residue, its
+        number, element and chain, "-" for what is not known; empty if nothing is."""
+        return self._run.atom_labels
+
+    @property
+    def atom_count(self) -> int:
+        """How many atoms its molecule has; 0 for models of tables."""
+        return self._run.atoms
+
+    @property
+    def temperature(self) -> float:
+        """Of the energy of a molecule, in K."""
+        return self._run.temperature
 
     @property
     def status(self) -> str:
@@ -139,11 +155,9 @@ class Model:
         return f"<thalweg.Model {facts}; {self.path}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-            for name, value in [*self._facts(), ("run", self.path)]
-        )
-        return f"<table><caption>thalweg.Model</caption>{rows}</table>"
+        from .notebook import shown
+
+        return shown([*self._facts(), ("run", self.path)], os.path.join(self.path, "plots"))
 
     # What it does.
 
@@ -165,14 +179,16 @@ class Model:
         density: str = "",
         info: bool = False,
     ) -> Any:
-        """Draws ``n`` samples: an array n x ``sample_columns`` of float64, in the data's units.
+        """Draws ``n`` samples: an array n x ``sample_columns`` of float64, in the data's units; of a
+        molecule n x atoms x 3 in nm, the mean position of the atoms at 0.
 
         condition: of a conditional model, one row or several, which are used in turn: an array of
             rows x ``condition_columns``, a dictionary or a DataFrame.
         seed: the same seed gives the same samples, for any number of threads; None: a fresh one.
         sampler: "naive" draws from the flow; "importance" weighs its draws by the energy that the
             model was trained for, "resample" drawing rows again by their weights and
-            ``weights="column"`` adding their logarithm as a last column; "sails", "mala", "hmc"
+            ``weights="column"`` adding their logarithm as a last column (of a molecule, as
+            "log_weights" to the info); "sails", "mala", "hmc"
             and "independence" are Markov chains in latent space, with chains, burn_in, thinning,
             leapfrog_steps, step_size (0: found), local_probability and density ("model" or
             "target").
@@ -183,7 +199,7 @@ class Model:
         Raises ConfigError for what the model cannot do, ShapeError for conditions of other columns,
         DataError if some column holds texts or dates: see ``sample_dict``.
         """
-        array, contents, found = self._sample(
+        options = self._sample_options(
             n,
             condition,
             seed,
@@ -198,6 +214,15 @@ class Model:
             local_probability=local_probability,
             density=density,
         )
+        if self._run.molecule:
+            if weights == "column" and not info:
+                raise ConfigError('weights="column": of a molecule they are in the info: info=True')
+            positions, log_weights, found, warnings = self._run.sample_positions(options)
+            tell(warnings)
+            if log_weights is not None:
+                found["log_weights"] = log_weights
+            return (positions, found) if info else positions
+        array, contents, found = self._sample(options)
         kept = len(contents) - len(self.condition_columns)
         for name, kind, _, _ in contents[:kept]:
             if kind != "number":
@@ -206,7 +231,7 @@ class Model:
                     "use sample_dict(), which gives columns by name"
                 )
         names = [name for name, _, _, _ in contents[:kept]]
-        order = [names.index(name) for name in _in_order(names)]
+        order = [names.index(name) for name in points.in_order(names)]
         if order != list(range(len(contents))):
             array = array[:, order]
         return (array, found) if info else array
@@ -218,40 +243,27 @@ class Model:
 
         ``pandas.DataFrame(model.sample_dict(1000))`` makes a frame of them.
         """
-        array, contents, _ = self._sample(n, condition, seed)
+        if self._run.molecule:
+            raise ConfigError("sample_dict: gives columns of tables; use sample() for molecules")
+        array, contents, _ = self._sample(self._sample_options(n, condition, seed))
         return {
-            content[0]: _column(array[:, number], content)
+            content[0]: points.column_values(array[:, number], content)
             for number, content in enumerate(contents)
         }
 
-    def _refuse_molecule(self) -> None:
-        if self._run.molecule:
-            raise ConfigError(
-                f"{self.path}: is a model of a molecule, whose positions the tool takes and gives: "
-                "use thalweg sample and thalweg log-prob; its slopes are C++'s FlowPotential's"
-            )
-
-    def _sample(self, n: int, condition: Any, seed: int | None, **options: Any) -> Any:
-        self._refuse_molecule()
+    def _sample_options(
+        self, n: int, condition: Any, seed: int | None, **options: Any
+    ) -> dict[str, Any]:
+        options = {**_SAMPLING, **options}
+        if options["precision"] not in ("", "float", "double"):
+            raise ConfigError(f"precision: expected float or double, got {options['precision']!r}")
         if seed is None:
             seed = int.from_bytes(os.urandom(6), "little")
-        usual = {
-            "sampler": "naive",
-            "precision": "",
-            "weights": "resample",
-            "chains": 0,
-            "burn_in": 500,
-            "thinning": 10,
-            "leapfrog_steps": 8,
-            "step_size": 0.0,
-            "local_probability": 0.5,
-            "density": "",
-        }
-        if options.get("precision", "") not in ("", "float", "double"):
-            raise ConfigError(f"precision: expected float or double, got {options['precision']!r}")
-        array, contents, found, warnings = self._run.sample(
-            int(n), self._condition_rows(condition), int(seed), **{**usual, **options}
-        )
+        rows = self._condition_rows(condition)
+        return {**options, "count": int(n), "seed": int(seed), "condition": rows}
+
+    def _sample(self, options: dict[str, Any]) -> Any:
+        array, contents, found, warnings = self._run.sample(options)
         tell(warnings)
         return array, contents, found
 
@@ -266,11 +278,16 @@ class Model:
         gradient: give a tuple of the log densities and their slopes d log p / dx, n x ``columns``,
             as well, in double. Outside of a column's bounds they are NaN.
 
+        Of a molecule x are positions in nm, n x atoms x 3 or n x 3 atoms, and densities those of
+        positions whatever their place, all orientations being alike; slopes, in 1/nm, have the
+        shape of x. One configuration, atoms x 3, has one number.
+
         -inf is a density of 0. Of categories and atoms it is the log mass, of evenly spaced values
         that over their step. Raises ShapeError, DataError for values that are not finite, and
         ConfigError for the slopes of a model that has no exact ones.
         """
-        self._refuse_molecule()
+        if self._run.molecule:
+            return self._log_prob_of_positions(x, gradient)
         table = points.columns_of(x, "x")
         if condition is not None:
             table = self._joined(x, table, condition)
@@ -278,37 +295,60 @@ class Model:
             values, slopes, warnings = self._log_prob_of_columns(table, gradient)
         else:
             array = points.numbers(x, "x")
-            names = self._names_of_array(array)
+            names = points.names_of_array(
+                array,
+                self.columns,
+                self.condition_columns,
+                len(self._run.derived_columns),
+                self._run.weighted,
+            )
             rows = array[:, np.newaxis] if array.ndim == 1 else array
-            values, slopes, warnings = self._run.log_prob(names, _rows(rows), gradient)
+            rows = np.ascontiguousarray(rows, dtype=np.float64)
+            values, slopes, warnings = self._in_blocks(
+                lambda part: self._run.log_prob(names, part, gradient), rows
+            )
         tell(warnings)
         return (values, slopes) if gradient else values
 
-    def _names_of_array(self, array: npt.NDArray[Any]) -> list[str]:
-        """What the columns of an array are called."""
-        columns = self.columns
-        width = array.shape[1] if array.ndim == 2 else 1
-        if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
-            raise ShapeError(
-                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
-                f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
+    def _in_blocks(self, evaluate: Callable[[Array], Any], rows: Array) -> Any:
+        """Values, slopes and warnings of rows, with a chance for Ctrl-C between blocks of them.
+        Densities that are drawn depend on the number of a row and take all at once."""
+        if len(rows) <= _BLOCK or self._run.drawn_densities:
+            return evaluate(rows)
+        found = [evaluate(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
+        values, slopes, warnings = zip(*found)
+        joined = None if slopes[0] is None else np.concatenate(slopes)
+        return np.concatenate(values), joined, dict.fromkeys(sum(warnings, []))
+
+    def _log_prob_of_positions(self, x: Any, gradient: bool) -> Any:
+        rows, shape, slopes_shape = points.configurations(x, self._run.atoms)
+        values, slopes, _ = self._in_blocks(
+            lambda part: (*self._run.log_prob_of_positions(part, gradient), []), rows
+        )
+        values = points.shaped(values, shape)
+        return (values, slopes.reshape(slopes_shape)) if gradient else values
+
+    def energy_and_forces(self, positions: Any, temperature: float | None = None) -> Any:
+        """The potential of a molecule's model, -kT log p: a tuple of energies in kJ/mol and forces
+        in kJ/mol/nm, in double.
+
+        positions: in nm, atoms x 3, n x atoms x 3 or n x 3 atoms, wherever they are and however
+            they are turned. Energies have one number a configuration, forces the shape of positions.
+        temperature: in K; else that of the run's system.
+
+        Beyond the range of a bond or an angle, where the density is 0, energies are inf or NaN and
+        forces NaN. Raises ConfigError for a model of no molecule, ShapeError for other shapes.
+        """
+        if not self._run.molecule:
+            raise ConfigError(
+                f"{self.path}: expected a model of a molecule, this is one of a table"
             )
-        if width == len(columns) and not self.condition_columns:
-            return columns
-        names = [f"x{i}" for i in range(width)]
-        others = len(self._run.derived_columns) + len(self.condition_columns)
-        whole = len(columns) + others <= width <= len(columns) + others + self._run.weighted
-        if not whole or not set(columns + self.condition_columns) <= set(names):
-            if width == len(columns) and self.condition_columns:
-                raise ConfigError(
-                    "this model is conditional: give condition, rows of "
-                    f"{', '.join(self.condition_columns)}"
-                )
-            raise ShapeError(
-                f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
-                f"{array.shape}"
-            )
-        return names
+        kelvin = self.temperature if temperature is None else float(temperature)
+        if not kelvin > 0:
+            raise ConfigError(f"temperature: expected K above 0, got {temperature}")
+        rows, shape, forces_shape = points.configurations(positions, self._run.atoms)
+        energies, forces = self._run.energies_and_forces(rows, kelvin)
+        return points.shaped(energies, shape), forces.reshape(forces_shape)
 
     def _joined(self, x: Any, table: points.Columns | None, condition: Any) -> points.Columns:
         """Columns of x and of the condition, one row of which may serve all."""
@@ -338,7 +378,10 @@ class Model:
         if self._run.numeric and all(name in table for name in wanted):
             chosen = {name: table[name] for name in wanted}
             if points.all_numbers(chosen):
-                return self._run.log_prob(wanted, points.stacked(chosen, wanted), gradient)
+                rows = points.stacked(chosen, wanted)
+                return self._in_blocks(
+                    lambda part: self._run.log_prob(wanted, part, gradient), rows
+                )
         with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
             path = os.path.join(folder, "x.csv")
             points.write_csv(path, table, "x")
@@ -346,25 +389,7 @@ class Model:
 
     def _condition_columns(self, condition: Any) -> points.Columns:
         """A condition in any form as columns by name."""
-        names = self.condition_columns
-        columns = points.columns_of(condition, "condition")
-        if columns is not None:
-            return columns
-        texts = np.asarray(condition) if not hasattr(condition, "detach") else None
-        if texts is not None and texts.dtype.kind in "UM":
-            array: npt.NDArray[Any] = texts
-        else:
-            array = points.numbers(condition, "condition")
-        if array.ndim == 0:
-            array = array.reshape(1, 1)
-        elif array.ndim == 1:
-            array = array[:, np.newaxis] if len(names) == 1 else array[np.newaxis]
-        if array.ndim != 2 or array.shape[1] != len(names):
-            raise ShapeError(
-                f"condition: expected rows x {len(names)} columns ({', '.join(names)}), got shape "
-                f"{np.shape(condition)}"
-            )
-        return {name: array[:, number] for number, name in enumerate(names)}
+        return points.condition_columns(condition, self.condition_columns)
 
     def _condition_rows(self, condition: Any) -> list[float]:
         names = self.condition_columns
@@ -395,10 +420,18 @@ class Model:
             as many as take about a minute. What is not finite is None.
         """
         with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
-            path = "" if data is None else points.Points(data, folder).path
+            path = "" if data is None else self._held_out(data, folder)
             found: dict[str, Any] = json.loads(self._run.evaluate(path, seed, int(rows)))
         tell(found["warnings"])
         return found
+
+    def _held_out(self, data: Any, folder: str) -> str:
+        if not self._run.molecule or isinstance(data, (str, os.PathLike)):
+            return points.Points(data, folder).path
+        path = os.path.join(folder, "positions.npy")
+        rows, _, _ = points.configurations(data, self._run.atoms)
+        np.save(path, rows, allow_pickle=False)
+        return path
 
     def report(self, out: str | os.PathLike[str] = "") -> str:
         """Evaluates the model and writes a page with tables and pictures into its folder, or into
@@ -424,6 +457,9 @@ class Model:
     # How it travels.
 
     def __reduce__(self) -> Any:
+        import io
+        import zipfile
+
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
             for folder, _, files in sorted(os.walk(self.path)):
@@ -434,38 +470,14 @@ class Model:
 
 
 def _from_bytes(data: bytes, energy: Callable[..., Any] | None) -> Model:
+    import io
+    import zipfile
+
     keeper = TemporaryFolder()
     folder = os.path.join(keeper.path, "run")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
     return Model(folder, energy=energy, keeper=keeper)
-
-
-def _rows(array: npt.NDArray[Any]) -> Array:
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-def _in_order(names: Sequence[str]) -> list[str]:
-    """x0, x1, ... by number, as the array had them; other names stay."""
-    plain = all(name[:1] == "x" and name[1:].isdigit() for name in names)
-    return sorted(names, key=lambda name: int(name[1:])) if plain else list(names)
-
-
-def _column(values: Array, content: tuple[str, str, list[str], str]) -> npt.NDArray[Any]:
-    """A column of samples as what it stands for."""
-    _, kind, labels, form = content
-    if kind == "number":
-        return values
-    missing = np.isnan(values)
-    whole = np.where(missing, 0, values)
-    if kind == "text":
-        texts = np.array([*labels, None], dtype=object)
-        return texts[np.where(missing, len(labels), whole).astype(np.int64)]
-    unit = "D" if "HH" not in form else "ms"
-    scaled = np.round(whole if unit == "D" else whole * 1000).astype(np.int64)
-    dates = scaled.astype(f"datetime64[{unit}]")
-    dates[missing] = np.datetime64("NaT")
-    return dates
 
 
 def load(

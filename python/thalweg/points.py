@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +27,8 @@ def numbers(data: Any, what: str) -> npt.NDArray[Any]:
         )
     if hasattr(data, "detach"):  # a tensor of PyTorch that has a gradient
         data = data.detach()
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+        data = np.from_dlpack(data)
     try:
         array = np.asarray(data)
     except (TypeError, ValueError) as error:
@@ -133,6 +134,8 @@ def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
 
 def write_csv(path: str, columns: Columns, what: str) -> None:
     """Writes columns with their names; numbers keep all their bits."""
+    import csv  # seldom needed, and slow to import
+
     texts = [_texts(name, values, what) for name, values in columns.items()]
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -273,3 +276,106 @@ def _are_names(value: Any) -> bool:
             all(isinstance(each, str) for each in value) or all(type(each) is int for each in value)
         )
     )
+
+
+def configurations(
+    positions: Any, atoms: int
+) -> tuple[npt.NDArray[np.float64], tuple[int, ...], tuple[int, ...]]:
+    """Positions of a molecule as rows of 3 numbers an atom, the shape of one number for each
+    configuration, and their own shape."""
+    array = numbers(positions, "positions")
+    if array.ndim in (2, 3) and array.shape[-2:] == (atoms, 3):
+        shape = array.shape[:-2]
+    elif array.ndim == 2 and array.shape[1] == 3 * atoms:
+        shape = array.shape[:1]
+    else:
+        raise ShapeError(
+            f"positions: expected n x {atoms} atoms x 3 numbers in nm, or {atoms} x 3 of one "
+            f"configuration, got shape {array.shape}"
+        )
+    rows = np.ascontiguousarray(array, dtype=np.float64).reshape(-1, 3 * atoms)
+    return rows, shape, array.shape
+
+
+def shaped(values: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Any:
+    """One number for each configuration; of a single one, the number."""
+    return values.reshape(shape) if shape else float(values[0])
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """x0, x1, ... by number, as the array had them; other names stay."""
+    plain = all(name[:1] == "x" and name[1:].isdigit() for name in names)
+    return sorted(names, key=lambda name: int(name[1:])) if plain else list(names)
+
+
+def column_values(
+    values: npt.NDArray[np.float64], content: tuple[str, str, list[str], str]
+) -> npt.NDArray[Any]:
+    """A column of samples as what it stands for."""
+    _, kind, labels, form = content
+    if kind == "number":
+        return values
+    missing = np.isnan(values)
+    whole = np.where(missing, 0, values)
+    if kind == "text":
+        texts = np.array([*labels, None], dtype=object)
+        return texts[np.where(missing, len(labels), whole).astype(np.int64)]
+    unit = "D" if "HH" not in form else "ms"
+    scaled = np.round(whole if unit == "D" else whole * 1000).astype(np.int64)
+    dates = scaled.astype(f"datetime64[{unit}]")
+    dates[missing] = np.datetime64("NaT")
+    return dates
+
+
+def condition_columns(condition: Any, names: Sequence[str]) -> Columns:
+    """A condition in any form as columns by name."""
+    columns = columns_of(condition, "condition")
+    if columns is not None:
+        return columns
+    texts = np.asarray(condition) if not hasattr(condition, "detach") else None
+    if texts is not None and texts.dtype.kind in "UM":
+        array: npt.NDArray[Any] = texts
+    else:
+        array = numbers(condition, "condition")
+    if array.ndim == 0:
+        array = array.reshape(1, 1)
+    elif array.ndim == 1:
+        array = array[:, np.newaxis] if len(names) == 1 else array[np.newaxis]
+    if array.ndim != 2 or array.shape[1] != len(names):
+        raise ShapeError(
+            f"condition: expected rows x {len(names)} columns ({', '.join(names)}), got shape "
+            f"{np.shape(condition)}"
+        )
+    return {name: array[:, number] for number, name in enumerate(names)}
+
+
+def names_of_array(
+    array: npt.NDArray[Any],
+    columns: list[str],
+    conditions: list[str],
+    derived: int,
+    weighted: bool,
+) -> list[str]:
+    """What the columns of an array are called: a model's own, or all of the array that was fitted,
+    with derived ones, conditions and weights."""
+    width = array.shape[1] if array.ndim == 2 else 1
+    if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
+        raise ShapeError(
+            f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+            f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
+        )
+    if width == len(columns) and not conditions:
+        return columns
+    names = [f"x{i}" for i in range(width)]
+    others = derived + len(conditions)
+    whole = len(columns) + others <= width <= len(columns) + others + weighted
+    if not whole or not set(columns + conditions) <= set(names):
+        if width == len(columns) and conditions:
+            raise ConfigError(
+                f"this model is conditional: give condition, rows of {', '.join(conditions)}"
+            )
+        raise ShapeError(
+            f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
+            f"{array.shape}"
+        )
+    return names

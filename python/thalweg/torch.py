@@ -33,4 +33,4 @@ def log_prob(model: Model, x: Any, condition: Any = None) -> Any:
     They can be differentiated by x, once; the model's own parameters and the condition stay as
     they are. Slopes are computed in double, densities in the precision of the model's training.
     """
-    return _LogProb.apply(x, model, condition)
+    return _LogProb.apply(x, model, condition)  # type: ignore[no-untyped-call, unused-ignore]

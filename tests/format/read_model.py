@@ -68,16 +68,27 @@ def wrap(x, bound):
     return np.clip(x - 2 * bound * np.floor((x + bound) / (2 * bound)), -bound, bound)
 
 
-def spline(raw, x, bins, bound, circular):
+def soft_clip(a, bound):
+    return a / (1 + np.abs(a) / bound)
+
+
+def spline(raw, x, bins, bound, circular, scale_map="exp"):
     """raw: rows x parameters x features; x: rows x features. Gives z and log|dz/dx| a row."""
     range_ = 2 * bound
 
+    soft = scale_map == "soft_clip"
+    smallest = 0.0 if soft else SMALLEST
+
     def extents(part):
+        part = soft_clip(part, math.log(1000) / 2) if soft else part
         part = np.exp(part - part.max(axis=1, keepdims=True))
         share = part / part.sum(axis=1, keepdims=True)
-        return share * range_ * (1 - SMALLEST * bins) + range_ * SMALLEST
+        return share * range_ * (1 - smallest * bins) + range_ * smallest
 
-    slope = softplus(raw[:, 2 * bins :] + math.log(math.expm1(1 - SMALLEST))) + SMALLEST
+    if soft:
+        slope = np.exp(soft_clip(raw[:, 2 * bins :], math.log(1000)))
+    else:
+        slope = softplus(raw[:, 2 * bins :] + math.log(math.expm1(1 - SMALLEST))) + SMALLEST
     if circular:
         inner, seam, shift = slope[:, 1:bins], slope[:, :1], raw[:, 3 * bins]
     else:
@@ -158,7 +169,9 @@ def by_features(raw, x, flow, turns):
             z[:, features], found = bumps(part, x[:, features], flow, circular)
         else:
             bound = math.pi if circular else flow["tail_bound"]
-            z[:, features], found = spline(part, x[:, features], bins, bound, circular)
+            z[:, features], found = spline(
+                part, x[:, features], bins, bound, circular, flow["scale_map"]
+            )
         log_det, start = log_det + found, start + count
     return z, log_det
 
@@ -528,6 +541,9 @@ class Model:
             return x - shift, 0.0
         if scale_map == "sigmoid":
             return x * sigmoid(scale + 2) + shift, -softplus(-(scale + 2)).sum(axis=1)
+        if scale_map == "soft_clip":
+            scale = soft_clip(scale, math.log(1000))
+            return x * np.exp(scale) + shift, scale.sum(axis=1)
         if scale_map == "tanh":
             scale = np.exp(self.tensors[name + ".log_amplitude"][0, 0]) * np.tanh(scale)
         return (x - shift) * np.exp(-scale), -scale.sum(axis=1)

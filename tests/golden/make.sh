@@ -49,6 +49,8 @@ one smooth_given given --condition t --set flow.kind=smooth --set flow.network=r
 one elementwise_smooth one --set flow.kind=elementwise_smooth --set flow.ramp_power=2
 one smooth_circles angles --set flow.kind=elementwise_smooth --set flow.bumps=4 --set flow.permutation=none --periodic phi=-3.141592653589793:3.141592653589793
 one autoregressive_affine given --condition t --set flow.kind=autoregressive_affine --set flow.permutation=random --set flow.activation=softplus
+one soft_clip three --set flow.kind=real_nvp --set flow.permutation=random --set flow.scale_map=soft_clip
+one soft_clip_spline three --set flow.kind=autoregressive_spline --set flow.permutation=random --set flow.bins=3 --set flow.scale_map=soft_clip
 one autoregressive_spline three --set flow.kind=autoregressive_spline --set flow.permutation=lu --set flow.bins=3 --set flow.activation=tanh
 one residual three --set flow.kind=residual --set flow.hidden=[4,4]
 one residual_given given --condition t --set flow.kind=residual --set flow.hidden=[4]

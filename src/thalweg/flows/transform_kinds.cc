@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "thalweg/core/error.h"
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/transforms/act_norm.h"
@@ -46,11 +48,19 @@ Made make_affine_coupling(const TransformRequest& request) {
                                           request.features, affine);
 }
 
+bool soft_clip_of(const TransformRequest& request) {
+  const bool soft = scale_map_by_name(request.options.scale_map) == ScaleMap::kSoftClip;
+  if (soft && std::ranges::count(request.circular, true) > 0)
+    fail<ConfigError>("flow.scale_map: soft_clip is not for splines of angles; leave it out");
+  return soft;
+}
+
 Made make_spline_coupling(const TransformRequest& request) {
   need_pairs(request);
   SplineCouplingOptions spline;
   spline.spline.bins = request.options.bins;
   spline.spline.bound = request.options.tail_bound;
+  spline.spline.soft_clip = soft_clip_of(request);
   spline.circular = request.circular;
   spline.conditioner = conditioner_of(request.options);
   spline.context_features = request.context_features;
@@ -62,6 +72,7 @@ Made make_elementwise_spline(const TransformRequest& request) {
   ElementwiseSplineOptions spline;
   spline.spline.bins = request.options.bins;
   spline.spline.bound = request.options.tail_bound;
+  spline.spline.soft_clip = soft_clip_of(request);
   spline.circular = request.circular;
   spline.conditioner = conditioner_of(request.options);
   spline.context_features = request.context_features;
@@ -114,6 +125,7 @@ Made make_autoregressive(const TransformRequest& request, AutoregressiveMap map)
   options.scale_map = scale_map_by_name(flow.scale_map);
   options.spline.bins = flow.bins;
   options.spline.bound = flow.tail_bound;
+  options.spline.soft_clip = soft_clip_of(request);
   options.network.hidden = flow.hidden;
   options.network.activation = activation_by_name(flow.activation);
   options.network.dropout = flow.dropout;
@@ -226,13 +238,13 @@ KindTable<TransformKind>& block_kinds() {
        .part = "coupling"},
       {.name = "spline",
        .summary = "rational-quadratic spline couplings",
-       .settings = with_conditioner({"flow.bins", "flow.tail_bound"}),
+       .settings = with_conditioner({"flow.bins", "flow.tail_bound", "flow.scale_map"}),
        .make = make_spline_coupling,
        .part = "coupling",
        .circular = true},
       {.name = "elementwise_spline",
        .summary = "one monotone spline a column, for a single column or marginals",
-       .settings = with_conditioner({"flow.bins", "flow.tail_bound"}),
+       .settings = with_conditioner({"flow.bins", "flow.tail_bound", "flow.scale_map"}),
        .make = make_elementwise_spline,
        .part = "coupling",
        .circular = true},
@@ -261,7 +273,7 @@ KindTable<TransformKind>& block_kinds() {
       {.name = "autoregressive_spline",
        .summary = "each column moved by a spline that those before it decide",
        .settings = {"flow.hidden", "flow.activation", "flow.dropout", "flow.bins",
-                    "flow.tail_bound"},
+                    "flow.tail_bound", "flow.scale_map"},
        .make =
            [](const TransformRequest& request) {
              return make_autoregressive(request, AutoregressiveMap::kSpline);

@@ -244,18 +244,22 @@ Frames read_molecule_frames(const std::string& path, const ModelOptions& model) 
   return frames;
 }
 
-Table read_internal_table(const std::string& path, const ModelOptions& model) {
+Table internal_table(std::span<const double> positions, const ModelOptions& model,
+                     ThreadPool& pool) {
   const auto coordinates = coordinates_of(model);
-  const Frames frames = read_molecule_frames(path, model);
-  ThreadPool pool(1);
   Table table;
   for (const ColumnOptions& column : model.columns) table.names.push_back(column.name);
   if (table.names.empty()) table.names = internal_names(*coordinates, molecule_atoms(model));
-  table.rows = frames.count();
-  table.values = internal_rows(*coordinates, frames.positions, pool);
+  table.values = internal_rows(*coordinates, positions, pool);
+  table.rows = std::ssize(table.values) / table.columns();
   // What single precision leaves of positions is no spacing of values.
   table.single_precision = true;
   return table;
+}
+
+Table read_internal_table(const std::string& path, const ModelOptions& model) {
+  ThreadPool pool(1);
+  return internal_table(read_molecule_frames(path, model).positions, model, pool);
 }
 
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {

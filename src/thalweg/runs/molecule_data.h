@@ -49,7 +49,9 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
 /// that no bond has (atoms in another order).
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model);
 
-/// The frames of a file as a table of internal coordinates.
+/// Rows of 3 numbers an atom as a table of internal coordinates, and the frames of a file.
+Table internal_table(std::span<const double> positions, const ModelOptions& model,
+                     ThreadPool& pool);
 Table read_internal_table(const std::string& path, const ModelOptions& model);
 
 /// The points of a run that learns a molecule: data.path with data.validation and data.test as

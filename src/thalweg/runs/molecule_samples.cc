@@ -25,6 +25,23 @@ void centre(std::span<double> positions, std::int64_t atoms) {
     }
 }
 
+/// Positions of a sampler's rows, whose log weights, if there are any, are taken from them.
+std::vector<double> centred_positions(const InternalCoordinates& coordinates,
+                                      std::span<const double> rows, bool weighted,
+                                      std::vector<double>& log_weights, ThreadPool& pool) {
+  const auto own = static_cast<std::size_t>(coordinates.features());
+  const std::size_t width = own + (weighted ? 1 : 0);
+  std::vector<double> internal;
+  for (std::size_t row = 0; row < rows.size(); row += width) {
+    const std::span<const double> part = rows.subspan(row, own);
+    internal.insert(internal.end(), part.begin(), part.end());
+    if (weighted) log_weights.push_back(rows[row + own]);
+  }
+  std::vector<double> positions = position_rows(coordinates, internal, pool);
+  centre(positions, coordinates.atoms());
+  return positions;
+}
+
 }  // namespace
 
 std::string log_weight_path(const std::string& out) {
@@ -43,8 +60,7 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
         "{}: a PDB has names of atoms, which this run does not know: write .npy or .dcd, or train "
         "with --topology FILE.pdb",
         out);
-  const auto own = static_cast<std::size_t>(coordinates.features());
-  const bool weighted = sampler.columns().size() > own;
+  const bool weighted = std::ssize(sampler.columns()) > coordinates.features();
   // Under another name until all are there.
   const std::string unfinished = out + ".part";
   std::unique_ptr<TrajectoryWriter> writer;
@@ -52,15 +68,8 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
     writer = make_trajectory_writer(kind.substr(1), unfinished, coordinates.atoms(), 0, 1.0);
   std::vector<double> models, log_weights;
   const auto sink = [&](std::span<const double> rows) {
-    std::vector<double> internal;
-    const std::size_t width = own + (weighted ? 1 : 0);
-    for (std::size_t row = 0; row < rows.size(); row += width) {
-      const std::span<const double> part = rows.subspan(row, own);
-      internal.insert(internal.end(), part.begin(), part.end());
-      if (weighted) log_weights.push_back(rows[row + own]);
-    }
-    std::vector<double> positions = position_rows(coordinates, internal, pool);
-    centre(positions, coordinates.atoms());
+    const std::vector<double> positions =
+        centred_positions(coordinates, rows, weighted, log_weights, pool);
     if (writer)
       writer->append(positions);
     else
@@ -88,6 +97,21 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
     weights.finish();
   }
   return result;
+}
+
+SampledPositions sample_positions(const LoadedRun& run, const SampleRequest& request,
+                                  ThreadPool& pool, const SampleCallbacks& callbacks) {
+  const InternalCoordinates& coordinates = *run.model->flow().coordinates();
+  const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
+  const bool weighted = std::ssize(sampler->columns()) > coordinates.features();
+  SampledPositions sampled;
+  const auto sink = [&](std::span<const double> rows) {
+    const std::vector<double> part =
+        centred_positions(coordinates, rows, weighted, sampled.log_weights, pool);
+    sampled.positions.insert(sampled.positions.end(), part.begin(), part.end());
+  };
+  sampled.result = sampler->draw(sink, callbacks);
+  return sampled;
 }
 
 }  // namespace thalweg

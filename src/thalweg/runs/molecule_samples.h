@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/runs/samplers.h"
@@ -17,5 +18,14 @@ std::string log_weight_path(const std::string& out);
 /// names of atoms that are not known (.pdb), and files that cannot be written.
 SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const std::string& out,
                               ThreadPool& pool, const SampleCallbacks& callbacks);
+
+/// The same in memory and in double: positions, rows x 3 numbers an atom in nm, and the log
+/// weights, if the sampler gives them; fewer rows if it was interrupted.
+struct SampledPositions {
+  std::vector<double> positions = {}, log_weights = {};
+  SampleResult result = {};
+};
+SampledPositions sample_positions(const LoadedRun& run, const SampleRequest& request,
+                                  ThreadPool& pool, const SampleCallbacks& callbacks = {});
 
 }  // namespace thalweg

@@ -222,7 +222,8 @@ const std::vector<OptionKey>& option_keys() {
        {},
        [] { return activation_names(); }},
       {"flow.scale_map",
-       "how affine couplings keep their scale positive",
+       "how affine couplings keep their scale positive; soft_clip is zuko's way, of splines as "
+       "well",
        [](R& r) -> P { return &r.model.flow.scale_map; },
        0,
        0,

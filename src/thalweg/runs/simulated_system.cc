@@ -6,19 +6,10 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/molecules/force_field.h"
-#include "thalweg/runs/run_folder.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/runs/run_potential.h"
 
 namespace thalweg {
 namespace {
-
-/// A model's potential with the run that it is of.
-struct RunPotential {
-  RunPotential(const std::string& path, double temperature)
-      : run(load_run(path)), potential(*run.model, temperature) {}
-  LoadedRun run;
-  FlowPotential potential;
-};
 
 std::shared_ptr<const Potential> flow_potential(const SimulationRequest& request,
                                                 const NamedSystem& named) {

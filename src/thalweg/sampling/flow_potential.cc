@@ -1,5 +1,6 @@
 #include "thalweg/sampling/flow_potential.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "thalweg/core/error.h"
@@ -31,8 +32,9 @@ struct FlowPotential::Worker {
   }
 };
 
-FlowPotential::FlowPotential(const Model& model, double temperature)
-    : kt_(kBoltzmann * temperature),
+FlowPotential::FlowPotential(const Model& model, double temperature, std::int64_t block)
+    : block_(block),
+      kt_(kBoltzmann * temperature),
       parameters_(model.parameters().flat().begin(), model.parameters().flat().end()) {
   const Flow& flow = model.flow();
   if (!(temperature > 0.0))
@@ -46,7 +48,8 @@ FlowPotential::FlowPotential(const Model& model, double temperature)
   const Value positions = graph.input({coordinates_, 1});
   const Value log_prob = flow.log_prob_at_positions(positions);
   const Value slopes = vjp({log_prob}, {}, {positions}).front();
-  program_ = std::make_shared<const Program<double>>(graph, std::vector<Value>{log_prob, slopes});
+  program_ =
+      std::make_shared<const Program<double>>(graph, std::vector<Value>{log_prob, slopes}, block);
 }
 
 FlowPotential::~FlowPotential() = default;
@@ -75,18 +78,22 @@ void FlowPotential::evaluate(const double* x, std::int64_t count, double* energi
   idle_.push_back(std::move(worker));
 }
 
-std::vector<double> FlowPotential::log_prob(std::span<const double> rows,
+std::vector<double> FlowPotential::log_prob(std::span<const double> rows, ThreadPool& pool,
                                             std::vector<double>* slopes) const {
   if (std::ssize(rows) % coordinates_ != 0)
     fail<ShapeError>("flow potential: expected rows of {} positions, got {} numbers", coordinates_,
                      rows.size());
   const std::int64_t count = std::ssize(rows) / coordinates_;
   std::vector<double> values(static_cast<std::size_t>(count)), found(rows.size());
-  std::unique_ptr<Worker> worker = take_worker();
-  worker->run(parameters_, rows.data(), count, values.data(), found.data());
+  pool.parallel((count + block_ - 1) / block_, [&](std::int64_t tile, int) {
+    const std::int64_t first = tile * block_;
+    std::unique_ptr<Worker> worker = take_worker();
+    worker->run(parameters_, rows.data() + first * coordinates_, std::min(block_, count - first),
+                values.data() + first, found.data() + first * coordinates_);
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(worker));
+  });
   if (slopes != nullptr) *slopes = std::move(found);
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(worker));
   return values;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "thalweg/core/error.h"
@@ -10,10 +11,11 @@
 namespace thalweg {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScaleMap>, 4> kScaleMaps = {{
+constexpr std::array<std::pair<std::string_view, ScaleMap>, 5> kScaleMaps = {{
     {"exp", ScaleMap::kExp},
     {"sigmoid", ScaleMap::kSigmoid},
     {"tanh", ScaleMap::kTanh},
+    {"soft_clip", ScaleMap::kSoftClip},
     {"none", ScaleMap::kNone},
 }};
 
@@ -32,6 +34,8 @@ ScaleMap scale_map_by_name(std::string_view name) {
                     fmt::join(scale_map_names(), ", "));
 }
 
+Value soft_clip(Value a, double bound) { return a / (1.0 + abs(a) * (1.0 / bound)); }
+
 AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap map,
                                    const std::optional<ParameterId>& log_amplitude) {
   const Value shift = slice(raw, 0, features);
@@ -39,6 +43,7 @@ AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap ma
   const Value scale = slice(raw, features, features);
   if (map == ScaleMap::kTanh)
     return {shift, exp(raw.graph->parameter(*log_amplitude)) * tanh(scale)};
+  if (map == ScaleMap::kSoftClip) return {shift, soft_clip(scale, std::log(1000.0))};
   return {shift, scale};
 }
 
@@ -50,6 +55,7 @@ Mapped apply_affine(const AffineParameters& affine, ScaleMap map, Value z) {
     const Value raw = -(scale + 2.0);
     return {(z - shift) * (1.0 + exp(raw)), sum(softplus(raw), Axis::kFeatures)};
   }
+  if (map == ScaleMap::kSoftClip) return {(z - shift) * exp(-scale), -sum(scale, Axis::kFeatures)};
   return {z * exp(scale) + shift, sum(scale, Axis::kFeatures)};
 }
 
@@ -60,6 +66,7 @@ Mapped invert_affine(const AffineParameters& affine, ScaleMap map, Value x) {
     const Value raw = scale + 2.0;
     return {x * sigmoid(raw) + shift, sum(log_sigmoid(raw), Axis::kFeatures)};
   }
+  if (map == ScaleMap::kSoftClip) return {x * exp(scale) + shift, sum(scale, Axis::kFeatures)};
   return {(x - shift) * exp(-scale), -sum(scale, Axis::kFeatures)};
 }
 

@@ -19,19 +19,24 @@ enum class ScaleMap : std::uint8_t {
   kExp,      ///< x = z exp(s) + t
   kSigmoid,  ///< x = (z - t) / sigmoid(s + 2), so z = x sigmoid(s + 2) + t: scales of z below 1
   kTanh,     ///< x = z exp(c tanh(s)) + t, c = exp(log_amplitude) learned and at first exp(-1)
-  kNone,     ///< x = z + t: keeps volumes
+  /// z = x exp(c) + t, c = s / (1 + |s| / log 1000): scales from 0.001 to 1000, as zuko has them
+  kSoftClip,
+  kNone,  ///< x = z + t: keeps volumes
 };
 
-/// Names of all scale maps: "exp", "sigmoid", "tanh", "none".
+/// Names of all scale maps: "exp", "sigmoid", "tanh", "soft_clip", "none".
 std::vector<std::string> scale_map_names();
 /// Scale map by name; throws ConfigError that lists the names.
 ScaleMap scale_map_by_name(std::string_view name);
 
 /// What a network's output says of each feature: its shift t and the s of ScaleMap, which is empty
-/// for kNone.
+/// for kNone and clipped for kSoftClip.
 struct AffineParameters {
   Value shift, scale;
 };
+/// a / (1 + |a| / bound), elementwise: between -bound and bound, with slope 1 at 0.
+Value soft_clip(Value a, double bound);
+
 /// From [t; s], each with one element a feature. For kTanh, `log_amplitude` is the learned c's
 /// logarithm.
 AffineParameters affine_parameters(Value raw, std::int64_t features, ScaleMap map,

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
+#include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/circle.h"
 
 namespace thalweg {
@@ -85,13 +86,17 @@ Splines make_splines(Value raw, const SplineOptions& options) {
   Graph& graph = *raw.graph;
   const std::int64_t bins = options.bins;
   const double range = 2.0 * options.bound;
+  const double clip = std::log(1000.0);
   const auto extents = [&](std::int64_t start) {
+    if (options.soft_clip)
+      return softmax(soft_clip(slice(raw, start, bins), 0.5 * clip), kBins) * range;
     const double free = 1.0 - options.smallest * static_cast<double>(bins);
     return softmax(slice(raw, start, bins), kBins) * (range * free) + range * options.smallest;
   };
   // Shifted so that 0 gives slope 1.
   const double shift = std::log(std::expm1(1.0 - options.smallest));
   const auto slopes = [&](std::int64_t start, std::int64_t count) {
+    if (options.soft_clip) return exp(soft_clip(slice(raw, start, count), clip));
     return softplus(slice(raw, start, count) + shift) + options.smallest;
   };
   const Value seam =

@@ -23,6 +23,10 @@ struct SplineOptions {
   /// knots stay apart in float, and below 1 / bins.
   double smallest = 1e-3;
   bool circular = false;
+  /// Widths, heights and slopes as zuko has them: softmax and exp of raw numbers that are clipped
+  /// softly, to sqrt(1000) of each other and to slopes from 0.001 to 1000, in place of softmax and
+  /// softplus from `smallest` on. Not for circular ones.
+  bool soft_clip = false;
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.

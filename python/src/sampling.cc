@@ -1,0 +1,152 @@
+#include "sampling.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrays.h"
+#include "interrupts.h"
+#include "thalweg/flows/unsolved.h"
+#include "thalweg/runs/molecule_samples.h"
+#include "thalweg/runs/samplers.h"
+
+namespace thalweg::python {
+namespace {
+
+nb::dict chains_dict(const ChainSummary& chains) {
+  nb::dict result;
+  result["chains"] = chains.chains;
+  result["steps"] = chains.steps;
+  result["burn_in"] = chains.burn_in;
+  result["thinning"] = chains.thinning;
+  result["target"] = statement(chains.target);
+  result["seconds"] = chains.seconds;
+  if (chains.worst) {
+    result["r_hat"] = chains.worst->r_hat;
+    result["effective_samples"] = chains.worst->effective_samples;
+  }
+  nb::dict kernels;
+  for (const KernelStatistics& kernel : chains.kernels) {
+    nb::dict one;
+    one["acceptance"] = kernel.acceptance();
+    one["step_size"] = kernel.step_size;
+    one["non_finite"] = kernel.non_finite;
+    kernels[nb::cast(kernel.kernel)] = one;
+  }
+  result["kernels"] = kernels;
+  return result;
+}
+
+nb::dict importance_dict(const ImportanceSummary& importance) {
+  nb::dict result;
+  result["effective_share"] = importance.estimate.effective_share;
+  result["log_integral"] = importance.estimate.log_integral;
+  result["log_integral_error"] = importance.estimate.log_integral_error;
+  result["pareto_k"] = importance.pareto_k ? nb::cast(*importance.pareto_k) : nb::none();
+  result["undefined"] = importance.undefined;
+  return result;
+}
+
+/// Column by column: name, whether it holds number, text or date, labels of texts, format of dates.
+nb::list contents_of(const Table& table) {
+  nb::list result;
+  for (std::size_t column = 0; column < table.names.size(); ++column) {
+    const ColumnText content = table.content.empty() ? ColumnText{} : table.content[column];
+    const char* kind = content.content == ColumnContent::kText   ? "text"
+                       : content.content == ColumnContent::kDate ? "date"
+                                                                 : "number";
+    result.append(nb::make_tuple(table.names[column], kind, content.labels, content.format));
+  }
+  return result;
+}
+
+using Options = nb::typed<nb::dict, nb::str, nb::any>;
+
+/// What Model.sample was asked for, all of it by name.
+SampleRequest request_of(const Options& options) {
+  const auto take = [&]<typename T>(const char* name, T& value) {
+    value = nb::cast<T>(options[name]);
+  };
+  SampleRequest request;
+  take("sampler", request.sampler);
+  take("count", request.count);
+  take("seed", request.seed);
+  take("condition", request.condition);
+  take("weights", request.weights);
+  take("chains", request.chains);
+  take("burn_in", request.burn_in);
+  take("thinning", request.thinning);
+  take("leapfrog_steps", request.leapfrog_steps);
+  take("step_size", request.step_size);
+  take("local_probability", request.local_probability);
+  take("density", request.density);
+  const auto precision = nb::cast<std::string>(options["precision"]);
+  if (!precision.empty())
+    request.precision = precision == "double" ? Precision::kDouble : Precision::kFloat;
+  return request;
+}
+
+std::vector<std::string> warnings_of(const SampleResult& result, std::int64_t count) {
+  std::vector<std::string> warnings;
+  if (result.chains) warnings = result.chains->warnings;
+  if (result.unsolved > 0)
+    warnings.push_back(unsolved_samples_text(fmt::format("{} of the samples", result.unsolved)));
+  if (result.non_finite > 0)
+    warnings.push_back(fmt::format("{} of {} samples are not finite", result.non_finite, count));
+  return warnings;
+}
+
+nb::dict info_of(const SampleResult& result) {
+  nb::dict info;
+  info["proposals_a_sample"] = result.proposals_a_sample;
+  info["non_finite"] = result.non_finite;
+  if (result.importance) info["importance"] = importance_dict(*result.importance);
+  if (result.chains) info["chains"] = chains_dict(*result.chains);
+  return info;
+}
+
+using Samples = nb::typed<nb::tuple, nb::any, nb::any, nb::any, std::vector<std::string>>;
+
+/// Rows x columns, what the columns hold, what the sampler found, and warnings.
+Samples sample(PythonRun& own, const Options& options) {
+  const SampleRequest request = request_of(options);
+  Interrupts interrupts;
+  SampledTable sampled = own.work([&](PythonRun::Work& work) {
+    return sample_table(own.run(), request, work.pool,
+                        {.interrupted = [&] { return interrupts(); }});
+  });
+  interrupts.rethrow();
+  const nb::list contents = contents_of(sampled.table);
+  const auto rows = static_cast<std::size_t>(sampled.table.rows);
+  const std::size_t columns = sampled.table.names.size();
+  return nb::make_tuple(array_of(std::move(sampled.table.values), {rows, columns}), contents,
+                        info_of(sampled.result), warnings_of(sampled.result, request.count));
+}
+
+/// Rows x atoms x 3, log weights if there are any, what the sampler found, and warnings.
+Samples sample_molecules(PythonRun& own, const Options& options) {
+  const SampleRequest request = request_of(options);
+  Interrupts interrupts;
+  SampledPositions sampled = own.work([&](PythonRun::Work& work) {
+    return sample_positions(own.run(), request, work.pool,
+                            {.interrupted = [&] { return interrupts(); }});
+  });
+  interrupts.rethrow();
+  const auto atoms = static_cast<std::size_t>(own.run().model->flow().coordinates()->atoms());
+  const std::size_t rows = sampled.positions.size() / (3 * atoms);
+  const bool weighted = !sampled.log_weights.empty();
+  return nb::make_tuple(array_of(std::move(sampled.positions), {rows, atoms, 3}),
+                        weighted ? array_of(std::move(sampled.log_weights), {rows}) : nb::none(),
+                        info_of(sampled.result), warnings_of(sampled.result, request.count));
+}
+
+}  // namespace
+
+void add_sampling(nb::class_<PythonRun>& type) {
+  type.def("sample", &sample).def("sample_positions", &sample_molecules);
+}
+
+}  // namespace thalweg::python
