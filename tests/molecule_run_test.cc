@@ -228,7 +228,8 @@ TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
         third + Eigen::AngleAxisd(turn, axis) * bond * (1.0 + stretch / bond.norm());
     std::copy_n(moved.data(), 3, &x[12]);
     std::vector<double> slopes;
-    const double value = flow.log_prob(x, &slopes)[0];
+    ThreadPool pool(1);
+    const double value = flow.log_prob(x, pool, &slopes)[0];
     for (const double slope : slopes) EXPECT_TRUE(std::isfinite(slope));
     return value;
   };
