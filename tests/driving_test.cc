@@ -288,9 +288,10 @@ TEST_F(Driving, SaysWhatServersDoWrong) {
   potential_ = trained_run();
   expect(
       [&](Server& server) {
-        std::vector<double> stretched = bohr(0);
-        for (double& x : stretched) x *= 3.0;
-        server.put_positions(stretched);
+        // Bonds whose squares are beyond double.
+        std::vector<double> far = bohr(0);
+        for (double& x : far) x *= 1e200;
+        server.put_positions(far);
       },
       {"the energy of configuration 0 is ", "beyond the range of the model?"});
 }

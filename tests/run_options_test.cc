@@ -35,7 +35,14 @@ TEST(RunOptions, ReadsWhatItWrites) {
   options.model.flow.hidden = {3, 5};
   options.model.base.kind = "resampled";
   options.model.base.average_rate = 0.1 + 0.2;
-  options.model.columns = {{"first", true, -3.5, 0.25, 0.0, INFINITY, 1.0 / 3.0, 1e-7}, {}};
+  options.model.columns = {{.name = "first",
+                            .integer = true,
+                            .origin = -3.5,
+                            .step = 0.25,
+                            .lower = 0.0,
+                            .mean = 1.0 / 3.0,
+                            .scale = 1e-7},
+                           {}};
   options.model.context_columns.emplace_back().name = "given";
   const std::string text = write_options(options);
   RunOptions again;

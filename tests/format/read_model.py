@@ -712,7 +712,7 @@ class Model:
             return self.inner_model(names, flow, {"kind": "mixture"}).log_prob(z)
         flow = {"kind": "spline" if self.features > 1 else "elementwise_spline"}
         flow |= {"blocks": self.config["base"]["flow_blocks"], "network": "mlp", "activation": "relu"}
-        flow |= {"bins": 8, "tail_bound": 5.0}
+        flow |= {"bins": 8, "tail_bound": 5.0, "scale_map": "exp"}
         flows = [
             self.inner_model({f"{name}.{f}.flow": "flow"}, flow, {"kind": "normal"}) for f in range(size)
         ]
