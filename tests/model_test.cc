@@ -186,8 +186,9 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
       message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
       "flow.kind: expected spline or elementwise_spline or smooth or elementwise_smooth where "
       "columns are periodic, got real_nvp");
-  EXPECT_EQ(message([](ModelOptions& o) { o.flow.permutation = "reverse"; }),
-            "flow.permutation: expected swap or lu or none where columns are periodic, got reverse");
+  EXPECT_EQ(
+      message([](ModelOptions& o) { o.flow.permutation = "reverse"; }),
+      "flow.permutation: expected swap or lu or none where columns are periodic, got reverse");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.act_norm = true; }),
             "flow.act_norm: expected false where columns are periodic, got true");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),

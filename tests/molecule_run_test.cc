@@ -114,7 +114,8 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
     std::vector<double> up(rows_.begin(), rows_.begin() + kWidth), down = up;
     up[i] += 1e-6;
     down[i] -= 1e-6;
-    const double difference = (potential.log_prob(up, pool_)[0] - potential.log_prob(down, pool_)[0]) / 2e-6;
+    const double difference =
+        (potential.log_prob(up, pool_)[0] - potential.log_prob(down, pool_)[0]) / 2e-6;
     EXPECT_NEAR(slopes[i], difference, 1e-4 * (1.0 + std::abs(difference))) << i;
   }
   // The same with coordinates first, in kJ/mol.
