@@ -165,14 +165,23 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
   throw ExitCode{kInterrupted};
 }
 
-void show_simulation(ProgressDisplay& display, const SimulationProgress& progress) {
-  const double done = static_cast<double>(progress.step) / static_cast<double>(progress.steps);
-  if (!display.wanted(done)) return;
-  const double left = static_cast<double>(progress.steps - progress.step) /
-                      std::max(progress.steps_per_second, 1e-9);
-  display.show(
-      done, fmt::format("{} kJ/mol  {:.0f} steps/s  {} left", number_text(progress.mean_energy, 2),
-                        progress.steps_per_second, format_duration(left)));
+SimulationCallbacks simulation_callbacks(ProgressDisplay& display, bool quiet) {
+  SimulationCallbacks callbacks;
+  callbacks.progress = [&display](const SimulationProgress& progress) {
+    const double done = static_cast<double>(progress.step) / static_cast<double>(progress.steps);
+    if (!display.wanted(done)) return;
+    const double left = static_cast<double>(progress.steps - progress.step) /
+                        std::max(progress.steps_per_second, 1e-9);
+    display.show(done, fmt::format("{} kJ/mol  {:.0f} steps/s  {} left",
+                                   number_text(progress.mean_energy, 2), progress.steps_per_second,
+                                   format_duration(left)));
+  };
+  callbacks.note = [&display, quiet](const std::string& text) {
+    display.clear();
+    if (!quiet) fmt::print("{}\n", text);
+  };
+  callbacks.interrupted = interrupted;
+  return callbacks;
 }
 
 }  // namespace thalweg::cli

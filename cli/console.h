@@ -68,7 +68,8 @@ class ProgressDisplay {
 TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
                                     const std::string& resume_hint);
 
-/// Shows how far a simulation is.
-void show_simulation(ProgressDisplay& display, const SimulationProgress& progress);
+/// Shows how far a simulation is, prints its notes unless `quiet`, and lets Ctrl-C end it. The
+/// display must outlive them.
+SimulationCallbacks simulation_callbacks(ProgressDisplay& display, bool quiet);
 
 }  // namespace thalweg::cli

@@ -52,16 +52,7 @@ void run(Arguments& arguments) {
   SimulationReport report;
   {
     ProgressDisplay display(arguments.quiet);
-    report = simulate(
-        request, pool,
-        {.progress =
-             [&](const SimulationProgress& progress) { show_simulation(display, progress); },
-         .note =
-             [&](const std::string& text) {
-               display.clear();
-               if (!arguments.quiet) fmt::print("{}\n", text);
-             },
-         .interrupted = interrupted});
+    report = simulate(request, pool, simulation_callbacks(display, arguments.quiet));
   }
   if (!report.complete) {
     fmt::print(stderr,

@@ -111,16 +111,7 @@ void simulate_first(RunRequest& request, int threads, bool quiet) {
   catch_interrupts();
   ThreadPool pool(threads);
   ProgressDisplay display(quiet);
-  if (!give_positions(
-          request, pool,
-          {.progress =
-               [&](const SimulationProgress& progress) { show_simulation(display, progress); },
-           .note =
-               [&](const std::string& text) {
-                 display.clear();
-                 if (!quiet) fmt::print("{}\n", text);
-               },
-           .interrupted = interrupted}))
+  if (!give_positions(request, pool, simulation_callbacks(display, quiet)))
     throw ExitCode{kInterrupted};
 }
 

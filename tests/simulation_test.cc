@@ -141,11 +141,11 @@ TEST_F(SimulationTest, KeepsTheEnergyInTheMicrocanonicalEnsemble) {
 TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
   setenv("PATH", path_.c_str(), 1);
   // A chain of five with the names that phi and psi need.
-  std::vector<AtomLabel> atoms = {{"C", "ACE", "A", 1, "", "C"},
-                                  {"N", "ALA", "A", 2, "", "N"},
-                                  {"CA", "ALA", "A", 2, "", "C"},
-                                  {"C", "ALA", "A", 2, "", "C"},
-                                  {"N", "NME", "A", 3, "", "N"}};
+  std::vector<AtomLabel> atoms = {{"C", "ACE", "A", 1, "C"},
+                                  {"N", "ALA", "A", 2, "N"},
+                                  {"CA", "ALA", "A", 2, "C"},
+                                  {"C", "ALA", "A", 2, "C"},
+                                  {"N", "NME", "A", 3, "N"}};
   request_.positions = folder_.path("start.pdb");
   write_pdb(request_.positions, atoms, small_molecule_rows(1, 0.0));
   const SimulationReport report = run(request_);
@@ -213,7 +213,7 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
 }
 
 TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
-  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "", "C"});
+  const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "C"});
   request_.topology = folder_.path("names.pdb");
   write_pdb(request_.topology, atoms, small_molecule_rows(1, 0.0));
   request_.minimise = false;

@@ -62,6 +62,27 @@ TEST(TableRun, LogDensitiesAndEvaluationAreOfOneMeasure) {
   }
 }
 
+TEST(TableRun, ARunOfBeforeThatGoesOnKeepsTheRulesOfItsData) {
+  std::string text = "x,y\n";
+  RandomSequence random(6, Stream::kTarget);
+  for (int row = 0; row < 300; ++row)
+    text += fmt::format("{:.6f},{:.6f}\n", random.normal(), random.normal());
+  const TemporaryFolder folder;
+  trained(folder, folder.file("plain.csv", text), {});
+  const RunFolder run{folder.path("run")};
+  for (const auto& [before, after] : {std::pair{3, 4}, std::pair{4, 4}, std::pair{5, 5}}) {
+    RunManifest manifest = read_manifest(run);
+    manifest.format = before;
+    write_manifest(run, manifest);
+    ThreadPool pool(1);
+    RunPlan plan = plan_run({.out = run.path, .resume = true});
+    EXPECT_EQ(plan.options.data.rules, before);
+    plan.report = false;
+    run_training(plan, pool);
+    EXPECT_EQ(read_manifest(run).format, after);
+  }
+}
+
 TEST(TableRun, ConditionsOutsideOfTrainingAreCounted) {
   std::string text = "x,t\n";
   RandomSequence random(4, Stream::kTarget);

@@ -218,32 +218,6 @@ void find_kind(ColumnOptions& column, const std::vector<double>& values,
   if (column.atoms.empty()) notes.insert(notes.end(), spike.begin(), spike.end());
 }
 
-bool wants_logarithm(const ColumnOptions& column, const std::vector<double>& values) {
-  if (column.is_category() || column.periodic || column.missing || !column.atoms.empty() ||
-      std::isfinite(column.lower) || std::isfinite(column.upper) || !(column.lowest >= 0.0))
-    return false;
-  constexpr double kHeap = 0.25;
-  const auto rows = static_cast<double>(values.size());
-  for (const auto& [value, count] : counts_of(values))
-    if (static_cast<double>(count) >= kHeap * rows) return false;
-  // In the middle of its interval a spaced value is never 0.
-  const double more = column.integer ? 0.5 * column.step : 0.0;
-  double mean = 0.0, log_mean = 0.0, square = 0.0, log_square = 0.0;
-  for (const double value : values) {
-    if (!(value + more > 0.0)) return false;
-    mean += (value + more) / rows;
-    log_mean += std::log(value + more) / rows;
-  }
-  for (const double value : values) {
-    square += std::pow(value + more - mean, 2) / rows;
-    log_square += std::pow(std::log(value + more) - log_mean, 2) / rows;
-  }
-  if (!(log_square > 0.0) || !std::isfinite(square)) return false;
-  // Of normals with these moments: the entropies, and the log-determinant of the logarithm.
-  const double gain = 0.5 * std::log(square / log_square) - log_mean;
-  return gain > std::max(0.1, 8.0 / rows);
-}
-
 std::string measure_text(const std::vector<ColumnOptions>& columns) {
   std::vector<std::string> masses, steps, atoms, missing;
   for (const ColumnOptions& column : columns) {

@@ -41,15 +41,6 @@ struct ColumnKindRequest {
 void find_kind(ColumnOptions& column, const std::vector<double>& values,
                const ColumnKindRequest& request, std::vector<std::string>& notes);
 
-/// Tables of fewer rows get Gaussians and small networks, which do not bend a skewed column
-/// straight or follow a spike by themselves.
-inline constexpr std::int64_t kFewRows = 1000;
-
-/// Whether a column without bounds and atoms, of values that are never below 0, is nearer to normal
-/// by its logarithm: by at least .1 nats a row and 8 in all. A heap of a quarter of the rows at one
-/// value wants a marginal map instead.
-bool wants_logarithm(const ColumnOptions& column, const std::vector<double>& values);
-
 /// What log densities of rows are of, as "masses of city; masses over the step of age; densities
 /// elsewhere"; empty if of densities alone.
 std::string measure_text(const std::vector<ColumnOptions>& columns);

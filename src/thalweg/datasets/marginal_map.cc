@@ -194,6 +194,37 @@ std::vector<std::pair<double, double>> points_of(const ColumnOptions& column,
 
 }  // namespace
 
+bool wants_logarithm(const ColumnOptions& column, std::vector<double> values) {
+  if (values.size() >= kRowsForAll || !column.knots.empty() || column.is_category() ||
+      column.periodic || column.missing || !column.atoms.empty() || std::isfinite(column.lower) ||
+      std::isfinite(column.upper) || !(column.lowest >= 0.0))
+    return false;
+  const auto rows = static_cast<double>(values.size());
+  std::ranges::sort(values);
+  for (auto first = values.begin(); first != values.end();) {
+    const auto last = std::upper_bound(first, values.end(), *first);
+    if (static_cast<double>(last - first) >= kLargeSpike * rows) return false;
+    first = last;
+  }
+  // In the middle of its interval a spaced value is never 0.
+  const double more = column.integer ? 0.5 * column.step : 0.0;
+  double mean = 0.0, log_mean = 0.0, square = 0.0, log_square = 0.0;
+  for (double& value : values) {
+    value += more;
+    if (!(value > 0.0)) return false;
+    mean += value / rows;
+    log_mean += std::log(value) / rows;
+  }
+  for (const double value : values) {
+    square += std::pow(value - mean, 2) / rows;
+    log_square += std::pow(std::log(value) - log_mean, 2) / rows;
+  }
+  if (!(log_square > 0.0) || !std::isfinite(square)) return false;
+  // Of normals with these moments: the entropies, and the log-determinant of the logarithm.
+  const double gain = 0.5 * std::log(square / log_square) - log_mean;
+  return gain > std::max(0.1, 8.0 / rows);
+}
+
 void fit_marginal_map(ColumnOptions& column, std::vector<double> coordinates, bool for_heads) {
   column.knots.clear();
   column.scores.clear();

@@ -473,7 +473,7 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     for (double& value : mapped)
       value = column.periodic ? column.angle(value) : column.standardised(unbounded(value, column));
     fit_marginal_map(column, std::move(mapped), has_category);
-    if (options.rules >= 5 && data.rows < kFewRows && column.knots.empty() &&
+    if (options.rules >= 5 &&
         wants_logarithm(column, take_column(data.x, data.columns.size(), number))) {
       column.lower = 0.0;
       measure(column, coordinates);

@@ -17,8 +17,8 @@ struct AtomLabel {
   std::string residue = {};  ///< as ALA
   std::string chain = {};    ///< one letter, or none
   std::int64_t residue_number = 0;
-  std::string insertion = {};  ///< a letter where residues share a number, as 52 and 52A; or none
   std::string element = {};    ///< as C; empty where it is not known
+  std::string insertion = {};  ///< a letter where residues share a number, as 52 and 52A; or none
 };
 
 /// A PDB file's atoms, and the positions of its models.

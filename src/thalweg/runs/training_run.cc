@@ -372,7 +372,8 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
                                                      : "the picture has");
     trainer.restore(load_checkpoint(folder.checkpoint(), run.model->parameters()));
   }
-  manifest.format = kRunFormat;
+  // Format 5 tells by which rules its data were prepared, which stay those that it began with.
+  manifest.format = plan.resume && manifest.format < 5 ? 4 : kRunFormat;
   manifest.program = version();
   manifest.status = "begun";
   manifest.model_hash.clear();  // There is a new model at the end.
