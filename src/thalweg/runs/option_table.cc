@@ -112,7 +112,9 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.data.columns; }},
       {"data.condition", "columns that the density is conditioned on",
        [](R& r) -> P { return &r.data.condition; }},
-      {"data.bounds", "bounds of columns, each as \"name=lower:upper\", either side may be empty",
+      {"data.bounds",
+       "bounds of columns, each as \"name=lower:upper\", either side may be empty, or a date where "
+       "the column has dates",
        [](R& r) -> P { return &r.data.bounds; }},
       {"data.periodic", "columns that wrap around, as an angle does, each as \"name=lower:upper\"",
        [](R& r) -> P { return &r.data.periodic; }},
