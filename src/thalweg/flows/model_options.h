@@ -108,6 +108,7 @@ struct BaseOptions {
 struct MoleculeOptions {
   std::vector<std::string> atoms = {};  ///< what atoms are called, see atom_label(); may be empty
   std::vector<std::string> rows = {};   ///< of the z-matrix, see z_matrix_row(); empty: no molecule
+  std::vector<double> torsion_centres = {};  ///< see InternalCoordinates; may be empty
 };
 
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without
