@@ -419,7 +419,8 @@ TEST(Trajectory, PositionsMustBeThoseOfTheAtoms) {
   expect_parts(message({2, 3}, 22), {"positions of 22 atoms", "got 2 x 3"});
   expect_parts(message_of<DataError>([&] { read_frames(folder.file("a.pdb", kPdb), 22); }),
                {"22 atoms", "got 6"});
-  expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }), {".pdb, .npy, .dcd or .nc"});
+  expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }),
+               {".pdb, .npy, .dcd or .nc"});
 }
 
 }  // namespace

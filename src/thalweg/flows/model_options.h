@@ -56,7 +56,7 @@ struct FlowOptions {
   std::string ramp = "exponential";  ///< exponential or monomial
   std::int64_t ramp_power = 0;
   std::string circle_map = "bumps";  ///< smooth: what moves angles, bumps or moebius
-  double lipschitz = 0.9;  ///< residual: bound on the Lipschitz constant of g, in (0, 1)
+  double lipschitz = 0.9;            ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
   bool global_skip = true;  ///< free_form: see FreeFormOptions
