@@ -17,6 +17,8 @@ namespace thalweg {
 const std::vector<OptionKey>& option_keys() {
   using R = RunOptions;
   using P = OptionPlace;
+  const std::vector<std::string> solvents = {"none", "obc1", "obc2"}, forms = {"free", "fixed"},
+                                 torsions = {"circle", "line"};
   static const std::vector<OptionKey> keys = {
       {"seed", "of every random number of the run", [](R& r) -> P { return &r.training.seed; }, 0,
        kMany},
@@ -56,12 +58,8 @@ const std::vector<OptionKey>& option_keys() {
        "force field of a molecule, whose positions the data are: an OpenMM System or AMBER "
        "topology",
        [](R& r) -> P { return &r.target.system; }},
-      {"molecule.solvent",
-       "implicit solvent of an AMBER topology",
-       [](R& r) -> P { return &r.target.solvent; },
-       0,
-       0,
-       {"none", "obc1", "obc2"}},
+      {"molecule.solvent", "implicit solvent of an AMBER topology",
+       [](R& r) -> P { return &r.target.solvent; }, 0, 0, solvents},
       {"molecule.temperature", "of its energy in kT, K",
        [](R& r) -> P { return &r.target.system_temperature; }, 1e-3, 1e9},
       {"molecule.topology", "PDB file with the names of its atoms, and bonds without a system",
@@ -69,10 +67,20 @@ const std::vector<OptionKey>& option_keys() {
       {"molecule.z_matrix",
        "table of the atoms that each is placed by (.csv); empty: made along bonds",
        [](R& r) -> P { return &r.molecule.z_matrix; }},
+      {"molecule.torsions",
+       "circle: periodic; line: numbers within half a turn of their mean, for any flow and base",
+       [](R& r) -> P { return &r.molecule.torsions; }, 0, 0, torsions},
+      {"molecule.chirality", "fixed: alpha carbons have the form that they have in the data alone",
+       [](R& r) -> P { return &r.molecule.chirality; }, 0, 0, forms},
+      {"molecule.energy_cut",
+       "in training, energies u above it, kT, count as cut + log(1 + u - cut); 0: as they are",
+       [](R& r) -> P { return &r.molecule.energy_cut; }, 0, 1e30},
       {"molecule.atoms", "names as they were found, each as \"CA ALA 2 C A\"",
        [](R& r) -> P { return &r.model.molecule.atoms; }},
       {"molecule.rows", "the z-matrix as it was found: atom, bond, angle and torsion to",
        [](R& r) -> P { return &r.model.molecule.rows; }},
+      {"molecule.torsion_centres", "middles of the torsions' ranges as they were found, radians",
+       [](R& r) -> P { return &r.model.molecule.torsion_centres; }, -4, 4},
 
       {"data.target", "built-in target to learn, drawn from afresh for each batch",
        [](R& r) -> P { return &r.target.name; }},
@@ -267,6 +275,13 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.ramp_power",
        "smooth: beta of an exponential ramp, 1 or 2, or power of a monomial; 0: 1 and 3",
        [](R& r) -> P { return &r.model.flow.ramp_power; }, 0, 20},
+      {"flow.circle_map",
+       "smooth: what moves angles, mixtures of flow.bumps bumps or Moebius maps",
+       [](R& r) -> P { return &r.model.flow.circle_map; },
+       0,
+       0,
+       {},
+       circle_map_names},
       {"flow.lipschitz", "residual: bound on the Lipschitz constant of g; below 1",
        [](R& r) -> P { return &r.model.flow.lipschitz; }, 0.01, 0.999},
       {"flow.log_det",
