@@ -17,8 +17,9 @@ template <typename T = double>
 std::vector<std::vector<T>> run_graph(const Graph& graph, const std::vector<Value>& outputs,
                                       const std::vector<std::vector<T>>& inputs,
                                       const std::vector<std::int64_t>& counts,
-                                      std::uint64_t seed = 1, std::int64_t lanes = 0) {
-  ThreadPool pool(1);
+                                      std::uint64_t seed = 1, std::int64_t lanes = 0,
+                                      int threads = 1) {
+  ThreadPool pool(threads);
   const auto program = std::make_shared<const Program<T>>(graph, outputs, lanes);
   Executor<T> executor(program, pool);
   std::vector<BatchInput<T>> slots;

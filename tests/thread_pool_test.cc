@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 
 namespace thalweg {
 namespace {
@@ -50,6 +52,30 @@ TEST(ThreadPool, RethrowsAnExceptionAndWorksOn) {
       pool.parallel(20, [&](std::int64_t index, int) { ++done[static_cast<std::size_t>(index)]; });
       EXPECT_EQ(done, std::vector<int>(20, 1));
     }
+  }
+}
+
+TEST(ThreadPool, EndsWhereItIsInterrupted) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    std::atomic<int> begun = 0;
+    const auto work = [&](std::int64_t, int) {
+      ++begun;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    {
+      // The caller has tasks of its own among the first ones, so that few others begin.
+      const InterruptScope scope([&] { return begun >= 10; });
+      EXPECT_THROW(pool.parallel(100000, work), InterruptedError);
+      EXPECT_LT(begun, 50000);
+      begun = 0;
+      {
+        const InterruptScope inner([] { return false; });
+        EXPECT_NO_THROW(pool.parallel(20, work));
+      }
+      EXPECT_THROW(pool.parallel(20, work), InterruptedError);
+    }
+    EXPECT_NO_THROW(pool.parallel(20, work));
   }
 }
 

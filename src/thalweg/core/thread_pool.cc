@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/core/subnormals.h"
 
 namespace thalweg {
@@ -60,8 +61,10 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::take_tasks(int thread) {
   try {
-    for (std::int64_t index = next_.fetch_add(1); index < count_; index = next_.fetch_add(1))
+    for (std::int64_t index = next_.fetch_add(1); index < count_; index = next_.fetch_add(1)) {
+      check_interrupted();
       (*task_)(index, thread);
+    }
   } catch (...) {
     const std::lock_guard lock(error_mutex_);
     if (!error_) error_ = std::current_exception();
@@ -72,7 +75,10 @@ void ThreadPool::take_tasks(int thread) {
 void ThreadPool::parallel(std::int64_t count, const std::function<void(std::int64_t, int)>& task) {
   const FlushSubnormals flush;  // as the workers do, so that bits do not depend on who takes a task
   if (workers_.empty() || count <= 1) {
-    for (std::int64_t index = 0; index < count; ++index) task(index, 0);
+    for (std::int64_t index = 0; index < count; ++index) {
+      check_interrupted();
+      task(index, 0);
+    }
     return;
   }
   count_ = count;

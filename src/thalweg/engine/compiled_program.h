@@ -64,11 +64,11 @@ struct Load {
 struct Store {
   std::size_t output;
 };
-// Sums over the samples, each to an accumulator of its pass.
 struct Call {
   std::shared_ptr<const OutsideFunction> function;
   bool slopes;  ///< whether anyone reads them
 };
+// Sums over the samples, each to an accumulator of its pass.
 struct AddLanePartials {
   std::size_t accumulator;
 };
@@ -145,9 +145,10 @@ struct Pass {
   std::vector<Loop> loops;                        ///< in order, none within another
   std::vector<std::vector<std::int64_t>> tables;  ///< for accesses: an offset a round
   std::vector<Accumulator> accumulators;
-  std::int64_t tile_size = 0;  ///< elements, scratch included
-  std::int64_t scratch = 0;    ///< offset of the scratch area for transposed tiles
-  std::int64_t part_size = 0;  ///< elements of one chunk's sums
+  std::vector<std::size_t> batch_calls;  ///< instructions: calls that want whole batches
+  std::int64_t tile_size = 0;            ///< elements, scratch included
+  std::int64_t scratch = 0;              ///< offset of the scratch area for transposed tiles
+  std::int64_t part_size = 0;            ///< elements of one chunk's sums
 };
 
 struct Output {

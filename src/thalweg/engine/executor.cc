@@ -4,12 +4,14 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/subnormals.h"
+#include "thalweg/engine/outside_calls.h"
 #include "thalweg/engine/run_instructions.h"
 
 namespace thalweg {
 namespace {
 
 using detail::Accumulator;
+using detail::call_outside;
 using detail::CompiledProgram;
 using detail::Frame;
 using detail::Instruction;
@@ -22,6 +24,8 @@ constexpr std::size_t kCacheLine = 64;
 constexpr double kParallelCost =
     40000.0;  // operations below which sharing out shared work does not pay
 constexpr std::int64_t kReductionBlock = 16384;  // elements of a sum that one task adds up
+// Of the tiles that wait for a call with the points of all of them.
+constexpr std::int64_t kHeldPoints = 16384, kHeldBytes = std::int64_t{1} << 25;
 
 /// Memory on a cache line, grown on demand.
 template <typename T>
@@ -52,6 +56,57 @@ std::int64_t chunk_count(std::int64_t tiles, std::int64_t lanes) {
   return std::min(tiles, tiles * lanes <= 1024 ? kMostChunks / 2 : kMostChunks);
 }
 
+/// The tiles of a batch in one pass.
+template <typename T>
+struct Sweep {
+  Sweep(const Frame<T>& first, std::int64_t samples, T* parts_of_sums, ThreadPool& threads)
+      : frame(first),
+        count(samples),
+        lanes(first.program->lanes),
+        tiles((samples + lanes - 1) / lanes),
+        sums(!first.pass->accumulators.empty()),
+        chunks(sums ? chunk_count(tiles, lanes) : 0),
+        parts(parts_of_sums),
+        pool(threads) {}
+
+  Frame<T> frame_of(std::int64_t tile, T* memory) const {
+    Frame<T> own = frame;
+    own.tile = memory;
+    own.first = tile * lanes;
+    own.valid = std::min(lanes, count - own.first);
+    return own;
+  }
+
+  /// Instructions from `begin` to before `end` on the tiles from `first` to before `last`, each in
+  /// memory(tile, thread).
+  template <typename MemoryOf>
+  void run(std::int64_t first, std::int64_t last, const MemoryOf& memory, std::size_t begin,
+           std::size_t end) const {
+    const std::int64_t start = sums ? 0 : first, length = sums ? tiles : last - first;
+    // A few tiles may take seconds each, so that every thread is to have some.
+    const std::int64_t shares =
+        sums ? chunks
+             : std::max((length + 3) / 4, std::min(length, std::int64_t{4} * pool.threads()));
+    pool.parallel(shares, [&](std::int64_t share, int thread) {
+      const std::int64_t from = start + share * length / shares;
+      const std::int64_t to = std::min(last, start + (share + 1) * length / shares);
+      for (std::int64_t tile = std::max(first, from); tile < to; ++tile) {
+        Frame<T> own = frame_of(tile, memory(tile, thread));
+        if (sums) own.part = parts + share * frame.pass->part_size;
+        own.fresh = tile == from;
+        run_tile(*frame.pass, own, begin, end);
+      }
+    });
+  }
+
+  Frame<T> frame;
+  std::int64_t count, lanes, tiles;
+  bool sums;
+  std::int64_t chunks;  // of the sums
+  T* parts;
+  ThreadPool& pool;
+};
+
 /// Throws ShapeError where an input that the pass loads is missing.
 template <typename T>
 void check_inputs(const Pass& pass, const RunArguments<T>& arguments) {
@@ -69,9 +124,11 @@ template <typename T>
 struct Executor<T>::Memory {
   AlignedArray<T> shared, parts;
   std::vector<AlignedArray<T>> tiles;  // one a thread
+  std::vector<AlignedArray<T>> held;   // of tiles that wait for a call
 
   void run_stage(const SharedStage& stage, const Frame<T>& frame, ThreadPool& pool);
   void run_pass(const Pass& pass, Frame<T> frame, std::int64_t count, ThreadPool& pool);
+  void run_between_calls(const Sweep<T>& sweep);
   void finish_sums(const Pass& pass, std::int64_t chunks, ThreadPool& pool);
 };
 
@@ -97,31 +154,50 @@ void Executor<T>::Memory::run_stage(const SharedStage& stage, const Frame<T>& fr
 template <typename T>
 void Executor<T>::Memory::run_pass(const Pass& pass, Frame<T> frame, std::int64_t count,
                                    ThreadPool& pool) {
-  const std::int64_t lanes = frame.program->lanes;
-  const std::int64_t tiles_total = (count + lanes - 1) / lanes;
-  const bool sums = !pass.accumulators.empty();
-  // A few tiles may take seconds each, so that every thread is to have some.
-  const std::int64_t chunks =
-      sums ? chunk_count(tiles_total, lanes)
-           : std::max((tiles_total + 3) / 4,
-                      std::min(tiles_total, std::int64_t{4} * pool.threads()));
-  if (sums) parts.resize(static_cast<std::size_t>(kMostChunks * pass.part_size));
-  for (AlignedArray<T>& tile : tiles) tile.resize(static_cast<std::size_t>(pass.tile_size));
+  if (!pass.accumulators.empty())
+    parts.resize(static_cast<std::size_t>(kMostChunks * pass.part_size));
   frame.pass = &pass;
-  pool.parallel(chunks, [&](std::int64_t chunk, int thread) {
-    Frame<T> local = frame;
-    local.tile = tiles[static_cast<std::size_t>(thread)].data();
-    if (sums) local.part = parts.data() + chunk * pass.part_size;
-    local.fresh = true;
-    for (std::int64_t tile = chunk * tiles_total / chunks;
-         tile < (chunk + 1) * tiles_total / chunks; ++tile) {
-      local.first = tile * lanes;
-      local.valid = std::min(lanes, count - local.first);
-      run_tile(pass, local);
-      local.fresh = false;
+  const Sweep<T> sweep(frame, count, parts.data(), pool);
+  const std::size_t instructions = pass.instructions.size();
+  if (pass.batch_calls.empty()) {
+    for (AlignedArray<T>& tile : tiles) tile.resize(static_cast<std::size_t>(pass.tile_size));
+    sweep.run(
+        0, sweep.tiles,
+        [&](std::int64_t, int thread) { return tiles[static_cast<std::size_t>(thread)].data(); }, 0,
+        instructions);
+  } else {
+    run_between_calls(sweep);
+  }
+  if (sweep.sums) finish_sums(pass, sweep.chunks, pool);
+}
+
+/// Several tiles, each in memory of its own, up to a call; the call; and on to the next one.
+template <typename T>
+void Executor<T>::Memory::run_between_calls(const Sweep<T>& sweep) {
+  const Pass& pass = *sweep.frame.pass;
+  const std::int64_t fit =
+      kHeldBytes / std::max<std::int64_t>(1, pass.tile_size * std::int64_t{sizeof(T)});
+  const std::int64_t most = std::clamp<std::int64_t>(
+      fit, sweep.pool.threads(),
+      std::max(kHeldPoints / sweep.lanes, std::int64_t{sweep.pool.threads()}));
+  held.resize(std::max(held.size(), static_cast<std::size_t>(std::min(most, sweep.tiles))));
+  for (AlignedArray<T>& tile : held) tile.resize(static_cast<std::size_t>(pass.tile_size));
+  for (std::int64_t first = 0; first < sweep.tiles; first += most) {
+    const std::int64_t end = std::min(first + most, sweep.tiles);
+    const auto memory = [&](std::int64_t tile, int) {
+      return held[static_cast<std::size_t>(tile - first)].data();
+    };
+    std::vector<Frame<T>> frames;
+    for (std::int64_t tile = first; tile < end; ++tile)
+      frames.push_back(sweep.frame_of(tile, memory(tile, 0)));
+    std::size_t begin = 0;
+    for (const std::size_t call : pass.batch_calls) {
+      sweep.run(first, end, memory, begin, call);
+      call_outside<T>(pass.instructions[call], frames);
+      begin = call + 1;
     }
-  });
-  if (sums) finish_sums(pass, chunks, pool);
+    sweep.run(first, end, memory, begin, pass.instructions.size());
+  }
 }
 
 /// Adds the chunks' parts in order and brings each sum to its place in the shared memory.

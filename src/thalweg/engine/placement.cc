@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "thalweg/engine/outside_calls.h"
 #include "thalweg/engine/passes.h"
 
 namespace thalweg::detail {
@@ -119,6 +120,9 @@ Pass place_sweep(LoweredSweep sweep) {
   pass.instructions = std::move(sweep.instructions);
   pass.loops = std::move(sweep.loops);
   pass.tables = std::move(sweep.tables);
+  for (std::size_t i = 0; i < pass.instructions.size(); ++i)
+    if (const auto* call = std::get_if<operation::Call>(&pass.instructions[i].operation))
+      if (wants_batch(*call)) pass.batch_calls.push_back(i);
   for (Instruction& instruction : pass.instructions)
     for (Access* operand : instruction.operands())
       if (operand->space == Space::kTile && operand->root >= 0)

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "thalweg/core/finite.h"
 #include "thalweg/core/random.h"
+#include "thalweg/engine/outside_calls.h"
 
 namespace thalweg::detail {
 namespace {
@@ -42,62 +42,6 @@ void store(const Instruction& instruction, std::size_t index, const Frame<T>& fr
       for (std::int64_t lane = 0; lane < frame.valid; ++lane)
         to[lane * size] = from[lane * a.inner];
     }
-}
-
-/// What a thread keeps for calls of outside functions.
-struct CallBuffers {
-  std::vector<double> points, values, gradients;
-  std::vector<std::int64_t> lanes;  // of the points, if some are left out
-};
-
-/// Only finite points of the batch are handed over; elsewhere value and gradient are NaN.
-template <typename T>
-void call(const Instruction& instruction, const operation::Call& operation, const Frame<T>& frame) {
-  thread_local CallBuffers kept;
-  CallBuffers buffers = std::exchange(kept, {});  // The function may call programs of its own.
-  auto& [points, values, gradients, lanes] = buffers;
-  const std::int64_t features = instruction.extent.outer;
-  const kernels::Strided<const T> a = frame.in(instruction.a);
-  const kernels::Strided<T> out = frame.out(instruction.out);
-  points.resize(static_cast<std::size_t>(frame.valid * features));
-  for (std::int64_t f = 0; f < features; ++f)
-    for (std::int64_t lane = 0; lane < frame.valid; ++lane)
-      points[static_cast<std::size_t>(lane * features + f)] =
-          static_cast<double>(a.data[f * a.outer + lane * a.inner]);
-  const bool whole = all_finite(points);
-  std::int64_t count = frame.valid;
-  if (!whole) {
-    lanes.clear();
-    for (std::int64_t lane = 0; lane < frame.valid; ++lane) {
-      const double* point = points.data() + lane * features;
-      if (!std::all_of(point, point + features, [](double x) { return std::isfinite(x); }))
-        continue;
-      std::copy(point, point + features,
-                points.data() + static_cast<std::int64_t>(lanes.size()) * features);
-      lanes.push_back(lane);
-    }
-    count = static_cast<std::int64_t>(lanes.size());
-  }
-  values.resize(static_cast<std::size_t>(count));
-  gradients.resize(static_cast<std::size_t>(count * features));
-  if (count > 0)
-    operation.function->evaluate(points.data(), count, features, values.data(), gradients.data());
-  for (std::int64_t f = 0; f <= (operation.slopes ? features : 0); ++f) {
-    T* row = out.data + f * out.outer;
-    const double* from = f == 0 ? values.data() : gradients.data() + f - 1;
-    const std::int64_t stride = f == 0 ? 1 : features;
-    if (whole) {
-      for (std::int64_t lane = 0; lane < count; ++lane)
-        row[lane] = static_cast<T>(from[lane * stride]);
-    } else {
-      std::fill_n(row, frame.program->lanes, std::numeric_limits<T>::quiet_NaN());
-      for (std::int64_t i = 0; i < count; ++i)
-        row[lanes[static_cast<std::size_t>(i)]] = static_cast<T>(from[i * stride]);
-    }
-    // Lanes beyond the batch repeat its last sample.
-    std::fill(row + frame.valid, row + frame.program->lanes, row[frame.valid - 1]);
-  }
-  kept = std::move(buffers);
 }
 
 /// What a thread keeps for eliminations.
@@ -342,7 +286,7 @@ struct Runner {
     kernels::cumulative_sum_outer<T>(i.extent, frame.in(i.a), frame.out(i.out), o.reverse,
                                      o.exclusive);
   }
-  void operator()(const operation::Call& o) const { call(i, o, frame); }
+  void operator()(const operation::Call&) const { call_outside<T>(i, {&frame, 1}); }
   void operator()(const operation::Zero&) const {
     for (std::int64_t row = 0; row < i.extent.middle; ++row)
       std::fill_n(frame.base(i.out) + row * i.out.middle, i.extent.inner, T(0));
@@ -415,25 +359,25 @@ void run_instructions(std::span<const Instruction> instructions, const Frame<T>&
 }
 
 template <typename T>
-void run_tile(const Pass& pass, Frame<T> frame) {
+void run_tile(const Pass& pass, Frame<T> frame, std::size_t begin, std::size_t end) {
   const std::span<const Instruction> instructions = pass.instructions;
   const bool fresh = frame.fresh;
-  std::size_t next = 0;
   for (const Loop& loop : pass.loops) {
-    run_instructions(instructions.subspan(next, loop.begin - next), frame);
+    if (loop.begin < begin || loop.end > end) continue;
+    run_instructions(instructions.subspan(begin, loop.begin - begin), frame);
     for (frame.round = 0; frame.round < loop.rounds; ++frame.round) {
       frame.fresh = fresh && frame.round == 0;
       run_instructions(instructions.subspan(loop.begin, loop.end - loop.begin), frame);
     }
     frame.round = 0;
     frame.fresh = fresh;
-    next = loop.end;
+    begin = loop.end;
   }
-  run_instructions(instructions.subspan(next), frame);
+  run_instructions(instructions.subspan(begin, end - begin), frame);
 }
 
-template void run_tile(const Pass&, Frame<float>);
-template void run_tile(const Pass&, Frame<double>);
+template void run_tile(const Pass&, Frame<float>, std::size_t, std::size_t);
+template void run_tile(const Pass&, Frame<double>, std::size_t, std::size_t);
 template void run_instructions(std::span<const Instruction>, const Frame<float>&);
 template void run_instructions(std::span<const Instruction>, const Frame<double>&);
 

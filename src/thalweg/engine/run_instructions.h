@@ -46,9 +46,10 @@ struct Frame {
   }
 };
 
-/// All instructions of a pass on one tile, those of loops as often as they say.
+/// Instructions from `begin` to before `end` of a pass on one tile, those of loops, which the range
+/// holds whole or not at all, as often as they say.
 template <typename T>
-void run_tile(const Pass& pass, Frame<T> frame);
+void run_tile(const Pass& pass, Frame<T> frame, std::size_t begin, std::size_t end);
 
 /// One instruction after the other.
 template <typename T>

@@ -45,7 +45,7 @@ void require_usable_energies(const std::string& source, std::span<const double> 
       fail<NumericalError>(
           "{}: the energy at ({}) is {}; expected a finite one, or +inf for a density of 0", source,
           shown(), energies[i]);
-    for (std::size_t f = 0; f < features && std::isfinite(energies[i]); ++f)
+    for (std::size_t f = 0; f < features && !gradients.empty() && std::isfinite(energies[i]); ++f)
       if (!std::isfinite(gradients[i * features + f]))
         fail<NumericalError>(
             "{}: slope {} of the energy at ({}) is {}; expected a finite one where the energy is "

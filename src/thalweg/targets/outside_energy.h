@@ -19,7 +19,7 @@ std::unique_ptr<Target> make_outside_target(std::shared_ptr<const OutsideFunctio
 
 /// Throws NumericalError, which `source` begins, for an energy that is NaN or -infinity, and for a
 /// slope that is not finite where its energy is; `points` and `gradients` are energies.size() x
-/// features, row-major.
+/// features, row-major; no gradients are none that are wanted.
 void require_usable_energies(const std::string& source, std::span<const double> points,
                              std::span<const double> energies, std::span<const double> gradients);
 
