@@ -124,7 +124,7 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
   EXPECT_TRUE(found(months, {}, {.declared = "whole"}).integer);
   EXPECT_FALSE(found(months, {}, {.declared = "continuous"}).has_intervals());
   EXPECT_TRUE(found(months, {}, {.find_kinds = false}).integer);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               found(values_of(500, [](auto& random) { return random.normal(); }), {},
                     {.declared = "spaced"});
             }),
@@ -373,7 +373,7 @@ TEST(ColumnTexts, AreCategoriesDatesAndConditions) {
   back.append({given.context.data(), 4}, values);
   EXPECT_EQ(values, (std::vector<double>{table.values[1], table.values[2]}));
 
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               require_known_texts(given.context_columns, std::vector{0.0, 0.0, 0.0, 18000.0});
             }),
             "row 1, column 'who': expected a text that the model was trained with (ann, bob, eve), "
@@ -392,7 +392,7 @@ TEST(ColumnTexts, AreCategoriesDatesAndConditions) {
   EXPECT_EQ(x[4], -1.0);
   EXPECT_EQ(x[7], 2.0);
   other.content[1] = {};
-  EXPECT_EQ(message_of([&] { rows_for_model(other, model); }),
+  EXPECT_EQ(message_of<DataError>([&] { rows_for_model(other, model); }),
             "column 'who': expected texts, as the model was trained on, got numbers");
 }
 
@@ -403,13 +403,13 @@ TEST(PrepareData, RefusesTextsAsNumbers) {
             "data.kinds: column 'who' holds texts, which are a category; it cannot be continuous");
   options.kinds.clear();
   options.weights = "who";
-  EXPECT_EQ(message_of([&] { prepare_data(texts(), options, 1); }),
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(texts(), options, 1); }),
             "data.weights: column 'who' holds texts or dates; expected numbers");
   Table table = texts();
   options.weights = "x";
-  EXPECT_EQ(message_of([&] { prepare_data(table, options, 1); }).substr(0, 3), "row");
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, options, 1); }).substr(0, 3), "row");
   for (std::size_t row = 0; row < 300; ++row) table.values[3 * row] = 0.0;
-  EXPECT_EQ(message_of([&] { prepare_data(table, options, 1); }),
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, options, 1); }),
             "column 'x': all weights are 0, so that no row counts");
   // Rows of weight 0 are as good as absent, and two of weight 1 as one of weight 2.
   for (std::size_t row = 0; row < 300; ++row)
@@ -429,7 +429,7 @@ TEST(PrepareData, LeavesOutRowsWithMissingValues) {
   Table table = texts();
   table.values[3 * 17 + 1] = NAN;
   table.values[3 * 299] = NAN;
-  EXPECT_EQ(message_of([&] { prepare_data(table, {}, 1); }),
+  EXPECT_EQ(message_of<DataError>([&] { prepare_data(table, {}, 1); }),
             "row 300, column 'x': the value is missing, as in 1 of 300 rows: fill it in, leave out "
             "such rows with --drop-missing, or learn that it is missing with --kinds "
             "'x=missing,who=missing'");
@@ -458,7 +458,7 @@ TEST(ColumnKinds, BoundsOfDatesAreDates) {
   EXPECT_EQ(half[0].lower, -INFINITY);
   EXPECT_EQ(half[0].upper, columns[1].lower);
   EXPECT_EQ(written_bounds(half[0]), ":2020-01-01 06:30");
-  EXPECT_EQ(message_of([&] { check_bounds(columns[0], std::vector{18700.0}); }),
+  EXPECT_EQ(message_of<DataError>([&] { check_bounds(columns[0], std::vector{18700.0}); }),
             "row 1, column 'day': the value 2021-03-14 is outside of its bounds "
             "2020-01-01:2020-12-31; correct it or widen the bounds");
   for (const char* entry : {"x=2020-01-01:", "day=2020-01-01 06:30:", "day=2020-13-01:"})

@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/rounding.h"
 
 namespace thalweg {

@@ -80,8 +80,7 @@ struct Header {
 /// Reads a header from the first bytes of a file.
 class HeaderReader {
  public:
-  HeaderReader(std::string path, std::string bytes)
-      : path_(std::move(path)), bytes_(std::move(bytes)) {}
+  HeaderReader(const std::string& path, std::string_view bytes) : path_(path), bytes_(bytes) {}
 
   Header read() {
     if (bytes_.starts_with("\x89HDF"))
@@ -182,7 +181,8 @@ class HeaderReader {
     return result;
   }
 
-  std::string path_, bytes_;
+  const std::string& path_;
+  std::string_view bytes_;
   std::int64_t at_ = 0;
   char version_ = 1;
 };
@@ -308,7 +308,7 @@ Frames read_amber_netcdf(const std::string& path) {
   std::ifstream stream = open_input(path);
   std::string start(static_cast<std::size_t>(std::min(size, kHeader)), '\0');
   stream.read(start.data(), std::ssize(start));
-  const Header header = HeaderReader(path, std::move(start)).read();
+  const Header header = HeaderReader(path, start).read();
   const Variable& own = coordinates_of(header, path);
   const std::size_t last = own.dimensions.size() - 1;
   const std::int64_t atoms = header.dimensions[own.dimensions[last - 1]].second;
@@ -326,7 +326,7 @@ Frames read_amber_netcdf(const std::string& path) {
                     path, count, atoms);
   Frames frames{atoms, {}};
   frames.positions.reserve(static_cast<std::size_t>(3 * atoms * count));
-  std::string row(static_cast<std::size_t>(bytes), '\0');
+  std::string row(static_cast<std::size_t>(count > 0 ? bytes : 0), '\0');
   for (std::int64_t frame = 0; frame < count; ++frame) {
     stream.seekg(own.begin + frame * stride);
     stream.read(row.data(), bytes);
