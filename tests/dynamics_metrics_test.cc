@@ -169,7 +169,7 @@ published = [[12.5, 0.1], ""]
 [[pictures]]
 kind = "torsions"
 title = "torsions"
-y = ["torsion 4-3-2-1"]
+y = ["torsion #4-#3-#2-#1"]
 [[pictures]]
 kind = "molecule_forces"
 title = "forces"
@@ -208,11 +208,11 @@ title = "none without names of atoms"
     EXPECT_EQ(std::get<LineChart>(plot.plot).series.size(), 4u);
   EXPECT_TRUE(draw(3).empty());
   ExperimentPicture unknown = experiment.pictures[0];
-  unknown.y = {"torsion 4-3-2-0"};
+  unknown.y = {"torsion #4-#3-#2-#0"};
   expect_parts(message_of<ConfigError>([&] {
                  find_picture_kind("torsions", "here").draw(reproduction, unknown, pool_);
                }),
-               {"unknown torsion", "did you mean 'torsion 4-3-2-1'"});
+               {"unknown torsion", "did you mean 'torsion #4-#3-#2-#1'"});
 }
 
 }  // namespace

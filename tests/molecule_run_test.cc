@@ -299,7 +299,7 @@ TEST_F(MoleculeRun, TempersHighEnergiesInTraining) {
                                  {"molecule.energy_cut", 100.0},
                                  {"molecule.torsions", std::string("line")},
                                  {"flow.kind", std::string("real_nvp")},
-                                 {"training.precision", std::string("double")}});
+                                 {"precision", std::string("double")}});
   EXPECT_EQ(run.manifest.status, "finished");
   expect_failure({{"molecule.energy_cut", 100.0},
                   {"molecule.torsions", std::string("line")},

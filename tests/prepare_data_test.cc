@@ -305,7 +305,7 @@ TEST(PrepareData, ChecksBoundsInDouble) {
   // Bounds beside which all values are one.
   options.bounds = {"b=-1e16:"};
   EXPECT_EQ(message_of<DataError>([&] { prepare_data(near(0.0), options, 1); }),
-            "column 'b': its bounds -1e+16:inf are so far from its values that these are all one "
+            "column 'b': its bounds -1e+16: are so far from its values that these are all one "
             "beside them; give bounds that are nearer, or none");
   options.bounds = {"b=-1e400:"};
   EXPECT_EQ(message_of<ConfigError>([&] { prepare_data(near(0.0), options, 1); }),
