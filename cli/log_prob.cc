@@ -84,7 +84,7 @@ void add_log_prob(CLI::App& app) {
   command
       ->add_option("DATA", arguments->data,
                    "points with the columns of the training data; of a molecule positions: .npy, "
-                   ".dcd or .pdb")
+                   ".dcd, .nc or .pdb")
       ->required();
   command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
       ->required();

@@ -178,7 +178,7 @@ void add_sample(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000000}));
   command
       ->add_option("--out", arguments->out,
-                   ".npy, .csv, .tsv or .txt file to write; of a molecule .npy, .dcd or .pdb")
+                   ".npy, .csv, .tsv or .txt file to write; of a molecule .npy, .dcd, .nc or .pdb")
       ->required();
   command->add_option("--condition", arguments->condition,
                       "file with the condition's columns; rows are used in turn");

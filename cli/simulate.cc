@@ -78,8 +78,9 @@ void add_simulate(CLI::App& app) {
   const auto count = CLI::Range(std::int64_t{1}, std::int64_t{1} << 42);
   command->add_option("SYSTEM", request.system,
                       "an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)");
-  command->add_option("--positions", request.positions,
-                      "where to start: .pdb, .npy (nm) or .dcd; walkers take its frames in turn");
+  command->add_option(
+      "--positions", request.positions,
+      "where to start: .pdb, .npy (nm), .dcd or .nc; walkers take its frames in turn");
   command->add_option("--flow", request.flow,
                       "a run whose model of the configurations at the first temperature moves the "
                       "atoms in place of the system's forces");
@@ -114,8 +115,8 @@ void add_simulate(CLI::App& app) {
       ->add_option("--exchange-every", request.exchange_every,
                    "steps between tries to exchange; default 200")
       ->check(count);
-  command->add_option("--format", request.format, "of the trajectory: npy (the default) or dcd")
-      ->check(CLI::IsMember({"npy", "dcd"}));
+  command->add_option("--format", request.format, "of the trajectory: npy (the default), dcd or nc")
+      ->check(CLI::IsMember({"npy", "dcd", "nc"}));
   command
       ->add_option("--solvent", request.solvent,
                    "of AMBER topologies: none (the default), obc1 or obc2")

@@ -182,9 +182,10 @@ void add_train(CLI::App& app) {
   command->add_option("--forces", arguments->forces,
                       "file of forces, in kT, of the rows of --data, to be matched besides; of a "
                       "molecule in kJ/mol/nm");
-  command->add_option("--molecule", arguments->molecule,
-                      "learn positions of this molecule: a system (.xml, .prmtop), which gives "
-                      "energies too, or a PDB; --data is then a trajectory: .npy, .dcd or .pdb");
+  command->add_option(
+      "--molecule", arguments->molecule,
+      "learn positions of this molecule: a system (.xml, .prmtop), which gives "
+      "energies too, or a PDB; --data is then a trajectory: .npy, .dcd, .nc or .pdb");
   command->add_option("--topology", arguments->topology,
                       "PDB with names of the molecule's atoms, for phi, psi and chirality");
   command->add_option("--z-matrix", arguments->z_matrix,

@@ -13,6 +13,7 @@
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/datasets/column_bounds.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/derived_columns.h"
@@ -439,6 +440,29 @@ TEST(PrepareData, LeavesOutRowsWithMissingValues) {
   EXPECT_EQ(data.test.size(), 29u);
   EXPECT_EQ(data.validation.size(), 20u);
   EXPECT_EQ(data.notes.front(), "2 of 300 rows have missing values and are left out");
+}
+
+TEST(ColumnKinds, BoundsOfDatesAreDates) {
+  std::vector<ColumnOptions> columns = {{.name = "day", .date = "YYYY-MM-DD"},
+                                        {.name = "at", .date = "YYYY-MM-DD HH:MM"},
+                                        {.name = "x"}};
+  read_bounds(columns, {"day=2020-01-01:2020-12-31", "at=2020-01-01 06:30 : 2020-01-02", "x=0:2.5"},
+              {});
+  EXPECT_EQ(columns[0].lower, 18262.0);  // Days since 1970.
+  EXPECT_EQ(columns[0].upper, 18627.0);
+  EXPECT_EQ(columns[1].lower, 18262.0 * 86400.0 + 6.5 * 3600.0);
+  EXPECT_EQ(columns[1].upper, 18263.0 * 86400.0);
+  EXPECT_EQ(columns[2].upper, 2.5);
+  std::vector<ColumnOptions> half = {{.name = "at", .date = "YYYY-MM-DD HH:MM"}};
+  read_bounds(half, {"at=:2020-01-01 06:30"}, {});
+  EXPECT_EQ(half[0].lower, -INFINITY);
+  EXPECT_EQ(half[0].upper, columns[1].lower);
+  EXPECT_EQ(written_bounds(half[0]), ":2020-01-01 06:30");
+  EXPECT_EQ(message_of<DataError>([&] { check_bounds(columns[0], std::vector{18700.0}); }),
+            "row 1, column 'day': the value 2021-03-14 is outside of its bounds "
+            "2020-01-01:2020-12-31; correct it or widen the bounds");
+  for (const char* entry : {"x=2020-01-01:", "day=2020-01-01 06:30:", "day=2020-13-01:"})
+    EXPECT_THROW(read_bounds(columns, {entry}, {}), ConfigError) << entry;
 }
 
 }  // namespace

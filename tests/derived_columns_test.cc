@@ -36,6 +36,9 @@ TEST(DerivedColumns, AreFoundAndRestored) {
   EXPECT_EQ(formula_text(derived[1], of_kept), "d = a + 2 b + 3");
   EXPECT_EQ(formula_text(derived[2], of_kept), "k = -2 n + 24");
   EXPECT_EQ(derived[2](std::vector<double>{0.0, 0.0, 0.0, 5.0}), 14.0);
+  EXPECT_EQ(order_of_data(4, derived), (std::vector<std::size_t>{0, 1, 4, 5, 2, 3, 6}));
+  derived[0].place = -1;  // As in runs that do not say it.
+  EXPECT_EQ(order_of_data(4, derived), (std::vector<std::size_t>{0, 1, 2, 5, 3, 6, 4}));
 }
 
 /// 400 rows of a category of 20 states, their region, a number that a state has, and one of nobody.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "molecules.h"
 #include "temporary_folder.h"
@@ -135,6 +136,83 @@ title = "energies"
   ASSERT_EQ(plots.size(), 2u);
   EXPECT_EQ(std::get<LineChart>(plots[0].plot).title, "force field");
   EXPECT_EQ(std::get<LineChart>(plots[1].plot).series.size(), 3u);
+}
+
+// Pictures of molecules beside each other: of the data and of samples of each run.
+TEST_F(Dynamics, OfRunsHavePictures) {
+  const Experiment experiment = read_experiment("five", R"(title = "five atoms"
+metric = "log_likelihood_in_frame"
+metric_label = "log likelihood"
+better = "higher"
+seeds = 1
+defaults = true
+settings.molecule.system = "five.xml"
+settings.flow.blocks = 2
+settings.flow.hidden = [8]
+settings.training.iterations = 20
+[[tables]]
+caption = "one"
+metrics = ["log_likelihood_in_frame", "marginal_divergence_as_published"]
+[[rows]]
+key = "five"
+name = "five atoms"
+data = "frames.npy"
+[[columns]]
+key = "circle"
+name = "circle"
+[[columns]]
+key = "line"
+name = "line"
+settings.molecule.torsions = "line"
+settings.flow.kind = "real_nvp"
+published = [[12.5, 0.1], ""]
+[[pictures]]
+kind = "torsions"
+title = "torsions"
+y = ["torsion 4-3-2-1"]
+[[pictures]]
+kind = "molecule_forces"
+title = "forces"
+[[pictures]]
+kind = "molecule_energies"
+title = "energies"
+[[pictures]]
+kind = "ramachandran"
+title = "none without names of atoms"
+)");
+  Reproduction reproduction(experiment, {.out = folder_.path("out"), .data = folder_.path("")});
+  ASSERT_TRUE(reproduction.train(pool_));
+  for (std::size_t column : {0u, 1u})
+    EXPECT_NE(reproduction.results().runs[0][column].at(0).find("marginal_divergence_as_published"),
+              nullptr);
+  const auto draw = [&](std::size_t number) {
+    const ExperimentPicture& picture = experiment.pictures[number];
+    return find_picture_kind(picture.kind, "here").draw(reproduction, picture, pool_);
+  };
+  const std::vector<DrawnPlot> torsions = draw(0);
+  ASSERT_EQ(torsions.size(), 1u);
+  const LineChart& chart = std::get<LineChart>(torsions[0].plot);
+  ASSERT_EQ(chart.series.size(), 3u);
+  for (const LineSeries& series : chart.series) {
+    double mass = 0.0;  // of the densities a radian, over bins of 6 degrees
+    for (const double value : series.y)
+      if (std::isfinite(value)) mass += std::exp(-value) * std::numbers::pi / 30.0;
+    EXPECT_NEAR(mass, 1.0, 1e-9) << series.name;
+  }
+  const std::vector<DrawnPlot> forces = draw(1);
+  ASSERT_EQ(forces.size(), 1u);
+  EXPECT_EQ(std::get<ScatterPlot>(forces[0].plot).panels.size(), 4u);
+  const std::vector<DrawnPlot> energies = draw(2);
+  ASSERT_EQ(energies.size(), 2u);
+  for (const DrawnPlot& plot : energies)
+    EXPECT_EQ(std::get<LineChart>(plot.plot).series.size(), 4u);
+  EXPECT_TRUE(draw(3).empty());
+  ExperimentPicture unknown = experiment.pictures[0];
+  unknown.y = {"torsion 4-3-2-0"};
+  expect_parts(message_of<ConfigError>([&] {
+                 find_picture_kind("torsions", "here").draw(reproduction, unknown, pool_);
+               }),
+               {"unknown torsion", "did you mean 'torsion 4-3-2-1'"});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <numbers>
@@ -127,6 +128,34 @@ TEST(InternalCoordinates, HasTheDeterminantOfTheWholeJacobian) {
                             std::log(8.0 * std::numbers::pi * std::numbers::pi);
     EXPECT_NEAR(there.log_det, expected, 1e-7);
   }
+}
+
+// Torsions beyond half a turn from 0, where the middle of their range is elsewhere.
+TEST(InternalCoordinates, TurnsTorsionsAboutTheirMiddles) {
+  const InternalCoordinates plain = branched();
+  std::vector<double> middles;
+  for (std::size_t i = 3; i < plain.rows().size(); ++i)
+    middles.push_back(3.0 - 1.5 * static_cast<double>(i - 3));
+  const InternalCoordinates map(plain.rows(), "branched", middles);
+  for (std::uint64_t number = 0; number < 20; ++number) {
+    const Both there = to_positions(plain, random_internal(plain, number));
+    const Both own = to_internal(map, there.value), known = to_internal(plain, there.value);
+    EXPECT_NEAR(own.log_det, known.log_det, 1e-12);
+    for (std::size_t i = 0; i < own.value.size(); ++i) {
+      const InternalCoordinate& coordinate = map.coordinates()[i];
+      if (coordinate.kind != InternalKind::kTorsion) {
+        EXPECT_NEAR(own.value[i], known.value[i], 1e-12);
+        continue;
+      }
+      const auto row = std::ranges::find(map.rows(), coordinate.row.atom, &ZMatrixRow::atom);
+      const double middle = middles[static_cast<std::size_t>(row - map.rows().begin()) - 3];
+      EXPECT_LE(std::abs(own.value[i] - middle), std::numbers::pi + 1e-12);
+      EXPECT_NEAR(std::remainder(own.value[i] - known.value[i], 2.0 * std::numbers::pi), 0.0,
+                  1e-12);
+    }
+    expect_near(to_positions(map, own.value).value, there.value, 1e-12);
+  }
+  EXPECT_THROW(InternalCoordinates(plain.rows(), "branched", {0.5}), ShapeError);
 }
 
 TEST(InternalCoordinates, MeasuresWhatItIsNamedFor) {

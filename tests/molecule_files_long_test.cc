@@ -136,7 +136,7 @@ TEST(DamagedFiles, OfStructures) {
 
 TEST(DamagedFiles, OfTrajectories) {
   const TemporaryFolder folder;
-  for (const std::string format : {"dcd", "npy"}) {
+  for (const std::string format : {"dcd", "npy", "nc"}) {
     const std::string path = folder.path("x." + format);
     {
       const auto writer = make_trajectory_writer(format, path, 5, 0, 0.2);

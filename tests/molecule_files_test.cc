@@ -349,7 +349,7 @@ TEST(Trajectory, GrowsAndIsReadBack) {
   const TemporaryFolder folder;
   std::vector<double> frames;
   for (int i = 0; i < 4 * 6; ++i) frames.push_back(0.1 * i - 1.0);
-  for (const std::string format : {"npy", "dcd"}) {
+  for (const std::string format : {"npy", "dcd", "nc"}) {
     const std::string path = folder.path("t." + format);
     {
       const auto writer = make_trajectory_writer(format, path, 2, 0, 0.5);
@@ -419,7 +419,8 @@ TEST(Trajectory, PositionsMustBeThoseOfTheAtoms) {
   expect_parts(message({2, 3}, 22), {"positions of 22 atoms", "got 2 x 3"});
   expect_parts(message_of<DataError>([&] { read_frames(folder.file("a.pdb", kPdb), 22); }),
                {"22 atoms", "got 6"});
-  expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }), {".pdb, .npy or .dcd"});
+  expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }),
+               {".pdb, .npy, .dcd or .nc"});
 }
 
 }  // namespace

@@ -3,14 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Geometry>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <numbers>
 
 #include "molecules.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
@@ -18,10 +21,12 @@
 #include "thalweg/molecules/openmm_system.h"
 #include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/molecular_target.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/molecule_exploration.h"
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/molecule_samples.h"
+#include "thalweg/runs/row_function.h"
 #include "thalweg/runs/training_run.h"
 #include "thalweg/sampling/flow_potential.h"
 
@@ -153,7 +158,7 @@ TEST_F(MoleculeRun, SamplesPositionsInEveryFormat) {
   const std::vector<double> columns = sample_run(run, wanted, pool_);
   const std::vector<double> positions =
       position_rows(*run.model->flow().coordinates(), columns, pool_);
-  for (const char* name : {"samples.npy", "samples.dcd", "samples.pdb"}) {
+  for (const char* name : {"samples.npy", "samples.dcd", "samples.nc", "samples.pdb"}) {
     sample_to_file(run, wanted, folder_.path(name), pool_);
     const Frames frames = read_frames(folder_.path(name), kAtoms);
     ASSERT_EQ(frames.count(), 40) << name;
@@ -247,6 +252,125 @@ TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
   }
 }
 
+// Torsions as numbers: all flows and bases take them, cut where there are no data.
+TEST_F(MoleculeRun, LearnsTorsionsOnALine) {
+  const LoadedRun run = trained({{"molecule.torsions", std::string("line")},
+                                 {"flow.kind", std::string("real_nvp")},
+                                 {"flow.permutation", std::string("lu")},
+                                 {"flow.act_norm", true},
+                                 {"base.kind", std::string("resampled")},
+                                 {"base.hidden", std::vector<std::int64_t>{8}}});
+  const std::vector<double>& middles = run.options.model.molecule.torsion_centres;
+  ASSERT_EQ(middles.size(), 2U);
+  for (const ColumnOptions& column : run.options.model.columns) EXPECT_FALSE(column.periodic);
+  const PreparedData data = *run.data();
+  for (const TorsionRows& torsion : torsion_rows(run, data.x)) {
+    double sine = 0.0, cosine = 0.0;
+    for (const double value : torsion.values) {
+      sine += std::sin(value);
+      cosine += std::cos(value);
+    }
+    const double mean = std::atan2(sine, cosine);
+    EXPECT_TRUE(std::ranges::any_of(middles,
+                                    [&](double middle) { return std::abs(middle - mean) < 1e-9; }));
+    for (const double value : torsion.values) EXPECT_LE(std::abs(value - mean), std::numbers::pi);
+  }
+  const LogDensities found =
+      log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
+  const std::vector<double> direct = FlowPotential(*run.model, kTemperature).log_prob(rows_, pool_);
+  for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
+}
+
+// Energies as the tempered ones of reverse KL: by hand above the cut, as they are below.
+TEST_F(MoleculeRun, TempersHighEnergiesInTraining) {
+  const auto field = std::make_shared<ForceField>(read_openmm_system(system_));
+  const auto target = make_molecular_target(field, kTemperature);
+  const std::vector<double> some(rows_.begin(), rows_.begin() + 20 * kWidth);
+  const std::vector<double> energies = energies_in_kt(some);
+  std::vector<double> sorted = energies;
+  std::ranges::sort(sorted);
+  const double cut = sorted[10];
+  const std::vector<double> tempered =
+      target_log_density(with_logarithmic_energy(target, cut), pool_)(some);
+  for (std::size_t i = 0; i < energies.size(); ++i)
+    EXPECT_NEAR(-tempered[i],
+                energies[i] > cut ? cut + std::log(1.0 + energies[i] - cut) : energies[i], 1e-6);
+  const LoadedRun run = trained({{"training.objective", std::string("reverse_kl")},
+                                 {"molecule.energy_cut", 100.0},
+                                 {"molecule.torsions", std::string("line")},
+                                 {"flow.kind", std::string("real_nvp")},
+                                 {"training.precision", std::string("double")}});
+  EXPECT_EQ(run.manifest.status, "finished");
+  expect_failure({{"molecule.energy_cut", 100.0},
+                  {"molecule.torsions", std::string("line")},
+                  {"flow.kind", std::string("real_nvp")},
+                  {"stochastic.kind", std::vector<std::string>{"metropolis"}}},
+                 "molecule.energy_cut");
+}
+
+/// An alpha carbon with its four neighbours, one frame after the other, in the L form.
+std::vector<double> alpha_carbon_rows(std::size_t count) {
+  const double arms[4][3] = {
+      {0.0, 0.0, 0.147}, {0.144, 0.0, -0.05}, {-0.07, 0.125, -0.05}, {-0.05, -0.09, -0.035}};
+  RandomSequence random(3, Stream::kEvaluation, 5);
+  std::vector<double> rows;
+  for (std::size_t frame = 0; frame < count; ++frame)
+    for (std::size_t atom = 0; atom < 5; ++atom)
+      for (std::size_t axis = 0; axis < 3; ++axis)
+        rows.push_back((atom == 0 ? 0.0 : arms[atom - 1][axis]) + 0.003 * random.normal());
+  return rows;
+}
+
+TEST_F(MoleculeRun, KeepsTheFormOfAlphaCarbonsIfAsked) {
+  const std::vector<double> rows = alpha_carbon_rows(300);
+  std::vector<AtomLabel> atoms;
+  for (const char* name : {"CA", "N", "C", "CB", "HA"})
+    atoms.push_back(
+        {.name = name, .residue = "ALA", .residue_number = 1, .element = std::string(1, name[0])});
+  const std::string topology = folder_.path("ala.pdb"), path = folder_.path("ala.npy");
+  write_pdb(topology, atoms, std::span(rows).first(kWidth));
+  write_npy(path, std::vector<std::int64_t>{300, kAtoms, 3}, rows);
+  RunRequest asked{.out = folder_.path("ala"), .force = true};
+  asked.settings = {{"molecule.topology", topology},
+                    {"data.path", path},
+                    {"molecule.chirality", std::string("fixed")},
+                    {"training.iterations", std::int64_t{5}},
+                    {"flow.blocks", std::int64_t{2}},
+                    {"flow.hidden", std::vector<std::int64_t>{8}}};
+  for (const char* kind : {"spline", "smooth"}) {
+    RunRequest request = asked;
+    request.settings.push_back({"flow.kind", std::string(kind)});
+    RunPlan plan = plan_run(request);
+    plan.report = false;
+    run_training(plan, pool_);
+    const LoadedRun run = load_run(plan.out);
+    EXPECT_EQ(std::ranges::count_if(run.options.model.columns,
+                                    [](const ColumnOptions& each) { return each.periodic; }),
+              1);
+    // Hardly trained, and yet no sample is of the other form.
+    SampleRequest wanted{.count = 2000};
+    const std::vector<double> drawn =
+        position_rows(*run.model->flow().coordinates(), sample_run(run, wanted, pool_), pool_);
+    const double form = chirality(run, rows).front();
+    for (const double own : chirality(run, drawn)) EXPECT_EQ(own, form);
+    // Mirror images have no density.
+    std::vector<double> mirrored = rows;
+    for (std::size_t i = 0; i < mirrored.size(); i += 3) mirrored[i] = -mirrored[i];
+    write_npy(folder_.path("mirrored.npy"), std::vector<std::int64_t>{300, kAtoms, 3}, mirrored);
+    for (const double value :
+         log_densities(run, run.read_table(folder_.path("mirrored.npy")), pool_).values)
+      EXPECT_EQ(value, -INFINITY);
+  }
+  // One frame of the other form.
+  std::vector<double> mixed = rows;
+  for (std::size_t i = 7 * kWidth; i < 8 * kWidth; i += 3) mixed[i] = -mixed[i];
+  write_npy(path, std::vector<std::int64_t>{300, kAtoms, 3}, mixed);
+  const std::string message = message_of<DataError>([&] { plan_run(asked); });
+  EXPECT_NE(message.find("frame 7"), std::string::npos) << message;
+  EXPECT_NE(message.find("ALA 1"), std::string::npos) << message;
+  expect_failure({{"molecule.chirality", std::string("fixed")}}, "molecule.chirality");
+}
+
 TEST_F(MoleculeRun, LearnsForcesOfTheSystemWithoutAFile) {
   const LoadedRun run = trained({{"training.objective", std::string("force_matching")}});
   EXPECT_EQ(run.options.model.flow.kind, "smooth");
@@ -303,8 +427,16 @@ TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
                                [&](const Metric& metric) { return metric.name == name; });
   };
   for (const char* name : {"log_likelihood", "torsion_variation", "torsion_divergence",
-                           "median_energy", "energy_variation", "force_error"})
+                           "median_energy", "energy_variation", "force_error",
+                           "marginal_divergence", "median_marginal_divergence", "marginal_chance"})
     EXPECT_TRUE(has(name)) << name;
+  EXPECT_FALSE(has("marginal_divergence_as_published"));
+  const Evaluation published = evaluate_run(run, run.data(), pool_, {.as_published = true});
+  for (const TorsionRows& torsion : torsion_rows(run, run.data()->x))
+    for (const char* kind : {"divergence of ", "published divergence of "})
+      EXPECT_TRUE(std::ranges::any_of(published.metrics, [&](const Metric& metric) {
+        return metric.name == kind + torsion.name && std::isfinite(metric.value);
+      })) << torsion.name;
   std::vector<std::string> names;
   for (const ColumnOptions& column : run.options.model.columns) {
     names.push_back(column.name);

@@ -85,7 +85,7 @@ TEST_F(SimulationTest, LeavesTrajectoryEnergiesAndSummary) {
 TEST_F(SimulationTest, GoesOnToTheBitsOfNeverHavingStopped) {
   request_.temperatures = {300.0, 450.0};
   request_.exchange_every = 7;
-  for (const std::string format : {"npy", "dcd"}) {
+  for (const std::string format : {"npy", "dcd", "nc"}) {
     request_.format = format;
     request_.force = true;
     run(request_);

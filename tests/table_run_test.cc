@@ -126,7 +126,7 @@ TEST(TableRun, WhatOthersDecideIsRestoredAndChecked) {
     return static_cast<std::size_t>(std::ranges::find(samples.names, name) - samples.names.begin());
   };
   const std::size_t width = samples.names.size();
-  ASSERT_EQ(width, 5u);
+  ASSERT_EQ(samples.names, (std::vector<std::string>{"state", "region", "x", "y", "sum"}));
   for (std::size_t row = 0; row < 200; ++row) {
     const auto text_of = [&](const std::string& name) {
       const std::size_t number = column(name);

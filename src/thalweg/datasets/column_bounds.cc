@@ -3,14 +3,38 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/text.h"
 #include "thalweg/datasets/column_names.h"
+#include "thalweg/datasets/column_texts.h"
+#include "thalweg/io/date_time.h"
 
 namespace thalweg {
 
 namespace {
+
+/// What a bound of a column of dates is as a number; nothing for other columns and texts.
+std::optional<double> number_of_date(std::string_view text, const ColumnOptions& column) {
+  const std::optional<DateTime> date = parse_date_time(text);
+  if (column.date.empty() || !date) return std::nullopt;
+  const bool timed = date_format(column.date).time_separator != 0;
+  const bool given_timed = date->format.time_separator != 0;
+  if (given_timed && !timed) return std::nullopt;
+  return timed && !given_timed ? 86400.0 * date->value : date->value;
+}
+
+/// Where the colon between two ends stands; times of day have colons of their own.
+std::size_t colon_of(std::string_view ends, const ColumnOptions& column) {
+  const auto is_end = [&](std::string_view text) {
+    return trim(text).empty() || number_of_date(trim(text), column);
+  };
+  for (std::size_t at = ends.find(':'); at != std::string_view::npos; at = ends.find(':', at + 1))
+    if (is_end(ends.substr(0, at)) && is_end(ends.substr(at + 1))) return at;
+  return ends.find(':');
+}
 
 /// Bounds by entries of the setting `key`, or periods where `periodic`; adds to `named` whose.
 void read_entries(std::vector<ColumnOptions>& columns, const std::vector<std::string>& entries,
@@ -21,12 +45,12 @@ void read_entries(std::vector<ColumnOptions>& columns, const std::vector<std::st
   for (const std::string& entry : entries) {
     const auto unreadable = [&] {
       fail<ConfigError>("{}: '{}': expected name=lower:upper, as {}", key, entry,
-                        periodic ? "phi=-180:180" : "x0=0: or x1=0:1");
+                        periodic ? "phi=-180:180" : "x0=0:, x1=0:1 or day=2020-01-01:2020-12-31");
     };
-    const auto number = [&](std::string_view text, double otherwise) {
-      text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-      while (text.ends_with(' ')) text.remove_suffix(1);
+    const auto number = [&](std::string_view text, double otherwise, const ColumnOptions& column) {
+      text = trim(text);
       if (text.empty()) return otherwise;
+      if (const std::optional<double> date = number_of_date(text, column)) return *date;
       if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
       double value = 0.0;
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -38,15 +62,15 @@ void read_entries(std::vector<ColumnOptions>& columns, const std::vector<std::st
       return value;
     };
     const std::size_t equals = entry.rfind('=');
-    const std::size_t colon = entry.find(':', equals == std::string::npos ? 0 : equals);
-    if (equals == std::string::npos || colon == std::string::npos) unreadable();
+    if (equals == std::string::npos || entry.find(':', equals) == std::string::npos) unreadable();
     ColumnOptions& column = columns[column_number(names, entry.substr(0, equals), key)];
     if (!named.insert(column.name).second)
       fail<ConfigError>("{}: '{}': column '{}' is given bounds twice; give both ends in one entry",
                         key, entry, column.name);
-    const std::string_view text = entry;
-    column.lower = number(text.substr(equals + 1, colon - equals - 1), -INFINITY);
-    column.upper = number(text.substr(colon + 1), INFINITY);
+    const std::string_view ends = std::string_view(entry).substr(equals + 1);
+    const std::size_t colon = colon_of(ends, column);
+    column.lower = number(ends.substr(0, colon), -INFINITY, column);
+    column.upper = number(ends.substr(colon + 1), INFINITY, column);
     column.periodic = periodic;
     if (!(column.lower < column.upper))
       fail<ConfigError>("{}: '{}': the lower bound must be below the upper one", key, entry);
@@ -79,14 +103,14 @@ void check_bounds(ColumnOptions& column, std::span<const double> values, bool cl
     const double value = values[row];
     if (value < column.lower || value > column.upper)
       fail<DataError>(
-          "row {}, column '{}': the value {} is outside of its bounds {}:{}; correct it or widen "
-          "the bounds",
-          row + 1, column.name, value, column.lower, column.upper);
+          "row {}, column '{}': the value {} is outside of its bounds {}; correct it or widen the "
+          "bounds",
+          row + 1, column.name, written_value(column, value), written_bounds(column));
     if (!closed && !column.has_intervals() && (value == column.lower || value == column.upper))
       fail<DataError>(
           "row {}, column '{}': the value {} lies on a bound, where the density would be 0 or "
           "infinite; widen the bound a little",
-          row + 1, column.name, value);
+          row + 1, column.name, written_value(column, value));
   }
   if (column.integer) column.upper += column.step;
   column.upper += column.gap * static_cast<double>(column.atoms.size());

@@ -10,8 +10,8 @@
 namespace thalweg {
 
 /// Sets bounds by entries "name=lower:upper" (either side may be empty) of data.bounds, and periods
-/// by those of data.periodic. Throws ConfigError for unknown columns, unreadable entries and
-/// columns that are named twice.
+/// by those of data.periodic; dates and times are ends, too, of columns that have them. Throws
+/// ConfigError for unknown columns, unreadable entries and columns that are named twice.
 void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::string>& bounds,
                  const std::vector<std::string>& periods);
 

@@ -7,6 +7,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_names.h"
+#include "thalweg/io/date_time.h"
 #include "thalweg/io/table_texts.h"
 
 namespace thalweg {
@@ -96,6 +97,23 @@ std::vector<double> condition_values(const Table& table, std::size_t first,
   return values;
 }
 
+std::string written_value(const ColumnOptions& column, double value) {
+  if (column.date.empty() || !std::isfinite(value)) return fmt::format("{}", value);
+  const DateFormat format = date_format(column.date);
+  const double days = format.time_separator == 0 ? value : value / 86400.0;
+  if (days < -719528.0 || days >= 2932897.0) return fmt::format("{}", value);
+  std::string text;
+  append_date_time(text, value, format);
+  return text;
+}
+
+std::string written_bounds(const ColumnOptions& column) {
+  const auto end = [&](double bound) {
+    return std::isfinite(bound) ? written_value(column, bound) : std::string();
+  };
+  return end(column.lower) + ":" + end(column.upper);
+}
+
 std::string outside_of_training(const std::vector<ColumnOptions>& columns,
                                 std::span<const double> values) {
   const std::size_t width = columns.size();
@@ -107,7 +125,9 @@ std::string outside_of_training(const std::vector<ColumnOptions>& columns,
       if (value >= columns[i].lowest && value <= columns[i].highest) continue;
       if (++outside == 1)
         example = fmt::format("row {} has {} = {}, and training had {} to {}", begin / width + 1,
-                              columns[i].name, value, columns[i].lowest, columns[i].highest);
+                              columns[i].name, written_value(columns[i], value),
+                              written_value(columns[i], columns[i].lowest),
+                              written_value(columns[i], columns[i].highest));
       break;
     }
   if (outside == 0) return "";

@@ -14,6 +14,12 @@ namespace thalweg {
 /// many for a category.
 void take_content(ColumnOptions& column, const Table& table, std::size_t number);
 
+/// A number of a column as messages have it: a date where the column has dates of the years 0 to
+/// 9999.
+std::string written_value(const ColumnOptions& column, double value);
+/// "lower:upper" of a column, an end without a bound being empty.
+std::string written_bounds(const ColumnOptions& column);
+
 /// How the values of a model's columns are written.
 std::vector<ColumnText> contents_of(const std::vector<ColumnOptions>& columns);
 

@@ -5,7 +5,9 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include "thalweg/datasets/rounding.h"
@@ -289,19 +291,36 @@ std::vector<std::size_t> find_derived(const DerivedSearch& search,
     if (!found[number]) kept.push_back(number);
   std::vector<std::size_t> others = kept;
   for (std::size_t number = data.own(); number < data.width(); ++number) others.push_back(number);
-  for (std::optional<DerivedColumn>& column : found) {
+  for (std::size_t number = 0; number < found.size(); ++number) {
+    std::optional<DerivedColumn>& column = found[number];
     if (!column) continue;
+    column->place = static_cast<std::int64_t>(number);
     if (column->source >= 0) {
       const auto source = static_cast<std::size_t>(column->source);
       column->source = std::ranges::find(others, source) - others.begin();
     } else {
       std::vector<double> of_others;
-      for (const std::size_t number : others) of_others.push_back(column->coefficients[number]);
+      for (const std::size_t other : others) of_others.push_back(column->coefficients[other]);
       column->coefficients = std::move(of_others);
     }
     derived.push_back(std::move(*column));
   }
   return kept;
+}
+
+std::vector<std::size_t> order_of_data(std::size_t columns,
+                                       const std::vector<DerivedColumn>& derived) {
+  std::vector<std::size_t> order(columns);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<std::pair<std::int64_t, std::size_t>> places;
+  for (std::size_t i = 0; i < derived.size(); ++i)
+    places.emplace_back(
+        derived[i].place < 0 ? std::numeric_limits<std::int64_t>::max() : derived[i].place,
+        columns + i);
+  std::ranges::sort(places);
+  for (const auto& [place, number] : places)
+    order.insert(order.begin() + std::min<std::int64_t>(place, std::ssize(order)), number);
+  return order;
 }
 
 std::string formula_text(const DerivedColumn& column, const std::vector<ColumnOptions>& columns) {

@@ -18,6 +18,7 @@ struct DerivedColumn {
   double offset = 0.0;
   std::vector<double> coefficients;  ///< one a column; fewer: the others have 0
   double origin = 0.0, step = 0.0;  ///< of evenly spaced values, to which sums are rounded; 0: none
+  std::int64_t place = -1;   ///< its number among all columns of the data; -1: after all others
   std::int64_t source = -1;  ///< number of the column that decides by the table; -1: by the sum
   /// The table: where the source has keys[i], ascending, this column has values[i]; between keys
   /// what the nearest has.
@@ -56,6 +57,11 @@ struct DerivedSearch {
 /// that are left, in order, and adds to `derived`, whose rows are of these.
 std::vector<std::size_t> find_derived(const DerivedSearch& search,
                                       std::vector<DerivedColumn>& derived);
+
+/// The order that the data have: of a row of `columns` columns and after them the derived ones, the
+/// numbers of those that come first, second, ...
+std::vector<std::size_t> order_of_data(std::size_t columns,
+                                       const std::vector<DerivedColumn>& derived);
 
 /// "c = a + b", with short coefficients, or "region decided by state". `columns` are those of a
 /// row.

@@ -255,6 +255,8 @@ void leave_out_derived(PreparedData& data, double rounding, bool tables) {
                                   .tables = tables},
                                  data.derived);
   if (kept.size() == width) return;
+  if (!tables)  // Runs of before have derived columns after all others.
+    for (DerivedColumn& column : data.derived) column.place = -1;
   std::vector<ColumnOptions> columns;
   for (const std::size_t column : kept) columns.push_back(data.columns[column]);
   auto to = data.x.begin();
@@ -408,9 +410,9 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
         given, [&](double value) { return value < own.lower || value > own.upper; });
     if (own.periodic && outside > 0)
       data.notes.push_back(fmt::format(
-          "column '{}': {} of {} values are outside of its period {}:{} and are taken as what they "
+          "column '{}': {} of {} values are outside of its period {} and are taken as what they "
           "are after whole turns; is this the period?",
-          own.name, outside, given.size(), own.lower, own.upper));
+          own.name, outside, given.size(), written_bounds(own)));
   }
   if (options.drop_duplicates && !data.weights.empty())
     fail<ConfigError>("data.drop_duplicates cannot be combined with data.weights");

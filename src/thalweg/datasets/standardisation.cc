@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/column_bounds.h"
+#include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/rounding.h"
 
 namespace thalweg {
@@ -34,9 +35,9 @@ void measure(ColumnOptions& column, std::span<const double> values) {
         unbounded(std::clamp(value, column.lower + inwards, column.upper - inwards), column));
   if (bounded && is_constant(mapped, 0x1p-53))
     fail<DataError>(
-        "column '{}': its bounds {}:{} are so far from its values that these are all one beside "
+        "column '{}': its bounds {} are so far from its values that these are all one beside "
         "them; give bounds that are nearer, or none",
-        column.name, column.lower, column.upper);
+        column.name, written_bounds(column));
   // Sums of differences from one value and of ratios to one size keep all digits and overflow
   // nowhere.
   const auto rows = static_cast<double>(values.size());

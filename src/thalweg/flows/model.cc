@@ -341,7 +341,7 @@ std::shared_ptr<const InternalCoordinates> make_internal_coordinates(
   if (molecule.rows.empty()) return nullptr;
   std::vector<ZMatrixRow> rows;
   for (const std::string& text : molecule.rows) rows.push_back(z_matrix_row(text));
-  return std::make_shared<InternalCoordinates>(rows, "molecule.rows");
+  return std::make_shared<InternalCoordinates>(rows, "molecule.rows", molecule.torsion_centres);
 }
 
 bool moves_by_target(const StochasticFlowOptions& options) {

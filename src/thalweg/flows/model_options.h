@@ -55,7 +55,8 @@ struct FlowOptions {
   double smallest_density = 1e-6;
   std::string ramp = "exponential";  ///< exponential or monomial
   std::int64_t ramp_power = 0;
-  double lipschitz = 0.9;  ///< residual: bound on the Lipschitz constant of g, in (0, 1)
+  std::string circle_map = "bumps";  ///< smooth: what moves angles, bumps or moebius
+  double lipschitz = 0.9;            ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";
   bool global_skip = true;  ///< free_form: see FreeFormOptions
@@ -108,6 +109,7 @@ struct BaseOptions {
 struct MoleculeOptions {
   std::vector<std::string> atoms = {};  ///< what atoms are called, see atom_label(); may be empty
   std::vector<std::string> rows = {};   ///< of the z-matrix, see z_matrix_row(); empty: no molecule
+  std::vector<double> torsion_centres = {};  ///< see InternalCoordinates; may be empty
 };
 
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without

@@ -81,7 +81,8 @@ Made make_elementwise_spline(const TransformRequest& request) {
 }
 
 Keys bump_keys() {
-  return with_conditioner({"flow.bumps", "flow.smallest_density", "flow.ramp", "flow.ramp_power"});
+  return with_conditioner(
+      {"flow.bumps", "flow.smallest_density", "flow.ramp", "flow.ramp_power", "flow.circle_map"});
 }
 
 BumpMixtureOptions bumps_of(const FlowOptions& flow) {
@@ -92,7 +93,8 @@ BumpMixtureOptions bumps_of(const FlowOptions& flow) {
   return {.components = flow.bumps,
           .smallest_density = flow.smallest_density,
           .ramp = ramp_by_name(flow.ramp),
-          .power = flow.ramp_power};
+          .power = flow.ramp_power,
+          .circle = circle_map_by_name(flow.circle_map)};
 }
 
 Made make_smooth_coupling(const TransformRequest& request) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/amber_netcdf.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/npy_header.h"
@@ -21,12 +22,6 @@ using Block = std::array<std::int32_t, 21>;  // "CORD" and twenty numbers
 
 void put(std::string& bytes, std::int32_t value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-float single(const std::string& path, double value) {
-  if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max())))
-    fail<DataError>("{}: expected finite positions in the range of float32, got {}", path, value);
-  return static_cast<float>(value);
 }
 
 /// FORTRAN's records: their length before and after.
@@ -117,7 +112,8 @@ class DcdWriter : public TrajectoryWriter {
         std::string bytes;
         put(bytes, static_cast<std::int32_t>(4 * atoms_));
         for (std::size_t i = 0; i < atoms; ++i) {
-          const float x = single(file_.path(), positions[first + 3 * i + axis] / kAngstrom);
+          const float x =
+              single_precision(file_.path(), positions[first + 3 * i + axis] / kAngstrom);
           bytes.append(reinterpret_cast<const char*>(&x), sizeof x);
         }
         put(bytes, static_cast<std::int32_t>(4 * atoms_));
@@ -145,7 +141,7 @@ class NpyTrajectory : public TrajectoryWriter {
   }
   void append(std::span<const double> positions) override {
     std::vector<float> narrow;
-    for (const double x : positions) narrow.push_back(single(file_.path(), x));
+    for (const double x : positions) narrow.push_back(single_precision(file_.path(), x));
     file_.append({reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(float)});
     shape_[0] += static_cast<std::int64_t>(positions.size()) / (3 * shape_[1]);
   }
@@ -191,6 +187,12 @@ Frames frames_of_array(const std::string& path, std::int64_t atoms) {
 }
 
 }  // namespace
+
+float single_precision(const std::string& path, double value) {
+  if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max())))
+    fail<DataError>("{}: expected finite positions in the range of float32, got {}", path, value);
+  return static_cast<float>(value);
+}
 
 Frames read_dcd(const std::string& path) {
   Records records(path);
@@ -244,11 +246,13 @@ Frames read_frames(const std::string& path, std::int64_t atoms) {
     frames = frames_of_array(path, atoms);
   } else if (path.ends_with(".dcd")) {
     frames = read_dcd(path);
+  } else if (path.ends_with(".nc")) {
+    frames = read_amber_netcdf(path);
   } else if (path.ends_with(".pdb")) {
     PdbFile pdb = read_pdb(path);
     frames = {static_cast<std::int64_t>(pdb.atoms.size()), std::move(pdb.positions)};
   } else {
-    fail<DataError>("{}: expected positions in a file .pdb, .npy or .dcd", path);
+    fail<DataError>("{}: expected positions in a file .pdb, .npy, .dcd or .nc", path);
   }
   if (frames.atoms != atoms)
     fail<DataError>("{}: expected positions of {} atoms, got {}", path, atoms, frames.atoms);
@@ -266,8 +270,9 @@ std::unique_ptr<TrajectoryWriter> make_trajectory_writer(const std::string& form
                                                          std::int64_t atoms, std::int64_t frames,
                                                          double frame_time) {
   if (format == "dcd") return std::make_unique<DcdWriter>(path, atoms, frames, frame_time);
+  if (format == "nc") return make_amber_netcdf_writer(path, atoms, frames, frame_time);
   if (format == "npy") return std::make_unique<NpyTrajectory>(path, atoms, frames);
-  fail<ConfigError>("format: expected npy or dcd, got '{}'", format);
+  fail<ConfigError>("format: expected npy, dcd or nc, got '{}'", format);
 }
 
 GrowingArray::GrowingArray(const std::string& path, std::vector<std::int64_t> row_shape,

@@ -1,4 +1,4 @@
-// Positions of atoms over time: DCD and .npy.
+// Positions of atoms over time: DCD, AMBER NetCDF and .npy.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,13 @@ struct Frames {
 /// is cut off.
 Frames read_dcd(const std::string& path);
 
-/// Reads frames from .npy (atoms x 3, frames x atoms x 3, or frames x 3 atoms), .dcd or .pdb, by
-/// the end of the name. `atoms` is the number that is expected. Throws DataError for another number
-/// of atoms, positions that are not finite, and as the readers do.
+/// Reads frames from .npy (atoms x 3, frames x atoms x 3, or frames x 3 atoms), .dcd, .nc or .pdb,
+/// by the end of the name. `atoms` is the number that is expected. Throws DataError for another
+/// number of atoms, positions that are not finite, and as the readers do.
 Frames read_frames(const std::string& path, std::int64_t atoms);
+
+/// A position as a float. Throws DataError, which begins with `path`, for what none is.
+float single_precision(const std::string& path, double value);
 
 /// A trajectory that grows. Single precision. Not thread safe; errors as GrowingFile.
 class TrajectoryWriter {
@@ -40,8 +43,9 @@ class TrajectoryWriter {
   virtual void save() = 0;
 };
 
-/// Writes `format`, "npy" (frames x atoms x 3, nm) or "dcd" (Angstroms, as its readers expect),
-/// after the first `frames` frames of what is there. `frame_time` in ps is for the header of DCD.
+/// Writes `format`, "npy" (frames x atoms x 3, nm), "dcd" or "nc" (Angstroms, as readers of DCD and
+/// of AMBER's NetCDF expect), after the first `frames` frames of what is there. `frame_time` in ps
+/// is for the header of DCD and the times of NetCDF.
 /// Throws ConfigError for another format.
 std::unique_ptr<TrajectoryWriter> make_trajectory_writer(const std::string& format,
                                                          const std::string& path,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <tuple>
 
 #include "thalweg/core/error.h"
 
@@ -61,6 +63,20 @@ std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
                       {*own.n, *own.ca, *own.c, *after.n}});
   }
   return angles;
+}
+
+std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms) {
+  std::map<std::tuple<std::string, std::int64_t, std::string>, std::map<std::string, std::size_t>>
+      residues;
+  for (std::size_t i = 0; i < atoms.size(); ++i)
+    residues[{atoms[i].chain, atoms[i].residue_number, atoms[i].insertion}][atoms[i].name] = i;
+  std::vector<AlphaCarbon> result;
+  for (const auto& [place, own] : residues)
+    if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
+      result.push_back({fmt::format("{} {}{}", atoms[own.at("CA")].residue, std::get<1>(place),
+                                    std::get<2>(place)),
+                        own.at("N"), own.at("CA"), own.at("C"), own.at("CB")});
+  return result;
 }
 
 double dihedral_angle(std::span<const double> row, const std::array<std::int64_t, 4>& atoms) {

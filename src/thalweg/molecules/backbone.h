@@ -24,6 +24,14 @@ struct BackboneAngles {
 std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
                                             std::span<const HarmonicBond> bonds = {});
 
+/// Atoms of a residue that has a handed alpha carbon, by their numbers.
+struct AlphaCarbon {
+  std::string residue;  ///< as ALA 2
+  std::size_t n, ca, c, cb;
+};
+/// Of all residues that have these four atoms by name.
+std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms);
+
 /// Angles of a residue in radians, one a configuration.
 struct BackboneRows {
   std::string residue;

@@ -63,6 +63,8 @@ const std::vector<DerivedKey>& derived_keys() {
        kAny},
       {"origin", "", [](DerivedColumn& c) -> OptionPlace { return &c.origin; }, -kAny, kAny},
       {"step", "", [](DerivedColumn& c) -> OptionPlace { return &c.step; }, 0.0, kAny},
+      {"place", "among all columns of the data",
+       [](DerivedColumn& c) -> OptionPlace { return &c.place; }, -1, kAny},
       {"source", "number of the column whose value decides by a table",
        [](DerivedColumn& c) -> OptionPlace { return &c.source; }, -1, kAny},
       {"keys", "of the table", [](DerivedColumn& c) -> OptionPlace { return &c.keys; }, -kAny,

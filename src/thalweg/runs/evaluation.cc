@@ -215,7 +215,8 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (likelihood != result.metrics.end())
       add("molecule", {{"log_likelihood_in_frame", "mean log likelihood in the frame of 3 atoms",
                         likelihood->value + frame_gain(run, points.x), likelihood->error}});
-    add("molecule", molecule_metrics(run, points, result.rows.drawn, seed, pool));
+    add("molecule",
+        molecule_metrics(run, points, result.rows.drawn, options.as_published, seed, pool));
   }
   const std::shared_ptr<const Target> target = run.target();
   if (target) {

@@ -41,7 +41,7 @@ EvaluationRows evaluation_rows(const LoadedRun& run, std::int64_t available,
     if (available > 0) rows.checked = std::min(rows.checked, available);
   }
   // A sample's density takes one Jacobian, that of a row two or more.
-  if (has_target(run.options.target))
+  if (has_target(run.options.target) || flow.coordinates() != nullptr)
     rows.drawn = std::min(kTargetSamples, std::max(kFewestDrawn, 2 * affordable));
   // Samples of most flows take as long as their densities, or a small part of it.
   rows.pictured = std::clamp(has_continuous(flow) ? 10 * affordable : kMostPictured,

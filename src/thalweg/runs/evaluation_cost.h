@@ -14,7 +14,7 @@ namespace thalweg {
 struct EvaluationRows {
   std::int64_t held_out = 0;  ///< of which the log likelihood is a mean
   std::int64_t checked = 0;   ///< of a free-form flow, by three densities
-  std::int64_t drawn = 0;     ///< samples that are weighted to a target
+  std::int64_t drawn = 0;     ///< samples that are weighted to a target, or set beside a molecule's
   std::int64_t pictured = 0;  ///< samples in pictures
 
   bool operator==(const EvaluationRows&) const = default;

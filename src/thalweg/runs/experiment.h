@@ -60,9 +60,10 @@ struct Comparison {
 struct ExperimentPicture {
   std::string kind;  ///< name of a PictureKind
   std::string title;
-  std::vector<std::string> columns;    ///< keys; empty: all
-  std::string x;                       ///< chart: label of the horizontal axis, the columns' names
-  std::vector<std::string> y = {};     ///< chart: metrics; empty: the metric and all in `also`
+  std::vector<std::string> columns;  ///< keys; empty: all
+  std::string x;                     ///< chart: label of the horizontal axis, the columns' names
+  std::vector<std::string> y =
+      {};  ///< chart: metrics, empty: the metric and all in `also`; torsions: names
   std::vector<std::string> rows = {};  ///< keys; empty: all
 };
 

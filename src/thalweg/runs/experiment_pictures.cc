@@ -10,6 +10,7 @@
 #include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/experiment_tables.h"
 #include "thalweg/runs/force_pictures.h"
+#include "thalweg/runs/molecule_maps.h"
 #include "thalweg/runs/reproduction.h"
 #include "thalweg/runs/run_maps.h"
 
@@ -229,6 +230,52 @@ Plots draw_dynamics(const Reproduction& reproduction, const ExperimentPicture& p
   return plots;
 }
 
+/// Data of a molecule and samples of each run.
+Plots draw_ramachandran(const Reproduction& reproduction, const ExperimentPicture& picture,
+                        ThreadPool& pool) {
+  return plot_each_row(reproduction, picture, [&](const RowRuns& row) {
+    return ramachandran_maps(molecule_rows(row.named(), pool), pool);
+  });
+}
+
+/// One chart for each torsion that the picture names.
+Plots draw_torsions(const Reproduction& reproduction, const ExperimentPicture& picture,
+                    ThreadPool& pool) {
+  Plots plots;
+  for (const RowRuns& row : rows_of(reproduction, picture)) {
+    const std::vector<MoleculeRows> runs = molecule_rows(row.named(), pool);
+    for (const std::string& torsion : picture.y) {
+      LineChart chart = torsion_chart(runs, torsion);
+      std::string file = row.part->key + "-" + torsion;
+      std::ranges::replace_if(
+          file, [](char letter) { return letter == ' ' || letter == ':'; }, '-');
+      if (!chart.series.empty()) plots.push_back({std::move(file), std::move(chart)});
+    }
+  }
+  return plots;
+}
+
+/// Forces on atoms, and energies, of a molecule's data and of samples of each run.
+Plots draw_molecule_forces(const Reproduction& reproduction, const ExperimentPicture& picture,
+                           ThreadPool& pool) {
+  return plot_each_row(reproduction, picture, [&](const RowRuns& row) {
+    return molecule_force_clouds(molecule_rows(row.named(), pool), pool);
+  });
+}
+
+Plots draw_molecule_energies(const Reproduction& reproduction, const ExperimentPicture& picture,
+                             ThreadPool& pool) {
+  Plots plots;
+  for (const RowRuns& row : rows_of(reproduction, picture))
+    for (const MoleculeRows& each : molecule_rows(row.named(), pool)) {
+      LineChart chart = molecule_energy_chart(each, pool);
+      if (!chart.series.empty())
+        plots.push_back(
+            {fmt::format("energies-{}-{}", row.part->key, plots.size()), std::move(chart)});
+    }
+  return plots;
+}
+
 /// The metric, and what else is listed, against a setting: the number that names a column.
 Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& picture, ThreadPool&) {
   const Experiment& experiment = reproduction.experiment();
@@ -294,6 +341,10 @@ const std::vector<PictureKind>& picture_kinds() {
       {"samplers", "samplers", has_samplers, draw_samplers},
       {"forces", "", needs_nothing, draw_forces},
       {"dynamics", "dynamics", has_dynamics, draw_dynamics},
+      {"ramachandran", "", needs_nothing, draw_ramachandran},
+      {"torsions", "", needs_nothing, draw_torsions},
+      {"molecule_forces", "", needs_nothing, draw_molecule_forces},
+      {"molecule_energies", "", needs_nothing, draw_molecule_energies},
       {"latent", "", needs_nothing, draw_latent},
       {"computed", "computed", is_computed, draw_computed},
   };

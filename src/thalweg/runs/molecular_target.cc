@@ -27,6 +27,27 @@ class MolecularTarget : public UnsampledTarget {
   std::shared_ptr<const ForceFieldEnergy> energy_;
 };
 
+class LogarithmicTarget : public UnsampledTarget {
+ public:
+  LogarithmicTarget(std::shared_ptr<const Target> target, double cut)
+      : UnsampledTarget(target->name(), target->columns(), target->half_width()),
+        target_(std::move(target)),
+        cut_(cut) {}
+
+ protected:
+  Value build_log_density(Value x) const override {
+    constexpr double kMost = 1e20;
+    const Value energy = -target_->log_density(x);
+    const auto number = [&](double value) { return x.graph->constant(value); };
+    const Value beyond = minimum(maximum(energy - cut_, number(0.0)), number(kMost));
+    return -(minimum(energy, number(cut_)) + log1p(beyond));
+  }
+
+ private:
+  std::shared_ptr<const Target> target_;
+  double cut_;
+};
+
 class InternalTarget : public UnsampledTarget {
  public:
   InternalTarget(std::shared_ptr<const Target> target,
@@ -53,6 +74,11 @@ class InternalTarget : public UnsampledTarget {
 std::shared_ptr<const Target> make_molecular_target(std::shared_ptr<const ForceField> force_field,
                                                     double temperature) {
   return std::make_shared<MolecularTarget>(std::move(force_field), temperature);
+}
+
+std::shared_ptr<const Target> with_logarithmic_energy(std::shared_ptr<const Target> target,
+                                                      double cut) {
+  return std::make_shared<LogarithmicTarget>(std::move(target), cut);
 }
 
 std::shared_ptr<const Target> in_internal_coordinates(

@@ -115,6 +115,73 @@ std::string bounds_text(const std::string& name, InternalKind kind) {
                                      : fmt::format("{}=0:{}", name, std::numbers::pi);
 }
 
+/// Bounds, by name of column, that keep alpha carbons in the form that they have in the rows: the
+/// sign of the torsion by which one of N, C and CB is placed about the others is that of the form.
+std::map<std::string, std::string> form_bounds(const Table& table,
+                                               const InternalCoordinates& coordinates,
+                                               std::span<const AtomLabel> atoms,
+                                               const std::string& path) {
+  const std::vector<AlphaCarbon> carbons = alpha_carbons(atoms);
+  if (carbons.empty())
+    fail<ConfigError>(
+        "molecule.chirality: expected a molecule with alpha carbons, residues with N, CA, C and CB "
+        "by the names of atoms in --topology, got none");
+  std::map<std::string, std::string> bounds;
+  for (const AlphaCarbon& carbon : carbons) {
+    const auto of_form = [&](const InternalCoordinate& coordinate) {
+      const ZMatrixRow& row = coordinate.row;
+      const auto arm = [&](std::int32_t atom) {
+        const auto number = static_cast<std::size_t>(atom);
+        return number == carbon.n || number == carbon.c || number == carbon.cb;
+      };
+      return coordinate.kind == InternalKind::kTorsion &&
+             static_cast<std::size_t>(row.bond_to) == carbon.ca && arm(row.atom) &&
+             arm(row.angle_to) && arm(row.torsion_to);
+    };
+    const auto found = std::ranges::find_if(coordinates.coordinates(), of_form);
+    if (found == coordinates.coordinates().end())
+      fail<ConfigError>(
+          "molecule.chirality: expected a z-matrix that places one of N, C and CB of {} by CA and "
+          "the two others, whose torsion tells the form; without molecule.z_matrix one is made",
+          carbon.residue);
+    const auto column = static_cast<std::size_t>(found - coordinates.coordinates().begin());
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    const bool positive = std::sin(values.front()) > 0.0;
+    for (std::size_t row = 0; row < values.size(); ++row)
+      if ((std::sin(values[row]) > 0.0) != positive)
+        fail<DataError>(
+            "{}: frame {}: the alpha carbon of {} has another form, L or D, than in frame 0, and "
+            "molecule.chirality = \"fixed\" wants one: leave out such frames",
+            path, row, carbon.residue);
+    const std::string& name = table.names[column];
+    bounds[name] = positive ? fmt::format("{}=0:{}", name, std::numbers::pi)
+                            : fmt::format("{}={}:0", name, -std::numbers::pi);
+  }
+  return bounds;
+}
+
+/// The circular means of the torsions of a trajectory, one a row of the z-matrix from the fourth
+/// on.
+std::vector<double> torsion_means(const std::string& path, const ModelOptions& model) {
+  const auto coordinates = coordinates_of(model);
+  const Table table = read_internal_table(path, model);
+  std::vector<double> means;
+  for (std::size_t i = 3; i < coordinates->rows().size(); ++i) {
+    const auto found = std::ranges::find_if(coordinates->coordinates(), [&](const auto& each) {
+      return each.kind == InternalKind::kTorsion && each.row.atom == coordinates->rows()[i].atom;
+    });
+    double sine = 0.0, cosine = 0.0;
+    for (const double value :
+         take_column(table.values, table.names.size(),
+                     static_cast<std::size_t>(found - coordinates->coordinates().begin()))) {
+      sine += std::sin(value);
+      cosine += std::cos(value);
+    }
+    means.push_back(std::atan2(sine, cosine));
+  }
+  return means;
+}
+
 /// Forces in kT/nm in the frame of the coordinates.
 std::vector<double> read_forces(const RunOptions& options, const InternalCoordinates& coordinates,
                                 const Frames& frames) {
@@ -163,6 +230,8 @@ void settle_molecule(RunOptions& options) {
   for (const ZMatrixRow& row : rows) model.rows.push_back(text_of(row));
   model.atoms.clear();
   for (const AtomLabel& atom : molecule.atoms) model.atoms.push_back(text_of(atom));
+  if (options.molecule.torsions == "line" && !data.path.empty())
+    model.torsion_centres = torsion_means(data.path, options.model);
 }
 
 std::vector<AtomLabel> molecule_atoms(const ModelOptions& model) {
@@ -267,17 +336,28 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   DataOptions data = options.data;
   if (std::filesystem::is_directory(data.path))
     fail<DataError>(
-        "{}: expected a trajectory of a molecule in a file .npy, .dcd or .pdb, got a "
+        "{}: expected a trajectory of a molecule in a file .npy, .dcd, .nc or .pdb, got a "
         "folder",
         data.path);
   Table table = read_internal_table(data.path, options.model);
   if (options.model.columns.empty())
     check_usual_lengths(table, *coordinates, read_molecule(options), data.path);
+  const auto bounds_of_forms = [&](const Table& frames, const std::string& path) {
+    return options.molecule.chirality == "fixed"
+               ? form_bounds(frames, *coordinates, molecule_atoms(options.model), path)
+               : std::map<std::string, std::string>();
+  };
+  const std::map<std::string, std::string> forms = bounds_of_forms(table, data.path);
   const std::int64_t own_rows = table.rows;
   GivenRows given;
   const auto append = [&](const std::string& path) -> std::int64_t {
     if (path.empty()) return 0;
     const Table more = read_internal_table(path, options.model);
+    if (bounds_of_forms(more, path) != forms)
+      fail<DataError>(
+          "{}: its alpha carbons have another form, L or D, than those of {}, and "
+          "molecule.chirality = \"fixed\" wants one",
+          path, data.path);
     table.values.insert(table.values.end(), more.values.begin(), more.values.end());
     table.rows += more.rows;
     return more.rows;
@@ -292,7 +372,11 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   for (std::size_t i = 0; i < table.names.size(); ++i) {
     const std::string& name = table.names[i];
     const InternalKind kind = coordinates->coordinates()[i].kind;
-    if (kind == InternalKind::kTorsion) {
+    if (const auto form = forms.find(name); form != forms.end()) {
+      data.bounds.push_back(form->second);
+    } else if (kind == InternalKind::kTorsion && options.molecule.torsions == "line") {
+      continue;
+    } else if (kind == InternalKind::kTorsion) {
       data.periodic.push_back(fmt::format("{}={}:{}", name, -std::numbers::pi, std::numbers::pi));
     } else if (std::ranges::none_of(
                    asked, [&](const std::string& text) { return text.starts_with(name + "="); })) {

@@ -19,9 +19,9 @@ namespace thalweg {
 /// Whether a run learns the positions of a molecule.
 bool is_molecule(const RunOptions& options);
 
-/// Fills in names of atoms and the z-matrix from the files that the options name, unless a z-matrix
-/// is there. Throws ConfigError for settings that do not go with a molecule, and DataError for
-/// files that do not belong together.
+/// Fills in names of atoms, the z-matrix and the middles of torsions that are on a line from the
+/// files that the options name, unless a z-matrix is there. Throws ConfigError for settings that do
+/// not go with a molecule, and DataError for files that do not belong together.
 void settle_molecule(RunOptions& options);
 
 /// What the atoms of a run's molecule are called; empty if that is not known.
@@ -44,7 +44,7 @@ std::vector<double> position_rows(const InternalCoordinates& coordinates,
 std::vector<double> log_volumes(const InternalCoordinates& coordinates,
                                 std::span<const double> internal, ThreadPool& pool);
 
-/// Frames of the molecule in .npy, .dcd or .pdb. Throws DataError as read_frames, for names of
+/// Frames of the molecule in .npy, .dcd, .nc or .pdb. Throws DataError as read_frames, for names of
 /// atoms in a PDB that are not those of the molecule, for atoms that overlap, and for distances
 /// that no bond has (atoms in another order).
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model);
@@ -58,7 +58,10 @@ Table read_internal_table(const std::string& path, const ModelOptions& model);
 /// internal coordinates, bonds above 0, angles between 0 and pi, neither of them reached (see
 /// ColumnOptions::open), torsions periodic; forces, in kJ/mol/nm, a frame for each of data.path,
 /// become slopes of a log density, in kT/nm, in the frame of InternalCoordinates::to_positions.
-/// Throws as read_molecule_frames and prepare_data, and DataError for forces of other frames.
+/// molecule.torsions = "line" makes torsions numbers without bounds, molecule.chirality = "fixed"
+/// bounds those that tell the form of alpha carbons. Throws as read_molecule_frames and
+/// prepare_data, DataError for forces of other frames and frames of both forms, and ConfigError for
+/// a fixed form without alpha carbons that the z-matrix tells.
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed);
 
 }  // namespace thalweg

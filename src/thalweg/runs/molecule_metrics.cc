@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numbers>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/median.h"
+#include "thalweg/datasets/matrix.h"
+#include "thalweg/metrics/marginal_divergence.h"
 #include "thalweg/metrics/particle_observables.h"
 #include "thalweg/molecules/backbone.h"
 #include "thalweg/runs/molecule_data.h"
@@ -56,22 +57,47 @@ std::vector<std::size_t> torus_bins(const BackboneRows& rows, std::int64_t bins)
   return result;
 }
 
-/// N, CA, C and CB of residues that have them.
-std::vector<std::array<std::size_t, 4>> alpha_carbons(std::span<const AtomLabel> atoms) {
-  std::map<std::tuple<std::string, std::int64_t, std::string>, std::map<std::string, std::size_t>>
-      residues;
-  for (std::size_t i = 0; i < atoms.size(); ++i)
-    residues[{atoms[i].chain, atoms[i].residue_number, atoms[i].insertion}][atoms[i].name] = i;
-  std::vector<std::array<std::size_t, 4>> result;
-  for (const auto& [place, own] : residues)
-    if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
-      result.push_back({own.at("N"), own.at("CA"), own.at("C"), own.at("CB")});
-  return result;
-}
-
 double share_negative(const std::vector<double>& values) {
   return static_cast<double>(std::ranges::count_if(values, [](double v) { return v < 0.0; })) /
          static_cast<double>(values.size());
+}
+
+/// Divergences of all columns' marginals, and of torsions one by one as they are published.
+void add_marginals(std::vector<Metric>& metrics, const LoadedRun& run, std::span<const double> x,
+                   std::span<const double> drawn, bool as_published) {
+  const std::vector<ColumnOptions>& columns = run.options.model.columns;
+  const auto& coordinates = run.model->flow().coordinates()->coordinates();
+  std::vector<double> nats, published;
+  std::vector<Metric> torsions;
+  double mean = 0.0, by_chance = 0.0, published_mean = 0.0;
+  const auto width = static_cast<double>(columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const bool torsion = coordinates[i].kind == InternalKind::kTorsion;
+    const std::vector<double> theirs = take_column(x, columns.size(), i);
+    const std::vector<double> own = take_column(drawn, columns.size(), i);
+    const MarginalDivergence found = marginal_divergence(standardised_pair(own, theirs, torsion));
+    nats.push_back(found.nats);
+    published.push_back(found.as_published);
+    mean += found.nats / width;
+    by_chance += found.by_chance / width;
+    published_mean += found.as_published / width;
+    if (!torsion) continue;
+    const std::string& name = columns[i].name;
+    torsions.push_back({"divergence of " + name, name + ", nats",
+                        circle_distance(own, theirs, kTorsionBins).divergence, 0.0, 4});
+    torsions.push_back({"published divergence of " + name, name + ", as published",
+                        torsion_divergence_as_published(own, theirs), 0.0, 4});
+  }
+  metrics.push_back({"marginal_divergence",
+                     fmt::format("KL of {} marginals, mean, nats", columns.size()), mean, 0.0, 5});
+  metrics.push_back({"median_marginal_divergence", "  median", median(nats), 0.0, 5});
+  metrics.push_back({"marginal_chance", "  of so many equal samples", by_chance, 0.0, 5});
+  if (!as_published) return;
+  metrics.push_back({"marginal_divergence_as_published", "KL of marginals as published, mean",
+                     published_mean, 0.0, 5});
+  metrics.push_back({"median_marginal_divergence_as_published",
+                     "KL of marginals as published, median", median(published), 0.0, 5});
+  metrics.insert(metrics.end(), torsions.begin(), torsions.end());
 }
 
 }  // namespace
@@ -123,11 +149,11 @@ std::vector<double> molecule_energies(const LoadedRun& run, std::span<const doub
 
 std::vector<double> chirality(const LoadedRun& run, std::span<const double> positions) {
   const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
-  const auto carbons = alpha_carbons(atoms);
+  const std::vector<AlphaCarbon> carbons = alpha_carbons(atoms);
   std::vector<double> result;
   if (carbons.empty()) return result;  // without names of atoms there is no width of a row either
   for (std::size_t row = 0; row < positions.size(); row += 3 * atoms.size())
-    for (const auto& [n, ca, c, cb] : carbons) {
+    for (const auto& [residue, n, ca, c, cb] : carbons) {
       std::array<std::array<double, 3>, 3> arms{};
       const std::array<std::size_t, 3> ends = {n, c, cb};
       for (std::size_t arm = 0; arm < 3; ++arm)
@@ -161,7 +187,8 @@ double frame_gain(const LoadedRun& run, std::span<const double> rows) {
 }
 
 std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points,
-                                     std::int64_t draws, std::uint64_t seed, ThreadPool& pool) {
+                                     std::int64_t draws, bool as_published, std::uint64_t seed,
+                                     ThreadPool& pool) {
   std::vector<Metric> metrics;
   const InternalCoordinates& coordinates = *run.model->flow().coordinates();
   const std::vector<double> drawn =
@@ -189,6 +216,7 @@ std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points
       metrics.push_back(
           {"torsion_divergence", "KL(data || samples) of torsions, nats", divergence, 0.0, 4});
     }
+    add_marginals(metrics, run, points.x, drawn, as_published);
     const std::vector<BackboneRows> data = backbone_rows(run, known);
     const std::vector<BackboneRows> samples = backbone_rows(run, positions);
     for (std::size_t i = 0; i < data.size(); ++i) {
@@ -200,6 +228,12 @@ std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points
                          distance.variation, 0.0, 4});
       metrics.push_back({"ramachandran_divergence" + suffix,
                          "KL(data || samples) of phi, psi, nats", distance.divergence, 0.0, 4});
+      if (as_published)
+        metrics.push_back({"ramachandran_divergence_as_published" + suffix,
+                           "phi, psi as published, thousandths",
+                           plane_divergence_as_published(samples[i].phi, samples[i].psi,
+                                                         data[i].phi, data[i].psi),
+                           0.0, 3});
     }
   }
   if (const std::vector<double> forms = chirality(run, positions); !forms.empty()) {

@@ -57,8 +57,11 @@ double frame_gain(const LoadedRun& run, std::span<const double> rows);
 
 /// Of `draws` samples beside the held-out rows: torsions' total variation and divergence (60 bins),
 /// the same of phi and psi together (36 x 36 bins), share of the form of chirality that less than
-/// half of the data have, and with a force field median energies.
+/// half of the data have, with a force field median energies, and mean and median over all columns
+/// of marginal_divergence(). `as_published`: also what goes by these names in print, and
+/// divergences of torsions one by one.
 std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points,
-                                     std::int64_t draws, std::uint64_t seed, ThreadPool& pool);
+                                     std::int64_t draws, bool as_published, std::uint64_t seed,
+                                     ThreadPool& pool);
 
 }  // namespace thalweg

@@ -52,12 +52,13 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
                               ThreadPool& pool, const SampleCallbacks& callbacks) {
   const InternalCoordinates& coordinates = *run.model->flow().coordinates();
   const std::string kind = fs::path(out).extension().string();
-  if (kind != ".npy" && kind != ".dcd" && kind != ".pdb")
-    fail<DataError>("{}: expected a file .npy, .dcd or .pdb for positions of a molecule", out);
+  if (kind != ".npy" && kind != ".dcd" && kind != ".nc" && kind != ".pdb")
+    fail<DataError>("{}: expected a file .npy, .dcd, .nc or .pdb for positions of a molecule", out);
   const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
   if (kind == ".pdb" && atoms.empty())
     fail<DataError>(
-        "{}: a PDB has names of atoms, which this run does not know: write .npy or .dcd, or train "
+        "{}: a PDB has names of atoms, which this run does not know: write .npy, .dcd or .nc, or "
+        "train "
         "with --topology FILE.pdb",
         out);
   const bool weighted = std::ssize(sampler.columns()) > coordinates.features();

@@ -12,10 +12,10 @@ namespace thalweg {
 /// Where log weights of samples in `out` go: beside it, "samples.log_weight.npy".
 std::string log_weight_path(const std::string& out);
 
-/// Draws samples of a molecule into .npy (frames x atoms x 3, nm), .dcd or .pdb (as many models),
-/// each with its atoms' mean position at 0, in single precision; log weights, if the sampler gives
-/// them, into log_weight_path(). Files appear once all are there. Throws DataError for other files,
-/// names of atoms that are not known (.pdb), and files that cannot be written.
+/// Draws samples of a molecule into .npy (frames x atoms x 3, nm), .dcd, .nc or .pdb (as many
+/// models), each with its atoms' mean position at 0, in single precision; log weights, if the
+/// sampler gives them, into log_weight_path(). Files appear once all are there. Throws DataError
+/// for other files, names of atoms that are not known (.pdb), and files that cannot be written.
 SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const std::string& out,
                               ThreadPool& pool, const SampleCallbacks& callbacks);
 

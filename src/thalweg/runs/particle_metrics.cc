@@ -34,12 +34,14 @@ std::int64_t particle_dimensions(const LoadedRun& run) {
 std::vector<double> whole_particles(const LoadedRun& run, std::span<const double> x) {
   const std::vector<DerivedColumn>& derived = run.options.model.derived;
   const auto width = static_cast<std::size_t>(run.options.model.features);
-  std::vector<double> whole;
-  whole.reserve(x.size() + x.size() / width * derived.size());
+  const std::vector<std::size_t> order = order_of_data(width, derived);
+  std::vector<double> whole, unordered(order.size());
+  whole.reserve(x.size() / width * order.size());
   for (std::size_t row = 0; row < x.size(); row += width) {
     const std::span<const double> own = x.subspan(row, width);
-    whole.insert(whole.end(), own.begin(), own.end());
-    for (const DerivedColumn& column : derived) whole.push_back(column(own));
+    auto next = std::ranges::copy(own, unordered.begin()).out;
+    for (const DerivedColumn& column : derived) *next++ = column(own);
+    for (const std::size_t number : order) whole.push_back(unordered[number]);
   }
   return whole;
 }

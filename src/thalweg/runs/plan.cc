@@ -12,6 +12,7 @@
 #include "thalweg/datasets/standardisation.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/molecular_target.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/stack_fit.h"
@@ -61,8 +62,16 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
   if (!options.target.energy.empty() && options.target.variables.empty() &&
       names != default_names(options.model.features))
     options.target.variables = names;
-  std::shared_ptr<const Target> target =
-      target_for_model(make_target(options.target), options.model);
+  std::shared_ptr<const Target> whole = make_target(options.target);
+  if (const double cut = options.molecule.energy_cut; cut > 0.0) {
+    // A model that moves by an energy has to move by the same ever after.
+    if (!is_molecule(options) || moves_by_target(options.model.stochastic))
+      fail<ConfigError>(
+          "molecule.energy_cut: is of training by a molecule's energy, without stochastic layers "
+          "that move by it");
+    whole = with_logarithmic_energy(std::move(whole), cut);
+  }
+  std::shared_ptr<const Target> target = target_for_model(std::move(whole), options.model);
   if (target->features() != options.model.features)
     fail<ConfigError>("{}: expected points of {} columns, as the energy has, got {}",
                       options.data.path, target->features(), options.model.features);

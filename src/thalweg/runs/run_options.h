@@ -21,6 +21,14 @@ namespace thalweg {
 struct MoleculeFiles {
   std::string topology;  ///< a PDB with names of atoms
   std::string z_matrix;  ///< see read_z_matrix(); empty: made along bonds
+  /// How torsions are learnt: "circle", periodic, or "line", numbers within half a turn of their
+  /// circular mean over data.path, which all flows and bases take.
+  std::string torsions = "circle";
+  /// "free", or "fixed": alpha carbons have the form that they have in the data, and no other.
+  std::string chirality = "free";
+  /// Training sees energies above this, in kT, by their logarithm: see with_logarithmic_energy. 0:
+  /// as they are.
+  double energy_cut = 0.0;
 };
 
 /// All options of a run.

@@ -145,7 +145,8 @@ class ImportanceSampler : public RunSampler {
   std::vector<std::int64_t> resampled_;  // draws that the samples are
 };
 
-/// Rows of a sampler as a table has them: with derived columns, and those of the condition.
+/// Rows of a sampler as a table has them: with derived columns in the order of the data, then what
+/// the sampler adds, then the condition.
 class SampleRows {
  public:
   SampleRows(const LoadedRun& run, const SampleRequest& request, const RunSampler& sampler)
@@ -153,13 +154,21 @@ class SampleRows {
         request_(request),
         sampler_(sampler),
         condition_(model_.context_columns),
-        names_(sampler.columns()),
-        own_(names_.size()) {
-    std::vector<ColumnOptions> columns = model_.columns;
-    columns.resize(own_);
+        own_(sampler.columns().size()) {
+    std::vector<std::string> names = sampler.columns();
+    std::vector<ColumnOptions> of_model = model_.columns, columns;
+    of_model.resize(own_);
     for (const DerivedColumn& column : model_.derived) {
-      names_.push_back(column.name);
-      columns.push_back(column.written());
+      names.push_back(column.name);
+      of_model.push_back(column.written());
+    }
+    const auto features = static_cast<std::size_t>(model_.features);
+    for (const std::size_t number : order_of_data(features, model_.derived))
+      order_.push_back(number < features ? number : number - features + own_);
+    for (std::size_t number = features; number < own_; ++number) order_.push_back(number);
+    for (const std::size_t number : order_) {
+      names_.push_back(names[number]);
+      columns.push_back(of_model[number]);
     }
     content_ = contents_of(columns);
     if (!with_condition()) return;
@@ -178,8 +187,8 @@ class SampleRows {
     const auto width = static_cast<std::size_t>(model_.context_features);
     const std::size_t given = with_condition() ? request_.condition.size() / width : 0;
     for (std::size_t begin = 0; begin < rows.size(); begin += own_, ++written_) {
-      joined_.insert(joined_.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
-                     rows.begin() + static_cast<std::ptrdiff_t>(begin + own_));
+      const std::span<const double> drawn = rows.subspan(begin, own_);
+      unordered_.assign(drawn.begin(), drawn.end());
       std::span<const double> condition;
       if (with_condition()) {
         const auto row = static_cast<std::size_t>(
@@ -187,11 +196,12 @@ class SampleRows {
         condition = std::span(request_.condition).subspan(row * width, width);
       }
       if (!model_.derived.empty()) {
-        const auto own = rows.subspan(begin, model_.columns.size());
+        const auto own = drawn.first(model_.columns.size());
         others_.assign(own.begin(), own.end());
         others_.insert(others_.end(), condition.begin(), condition.end());
-        for (const DerivedColumn& column : model_.derived) joined_.push_back(column(others_));
+        for (const DerivedColumn& column : model_.derived) unordered_.push_back(column(others_));
       }
+      for (const std::size_t number : order_) joined_.push_back(unordered_[number]);
       if (with_condition()) condition_.append(condition, joined_);
     }
     return joined_;
@@ -204,10 +214,11 @@ class SampleRows {
   const SampleRequest& request_;
   const RunSampler& sampler_;
   ConditionTable condition_;
-  std::vector<std::string> names_;
   std::size_t own_;  // columns of the sampler
+  std::vector<std::string> names_;
   std::vector<ColumnText> content_;
-  std::vector<double> joined_, others_;
+  std::vector<std::size_t> order_;  // of the sampler's and the derived columns
+  std::vector<double> joined_, others_, unordered_;
   std::int64_t written_ = 0;
 };
 

@@ -39,8 +39,8 @@ void check_request(const SimulationRequest& request) {
   check_range("--exchange-every", request.exchange_every, 1);
   if (request.ensemble != "nvt" && request.ensemble != "nve")
     fail<ConfigError>("--ensemble: expected nvt or nve, got '{}'", request.ensemble);
-  if (request.format != "npy" && request.format != "dcd")
-    fail<ConfigError>("--format: expected npy or dcd, got '{}'", request.format);
+  if (request.format != "npy" && request.format != "dcd" && request.format != "nc")
+    fail<ConfigError>("--format: expected npy, dcd or nc, got '{}'", request.format);
   if (request.steps < request.frame_every)
     fail<ConfigError>("--frame-every: expected at most --steps {}, got {}: there would be no frame",
                       request.steps, request.frame_every);

@@ -15,7 +15,7 @@ namespace thalweg {
 struct SimulationRequest {
   std::string system;            ///< an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)
   std::string solvent = "none";  ///< of AMBER topologies: none, obc1 or obc2
-  std::string positions;         ///< .pdb, .npy or .dcd; walkers take the frames in turn
+  std::string positions;         ///< .pdb, .npy, .dcd or .nc; walkers take the frames in turn
   std::string topology;          ///< a PDB with names of atoms; empty: the positions', if a PDB
   /// A run's folder: its model of the configurations at the first temperature moves the atoms in
   /// place of the system's forces, by -kT log q(x).
@@ -29,7 +29,7 @@ struct SimulationRequest {
   double time_step = 1.0;                                 ///< fs
   double friction = 1.0;                                  ///< 1/ps
   std::int64_t frame_every = 1000, exchange_every = 200;  ///< steps
-  std::string format = "npy";                             ///< of the trajectory: npy or dcd
+  std::string format = "npy";                             ///< of the trajectory: npy, dcd or nc
   bool minimise = false;
   std::uint64_t seed = 1;
   bool force = false;   ///< replace what is in `out`
@@ -58,13 +58,13 @@ struct SimulationReport {
   std::vector<std::string> warnings = {};
 };
 
-/// Simulates and leaves in `out`: trajectory.npy or .dcd (frame by frame all replicas of the first
-/// temperature, centred, single precision), energies.npy (frames x walkers x 3: potential, kinetic,
-/// virial in kJ/mol, walkers of the first temperature first), state.safetensors (from which the
-/// same request with `resume` goes on to the same bits), summary.json, report.html with plots/, and
-/// with names of atoms last.pdb. Interrupted, it saves and says so. Throws ConfigError for settings
-/// out of range and a folder that is in use; DataError for files, atoms that do not belong
-/// together; NumericalError for energies that are not finite, at the start or on the way.
+/// Simulates and leaves in `out`: trajectory.npy, .dcd or .nc (frame by frame all replicas of the
+/// first temperature, centred, single precision), energies.npy (frames x walkers x 3: potential,
+/// kinetic, virial in kJ/mol, walkers of the first temperature first), state.safetensors (from
+/// which the same request with `resume` goes on to the same bits), summary.json, report.html with
+/// plots/, and with names of atoms last.pdb. Interrupted, it saves and says so. Throws ConfigError
+/// for settings out of range and a folder that is in use; DataError for files, atoms that do not
+/// belong together; NumericalError for energies that are not finite, at the start or on the way.
 SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
                           const SimulationCallbacks& callbacks = {});
 

@@ -151,7 +151,7 @@ std::unique_ptr<const FolderLock> hold_simulation_folder(const std::string& fold
 
 std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& folder, bool force) {
   static const std::vector<std::string> kFiles = {
-      "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd",
+      "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd", "trajectory.nc",
       "last.pdb",          "summary.json", "report.html",    "plots"};
   check_replaceable(folder, force, kFiles,
                     "--resume goes on with it, --force replaces it, --out names another");

@@ -60,6 +60,15 @@ Ramp ramp_by_name(std::string_view name) {
   fail<ConfigError>("flow.ramp: expected one of {}, got '{}'", fmt::join(ramp_names(), ", "), name);
 }
 
+std::vector<std::string> circle_map_names() { return {"bumps", "moebius"}; }
+
+CircleMap circle_map_by_name(std::string_view name) {
+  if (name == "bumps") return CircleMap::kBumps;
+  if (name == "moebius") return CircleMap::kMoebius;
+  fail<ConfigError>("flow.circle_map: expected one of {}, got '{}'",
+                    fmt::join(circle_map_names(), ", "), name);
+}
+
 void check_bump_options(const std::string& name, const BumpMixtureOptions& options) {
   if (options.components < 1)
     fail<ConfigError>("{}: expected at least 1 bump, got {}", name, options.components);
@@ -152,16 +161,24 @@ MixedBumps::MixedBumps(const std::string& name, std::int64_t features,
   line_ = std::make_shared<BumpMixture>(each);
   each.circular = true;
   circle_ = std::make_shared<BumpMixture>(each);
+  if (options.circle == CircleMap::kMoebius)
+    moebius_ = std::make_shared<MoebiusMixture>(options.components);
 }
 
 std::int64_t MixedBumps::parameters_of(bool circular) const {
-  return circular ? circle_->raw_parameters() + 1 : line_->raw_parameters();
+  if (!circular) return line_->raw_parameters();
+  return (moebius_ ? moebius_->raw_parameters() : circle_->raw_parameters()) + 1;
 }
 
 Mapped MixedBumps::map(bool circular, bool invert, Value raw, Value x) const {
-  const auto& mixture = circular ? circle_ : line_;
-  const std::int64_t own = mixture->raw_parameters();
-  const std::vector<Value> parameters = mixture->parameters(slice(raw, 0, own));
+  const bool turned = circular && moebius_;
+  const auto& bumps = circular ? circle_ : line_;
+  const std::int64_t own = turned ? moebius_->raw_parameters() : bumps->raw_parameters();
+  const Value given = slice(raw, 0, own);
+  const std::vector<Value> parameters =
+      turned ? moebius_->parameters(given) : bumps->parameters(given);
+  const MonotoneFunction& mixture =
+      turned ? static_cast<const MonotoneFunction&>(*moebius_) : *bumps;
   const Value shift = circular ? slice(raw, own, 1) : Value{};
   const double bound = std::numbers::pi;
   const Value row = transpose(x);
@@ -169,10 +186,11 @@ Mapped MixedBumps::map(bool circular, bool invert, Value raw, Value x) const {
   if (circular) at = wrapped(invert ? row - shift : row, bound) / kTurn + 0.5;
   Value place = at, value;
   if (invert)
-    value = place = BumpMixture::inverse(mixture, at, parameters);
+    value = place = turned ? MoebiusMixture::inverse(moebius_, at, parameters)
+                           : BumpMixture::inverse(bumps, at, parameters);
   else
-    value = (*mixture)(at, parameters);
-  const Value image = invert ? (*mixture)(place, parameters) : value;
+    value = mixture(at, parameters);
+  const Value image = invert ? mixture(place, parameters) : value;
   const Value slope =
       jvp({image}, {place}, {broadcast(row.graph->constant(1.0), row.shape())}).front();
   if (!circular)

@@ -10,6 +10,7 @@
 
 #include "thalweg/transforms/feature_maps.h"
 #include "thalweg/transforms/find_root.h"
+#include "thalweg/transforms/moebius_mixture.h"
 
 namespace thalweg {
 
@@ -24,6 +25,14 @@ std::vector<std::string> ramp_names();
 /// Ramp by name; throws ConfigError that lists the names.
 Ramp ramp_by_name(std::string_view name);
 
+/// What moves angles: mixtures of bumps, or of Moebius maps (see MoebiusMixture).
+enum class CircleMap : std::uint8_t { kBumps, kMoebius };
+
+/// Names of all maps of angles: "bumps", "moebius".
+std::vector<std::string> circle_map_names();
+/// Map by name; throws ConfigError that lists the names.
+CircleMap circle_map_by_name(std::string_view name);
+
 struct BumpMixtureOptions {
   std::int64_t components = 8;     ///< at least 1
   double smallest_density = 1e-6;  ///< of a component, in (0, 1): slopes of the map are not below
@@ -31,6 +40,7 @@ struct BumpMixtureOptions {
   std::int64_t power = 0;  ///< exponential: 1 or 2; monomial: 2 to 20; 0: 1 and 3
   bool circular = false;
   RootSearch search = {};
+  CircleMap circle = CircleMap::kBumps;  ///< of MixedBumps: what moves its angles
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.
@@ -68,8 +78,9 @@ class BumpMixture : public MonotoneFunction {
   BumpMixtureOptions options_;
 };
 
-/// Bump mixtures of features in [0, 1] and of angles in [-pi, pi]. An angle also has a shift, the
-/// last of its parameters, by which its image is turned. Values in [0, 1] stay there.
+/// Bump mixtures of features in [0, 1] and of angles in [-pi, pi], or for these Moebius mixtures.
+/// An angle also has a shift, the last of its parameters, by which its image is turned. Values in
+/// [0, 1] stay there.
 class MixedBumps : public FeatureMaps {
  public:
   /// `circular` says which features are angles; empty stands for none. Throws ConfigError, naming
@@ -83,6 +94,7 @@ class MixedBumps : public FeatureMaps {
 
  private:
   std::shared_ptr<const BumpMixture> line_, circle_;
+  std::shared_ptr<const MoebiusMixture> moebius_;  // in place of circle_, or null
 };
 
 }  // namespace thalweg

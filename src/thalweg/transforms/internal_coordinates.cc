@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "thalweg/core/error.h"
 
@@ -37,10 +38,14 @@ const double kLogTurns = std::log(8.0 * std::numbers::pi * std::numbers::pi);
 }  // namespace
 
 InternalCoordinates::InternalCoordinates(const std::vector<ZMatrixRow>& rows,
-                                         const std::string& source)
-    : rows_(rows) {
+                                         const std::string& source,
+                                         std::vector<double> torsion_centres)
+    : rows_(rows), torsion_centres_(std::move(torsion_centres)) {
   if (complete_z_matrix(rows, std::ssize(rows), {}, source) != rows)
     fail<DataError>("{}: expected rows that refer to earlier ones alone", source);
+  if (!torsion_centres_.empty() && torsion_centres_.size() + 3 != rows.size())
+    fail<ShapeError>("{}: expected middles of {} torsions, one a row from the fourth on, got {}",
+                     source, rows.size() - 3, torsion_centres_.size());
   const auto count = static_cast<std::int32_t>(rows_.size());
   struct Placed {
     InternalCoordinate coordinate;
@@ -100,7 +105,22 @@ Mapped InternalCoordinates::to_internal(Value x) const {
     // Of atoms on a line the torsion is 0.
     const Value lost = less(square(sine) + square(cosine), x.graph->constant(kLeastSquare));
     const Value one = broadcast(x.graph->constant(1.0), {torsions, 1});
-    parts.push_back(atan2(sine, select(lost, one, cosine)));
+    const Value kept = select(lost, one, cosine);
+    if (torsion_centres_.empty()) {
+      parts.push_back(atan2(sine, kept));
+    } else {  // Turned back by the middle, and forth again.
+      std::vector<double> cosines, sines;
+      for (const double centre : torsion_centres_) {
+        cosines.push_back(std::cos(centre));
+        sines.push_back(std::sin(centre));
+      }
+      const auto of_middle = [&](std::vector<double> values) {
+        return x.graph->constant({torsions, 1}, std::move(values));
+      };
+      const Value c = of_middle(cosines), s = of_middle(sines);
+      parts.push_back(of_middle(torsion_centres_) +
+                      atan2(sine * c - kept * s, kept * c + sine * s));
+    }
   }
   const Value volume =
       sum(log(slice(square_bond, 0, 1))) +

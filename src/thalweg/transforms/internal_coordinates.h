@@ -12,7 +12,7 @@
 namespace thalweg {
 
 /// What one internal coordinate is: a distance in nm, an angle in [0, pi], or a torsion in
-/// [-pi, pi] (IUPAC: 0 where the ends are cis).
+/// [c - pi, c + pi] (IUPAC: 0 where the ends are cis), c = 0 unless it is given.
 enum class InternalKind : std::uint8_t { kBond, kAngle, kTorsion };
 
 /// One internal coordinate: its kind and the 2, 3 or 4 atoms that it is of; others are -1.
@@ -39,10 +39,12 @@ struct InternalCoordinate {
 /// functions are thread safe (one graph belongs to one thread).
 class InternalCoordinates {
  public:
-  /// `rows` as complete_z_matrix() gives them. Throws DataError, which begins with `source`, for
-  /// others.
+  /// `rows` as complete_z_matrix() gives them. `torsion_centres` are the middles c of the torsions'
+  /// ranges in radians, one for each row from the fourth on; empty: all are 0. Throws DataError,
+  /// which begins with `source`, for other rows, and ShapeError for another number of middles.
   explicit InternalCoordinates(const std::vector<ZMatrixRow>& rows,
-                               const std::string& source = "z-matrix");
+                               const std::string& source = "z-matrix",
+                               std::vector<double> torsion_centres = {});
 
   std::int64_t atoms() const { return static_cast<std::int64_t>(rows_.size()); }
   std::int64_t positions() const { return 3 * atoms(); }
@@ -68,6 +70,7 @@ class InternalCoordinates {
  private:
   std::vector<ZMatrixRow> rows_;
   std::vector<InternalCoordinate> coordinates_;
+  std::vector<double> torsion_centres_;  // of rows from the fourth on, or none
   /// Where in bonds, angles and torsions of rows, one kind after the other, each feature is, and
   /// the other way round.
   std::vector<std::int32_t> to_features_, from_features_;
