@@ -10,6 +10,8 @@ format_packages=(clang-format)
 
 # What PyPI has for the Python package, to build it and to test it.
 python_packages=(nanobind scikit-build-core numpy pytest)
+# And by what its tests of types and of the notebook work, which are skipped without.
+python_test_packages=(mypy nbclient ipykernel)
 # What CMake is given besides a preset.
 configure_arguments=()
 
@@ -75,6 +77,10 @@ python_environment() {
       say "the Python package is not tested: ${python_packages[*]} could not be had, see $log"
       return 0
     fi
+  fi
+  if ! "$folder/bin/python" -c 'import ipykernel, mypy, nbclient' 2>/dev/null; then
+    "$folder/bin/pip" install --disable-pip-version-check "${python_test_packages[@]}" >>"$log" 2>&1 ||
+      say "types and the notebook are not tested: ${python_test_packages[*]} could not be had, see $log"
   fi
   configure_arguments+=(-DTHALWEG_PYTHON=ON "-DPython_EXECUTABLE=$PWD/$folder/bin/python")
 }

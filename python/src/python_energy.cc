@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "arrays.h"
+#include "thalweg/engine/batch_function.h"
 #include "thalweg/targets/outside_energy.h"
 
 namespace thalweg::python {
 namespace {
 
-class PythonEnergy : public OutsideFunction {
+/// NumPy takes as long to start an operation as for hundreds of points.
+class PythonEnergy : public BatchFunction {
  public:
   PythonEnergy(const nb::object& function, std::string name, bool defers_interrupts)
       : function_(nb::steal(PyWeakref_NewRef(function.ptr(), nullptr))),
@@ -35,29 +37,32 @@ class PythonEnergy : public OutsideFunction {
     {
       const nb::gil_scoped_acquire lock;
       const nb::object result =
-          call(array_of(std::vector<double>(points, points + rows * columns), {rows, columns}));
+          call(array_of(std::vector<double>(points, points + rows * columns), {rows, columns}),
+               gradients != nullptr);
       using Values = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
       const auto energies = nb::cast<Values>(result[0]);
-      const auto slopes = nb::cast<Rows>(result[1]);
       std::copy_n(energies.data(), rows, values);
-      std::copy_n(slopes.data(), rows * columns, gradients);
+      if (gradients != nullptr) {
+        const auto slopes = nb::cast<Rows>(result[1]);
+        std::copy_n(slopes.data(), rows * columns, gradients);
+      }
     }
     require_usable_energies("energy '" + name_ + "'", {points, rows * columns}, {values, rows},
-                            {gradients, rows * columns});
+                            {gradients, gradients == nullptr ? 0 : rows * columns});
   }
 
  private:
   /// With the lock.
-  nb::object call(const nb::object& points) const {
+  nb::object call(const nb::object& points, bool slopes) const {
     const nb::object function = function_();
     try {
-      return function(points);
+      return function(points, slopes);
     } catch (const nb::python_error& error) {
       // Ctrl-C came while the main thread was in the function. The step is finished; whoever asks
       // for signals after it hears of it then.
       if (!defers_interrupts_ || !error.matches(PyExc_KeyboardInterrupt)) throw;
     }
-    const nb::object result = function(points);
+    const nb::object result = function(points, slopes);
     PyErr_SetInterrupt();
     return result;
   }

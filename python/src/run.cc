@@ -5,16 +5,18 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "arrays.h"
+#include "interrupts.h"
 #include "positions.h"
 #include "python_run.h"
 #include "sampling.h"
-#include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/date_parts.h"
@@ -68,10 +70,26 @@ nb::typed<nb::tuple, nb::any, nb::any, std::vector<std::string>> log_prob(Python
                         warnings);
 }
 
+/// What `action` makes of the run's threads and programs; Ctrl-C ends it between two tasks.
+std::string interruptible(PythonRun& own,
+                          const std::function<std::string(PythonRun::Work&)>& action) {
+  Interrupts interrupts;
+  std::string result;
+  try {
+    result = own.work([&](PythonRun::Work& work) {
+      const InterruptScope scope([&] { return interrupts(); });
+      return action(work);
+    });
+  } catch (const InterruptedError&) {
+    interrupts.rethrow();
+  }
+  return result;
+}
+
 std::string evaluate(PythonRun& own, const std::string& file, std::optional<std::int64_t> seed,
                      std::int64_t rows) {
   const LoadedRun& run = own.run();
-  return own.work([&](PythonRun::Work& work) {
+  return interruptible(own, [&](PythonRun::Work& work) {
     const std::optional<PreparedData> data = run.data();
     const EvaluationOptions options{.seed = seed, .rows = rows};
     DensityEvaluator density = evaluation_density(run, work.pool, options);
@@ -144,7 +162,7 @@ void add_run(nb::module_& module) {
            })
       .def("evaluate", &evaluate, nb::arg("file"), nb::arg("seed").none(), nb::arg("rows"))
       .def("report", [](PythonRun& own, const std::string& out) {
-        return own.work([&](PythonRun::Work& work) {
+        return interruptible(own, [&](PythonRun::Work& work) {
           return report_runs({own.run().folder.path}, out, work.pool, own.loading());
         });
       });

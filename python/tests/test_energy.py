@@ -87,6 +87,23 @@ def test_constants_may_be_lists():
     np.testing.assert_allclose(model.sample(4000, seed=1).mean(axis=0), [1, 5], atol=0.5)
 
 
+def test_a_function_is_given_whole_batches_and_asked_for_no_more(tmp_path):
+    counts = []
+
+    def energy(points):
+        counts.append(len(points))
+        return (points**2).sum(axis=1) / 2
+
+    settings = TINY | {"exploration.evaluations": 0, "base.kind": "normal"}
+    model = thalweg.fit_energy(energy, dimension=3, settings=settings, threads=2)
+    # The energies of a step's 128 points; slopes are differences with 2 x 3 energies more.
+    steps = [count for count in counts if count in (128, 6 * 128)]
+    assert steps.count(128) == steps.count(6 * 128) >= TINY["training.iterations"]
+    counts.clear()
+    model.sample(20000, seed=1, sampler="importance", weights="column")
+    assert counts and sum(counts) == 20000 and max(counts) == 16384
+
+
 def test_bounds_of_an_energy():
     def line(points):
         return points[:, 0], np.ones_like(points)

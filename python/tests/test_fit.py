@@ -352,6 +352,43 @@ def test_an_interrupt_in_an_energy_ends_after_a_step_too(stage, says):
     assert done.stdout.startswith(says), done.stdout + done.stderr
 
 
+INTERRUPTED_JUDGEMENT = """
+import os, signal, sys, threading, time, numpy as np, thalweg
+random = np.random.default_rng(1)
+data = random.normal(size=(600, 2))
+model = thalweg.fit(data, settings={"flow.kind": "real_nvp", "flow.blocks": 32,
+                                    "flow.hidden": [256, 256], "training.iterations": 2})
+expected = model.log_prob(data[:5])
+sent = []
+def interrupt():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(1.0, interrupt).start()
+try:
+    if sys.argv[1] == "evaluate":
+        model.evaluate(random.normal(size=(200000, 2)), rows=200000)
+    else:
+        for _ in range(100):
+            model.report(sys.argv[2])
+    print("it was done before")
+except KeyboardInterrupt:
+    print("late" if time.monotonic() > sent[0] + 2.0 else "in time")
+assert np.array_equal(model.log_prob(data[:5]), expected)
+"""
+
+
+@pytest.mark.parametrize("what", ["evaluate", "report"])
+def test_an_interrupt_stops_a_judgement(what, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_JUDGEMENT, what, str(tmp_path / "page")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout == "in time\n", done.stdout + done.stderr
+
+
 def test_other_signals_have_their_say(data):
     def handler(number, frame):
         raise TimeoutError("time is up")

@@ -1,8 +1,9 @@
 """Energies that are functions of Python.
 
 A function takes points, an array of n rows x d columns of float64, and gives their energies in kT,
-n numbers, or energies and their slopes, n x d numbers, in a tuple. +inf is a density of 0. Several
-threads call it in turn, some hundred points at a time; it must depend on the points alone.
+n numbers, or energies and their slopes, n x d numbers, in a tuple. +inf is a density of 0. It is
+called with the points of a whole batch, 16 384 at most, from any thread, and must depend on the
+points alone.
 """
 
 from __future__ import annotations
@@ -60,14 +61,15 @@ def _differences(function: Energy, points: Array, values: Array, name: str) -> A
     return np.ascontiguousarray(np.divide(rise, run, out=np.zeros_like(rise), where=run != 0).T)
 
 
-def prepared(function: Energy, name: str) -> Callable[[Array], tuple[Array, Array]]:
-    """The function with its results checked, and with slopes by differences where it gives none."""
+def prepared(function: Energy, name: str) -> Callable[..., tuple[Array, Array | None]]:
+    """The function with its results checked, and with slopes by differences where it gives none
+    and they are wanted."""
 
-    def evaluate(points: Array) -> tuple[Array, Array]:
+    def evaluate(points: Array, slopes: bool = True) -> tuple[Array, Array | None]:
         result = function(points)
         if not isinstance(result, tuple):
             values = _array(result, points.shape[:1], name, "energies")
-            return values, _differences(function, points, values, name)
+            return values, _differences(function, points, values, name) if slopes else None
         if len(result) != 2:
             raise ShapeError(
                 f"energy '{name}': expected energies, or energies and their slopes, got a tuple of "
