@@ -121,7 +121,7 @@ def main():
     with open(arguments.out, "w", encoding="utf-8") as file:
         json.dump({"records": records, "remarks": lines}, file, indent=1)
     if arguments.update:
-        report.write_between("README.md", MARKER, table(records), lines)
+        report.write_between("docs/benchmarks.md", MARKER, table(records), lines)
 
 
 if __name__ == "__main__":
