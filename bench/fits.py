@@ -87,7 +87,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="fits by each; default 3")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="default: all processors")
-    parser.add_argument("--update", action="store_true", help="write the table into README.md")
+    parser.add_argument("--update", action="store_true",
+                        help="write the table into docs/benchmarks.md")
     parser.add_argument("--out", default="build/bench/fits.json", help=argparse.SUPPRESS)
     parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     parser.add_argument("--peers", default=sys.executable, help=argparse.SUPPRESS)
