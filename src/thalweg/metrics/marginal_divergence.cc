@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
+#include "thalweg/metrics/weighted_columns.h"
 
 namespace thalweg {
 namespace {
@@ -59,12 +60,7 @@ StandardisedPair standardised_pair(std::span<const double> values,
   const auto count = static_cast<double>(reference.size());
   double mean = 0.0;
   if (angles) {
-    double sine = 0.0, cosine = 0.0;
-    for (const double value : reference) {
-      sine += std::sin(value);
-      cosine += std::cos(value);
-    }
-    mean = std::atan2(sine, cosine);
+    mean = circular_mean(std::vector(reference.size(), 1.0), reference, -kPi, kPi).direction;
   } else {
     for (const double value : reference) mean += value / count;
   }

@@ -62,8 +62,8 @@ struct ExperimentPicture {
   std::string title;
   std::vector<std::string> columns;  ///< keys; empty: all
   std::string x;                     ///< chart: label of the horizontal axis, the columns' names
-  std::vector<std::string> y =
-      {};  ///< chart: metrics, empty: the metric and all in `also`; torsions: names
+  /// Chart: metrics; empty: the metric and all in `also`. Torsions: their names.
+  std::vector<std::string> y = {};
   std::vector<std::string> rows = {};  ///< keys; empty: all
 };
 

@@ -12,6 +12,7 @@
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
+#include "thalweg/metrics/weighted_columns.h"
 #include "thalweg/molecules/backbone.h"
 #include "thalweg/molecules/named_system.h"
 
@@ -170,14 +171,12 @@ std::vector<double> torsion_means(const std::string& path, const ModelOptions& m
     const auto found = std::ranges::find_if(coordinates->coordinates(), [&](const auto& each) {
       return each.kind == InternalKind::kTorsion && each.row.atom == coordinates->rows()[i].atom;
     });
-    double sine = 0.0, cosine = 0.0;
-    for (const double value :
-         take_column(table.values, table.names.size(),
-                     static_cast<std::size_t>(found - coordinates->coordinates().begin()))) {
-      sine += std::sin(value);
-      cosine += std::cos(value);
-    }
-    means.push_back(std::atan2(sine, cosine));
+    const std::vector<double> values =
+        take_column(table.values, table.names.size(),
+                    static_cast<std::size_t>(found - coordinates->coordinates().begin()));
+    means.push_back(
+        circular_mean(std::vector(values.size(), 1.0), values, -std::numbers::pi, std::numbers::pi)
+            .direction);
   }
   return means;
 }

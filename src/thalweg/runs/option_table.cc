@@ -17,8 +17,6 @@ namespace thalweg {
 const std::vector<OptionKey>& option_keys() {
   using R = RunOptions;
   using P = OptionPlace;
-  const std::vector<std::string> solvents = {"none", "obc1", "obc2"}, forms = {"free", "fixed"},
-                                 torsions = {"circle", "line"};
   static const std::vector<OptionKey> keys = {
       {"seed", "of every random number of the run", [](R& r) -> P { return &r.training.seed; }, 0,
        kMany},
@@ -58,8 +56,12 @@ const std::vector<OptionKey>& option_keys() {
        "force field of a molecule, whose positions the data are: an OpenMM System or AMBER "
        "topology",
        [](R& r) -> P { return &r.target.system; }},
-      {"molecule.solvent", "implicit solvent of an AMBER topology",
-       [](R& r) -> P { return &r.target.solvent; }, 0, 0, solvents},
+      {"molecule.solvent",
+       "implicit solvent of an AMBER topology",
+       [](R& r) -> P { return &r.target.solvent; },
+       0,
+       0,
+       {"none", "obc1", "obc2"}},
       {"molecule.temperature", "of its energy in kT, K",
        [](R& r) -> P { return &r.target.system_temperature; }, 1e-3, 1e9},
       {"molecule.topology", "PDB file with the names of its atoms, and bonds without a system",
@@ -69,9 +71,16 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.molecule.z_matrix; }},
       {"molecule.torsions",
        "circle: periodic; line: numbers within half a turn of their mean, for any flow and base",
-       [](R& r) -> P { return &r.molecule.torsions; }, 0, 0, torsions},
-      {"molecule.chirality", "fixed: alpha carbons have the form that they have in the data alone",
-       [](R& r) -> P { return &r.molecule.chirality; }, 0, 0, forms},
+       [](R& r) -> P { return &r.molecule.torsions; },
+       0,
+       0,
+       {"circle", "line"}},
+      {"molecule.chirality",
+       "fixed: alpha carbons have the form that they have in the data alone",
+       [](R& r) -> P { return &r.molecule.chirality; },
+       0,
+       0,
+       {"free", "fixed"}},
       {"molecule.energy_cut",
        "in training, energies u above it, kT, count as cut + log(1 + u - cut); 0: as they are",
        [](R& r) -> P { return &r.molecule.energy_cut; }, 0, 1e30},
