@@ -59,7 +59,9 @@ TEST(LayersOracle, Transforms) {
     const Mapped inverse = transform->inverse(
         0.9 * stop_gradient(forward.value) + 0.1 * transform->forward(0.5 * z, context).value,
         context);
-    CheckOptions options = up_to(transform->features() > 5 ? 1 : 2);
+    // An integration has thousands of operations, whose second derivatives would take minutes.
+    const bool long_graph = entry.name.find("continuous") != std::string::npos;
+    CheckOptions options = up_to(transform->features() > 5 || long_graph ? 1 : 2);
     // A place near the end of the last cell, in float, tells a tail of 1e-3 to some 1e-4.
     if (entry.name.starts_with("column_heads")) options.float_tolerance = 1e-3;
     expect_matches_oracle(graph, {forward.value, forward.log_det, inverse.value, inverse.log_det},
