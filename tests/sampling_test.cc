@@ -2,6 +2,7 @@
 // right.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "thalweg/core/error.h"
@@ -82,6 +83,42 @@ TEST_P(Evaluation, RoundTripAndDensityAgree) {
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], back[i], 1e-9);
   ASSERT_EQ(37U, inverse_log_det.size());
   for (std::size_t i = 0; i < 37; ++i) EXPECT_NEAR(inverse_log_det[i], -forward_log_det[i], 1e-9);
+}
+
+TEST(PullBack, TakesGradientsBySamplesToPointsOfTheBase) {
+  ModelOptions options = small_model("normal");
+  options.context_features = 1;
+  options.columns.resize(3);
+  options.columns[0].mean = 2.0;
+  options.columns[0].scale = 3.0;
+  options.columns[1].lower = -1.0;
+  options.columns[2].lower = 0.0;
+  options.columns[2].upper = 4.0;
+  const auto model = disturbed_model(options);
+  ThreadPool pool(2);
+  DensityEvaluator evaluator(*model, pool, Precision::kDouble);
+  const std::int64_t rows = 9;
+  const std::vector<double> z = points(rows, 3), context = points(rows, 1);
+  std::vector<double> cotangent = points(rows, 3);
+  std::ranges::reverse(cotangent);
+  const std::vector<double> pulled = evaluator.pull_back(z, cotangent, context);
+  const double step = 1e-5;
+  for (std::size_t column = 0; column < 3; ++column) {
+    std::vector<double> up = z, down = z;
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
+      up[3 * row + column] += step;
+      down[3 * row + column] -= step;
+    }
+    const std::vector<double> above = evaluator.to_data(up, context);
+    const std::vector<double> below = evaluator.to_data(down, context);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
+      double slope = 0.0;
+      for (std::size_t i = 3 * row; i < 3 * row + 3; ++i)
+        slope += cotangent[i] * (above[i] - below[i]) / (2.0 * step);
+      EXPECT_NEAR(pulled[3 * row + column], slope, 1e-7 * (1.0 + std::fabs(slope)));
+    }
+  }
+  EXPECT_THROW(evaluator.pull_back(z, points(rows, 2), context), ShapeError);
 }
 
 TEST_P(Evaluation, SamplesComeWithTheirDensities) {

@@ -38,6 +38,7 @@ class PythonRun {
     std::mutex mutex;
     ThreadPool pool;
     std::optional<DensityEvaluator> density;
+    std::optional<DensityEvaluator> latent;  // in double
     std::optional<DensitySlopes> slopes;
     std::optional<FlowPotential> potential;  // of single configurations
   };

@@ -13,6 +13,7 @@
 
 #include "arrays.h"
 #include "interrupts.h"
+#include "latent.h"
 #include "positions.h"
 #include "python_run.h"
 #include "sampling.h"
@@ -104,6 +105,7 @@ std::string evaluate(PythonRun& own, const std::string& file, std::optional<std:
 void add_run(nb::module_& module) {
   nb::class_<PythonRun> type(module, "Run", "A run that is loaded from its folder.");
   add_sampling(type);
+  add_latent(type);
   add_positions(type);
   type.def(nb::init<std::string, int, bool, const nb::object&, const std::string&>(),
            nb::arg("path"), nb::arg("threads"), nb::arg("verify"), nb::arg("energy").none(),

@@ -126,3 +126,49 @@ def test_derived_columns_come_back_in_samples():
     assert samples.shape == (100, 3) and len(model.columns) == 2
     np.testing.assert_allclose(samples[:, 1], samples[:, 0] + samples[:, 2], rtol=1e-5)
     assert np.all(np.isfinite(model.log_prob(samples)))
+
+
+@pytest.mark.parametrize("flow", ["real_nvp", "spline", "autoregressive_affine"])
+def test_points_of_the_base_and_samples_are_one_another(flow):
+    data = np.abs(banana(500))
+    model = thalweg.fit(data, bounds={0: (0, None)}, settings=DOUBLE | {"flow.kind": flow})
+    z = model.to_latent({"x1": data[:, 1], "x0": data[:, 0]})
+    np.testing.assert_allclose(model.from_latent(z), data, rtol=1e-9)
+    assert np.all(np.isnan(model.to_latent([[-1.0, 1.0]])))
+    # Gradients by z beside differences, kinks of splines aside.
+    cotangent = np.array([[0.7, -0.4]]) * np.ones((len(z), 1))
+    off = model._pull_back(z, cotangent)
+    for column in range(2):
+        step = np.zeros(2)
+        step[column] = 1e-5
+        change = model.from_latent(z + step) - model.from_latent(z - step)
+        off[:, column] -= np.sum(cotangent * change, axis=1) / 2e-5
+    assert np.quantile(np.abs(off) / (1 + np.abs(z)), 0.7) < 1e-6
+
+
+def test_points_of_the_base_go_by_the_condition():
+    random = np.random.default_rng(3)
+    given = random.normal(size=(400, 1))
+    data = given + 0.5 * random.normal(size=(400, 1))
+    settings = DOUBLE | {"flow.kind": "elementwise_spline"}
+    model = thalweg.fit(data, condition=given, settings=settings)
+    z = model.to_latent(data, given)
+    np.testing.assert_allclose(model.from_latent(z, given), data, atol=1e-9)
+    assert not np.allclose(model.from_latent(z, [[0.0]]), data, atol=0.1)
+
+
+def test_what_has_no_points_of_the_base_says_so(model):
+    with pytest.raises(thalweg.ShapeError, match="expected rows x 2"):
+        model.from_latent([[0.0]])
+    with pytest.raises(thalweg.DataError, match="not finite"):
+        model.from_latent([[0.0, np.nan]])
+    with pytest.raises(thalweg.DataError, match="column 'x1' is missing"):
+        model.to_latent({"x0": [1.0]})
+    counts = np.random.default_rng(1).integers(0, 9, size=(300, 2))
+    whole = thalweg.fit(counts, settings=SMALL | {"training.iterations": 10})
+    with pytest.raises(thalweg.ConfigError, match="column 'x0' stand for intervals"):
+        whole.to_latent(counts)
+    moves = {"stochastic.kind": ["metropolis"], "stochastic.steps": 1, "training.iterations": 5}
+    moved = thalweg.fit_energy("x^2/2 + y^2/2", settings=SMALL | moves, report=False)
+    with pytest.raises(thalweg.ConfigError, match="random moves"):
+        moved.from_latent([[0.0, 0.0]])

@@ -294,21 +294,76 @@ class Model:
         if table is not None:
             values, slopes, warnings = self._log_prob_of_columns(table, gradient)
         else:
-            array = points.numbers(x, "x")
-            names = points.names_of_array(
-                array,
-                self.columns,
-                self.condition_columns,
-                len(self._run.derived_columns),
-                self._run.weighted,
-            )
-            rows = array[:, np.newaxis] if array.ndim == 1 else array
-            rows = np.ascontiguousarray(rows, dtype=np.float64)
+            names, rows = self._named_rows(x)
             values, slopes, warnings = self._in_blocks(
                 lambda part: self._run.log_prob(names, part, gradient), rows
             )
         tell(warnings)
         return (values, slopes) if gradient else values
+
+    def to_latent(self, x: Any, condition: Any = None) -> Array:
+        """The points of the base that the flow leads to ``x``: n x ``columns``, in double.
+
+        x and condition: as ``log_prob`` takes them, numbers alone. Rows outside of a column's
+        bounds get NaN. Raises ConfigError for models without such points: of molecules, with random
+        moves between layers, of columns of integers, categories or values of a mass, and stacks.
+        """
+        table = points.columns_of(x, "x")
+        if condition is not None:
+            table = self._joined(x, table, condition)
+        if table is None:
+            names, rows = self._named_rows(x)
+        else:
+            names = self.columns + self.condition_columns
+            missing = [name for name in names if name not in table]
+            if missing:
+                raise DataError(f"x: column '{missing[0]}' is missing")
+            if not points.all_numbers({name: table[name] for name in names}):
+                raise DataError("to_latent: expected columns of numbers")
+            rows = points.stacked(table, names)
+        z: Array
+        z, warnings = self._run.to_latent(names, rows)
+        tell(warnings)
+        return z
+
+    def from_latent(self, z: Any, condition: Any = None) -> Array:
+        """What the flow makes of points of its base: n x ``columns`` in the data's units, in double.
+
+        z: n x ``columns``. condition: rows that are used in turn, as ``sample`` takes them.
+        Raises ShapeError, DataError for points that are not finite, and ConfigError as
+        ``to_latent``.
+        """
+        x: Array
+        x, warnings = self._run.from_latent(self._points(z), self._condition_rows(condition))
+        tell(warnings)
+        return x
+
+    def _pull_back(self, z: Any, cotangent: Any, condition: Any = None) -> Array:
+        """Gradients by the samples of ``from_latent`` to gradients by z."""
+        given = self._condition_rows(condition)
+        slopes = self._run.pull_back(self._points(z), np.ascontiguousarray(cotangent), given)
+        return np.asarray(slopes, dtype=np.float64)
+
+    def _points(self, z: Any) -> Array:
+        array = np.ascontiguousarray(points.matrix(z, "z"), dtype=np.float64)
+        if array.shape[1] != len(self.columns):
+            raise ShapeError(f"z: expected rows x {len(self.columns)}, got shape {array.shape}")
+        if not np.isfinite(array).all():
+            raise DataError("z: expected numbers, got some that are not finite")
+        return array
+
+    def _named_rows(self, x: Any) -> tuple[list[str], Array]:
+        """An array's columns by name, and its rows."""
+        array = points.numbers(x, "x")
+        names = points.names_of_array(
+            array,
+            self.columns,
+            self.condition_columns,
+            len(self._run.derived_columns),
+            self._run.weighted,
+        )
+        rows = array[:, np.newaxis] if array.ndim == 1 else array
+        return names, np.ascontiguousarray(rows, dtype=np.float64)
 
     def _in_blocks(self, evaluate: Callable[[Array], Any], rows: Array) -> Any:
         """Values, slopes and warnings of rows, with a chance for Ctrl-C between blocks of them.

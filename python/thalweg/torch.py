@@ -34,3 +34,27 @@ def log_prob(model: Model, x: Any, condition: Any = None) -> Any:
     they are. Slopes are computed in double, densities in the precision of the model's training.
     """
     return _LogProb.apply(x, model, condition)  # type: ignore[no-untyped-call, unused-ignore]
+
+
+class _FromLatent(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
+    @staticmethod
+    def forward(context: Any, z: Any, model: Model, condition: Any) -> Any:
+        points = z.detach().cpu().double().numpy()
+        context.saved = points, model, condition
+        return torch.from_numpy(model.from_latent(points, condition)).to(z)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
+    def backward(context: Any, cotangent: Any) -> tuple[Any, None, None]:
+        points, model, condition = context.saved
+        slopes = model._pull_back(points, cotangent.cpu().double().numpy(), condition)
+        return torch.from_numpy(slopes).to(cotangent), None, None
+
+
+def from_latent(model: Model, z: Any, condition: Any = None) -> Any:
+    """Samples as a function of points of the base: a tensor n x ``model.columns`` of one like it.
+
+    They can be differentiated by z, once, for losses of samples; as ``Model.from_latent`` otherwise.
+    Points of the base's own law are ``model.to_latent(model.sample(n))``.
+    """
+    return _FromLatent.apply(z, model, condition)  # type: ignore[no-untyped-call, unused-ignore]

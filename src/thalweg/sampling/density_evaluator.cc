@@ -9,6 +9,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/latent_overflow.h"
 #include "thalweg/sampling/column_map.h"
 
@@ -69,10 +70,10 @@ struct DensityEvaluator::Programs {
   std::int64_t draws;
   ColumnMap columns;
   std::span<const double> parameters = {};
-  std::array<std::optional<RowMap>, 4> maps = {};
+  std::array<std::optional<RowMap>, 5> maps = {};
   std::int64_t unsolved = 0;  // rows of the last call
 
-  enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow };
+  enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow, kPullBack };
 
   RowMap& get(Kind kind) {
     auto& map = maps[static_cast<std::size_t>(kind)];
@@ -83,6 +84,7 @@ struct DensityEvaluator::Programs {
     const Value main = graph.input({flow.features(), 1});
     const Value context =
         flow.context_features() > 0 ? graph.input({flow.context_features(), 1}) : Value{};
+    const Value cotangent = kind == Kind::kPullBack ? graph.input({flow.features(), 1}) : Value{};
     std::vector<Value> outputs;
     if (kind == Kind::kDensity) {
       const Mapped latent = flow.inverse(main, context, 0, layers);
@@ -90,6 +92,8 @@ struct DensityEvaluator::Programs {
       if (latent.unsolved.valid()) outputs.push_back(latent.unsolved);
     } else if (kind == Kind::kOverflow) {
       outputs = {latent_overflow(flow, main, context, layers)};
+    } else if (kind == Kind::kPullBack) {
+      outputs = vjp({flow.forward(main, context).value}, {cotangent}, {main});
     } else {
       const Mapped mapped = kind == Kind::kLatent ? flow.inverse(main, context, 0, layers)
                                                   : flow.forward(main, context, 0, layers);
@@ -240,6 +244,26 @@ std::vector<double> DensityEvaluator::to_data(std::span<const double> z,
   for (std::size_t row = 0; row < outer.size(); ++row) results[1][row] += outer[row];
   if (log_det != nullptr) *log_det = std::move(results[1]);
   return x;
+}
+
+std::vector<double> DensityEvaluator::pull_back(std::span<const double> z,
+                                                std::span<const double> cotangent,
+                                                std::span<const double> context) {
+  const Model& model = programs_->model;
+  const std::int64_t rows = checked_rows("pull_back", model, z, context);
+  if (cotangent.size() != z.size())
+    fail<ShapeError>("pull_back: expected as many gradients as values of z, {}, got {}", z.size(),
+                     cotangent.size());
+  if (model.flow().stochastic())
+    fail<ConfigError>(
+        "pull_back: this model has random moves between its layers, so that its samples are no "
+        "function of z");
+  const std::vector<double> given = standardised_context(model, context);
+  std::vector<std::span<const double>> inputs{z};
+  if (!given.empty()) inputs.emplace_back(given);
+  inputs.emplace_back(cotangent);
+  return programs_->get(Programs::Kind::kPullBack)(
+      {.rows = rows, .inputs = std::move(inputs), .parameters = programs_->parameters});
 }
 
 }  // namespace thalweg

@@ -64,6 +64,11 @@ class DensityEvaluator {
   /// x of each row of `z`, and if `log_det` is given log|det dx/dz|.
   std::vector<double> to_data(std::span<const double> z, std::span<const double> context = {},
                               std::vector<double>* log_det = nullptr);
+  /// The transposed Jacobian of to_data() at each row of `z`, (dx/dz)^T `cotangent`: gradients by
+  /// x, rows x features, to gradients by z. Throws ShapeError, and ConfigError for a flow with
+  /// stochastic layers, whose map is another at each call.
+  std::vector<double> pull_back(std::span<const double> z, std::span<const double> cotangent,
+                                std::span<const double> context = {});
 
  private:
   struct Programs;
