@@ -143,6 +143,19 @@ def test_slopes_by_differences():
     np.testing.assert_allclose(slopes, [[1.0], [0.0]], rtol=1e-3)
 
 
+def test_differences_come_in_calls_of_a_batch():
+    sizes = []
+
+    def energy(points):
+        sizes.append(len(points))
+        return np.sum(points**2 * np.arange(1, 8), axis=1)
+
+    points = np.random.default_rng(1).normal(size=(3000, 7))
+    _, slopes = thalweg.energies.prepared(energy, "energy")(points)
+    np.testing.assert_allclose(slopes, 2 * points * np.arange(1, 8), rtol=1e-6, atol=1e-7)
+    assert max(sizes) == 16384 and sum(sizes) == 3000 * 15
+
+
 def test_an_energy_in_torch():
     torch = pytest.importorskip("torch")
 

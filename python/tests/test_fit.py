@@ -140,7 +140,26 @@ def test_weights_of_a_column_and_beside_the_data_are_alike(data):
     assert beside.columns == ["x0", "x1"]
 
 
-def test_a_run_keeps_its_points_and_moves_with_them(model, tmp_path):
+def test_a_seed_is_that_of_the_call_or_of_the_settings(data, tmp_path):
+    of_settings = thalweg.fit(data, settings=SMALL | {"seed": 7})
+    of_the_call = thalweg.fit(data, settings=SMALL, seed=7)
+    assert read(of_settings.path + "/model.safetensors") == read(
+        of_the_call.path + "/model.safetensors"
+    )
+    preset = tmp_path / "mine.toml"
+    preset.write_text(of_settings.config)
+    again = thalweg.fit(data, preset=str(preset))
+    assert any(line.startswith("seed = 7 ") for line in again.config.splitlines())
+    with pytest.raises(thalweg.ConfigError, match="got 1 and in settings 7"):
+        thalweg.fit(data, settings=SMALL | {"seed": 7}, seed=1)
+
+
+def _disk_full(source: str, target: str) -> None:
+    os.mkdir(target)
+    raise OSError("disk full")
+
+
+def test_a_run_keeps_its_points_and_moves_with_them(model, tmp_path, monkeypatch):
     model.save(tmp_path / "kept")
     moved = tmp_path / "moved"
     os.rename(tmp_path / "kept", moved)
@@ -152,6 +171,13 @@ def test_a_run_keeps_its_points_and_moves_with_them(model, tmp_path):
     with pytest.raises(thalweg.ConfigError, match="force=True"):
         model.save(moved)
     model.save(moved, force=True)
+    # What is there stays where a copy fails.
+    with monkeypatch.context() as patch:
+        patch.setattr(thalweg.model.shutil, "copytree", _disk_full)
+        with pytest.raises(OSError, match="full"):
+            model.save(moved, force=True)
+    assert thalweg.load(moved).columns == model.columns
+    assert not list(tmp_path.glob("*.new-*")) and not list(tmp_path.glob("*.old-*"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     with pytest.raises(thalweg.ConfigError, match="is not a run"):

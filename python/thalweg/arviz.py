@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 
 from .errors import ConfigError
 from .model import Model
+from .points import condition_columns
 
 
 def inference_data(
@@ -35,8 +37,12 @@ def inference_data(
     samples, info = model.sample(
         chains * draws, condition, sampler=sampler, chains=chains, info=True, **options
     )
+    if condition is not None:
+        # Chains take its rows in turn, and draws come of all chains in turn.
+        rows = np.arange(chains * draws) % chains
+        given = condition_columns(condition, model.condition_columns)
+        condition = {name: values[rows % len(values)] for name, values in given.items()}
     log_prob = model.log_prob(dict(zip(model.sample_columns, samples.T)), condition)
-    # Draws come of all chains in turn.
     by_chain = samples.reshape(draws, chains, -1).transpose(1, 0, 2)
     posterior = {name: by_chain[:, :, number] for number, name in enumerate(model.sample_columns)}
     groups = {

@@ -44,7 +44,8 @@ class FlowCalculator(Calculator):  # type: ignore[misc, unused-ignore]
             )
         self.model = model
         self.temperature = temperature
-        self._elements = [label.split()[3] for label in model.atoms]
+        # Files have chlorine as CL or Cl.
+        self._elements = [label.split()[3].capitalize() for label in model.atoms]
 
     def calculate(
         self,

@@ -19,6 +19,9 @@ from .errors import ShapeError
 Array = npt.NDArray[np.float64]
 Energy = Callable[[Array], Any]
 
+# Points of one call.
+_MOST = 16384
+
 _STEP = float(np.finfo(float).eps) ** (1 / 3)
 
 
@@ -44,20 +47,23 @@ def _differences(function: Energy, points: Array, values: Array, name: str) -> A
     wall by a difference to the side where the energy is finite."""
     rows, features = points.shape
     steps = _STEP * np.maximum(1.0, np.abs(points))
-    moved = np.repeat(points[np.newaxis], 2 * features, axis=0)
-    for column in range(features):
-        moved[2 * column, :, column] += steps[:, column]
-        moved[2 * column + 1, :, column] -= steps[:, column]
-    flat = _array(function(moved.reshape(-1, features)), (2 * features * rows,), name, "energies")
-    above, below = np.moveaxis(flat.reshape(features, 2, rows), 1, 0)
-    x = points.T
-    over, under = moved[0::2], moved[1::2]
-    index = np.arange(features)
-    over, under = over[index, :, index], under[index, :, index]
+    over, under = points + steps, points - steps
+    ends = np.empty(2 * features * rows)
+    # Point k is row k % rows, moved up or down in one column.
+    for begin in range(0, len(ends), _MOST):
+        number = np.arange(begin, min(begin + _MOST, len(ends)))
+        side, row = np.divmod(number, rows)
+        column = side // 2
+        moved = points[row]
+        moved[np.arange(len(number)), column] = np.where(
+            side % 2 == 0, over[row, column], under[row, column]
+        )
+        ends[number] = _array(function(moved), number.shape, name, "energies")
+    above, below = np.moveaxis(ends.reshape(features, 2, rows), 1, 0)
     upper, lower = np.isfinite(above), np.isfinite(below)
     with np.errstate(invalid="ignore"):
         rise = np.where(upper, above, values) - np.where(lower, below, values)
-    run = np.where(upper, over, x) - np.where(lower, under, x)
+    run = np.where(upper, over.T, points.T) - np.where(lower, under.T, points.T)
     return np.ascontiguousarray(np.divide(rise, run, out=np.zeros_like(rise), where=run != 0).T)
 
 

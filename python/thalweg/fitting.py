@@ -35,7 +35,7 @@ def fit(
     energy: str | Callable[..., Any] | None = None,
     preset: str = "",
     settings: Mapping[str, Any] | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     time_budget: float | None = None,
     resume: bool = False,
     force: bool = False,
@@ -63,7 +63,7 @@ def fit(
     energy: an energy beside the points, for objectives that take both.
     preset: a preset's name or a config file.
     settings: any others, {"training.iterations": 5000}, or nested by section.
-    seed: of every random number, the split of the rows included.
+    seed: of every random number, the split of the rows included; None: that of the settings, or 1.
     time_budget: seconds that all may take.
     resume: go on with the run in ``out``. force: replace it.
     report: evaluate and write report.html; None: if there is an ``out``.
@@ -124,7 +124,7 @@ def fit_energy(
     flow: str | None = None,
     base: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     time_budget: float | None = None,
     resume: bool = False,
     force: bool = False,
@@ -225,7 +225,8 @@ def _train(
         wanted["base.kind"] = base
     wanted.update(_flat(settings or {}))
     if seed is not None:
-        wanted["seed"] = int(seed)
+        if int(wanted.setdefault("seed", int(seed))) != int(seed):
+            raise ConfigError(f"seed: expected one, got {seed} and in settings {wanted['seed']}")
     if time_budget is not None:
         wanted["training.time_budget"] = float(time_budget)
     name = energy_name(function)

@@ -25,7 +25,7 @@ def infer(
     out: str | os.PathLike[str] | None = None,
     *,
     bounds: Any = None,
-    seed: int = 1,
+    seed: int | None = None,
     **options: Any,
 ) -> Model:
     """Learns the posterior of parameters given any observation: neural posterior estimation.
@@ -34,6 +34,7 @@ def infer(
     prior: where parameters are drawn from: ranges of a uniform prior by name, {"rate": (0, 2)},
         which bound the posterior, or a function of a number n and a NumPy generator that gives n
         rows, as an array (parameters theta0, theta1, ...), a dictionary or a DataFrame.
+    seed: of the prior's draws and the training; None: 1, or that of the settings for the training.
     simulations: how many. Those whose observations are not finite are left out and told of.
     bounds: of a function's parameters, as in ``fit``; all other options as there.
 
@@ -43,7 +44,7 @@ def infer(
     Raises what simulator and prior raise; ShapeError where they give other numbers of rows,
     DataError where fewer than half of the observations are finite, and as ``fit``.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(1 if seed is None else seed)
     theta = _drawn(prior, int(simulations), random)
     if isinstance(prior, Mapping):
         bounds = dict(prior) if bounds is None else bounds

@@ -505,9 +505,18 @@ class Model:
                 raise ConfigError(f"{path}: exists already and is not a run; choose another path")
             if is_run and not force:
                 raise ConfigError(f"{path}: exists already; force=True replaces it")
-            shutil.rmtree(path)
-        if not os.path.exists(path):
-            shutil.copytree(self.path, path)
+        elif os.path.exists(path):
+            return
+        # What is there goes when all of the copy is.
+        new, old = (f"{os.path.normpath(path)}.{word}-{os.getpid()}" for word in ("new", "old"))
+        try:
+            shutil.copytree(self.path, new)
+            if os.path.exists(path):
+                os.rename(path, old)
+            os.rename(new, path)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
     # How it travels.
 
