@@ -180,6 +180,10 @@ SimulationCallbacks simulation_callbacks(ProgressDisplay& display, bool quiet) {
     display.clear();
     if (!quiet) fmt::print("{}\n", text);
   };
+  callbacks.warning = [&display](const std::string& text) {
+    display.clear();
+    fmt::print(stderr, "warning: {}\n", text);
+  };
   callbacks.interrupted = interrupted;
   return callbacks;
 }

@@ -63,7 +63,7 @@ void run(Arguments& arguments) {
   }
   if (!arguments.quiet)
     fmt::print("{}written to {}: trajectory.{}, energies.npy, summary.json, report.html\n",
-               report.text, request.out, request.format);
+               report.text, request.out, report.format);
   for (const std::string& warning : report.warnings) fmt::print(stderr, "warning: {}\n", warning);
 }
 

@@ -94,12 +94,13 @@ TEST(MarginalDivergence, OfTorsionsIsTooLargeAsPublished) {
 }
 
 TEST(MarginalDivergence, OfRamachandranPlotsIsNoneAsPublished) {
-  // Two equal samples have 1000 / 4096; 2 and 8 counts in one bin of both have log(8) / log(2) of
-  // it.
+  // Two equal samples have 1000 / 4096; 8 and 4 counts in one bin have log(8) / log(4) of it.
   const std::vector<double> two(2, 0.3), eight(8, 0.3);
+  std::vector<double> half = eight;
+  std::fill_n(half.begin(), 4, -1.0);
   EXPECT_NEAR(plane_divergence_as_published(eight, eight, eight, eight), 1000.0 / 4096.0, 1e-9);
-  EXPECT_NEAR(plane_divergence_as_published(two, two, eight, eight), 4.0 * 3.0 * 1000.0 / 4096.0,
-              1e-6);
+  EXPECT_NEAR(plane_divergence_as_published(half, half, eight, eight), 1.5 * 1000.0 / 4096.0, 1e-6);
+  EXPECT_NEAR(plane_divergence_as_published(two, two, eight, eight), 1000.0 / 4096.0, 1e-9);
   EXPECT_THROW(plane_divergence_as_published(two, eight, two, two), ShapeError);
 }
 

@@ -50,6 +50,11 @@ TEST(OpenMMSystem, RefusesByNameWhatItDoesNotKnow) {
   const auto message = [&](const std::string& text) {
     return message_of<DataError>([&] { read_openmm_system(folder.file("s.xml", text)); });
   };
+  // Before its forces are read.
+  std::string many = "<System><Particles>";
+  for (int i = 0; i < 1001; ++i) many += "<Particle mass=\"1\"/>";
+  expect_parts(message(many + "</Particles><Forces><Force type=\"Unknown\"/></Forces></System>"),
+               {"at most 1000 atoms", "got 1001"});
   const std::string nonbonded = "\"NonbondedForce\" method=\"0\"";
   expect_parts(message(with(xml, nonbonded, "\"NonbondedForce\" method=\"4\"")),
                {"s.xml", "NonbondedForce", "PME", "not supported"});
@@ -181,6 +186,11 @@ TEST(AmberTopology, ReadsAChainOfFour) {
   EXPECT_NEAR(system.pairs[0].c6, 4.184 * 600.0 * 1e-6 / 4.0, 1e-12);
   EXPECT_EQ(topology.atoms[3].name, "C4");
   EXPECT_EQ(topology.atoms[3].residue, "BUT");
+  EXPECT_EQ(topology.atoms[3].element, "C");
+  const std::string numbered =
+      "%FLAG ATOMIC_NUMBER\n%FORMAT(10I8)\n       6       6       6      17\n";
+  EXPECT_EQ(read_amber_topology(folder.file("numbered.prmtop", text + numbered)).atoms[3].element,
+            "Cl");
   const auto solvent = read_amber_topology(folder.path("chain.prmtop"), "obc2").system.solvent;
   ASSERT_TRUE(solvent.has_value());
   EXPECT_EQ(solvent->gamma, 4.85);

@@ -216,6 +216,13 @@ TEST_F(MoleculeRun, MatchesForcesOfAFileInItsFrame) {
     EXPECT_NEAR(found.model[i], slopes[i], 1e-6 * (1.0 + std::abs(slopes[i]))) << i;
 }
 
+TEST_F(MoleculeRun, ForcesAreNoTrajectory) {
+  expect_parts(message_of<DataError>([&] {
+                 trained({{"data.forces", folder_.path("forces.dcd")}});
+               }),
+               {"forces.dcd", ".npy", "kJ/mol/nm"});
+}
+
 // Far beyond all of the data, where walkers of molecular dynamics may come.
 TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
   const LoadedRun run = trained({{"flow.kind", std::string("smooth")}});

@@ -87,6 +87,53 @@ TEST_F(ReproductionTest, GoesOnAfterAnInterruptionToTheSameMetrics) {
     }
 }
 
+TEST_F(ReproductionTest, ResultsOfOtherSettingsAreNotTaken) {
+  ASSERT_TRUE(reproduction({.seeds = 1}).train(pool));
+  Experiment changed = two_columns();
+  changed.columns[0].settings = "training.iterations = 6";
+  const auto again = [&](Experiment experiment, bool force) {
+    return Reproduction(std::move(experiment),
+                        {.out = folder.path("out"), .seeds = 1, .force = force});
+  };
+  for (const bool train : {false, true})
+    expect_parts(message_of<ConfigError>([&] {
+                   Reproduction other = again(changed, false);
+                   if (train)
+                     other.train(pool);
+                   else
+                     other.load();
+                 }),
+                 {"short", "metrics.json", "other settings", "--force"});
+  Reproduction forced = again(changed, true);
+  ASSERT_TRUE(forced.train(pool));
+  EXPECT_EQ(forced.results().runs[0][0].at(0).steps, 6);
+  // Captions may change.
+  changed.title = "two rings";
+  again(changed, false).load();
+}
+
+TEST_F(ReproductionTest, PicturesThatCannotBeAreRefusedBeforeTheTraining) {
+  const std::string text = R"(title = "points"
+metric = "log_likelihood"
+metric_label = "log likelihood"
+[[rows]]
+key = "points"
+name = "points"
+data = "points"
+[[columns]]
+key = "a"
+name = "spline"
+[[pictures]]
+title = "picture"
+)";
+  for (const auto& [kind, need] : {std::pair{"chart", "columns whose names are numbers"},
+                                   {"densities", "rows with a target in place of data"},
+                                   {"samples", "rows with a target in place of data"}})
+    expect_parts(message_of<ConfigError>(
+                     [&] { read_experiment("points", text + "kind = \"" + kind + "\"\n"); }),
+                 {"points: pictures", kind, need});
+}
+
 TEST_F(ReproductionTest, LeavesOutRunsThatDiverge) {
   Reproduction rings = reproduction({.seeds = 1});
   std::vector<std::string> failed;

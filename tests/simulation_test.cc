@@ -328,6 +328,14 @@ TEST_F(SimulationTest, SaysInALineWhatIsWrong) {
   bad = request_;
   bad.force = true;
   expect_parts(config(bad), {"mine.txt", "does not write"});
+  // What it starts from must not go with what it replaces.
+  bad.out = folder_.path("again");
+  bad.force = false;
+  run(bad);
+  bad.force = true;
+  bad.positions = bad.out + "/trajectory.npy";
+  expect_parts(config(bad), {"trajectory.npy", "would be replaced"});
+  EXPECT_TRUE(fs::exists(bad.positions));
   // Steps that are too long explode, and are told.
   bad = request_;
   bad.out = folder_.path("explodes");

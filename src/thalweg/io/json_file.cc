@@ -74,6 +74,8 @@ std::string JsonObject::text(const std::string& key) const {
   return found->get<std::string>();
 }
 
+bool JsonObject::has(const std::string& key) const { return value_->json.contains(key); }
+
 std::int64_t JsonObject::whole(const std::string& key) const {
   const auto found = value_->json.find(key);
   const bool fits =

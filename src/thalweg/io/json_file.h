@@ -8,12 +8,13 @@
 
 namespace thalweg {
 
-/// An object in a JSON file. Each getter throws DataError, with file, key and what is expected, for
-/// a key that is missing or of another type. Copies share the content; const calls may run
-/// in parallel.
+/// An object in a JSON file. Each getter of a value throws DataError, with file, key and what is
+/// expected, for a key that is missing or of another type. Copies share the content; const calls
+/// may run in parallel.
 class JsonObject {
  public:
   std::string text(const std::string& key) const;
+  bool has(const std::string& key) const;
   /// A whole number from -2^63 to 2^63 - 1.
   std::int64_t whole(const std::string& key) const;
   double number(const std::string& key) const;

@@ -133,22 +133,23 @@ double plane_divergence_as_published(std::span<const double> phi, std::span<cons
     fail<ShapeError>("marginals: expected as many psi as phi, got {} and {}, {} and {}", psi.size(),
                      phi.size(), psi_reference.size(), phi_reference.size());
   constexpr std::size_t kSide = 64, kBins = kSide * kSide;
-  const auto plane_counts = [](std::span<const double> x, std::span<const double> y) {
+  const std::size_t rows = std::min(phi.size(), phi_reference.size());
+  const auto plane_counts = [rows](std::span<const double> x, std::span<const double> y) {
     const auto bin = [](double angle) {
       const double turn = std::isfinite(angle) ? near(angle, 0.0) : 0.0;
       const double place = (turn + kPi) / (2.0 * kPi) * static_cast<double>(kSide);
       return std::min(static_cast<std::size_t>(std::max(place, 0.0)), kSide - 1);
     };
     std::vector<double> result(kBins, 0.0);
-    for (std::size_t i = 0; i < x.size(); ++i) result[bin(x[i]) * kSide + bin(y[i])] += 1.0;
+    for (std::size_t i = 0; i < rows; ++i) result[bin(x[i]) * kSide + bin(y[i])] += 1.0;
     return result;
   };
   const std::vector<double> own = plane_counts(phi, psi);
   const std::vector<double> all = plane_counts(phi_reference, psi_reference);
   double sum = 0.0;
   for (std::size_t i = 0; i < kBins; ++i)
-    sum += all[i] / static_cast<double>(phi.size()) * std::log(all[i] + kAdded) /
-           std::log(own[i] + kAdded);
+    sum +=
+        all[i] / static_cast<double>(rows) * std::log(all[i] + kAdded) / std::log(own[i] + kAdded);
   return 1000.0 * sum / static_cast<double>(kBins);
 }
 

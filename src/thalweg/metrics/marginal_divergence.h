@@ -40,7 +40,8 @@ double torsion_divergence_as_published(std::span<const double> values,
 /// The "KL" of Ramachandran plots of Stimper, Schoelkopf, Hernandez-Lobato 2022, Tables 13 to 15,
 /// in thousandths as printed: the mean over 64 x 64 bins of share p times log (c + 1e-10) / log (c'
 /// + 1e-10), c and c' being the counts of reference and values. Two equal samples have 0.244, and a
-/// bin with one value, whose logarithm is 1e-10, decides all. The angles, in radians, are as many
+/// bin with one value, whose logarithm is 1e-10, decides all. Counts are compared, so that the
+/// first of both are taken, as many as the fewer. The angles, in radians, are as many
 /// of phi as of psi; those that are not finite count as 0, as published. Throws ShapeError.
 double plane_divergence_as_published(std::span<const double> phi, std::span<const double> psi,
                                      std::span<const double> phi_reference,

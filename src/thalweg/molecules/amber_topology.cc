@@ -36,6 +36,13 @@ enum Pointer : std::size_t {
   kExtraPoints = 30,
 };
 
+/// Atomic numbers of what force fields of molecules have.
+constexpr std::pair<int, const char*> kElements[] = {
+    {1, "H"},   {2, "He"},  {3, "Li"},  {5, "B"},   {6, "C"},   {7, "N"},   {8, "O"},
+    {9, "F"},   {10, "Ne"}, {11, "Na"}, {12, "Mg"}, {14, "Si"}, {15, "P"},  {16, "S"},
+    {17, "Cl"}, {18, "Ar"}, {19, "K"},  {20, "Ca"}, {26, "Fe"}, {29, "Cu"}, {30, "Zn"},
+    {34, "Se"}, {35, "Br"}, {37, "Rb"}, {53, "I"},  {55, "Cs"}};
+
 using AtomPair = std::pair<std::int32_t, std::int32_t>;
 
 class Reader {
@@ -56,6 +63,7 @@ class Reader {
     MolecularSystem system;
     system.source = sections_.path();
     system.masses = sections_.numbers("MASS", pointers_[kAtoms]);
+    check_atom_count(system.source, system.atoms());
     read_bonds(system);
     read_angles(system);
     const std::vector<double> charges = sections_.numbers("CHARGE", pointers_[kAtoms]);
@@ -99,6 +107,13 @@ class Reader {
         atoms[static_cast<std::size_t>(i)].residue = residues[r];
         atoms[static_cast<std::size_t>(i)].residue_number = static_cast<std::int64_t>(r) + 1;
       }
+    }
+    // Files of before AMBER 12 have none, and a name's first letter must do.
+    if (sections_.has("ATOMIC_NUMBER")) {
+      const auto numbers = sections_.whole("ATOMIC_NUMBER", pointers_[kAtoms]);
+      for (std::size_t i = 0; i < atoms.size(); ++i)
+        for (const auto& [number, element] : kElements)
+          if (numbers[i] == number) atoms[i].element = element;
     }
     return atoms;
   }

@@ -30,11 +30,15 @@ void check_finite(const MolecularSystem& system, const char* what,
 
 }  // namespace
 
+void check_atom_count(const std::string& source, std::int64_t atoms) {
+  if (atoms > kMostAtoms)
+    fail<DataError>("{}: expected at most {} atoms, got {}: all pairs are computed", source,
+                    kMostAtoms, atoms);
+}
+
 void check_system(const MolecularSystem& system) {
   if (system.masses.empty()) fail<DataError>("{}: expected atoms, found none", system.source);
-  if (system.atoms() > kMostAtoms)
-    fail<DataError>("{}: expected at most {} atoms, got {}: all pairs are computed", system.source,
-                    kMostAtoms, system.atoms());
+  check_atom_count(system.source, system.atoms());
   for (std::size_t i = 0; i < system.masses.size(); ++i)
     if (!(system.masses[i] > 0.0) || !std::isfinite(system.masses[i]))
       fail<DataError>(

@@ -80,6 +80,9 @@ struct MolecularSystem {
 /// kMostAtoms.
 void check_system(const MolecularSystem& system);
 
+/// Throws DataError for more than kMostAtoms: before all pairs are made.
+void check_atom_count(const std::string& source, std::int64_t atoms);
+
 /// Every atom has pairs with all others: a limit on memory.
 inline constexpr std::int64_t kMostAtoms = 1000;
 

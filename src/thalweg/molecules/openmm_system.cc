@@ -272,6 +272,7 @@ MolecularSystem read_openmm_system(const std::string& path) {
       reader.refuse(fmt::format("a virtual site ({}) is", shown(particle.first_child().name())));
     system.masses.push_back(reader.number(particle, "mass"));
   }
+  check_atom_count(path, system.atoms());
   if (const pugi::xml_node constraints = root.child("Constraints"); constraints.first_child())
     reader.refuse(fmt::format("constraints ({} of them; make the system with constraints=None) are",
                               std::distance(constraints.begin(), constraints.end())));

@@ -246,12 +246,12 @@ void check(const Experiment& experiment) {
   for (const ExperimentPicture& picture : experiment.pictures) {
     const std::string where = experiment.name + ": pictures";
     const PictureKind& kind = find_picture_kind(picture.kind, where);
-    if (!kind.has_needs(experiment))
-      fail<ConfigError>("{}: {} need a table [{}]", where, kind.name, kind.needs);
     for (const std::string& column : picture.columns) want_column(column);
     for (const std::string& row : picture.rows)
       if (find_part(experiment.rows, row) == nullptr)
         fail<ConfigError>("{}: pictures: unknown row '{}'", experiment.name, row);
+    if (!kind.has_needs(experiment, picture))
+      fail<ConfigError>("{}: {} need {}", where, kind.name, kind.needs);
   }
 }
 
@@ -362,6 +362,8 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     part.read("time_step", dynamics.time_step);
     part.read("friction", dynamics.friction);
   });
+  for (const char* judge : {"profile", "samplers", "histogram", "dynamics"})
+    result.judging += keys.settings(judge) + "\n";
   keys.read("seeds", result.seeds);
   result.defaults = keys.flag("defaults");
   result.notes = keys.texts("notes");

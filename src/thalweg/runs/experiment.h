@@ -93,6 +93,7 @@ struct Experiment {
   std::optional<SamplerRequest> samplers;  ///< for columns with a sampler
   std::optional<HistogramRequest> histogram;  ///< of samples in the plane
   std::optional<DynamicsRequest> dynamics;    ///< of a molecule, by the model's energy
+  std::string judging;                        ///< TOML, of the four above
   /// Label of lines of exact samples, of dynamics those of the force field; empty: none. It needs
   /// one of the four above.
   std::string truth;

@@ -44,6 +44,8 @@ void write_experiment_page(const Reproduction& reproduction, ThreadPool& pool) {
   std::error_code error;
   fs::create_directories(folder / "plots", error);
   if (error) fail<DataError>("{}: cannot make the folder: {}", folder.string(), error.message());
+  // Numbers that took hours are not to depend on pictures.
+  write_file_atomically((folder / "table.txt").string(), experiment_text(reproduction));
   HtmlReport page(experiment.title, experiment.source);
   page.section("Metrics");
   page.paragraph(fmt::format("Scale {}.", reproduction.request().scale));
@@ -60,7 +62,6 @@ void write_experiment_page(const Reproduction& reproduction, ThreadPool& pool) {
       }
     }
   page.write(folder / "report.html");
-  write_file_atomically((folder / "table.txt").string(), experiment_text(reproduction));
 }
 
 }  // namespace thalweg

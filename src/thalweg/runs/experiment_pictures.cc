@@ -1,8 +1,10 @@
 #include "thalweg/runs/experiment_pictures.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "thalweg/core/error.h"
@@ -276,6 +278,15 @@ Plots draw_molecule_energies(const Reproduction& reproduction, const ExperimentP
   return plots;
 }
 
+/// The number that a column is called; none for other names.
+std::optional<double> number_named(const ExperimentPart& column) {
+  double value = 0.0;
+  const char* const end = column.name.data() + column.name.size();
+  const auto [stop, error] = std::from_chars(column.name.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
 /// The metric, and what else is listed, against a setting: the number that names a column.
 Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& picture, ThreadPool&) {
   const Experiment& experiment = reproduction.experiment();
@@ -296,7 +307,7 @@ Plots draw_chart(const Reproduction& reproduction, const ExperimentPicture& pict
       for (const std::size_t column : wanted(experiment.columns, picture.columns)) {
         const Summary value = metric_summary(experiment, results.runs[row][column], metric);
         if (value.count == 0) continue;
-        series.x.push_back(std::stod(experiment.columns[column].name));
+        series.x.push_back(number_named(experiment.columns[column]).value());
         series.y.push_back(value.mean);
       }
       if (!series.x.empty()) chart.series.push_back(std::move(series));
@@ -319,34 +330,50 @@ Plots draw_computed(const Reproduction& reproduction, const ExperimentPicture& p
   return kind.draw(pool);
 }
 
-bool needs_nothing(const Experiment&) { return true; }
-bool has_profile(const Experiment& experiment) { return experiment.profile.has_value(); }
-bool has_samplers(const Experiment& experiment) { return experiment.samplers.has_value(); }
-bool is_computed(const Experiment& experiment) { return !experiment.computed.empty(); }
-bool has_dynamics(const Experiment& experiment) { return experiment.dynamics.has_value(); }
-bool has_histogram(const Experiment& experiment) { return experiment.histogram.has_value(); }
+using Asked = const ExperimentPicture&;
+bool needs_nothing(const Experiment&, Asked) { return true; }
+bool has_profile(const Experiment& experiment, Asked) { return experiment.profile.has_value(); }
+bool has_samplers(const Experiment& experiment, Asked) { return experiment.samplers.has_value(); }
+bool is_computed(const Experiment& experiment, Asked) { return !experiment.computed.empty(); }
+bool has_dynamics(const Experiment& experiment, Asked) { return experiment.dynamics.has_value(); }
+bool has_histogram(const Experiment& experiment, Asked) { return experiment.histogram.has_value(); }
+
+bool has_numbers(const Experiment& experiment, Asked picture) {
+  return std::ranges::all_of(wanted(experiment.columns, picture.columns), [&](std::size_t column) {
+    return number_named(experiment.columns[column]).has_value();
+  });
+}
+
+bool has_targets(const Experiment& experiment, Asked picture) {
+  return std::ranges::all_of(wanted(experiment.rows, picture.rows), [&](std::size_t row) {
+    const ExperimentPart& part = experiment.rows[row];
+    return part.data.empty() ||
+           experiment_keys(experiment, part, experiment.columns.front()).contains("data.target");
+  });
+}
 
 }  // namespace
 
 const std::vector<PictureKind>& picture_kinds() {
+  static constexpr const char* kTarget = "rows with a target in place of data";
   static const std::vector<PictureKind> kinds = {
-      {"densities", "", needs_nothing, draw_densities},
-      {"overview", "", needs_nothing, draw_overview},
+      {"densities", kTarget, has_targets, draw_densities},
+      {"overview", kTarget, has_targets, draw_overview},
       {"bases", "", needs_nothing, draw_bases},
-      {"chart", "", needs_nothing, draw_chart},
-      {"samples", "", needs_nothing, draw_samples},
+      {"chart", "columns whose names are numbers", has_numbers, draw_chart},
+      {"samples", kTarget, has_targets, draw_samples},
       {"stages", "", needs_nothing, draw_stages},
-      {"histograms", "histogram", has_histogram, draw_histograms},
-      {"profiles", "profile", has_profile, draw_profiles},
-      {"samplers", "samplers", has_samplers, draw_samplers},
-      {"forces", "", needs_nothing, draw_forces},
-      {"dynamics", "dynamics", has_dynamics, draw_dynamics},
+      {"histograms", "a table [histogram]", has_histogram, draw_histograms},
+      {"profiles", "a table [profile]", has_profile, draw_profiles},
+      {"samplers", "a table [samplers]", has_samplers, draw_samplers},
+      {"forces", kTarget, has_targets, draw_forces},
+      {"dynamics", "a table [dynamics]", has_dynamics, draw_dynamics},
       {"ramachandran", "", needs_nothing, draw_ramachandran},
       {"torsions", "", needs_nothing, draw_torsions},
       {"molecule_forces", "", needs_nothing, draw_molecule_forces},
       {"molecule_energies", "", needs_nothing, draw_molecule_energies},
       {"latent", "", needs_nothing, draw_latent},
-      {"computed", "computed", is_computed, draw_computed},
+      {"computed", "metrics that are computed", is_computed, draw_computed},
   };
   return kinds;
 }

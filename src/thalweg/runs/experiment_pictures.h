@@ -23,8 +23,8 @@ struct DrawnPlot {
 /// A kind of picture that an experiment may ask for.
 struct PictureKind {
   const char* name;
-  const char* needs;  ///< the table that the experiment must have besides, or ""
-  bool (*has_needs)(const Experiment& experiment);
+  const char* needs;  ///< what the experiment must have besides, or ""
+  bool (*has_needs)(const Experiment& experiment, const ExperimentPicture& picture);
   /// The plots that it comes to; none where the runs are not there yet.
   std::vector<DrawnPlot> (*draw)(const Reproduction& reproduction, const ExperimentPicture& picture,
                                  ThreadPool& pool);

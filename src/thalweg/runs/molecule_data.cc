@@ -185,6 +185,11 @@ std::vector<double> torsion_means(const std::string& path, const ModelOptions& m
 std::vector<double> read_forces(const RunOptions& options, const InternalCoordinates& coordinates,
                                 const Frames& frames) {
   const DataOptions& data = options.data;
+  if (!data.forces.ends_with(".npy"))
+    fail<DataError>(
+        "{}: expected forces of a molecule in a .npy file, in kJ/mol/nm: trajectories are of "
+        "positions, in Angstrom",
+        data.forces);
   const Frames given = read_frames(data.forces, coordinates.atoms());
   if (given.count() != frames.count())
     fail<DataError>("{}: expected forces of {} frames, as {} has, got {}", data.forces,
@@ -393,6 +398,9 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));
   if (!data.forces.empty()) {
+    if (data.drop_missing || data.drop_duplicates)
+      fail<ConfigError>("data.forces: cannot be combined with {}, which leaves frames out",
+                        data.drop_missing ? "data.drop_missing" : "data.drop_duplicates");
     if (prepared.rows != own_rows)
       fail<ConfigError>(
           "data.forces: cannot be combined with data.validation and data.test, whose "

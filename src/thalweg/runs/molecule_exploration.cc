@@ -48,15 +48,22 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   if (!request.force && std::filesystem::exists(paths.state())) {
     const SimulationRequest there = read_simulation_state(paths.state()).request;
     if (there.system != simulation.system || there.solvent != simulation.solvent ||
-        there.temperatures != simulation.temperatures)
+        there.temperatures != simulation.temperatures ||
+        there.topology != std::filesystem::absolute(simulation.topology).lexically_normal())
       fail<ConfigError>(
-          "{}: holds a simulation of another system or at another temperature; --force replaces "
-          "it and the run, --out names another",
+          "{}: holds a simulation of another system, from other positions or at another "
+          "temperature; --force replaces it and the run, --out names another",
           simulation.out);
-    const std::string out = simulation.out;
-    simulation = {};
-    simulation.out = out;
-    simulation.resume = true;
+    if (there.seed != simulation.seed && callbacks.warning)
+      callbacks.warning(fmt::format(
+          "{} was simulated with seed {}, not {}; --force simulates anew, and replaces the run",
+          simulation.out, there.seed, simulation.seed));
+    SimulationRequest further;
+    further.out = simulation.out;
+    further.resume = true;
+    // More evaluations than it has made are made.
+    if (simulation.steps > there.steps) further.resume_steps = simulation.steps;
+    simulation = std::move(further);
   }
   if (callbacks.note)
     callbacks.note(
@@ -64,10 +71,9 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
                     kTemperatures, simulation.out));
   const SimulationReport report = simulate(simulation, pool, callbacks);
   if (!report.complete) return false;
-  if (callbacks.note) {
-    callbacks.note(report.text);
-    for (const std::string& warning : report.warnings) callbacks.note("warning: " + warning);
-  }
+  if (callbacks.note) callbacks.note(report.text);
+  if (callbacks.warning)
+    for (const std::string& warning : report.warnings) callbacks.warning(warning);
   request.settings.push_back({"data.path", paths.trajectory("npy")});
   request.settings.push_back({"exploration.evaluations", std::int64_t{0}});
   if (!layers.keys.contains("training.objective"))

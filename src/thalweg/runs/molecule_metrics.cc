@@ -57,9 +57,16 @@ std::vector<std::size_t> torus_bins(const BackboneRows& rows, std::int64_t bins)
   return result;
 }
 
-double share_negative(const std::vector<double>& values) {
-  return static_cast<double>(std::ranges::count_if(values, [](double v) { return v < 0.0; })) /
-         static_cast<double>(values.size());
+/// The share of forms that are not those that most of the data have at their carbon; by rows x
+/// carbons, L, 1, where the data are none.
+double share_of_other_forms(const std::vector<double>& forms, const std::vector<double>& of_data,
+                            std::size_t carbons) {
+  std::vector<double> sums(carbons, 0.0);
+  for (std::size_t i = 0; i < of_data.size(); ++i) sums[i % carbons] += of_data[i];
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < forms.size(); ++i)
+    others += (forms[i] > 0.0) != (sums[i % carbons] >= 0.0) ? 1 : 0;
+  return static_cast<double>(others) / static_cast<double>(forms.size());
 }
 
 /// Divergences of all columns' marginals, and of torsions one by one as they are published.
@@ -237,11 +244,9 @@ std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points
     }
   }
   if (const std::vector<double> forms = chirality(run, positions); !forms.empty()) {
-    const std::vector<double> of_data = chirality(run, known);
-    const bool left = of_data.empty() || share_negative(of_data) <= 0.5;
-    const double share = share_negative(forms);
-    metrics.push_back({"wrong_chirality", fmt::format("share of the {} form", left ? "D" : "L"),
-                       left ? share : 1.0 - share, 0.0, 5});
+    const std::size_t carbons = alpha_carbons(molecule_atoms(run.options.model)).size();
+    metrics.push_back({"wrong_chirality", "share of alpha carbons of another form than the data's",
+                       share_of_other_forms(forms, chirality(run, known), carbons), 0.0, 5});
   }
   const std::vector<double> energies = molecule_energies(run, drawn, pool);
   if (energies.empty()) return metrics;

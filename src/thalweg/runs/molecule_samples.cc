@@ -62,8 +62,13 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
         "with --topology FILE.pdb",
         out);
   const bool weighted = std::ssize(sampler.columns()) > coordinates.features();
-  // Under another name until all are there.
+  // Under another name until all are there; gone where they never are.
   const std::string unfinished = out + ".part";
+  const auto remove = [](const std::string* path) {
+    std::error_code ignored;
+    fs::remove(*path, ignored);
+  };
+  const std::unique_ptr<const std::string, decltype(remove)> remains(&unfinished, remove);
   std::unique_ptr<TrajectoryWriter> writer;
   if (kind != ".pdb")
     writer = make_trajectory_writer(kind.substr(1), unfinished, coordinates.atoms(), 0, 1.0);
@@ -82,10 +87,7 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
     writer.reset();
   }
   std::error_code error;
-  if (result.interrupted) {
-    fs::remove(unfinished, error);
-    return result;
-  }
+  if (result.interrupted) return result;
   if (kind == ".pdb") {
     write_pdb(out, atoms, models);
   } else {

@@ -24,12 +24,17 @@ namespace fs = std::filesystem;
 
 std::string metrics_file(const std::string& folder) { return folder + "/metrics.json"; }
 
-/// The metrics of a finished run, if there is one.
-std::optional<RunResult> load_result(const std::string& folder) {
+/// The metrics of a finished run, if there is one, which must have been made with `settings`.
+std::optional<RunResult> load_result(const std::string& folder, const std::string& settings) {
   const std::string file = metrics_file(folder);
   if (!fs::exists(file)) return std::nullopt;
   RunResult result;
   const JsonObject json = read_json_file(file, "delete it, and it is made anew");
+  if (json.has("settings") && json.text("settings") != settings)
+    fail<ConfigError>(
+        "{}: was made with other settings than the experiment has now; --force makes it anew, "
+        "--out names another place",
+        file);
   result.seed = json.whole("seed");
   result.steps = json.whole("steps");
   result.seconds = json.number("seconds");
@@ -39,8 +44,9 @@ std::optional<RunResult> load_result(const std::string& folder) {
   return result;
 }
 
-void save_result(const std::string& folder, const RunResult& result) {
+void save_result(const std::string& folder, const std::string& settings, const RunResult& result) {
   nlohmann::ordered_json json;
+  json["settings"] = settings;
   json["seed"] = result.seed;
   json["steps"] = result.steps;
   json["seconds"] = result.seconds;
@@ -116,6 +122,22 @@ std::string Reproduction::run_folder(const Cell& cell) const {
 
 std::string Reproduction::truth_folder(std::size_t row, std::int64_t seed) const {
   return part_folder(row, "truth", seed);
+}
+
+/// What decides on a result, as the experiment's file has it.
+std::string Reproduction::settings_text(std::size_t row, const ExperimentPart* column) const {
+  const ExperimentPart& part = experiment_.rows[row];
+  std::string text = experiment_.settings + "\n" + part.settings + "\n" + part.data + "\n";
+  if (column != nullptr) text += column->settings + "\n" + column->sampler + "\n";
+  return text + experiment_.judging;
+}
+
+std::optional<RunResult> Reproduction::known_cell(const Cell& cell) const {
+  return load_result(cell_folder(cell), settings_text(cell.row, &experiment_.columns[cell.column]));
+}
+
+std::optional<RunResult> Reproduction::known_truth(std::size_t row, std::int64_t seed) const {
+  return load_result(truth_folder(row, seed), settings_text(row, nullptr));
 }
 
 RunOptions Reproduction::options(const Cell& cell) const {
@@ -273,16 +295,15 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
   step.number = 0;
   step.total =
       experiment_.rows.size() * experiment_.columns.size() * static_cast<std::size_t>(seeds_);
-  const auto known = [&](const std::string& folder) {
-    return request_.force ? std::nullopt : load_result(folder);
-  };
   for (step.seed = 1; step.seed <= seeds_; ++step.seed)
     for (std::size_t row = 0; row < experiment_.rows.size(); ++row) {
       step.row = experiment_.rows[row].name;
       if (!experiment_.truth.empty()) {
-        const std::string folder = truth_folder(row, step.seed);
-        std::optional<RunResult> truth = known(folder);
-        if (!truth) save_result(folder, *(truth = judge_truth(row, step.seed, pool)));
+        std::optional<RunResult> truth;
+        if (!request_.force) truth = known_truth(row, step.seed);
+        if (!truth)
+          save_result(truth_folder(row, step.seed), settings_text(row, nullptr),
+                      *(truth = judge_truth(row, step.seed, pool)));
         results_.truths[row].push_back(std::move(*truth));
       }
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column) {
@@ -290,13 +311,17 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
         if (experiment_.columns[column].published_only) continue;
         step.column = experiment_.columns[column].name;
         const Cell cell{row, column, step.seed};
-        std::optional<RunResult> result = known(cell_folder(cell));
+        std::optional<RunResult> result;
+        const auto save = [&] {
+          save_result(cell_folder(cell), settings_text(row, &experiment_.columns[column]), *result);
+        };
+        if (!request_.force) result = known_cell(cell);
         if (!result) {
           if (callbacks.begins) callbacks.begins(step);
           try {
             if (!experiment_.computed.empty()) {
               result = compute(cell, pool);
-              save_result(cell_folder(cell), *result);
+              save();
               results_.runs[row][column].push_back(std::move(*result));
               continue;
             }
@@ -310,7 +335,7 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
             ++results_.failed;
             continue;
           }
-          save_result(cell_folder(cell), *result);
+          save();
         }
         results_.runs[row][column].push_back(std::move(*result));
       }
@@ -323,10 +348,9 @@ void Reproduction::load() {
   check(false);
   for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
     for (std::int64_t seed = 1; seed <= seeds_; ++seed) {
-      if (auto truth = load_result(truth_folder(row, seed)))
-        results_.truths[row].push_back(std::move(*truth));
+      if (auto truth = known_truth(row, seed)) results_.truths[row].push_back(std::move(*truth));
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column)
-        if (auto result = load_result(cell_folder({row, column, seed})))
+        if (auto result = known_cell({row, column, seed}))
           results_.runs[row][column].push_back(std::move(*result));
     }
 }

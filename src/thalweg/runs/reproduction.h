@@ -72,8 +72,8 @@ class Reproduction {
   /// Where tables and pictures go.
   const std::string& page_folder() const { return page_folder_; }
 
-  /// Gathers what is there already. Throws ConfigError for settings that do not fit together,
-  /// DataError for damaged metrics.
+  /// Gathers what is there already. Throws ConfigError for settings that do not fit together or
+  /// that are not those of what is there, DataError for damaged metrics.
   void load();
 
   /// Trains and judges what is not there yet, seed by seed, so that a whole table stands early and
@@ -99,6 +99,9 @@ class Reproduction {
   std::string cell_folder(const Cell& cell) const;
   std::string run_folder(const Cell& cell) const;
   std::string truth_folder(std::size_t row, std::int64_t seed) const;
+  std::string settings_text(std::size_t row, const ExperimentPart* column) const;
+  std::optional<RunResult> known_cell(const Cell& cell) const;
+  std::optional<RunResult> known_truth(std::size_t row, std::int64_t seed) const;
   RunOptions options(const Cell& cell) const;
   void check(bool data) const;
   RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const;

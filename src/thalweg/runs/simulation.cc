@@ -85,7 +85,8 @@ class Simulation {
           static_cast<std::ptrdiff_t>(static_cast<std::size_t>(walker) % used * width);
       rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
     }
-    lock_ = prepare_simulation_folder(request.out, request.force);
+    lock_ = prepare_simulation_folder(request.out, request.force,
+                                      {request.system, request.positions, request.topology});
     dynamics_.start(rows);
     open_files();
     save();
@@ -137,7 +138,9 @@ class Simulation {
         backbone_angles(simulated_.atoms, simulated_.system.bonds);
     const SimulationSummary summary =
         summarise_simulation(paths_, state_, simulated_.system.atoms(), angles);
-    SimulationReport result{.step = state_.step, .text = simulation_text(state_, summary)};
+    SimulationReport result{.step = state_.step,
+                            .format = state_.request.format,
+                            .text = simulation_text(state_, summary)};
     result.warnings = element_warnings(simulated_);
     const auto others = simulation_warnings(state_, summary);
     result.warnings.insert(result.warnings.end(), others.begin(), others.end());

@@ -47,6 +47,8 @@ struct SimulationProgress {
 struct SimulationCallbacks {
   std::function<void(const SimulationProgress&)> progress = {};  ///< by the caller's thread
   std::function<void(const std::string&)> note = {};  ///< lines for people before it starts
+  /// Of a simulation that is a part of other work: what should not go unseen.
+  std::function<void(const std::string&)> warning = {};
   std::function<bool()> interrupted = {};
 };
 
@@ -54,6 +56,7 @@ struct SimulationCallbacks {
 struct SimulationReport {
   bool complete = true;  ///< else it was interrupted, and all is saved
   std::int64_t step = 0;
+  std::string format = {};  ///< of the trajectory: npy, dcd or nc
   std::string text = {};
   std::vector<std::string> warnings = {};
 };

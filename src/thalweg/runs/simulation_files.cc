@@ -149,7 +149,8 @@ std::unique_ptr<const FolderLock> hold_simulation_folder(const std::string& fold
   return std::make_unique<const FolderLock>(folder, "wait for it to end, or choose another --out");
 }
 
-std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& folder, bool force) {
+std::unique_ptr<const FolderLock> prepare_simulation_folder(
+    const std::string& folder, bool force, std::initializer_list<std::string> inputs) {
   static const std::vector<std::string> kFiles = {
       "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd", "trajectory.nc",
       "last.pdb",          "summary.json", "report.html",    "plots"};
@@ -161,6 +162,14 @@ std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& f
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder,
                     error.message());
   auto lock = hold_simulation_folder(folder);
+  for (const std::string& input : inputs)
+    if (std::ranges::any_of(kFiles, [&](const std::string& name) {
+          return fs::equivalent(input, fs::path(folder) / name, error);
+        }))
+      fail<ConfigError>(
+          "{}: is of the simulation that would be replaced; copy it to another place first, or "
+          "choose another --out",
+          input);
   for (const std::string& name : kFiles) {
     fs::remove_all(fs::path(folder) / name, error);
     if (error)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,9 +40,10 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
 SimulationState read_simulation_state(const std::string& path);
 
 /// Makes the folder, or clears it of what simulate() wrote if `force`, and holds it. Throws
-/// ConfigError for one that is in use, or holds something else, DataError where it cannot be made
-/// or cleared.
-std::unique_ptr<const FolderLock> prepare_simulation_folder(const std::string& folder, bool force);
+/// ConfigError for one that is in use, or holds something else, or one of the files `inputs` among
+/// what would go; DataError where it cannot be made or cleared.
+std::unique_ptr<const FolderLock> prepare_simulation_folder(
+    const std::string& folder, bool force, std::initializer_list<std::string> inputs);
 /// Holds the folder of a simulation that goes on. Throws ConfigError where another process has it.
 std::unique_ptr<const FolderLock> hold_simulation_folder(const std::string& folder);
 

@@ -154,7 +154,7 @@ Value BumpMixture::inverse(const std::shared_ptr<const BumpMixture>& mixture, Va
 
 MixedBumps::MixedBumps(const std::string& name, std::int64_t features,
                        const BumpMixtureOptions& options, const std::vector<bool>& circular)
-    : FeatureMaps(name, features, circular) {
+    : FeatureMaps(name, features, circular), search_(options.search) {
   check_bump_options(name, options);
   BumpMixtureOptions each = options;
   each.circular = false;
@@ -186,7 +186,7 @@ Mapped MixedBumps::map(bool circular, bool invert, Value raw, Value x) const {
   if (circular) at = wrapped(invert ? row - shift : row, bound) / kTurn + 0.5;
   Value place = at, value;
   if (invert)
-    value = place = turned ? MoebiusMixture::inverse(moebius_, at, parameters)
+    value = place = turned ? MoebiusMixture::inverse(moebius_, at, parameters, search_)
                            : BumpMixture::inverse(bumps, at, parameters);
   else
     value = mixture(at, parameters);

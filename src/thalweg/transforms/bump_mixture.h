@@ -95,6 +95,7 @@ class MixedBumps : public FeatureMaps {
  private:
   std::shared_ptr<const BumpMixture> line_, circle_;
   std::shared_ptr<const MoebiusMixture> moebius_;  // in place of circle_, or null
+  RootSearch search_;
 };
 
 }  // namespace thalweg
