@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/commands.h"
@@ -129,6 +130,9 @@ int main(int count, char** values) {
   } catch (const std::filesystem::filesystem_error& error) {
     return report_error(kDataError, fmt::format("{}: {}; check the name and its permissions",
                                                 error.path1().string(), error.code().message()));
+  } catch (const std::system_error& error) {
+    return report_error(kDataError,
+                        fmt::format("cannot write to standard output: {}", error.code().message()));
   } catch (const std::bad_alloc&) {
     return report_error(kDataError, "memory ran out; use fewer rows, or a smaller model");
   } catch (const std::exception& error) {

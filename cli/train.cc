@@ -45,6 +45,13 @@ RunRequest request_of(const Arguments& arguments) {
                      .out = arguments.out,
                      .resume = arguments.resume,
                      .force = arguments.force};
+  const bool molecule =
+      !arguments.molecule.empty() || !arguments.topology.empty() || !arguments.source.empty();
+  for (const auto& [option, given] : {std::pair{"--z-matrix", !arguments.z_matrix.empty()},
+                                      {"--solvent", !arguments.solvent.empty()},
+                                      {"--temperature", arguments.temperature.has_value()}})
+    if (given && !molecule && !arguments.resume)
+      fail<ConfigError>("{}: is of a molecule, which --molecule names", option);
   const auto set = [&](const char* key, OptionValue value) {
     request.settings.push_back({key, std::move(value)});
   };
@@ -111,8 +118,13 @@ void simulate_first(RunRequest& request, int threads, bool quiet) {
   catch_interrupts();
   ThreadPool pool(threads);
   ProgressDisplay display(quiet);
-  if (!give_positions(request, pool, simulation_callbacks(display, quiet)))
+  if (!give_positions(request, pool, simulation_callbacks(display, quiet))) {
+    display.clear();
+    fmt::print(stderr,
+               "thalweg: interrupted while the molecule was simulated; all is saved; the same "
+               "command goes on\n");
     throw ExitCode{kInterrupted};
+  }
 }
 
 void train(const Arguments& arguments) {
@@ -212,7 +224,10 @@ void add_train(CLI::App& app) {
                     "leave out rows with a missing value that --kinds does not name");
   command->add_flag("--drop-constant", arguments->drop_constant,
                     "leave out columns with a single value");
-  command->add_option("--out", arguments->out, "folder of the run; default runs/NAME");
+  command->add_option("--out", arguments->out, "folder of the run; default runs/NAME")
+      ->check([](const std::string& name) {
+        return name.empty() ? "expected the name of a folder" : "";
+      });
   command
       ->add_option("--set", arguments->set,
                    "one setting, as training.iterations=5000; again for more")

@@ -1212,6 +1212,23 @@ TEST_F(Cli, AnEnergyThatIsNowhereFiniteIsRefused) {
   EXPECT_EQ(outcome.code, 0) << outcome.error;
 }
 
+TEST_F(Cli, OptionsThatWouldBeIgnoredAreRefused) {
+  const auto expect_error = [&](const std::vector<std::string>& more, const std::string& part) {
+    std::vector<std::string> words{"train", "--target", "two_moons"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.error.find(part), std::string::npos) << outcome.error;
+  };
+  expect_error({"--z-matrix", "z.csv"}, "--z-matrix: is of a molecule, which --molecule names");
+  expect_error({"--solvent", "obc1"}, "--solvent");
+  expect_error({"--temperature", "300"}, "--temperature");
+  expect_error({"--out", ""}, "expected the name of a folder");
+  const Outcome outcome = run({"data", "dw5", "--out", "x"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.error.find("did you mean 'dw4'"), std::string::npos) << outcome.error;
+}
+
 TEST_F(Cli, WhatIsNotThereCannotBeResumed) {
   const Outcome outcome = run({"train", "--resume", "--out", "nothing"});
   EXPECT_EQ(outcome.code, 3);

@@ -124,7 +124,8 @@ TEST(CsvContent, RefusesStrayFieldsAmongDates) {
   for (int i = 0; i < 20; ++i) fields.push_back(fmt::format("2001-01-{:02}", i + 1));
   fields[4] = "soon";
   expect_parts(error_of(column(fields)),
-               {"line 6", "'a'", "a date written YYYY-MM-DD as in 19 of 20 rows", "'soon'"});
+               {"line 6", "'a'", "a date written YYYY-MM-DD as in 19 of 20 rows", "'soon'",
+                "--missing \"soon\""});
   EXPECT_EQ(read_text(column(fields), {.missing = {"soon"}}).content_of(0), ColumnContent::kDate);
   fields[4] = "7";
   expect_parts(error_of(column(fields)), {"line 6", "'a'", "a date", "'7'"});

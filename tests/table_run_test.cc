@@ -8,6 +8,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/random.h"
+#include "thalweg/io/folder_lock.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/samplers.h"
@@ -35,6 +36,31 @@ double metric(const Evaluation& evaluation, const std::string& name) {
     if (entry.name == name) return entry.value;
   ADD_FAILURE() << "no metric " << name;
   return NAN;
+}
+
+TEST(TableRun, OneProcessAtATimeWritesToAFolder) {
+  std::string text = "a,b\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 200; ++row)
+    text += fmt::format("{:.6g},{:.6g}\n", random.normal(), random.normal());
+  const TemporaryFolder folder;
+  const std::string file = folder.file("table.csv", text);
+  const auto wider = [&](std::int64_t width) {
+    return trained(folder, file, {{"flow.blocks", width}}).options.model.flow.blocks;
+  };
+  wider(2);
+  {
+    const FolderLock other(folder.path("run"), "");
+    expect_parts(message_of<ConfigError>([&] { wider(3); }), {"run", "another process", "--out"});
+    ThreadPool pool(1);
+    const RunPlan more = plan_run({.settings = {{"training.iterations", std::int64_t{70}}},
+                                   .out = folder.path("run"),
+                                   .resume = true});
+    expect_parts(message_of<ConfigError>([&] { run_training(more, pool); }),
+                 {"run", "another process", "wait"});
+  }
+  EXPECT_EQ(load_run(folder.path("run")).manifest.steps, 60);
+  EXPECT_EQ(wider(3), 3);
 }
 
 TEST(TableRun, LogDensitiesAndEvaluationAreOfOneMeasure) {

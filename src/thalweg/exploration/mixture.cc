@@ -215,7 +215,11 @@ Mixture::Mixture(Eigen::VectorXd weights, Points means, std::vector<Eigen::Matri
   for (std::int64_t k = 0; k < components(); ++k) {
     const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance(k));
     if (cholesky.info() != Eigen::Success || !covariance(k).allFinite())
-      fail<NumericalError>("mixture: the covariance of component {} is not positive", k);
+      fail<NumericalError>(
+          "mixture: the covariance of component {} is not positive: the density is narrower in "
+          "some "
+          "direction than numbers can tell; give columns other units, so that it is about 1 wide",
+          k);
     factors_.emplace_back(cholesky.matrixL());
     log_determinants_[k] = factors_.back().diagonal().array().log().sum();
   }

@@ -127,19 +127,21 @@ std::optional<CsvMode> CsvColumn::other_mode(std::span<const double> values, std
   if (thousands_.count > 0 && nearly_all(numbers + thousands_.count))
     fail_stray(thousands_, "a number",
                "write numbers without separators of thousands, as 1234567.8");
-  const std::string hint = fmt::format(
-      "if it stands for a missing value, name it: --missing \"{}\" (data.missing), "
-      "else leave the column out by naming others with --columns",
-      shown((mode_ == CsvMode::kDate ? not_dates_ : strays_).text));
+  const auto hint = [](const Stray& stray) {
+    return fmt::format(
+        "if it stands for a missing value, name it: --missing \"{}\" (data.missing), "
+        "else leave the column out by naming others with --columns",
+        shown(stray.text));
+  };
   const bool one_text = strays_.alike && dates_ == 0 && numbers >= strays_.count;
   if (numbers > 0 && (nearly_all(numbers) || one_text) &&
       has_many_numbers(values, width, column, numbers))
-    fail_stray(strays_, "a number" + as_others, hint);
+    fail_stray(strays_, "a number" + as_others, hint(strays_));
   if (dates_ < filled && dates_ > 0 && nearly_all(dates_))
     fail_stray(
         not_dates_,
         fmt::format("a date written {} as in {} of {} rows", pattern_of(*format_), dates_, filled),
-        hint);
+        hint(not_dates_));
   if (dates_ == filled) return CsvMode::kDate;
   return mode_ == CsvMode::kText ? std::nullopt : std::optional(CsvMode::kText);
 }

@@ -67,8 +67,8 @@ Table table_from_array(const std::string& path, Array array) {
   }
   if (dimensions > 2) {
     fail<DataError>(
-        "{}: expected rows and columns, got an array of shape ({}); choose a part by its leading "
-        "indices, as in '{}[0{}]'",
+        "{}: expected rows and columns, got an array of shape ({}); save it as such, by NumPy's "
+        "reshape(len(array), -1), or choose a part by its leading indices, as in '{}[0{}]'",
         path, fmt::join(array.shape, ", "), path.substr(0, path.rfind('[')),
         dimensions == 3 ? "" : ",0");
   }

@@ -44,9 +44,7 @@ std::vector<double> centred_positions(const InternalCoordinates& coordinates,
 
 }  // namespace
 
-std::string log_weight_path(const std::string& out) {
-  return fs::path(out).replace_extension(".log_weight.npy").string();
-}
+std::string log_weight_path(const std::string& out) { return out + ".log_weight.npy"; }
 
 SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const std::string& out,
                               ThreadPool& pool, const SampleCallbacks& callbacks) {
@@ -94,6 +92,7 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
     fs::rename(unfinished, out, error);
     if (error) fail<DataError>("{}: cannot be written: {}", out, error.message());
   }
+  fs::remove(log_weight_path(out), error);  // of what stood there before
   if (weighted) {
     TableWriter weights(log_weight_path(out), {"log_weight"});
     weights.append(log_weights);

@@ -261,8 +261,11 @@ LoadedRun load_run(const std::string& path, const LoadOptions& options) {
   run.options.target.function = options.energy_function;
   if (!std::filesystem::exists(run.folder.model()))
     fail<DataError>(
-        "{}: the run has no model yet; finish it with `thalweg train --resume --out {}`", path,
-        path);
+        "{}: the run has no model{}", path,
+        std::filesystem::exists(run.folder.checkpoint())
+            ? " yet; finish it with `thalweg train --resume --out " + path + "`"
+            : ": it ended before its first checkpoint, or has not come to it yet; train "
+              "it anew with --force");
   if (options.verify) verify_model(run);
   run.model = load_model(run.folder.model(), run.options.model,
                          moves_by_target(run.options.model.stochastic) ? run.target() : nullptr,

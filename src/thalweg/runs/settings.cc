@@ -123,7 +123,11 @@ SettingsLayers resumed_layers(const RunRequest& request) {
   SettingsLayers layers;
   layers.out = resumed_run(request);
   if (!fs::exists(RunFolder{layers.out}.config()))
-    fail<DataError>("{}: there is no run with a checkpoint to resume", layers.out);
+    fail<DataError>(
+        "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
+        "folder "
+        "is there",
+        layers.out);
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
   layers.asked.target.function = request.energy_function;

@@ -12,6 +12,7 @@
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/exploration/gradient_check.h"
 #include "thalweg/io/atomic_file.h"
+#include "thalweg/io/folder_lock.h"
 #include "thalweg/io/input_file.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation_cost.h"
@@ -74,7 +75,11 @@ class OutputFolder {
       fail<DataError>("{}: expected a folder for the run, got a file; choose another --out", out);
     if (resume) {
       if (!fs::exists(folder_.checkpoint()))
-        fail<DataError>("{}: there is no run with a checkpoint to resume", out);
+        fail<DataError>(
+            "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
+            "folder is there",
+            out);
+      hold(out);
       remove_stale_files(out);
       return;
     }
@@ -87,11 +92,13 @@ class OutputFolder {
       fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
                         out);
     replaces_ = taken;
+    if (taken) hold(out);
     if (replaces_) folder_.path = successor_folder(out);
     if (!fs::create_directories(folder_.path, error) && error)
       fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder_.path,
                       error.message());
     created_ = true;
+    hold(folder_.path);
   }
 
   ~OutputFolder() {
@@ -126,8 +133,14 @@ class OutputFolder {
   }
 
  private:
+  void hold(const std::string& folder) {
+    locks_.push_back(
+        std::make_unique<const FolderLock>(folder, "wait for it to end, or choose another --out"));
+  }
+
   std::string final_;
   RunFolder folder_;
+  std::vector<std::unique_ptr<const FolderLock>> locks_;
   bool replaces_ = false, created_ = false, kept_ = false;
 };
 
