@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -76,6 +78,29 @@ def test_chains_for_arviz(model):
     assert data["posterior"].attrs["sampler"] == "mala"
     with pytest.raises(thalweg.ConfigError, match="one with chains"):
         inference_data(model, 50, sampler="naive")
+
+
+def test_chains_with_several_conditions(monkeypatch):
+    # A stand-in for ArviZ, which is given the groups.
+    arviz = types.ModuleType("arviz_base")
+    monkeypatch.setattr(arviz, "from_dict", lambda groups, attrs: groups, raising=False)
+    monkeypatch.setitem(sys.modules, "arviz_base", arviz)
+    from thalweg.arviz import inference_data
+
+    random = np.random.default_rng(3)
+    given = random.normal(size=(400, 1))
+    settings = {"flow.kind": "elementwise_spline", "training.iterations": 60}
+    model = thalweg.fit(
+        given + 0.5 * random.normal(size=(400, 1)), condition=given, settings=settings
+    )
+    groups = inference_data(
+        model, 50, chains=4, seed=1, burn_in=20, thinning=1, condition=[[0.0], [3.0]]
+    )
+    for chain, condition in enumerate([0.0, 3.0, 0.0, 3.0]):
+        x = groups["posterior"]["x0"][chain]
+        np.testing.assert_allclose(
+            groups["sample_stats"]["lp"][chain], model.log_prob(x[:, None], condition), rtol=1e-5
+        )
 
 
 class OnlyDlpack:
