@@ -8,7 +8,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
-#include "thalweg/core/text.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/particle_folder.h"
 #include "thalweg/runs/table_folder.h"
@@ -68,11 +67,7 @@ void draw_particles(const Arguments& arguments) {
 void prepare(const Arguments& arguments) {
   if (std::ranges::count(particle_target_names(), arguments.name) > 0)
     return draw_particles(arguments);
-  std::vector<std::string> known = particle_target_names();
-  for (const UciTable& table : uci_tables()) known.push_back(table.name);
-  if (std::ranges::count(known, arguments.name) == 0)
-    fail<ConfigError>("unknown table '{}'{}", arguments.name, name_hint(arguments.name, known));
-  const UciTable& uci = find_uci_table(arguments.name);
+  const UciTable& uci = find_uci_table(arguments.name, particle_target_names());
   std::string said;
   if (arguments.look_alike) {
     write_look_alike_folder(uci, arguments.rows, static_cast<std::uint64_t>(arguments.seed),

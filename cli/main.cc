@@ -131,8 +131,9 @@ int main(int count, char** values) {
     return report_error(kDataError, fmt::format("{}: {}; check the name and its permissions",
                                                 error.path1().string(), error.code().message()));
   } catch (const std::system_error& error) {
+    // Of fmt, which cannot write, or of a thread that cannot be made.
     return report_error(kDataError,
-                        fmt::format("cannot write to standard output: {}", error.code().message()));
+                        fmt::format("{}; is a disk full, or a limit reached?", error.what()));
   } catch (const std::bad_alloc&) {
     return report_error(kDataError, "memory ran out; use fewer rows, or a smaller model");
   } catch (const std::exception& error) {

@@ -44,8 +44,7 @@ const std::vector<UciTable>& uci_tables() {
   return tables;
 }
 
-const UciTable& find_uci_table(const std::string& name) {
-  std::vector<std::string> known;
+const UciTable& find_uci_table(const std::string& name, std::vector<std::string> known) {
   for (const UciTable& table : uci_tables()) {
     if (table.name == name) return table;
     known.push_back(table.name);

@@ -22,8 +22,9 @@ struct UciTable {
 /// All four.
 const std::vector<UciTable>& uci_tables();
 
-/// The table of this name; throws ConfigError, with a hint, if there is none.
-const UciTable& find_uci_table(const std::string& name);
+/// The table of this name; throws ConfigError, with a hint at the nearest of these and `known`,
+/// names that the caller has besides, if there is none.
+const UciTable& find_uci_table(const std::string& name, std::vector<std::string> known = {});
 
 /// Points to train, validate and test on; all have the same columns.
 struct SplitTable {

@@ -66,7 +66,8 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
     std::error_code ignored;
     fs::remove(*path, ignored);
   };
-  const std::unique_ptr<const std::string, decltype(remove)> remains(&unfinished, remove);
+  const std::unique_ptr<const std::string, decltype(remove)> remains(
+      kind == ".pdb" ? nullptr : &unfinished, remove);
   std::unique_ptr<TrajectoryWriter> writer;
   if (kind != ".pdb")
     writer = make_trajectory_writer(kind.substr(1), unfinished, coordinates.atoms(), 0, 1.0);
