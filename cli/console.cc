@@ -54,8 +54,9 @@ double seconds_of(std::string_view text) {
 }
 
 void add_ignore_hash(CLI::App& command, bool& ignore) {
-  command.add_flag("--ignore-hash", ignore,
-                   "read a model.safetensors that was changed after its run wrote it");
+  command.add_flag(
+      "--ignore-hash", ignore,
+      "read a model.safetensors or config.toml that was changed after its run wrote it");
 }
 
 void add_precision(CLI::App& command, std::string& precision) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "thalweg/core/interrupts.h"
 #include "thalweg/runs/simulation.h"
 #include "thalweg/runs/training_run.h"
 
@@ -30,6 +31,16 @@ struct ExitCode {
 /// From now on the first Ctrl-C (or SIGTERM) only sets interrupted(); the second one quits.
 void catch_interrupts();
 bool interrupted();
+
+/// While this lives, that first one ends the calling thread's work at its next task, by an
+/// InterruptedError that main() tells of: for commands that write their results at the end.
+class StopsByInterrupt {
+ public:
+  StopsByInterrupt() : scope_(interrupted) { catch_interrupts(); }
+
+ private:
+  InterruptScope scope_;
+};
 
 /// Seconds of "90", "90s", "10m", "1h30m"; throws ConfigError.
 double seconds_of(std::string_view text);

@@ -62,6 +62,7 @@ std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments
 }
 
 void examine(const Arguments& arguments) {
+  const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   bool broken =

@@ -23,6 +23,7 @@ struct Arguments {
 };
 
 void evaluate(const Arguments& arguments) {
+  const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const std::optional<PreparedData> data = run.data();

@@ -44,6 +44,7 @@ void log_prob(const Arguments& arguments) {
   if (std::filesystem::equivalent(arguments.data, arguments.out, error))
     fail<ConfigError>("--out: is the file of the points, '{}'; give it another name",
                       arguments.out);
+  const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const Table points = run.read_table(arguments.data, true, arguments.weights);

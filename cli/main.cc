@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/core/text.h"
 #include "thalweg/core/version.h"
 
@@ -119,6 +120,8 @@ int main(int count, char** values) {
   } catch (const ExitCode& code) {
     std::fflush(stdout);
     return code.value;
+  } catch (const InterruptedError&) {
+    return report_error(kInterrupted, "interrupted before it was done; no unfinished file is left");
   } catch (const ConfigError& error) {
     return report_error(kUsageError, error.what());
   } catch (const DataError& error) {

@@ -18,6 +18,7 @@ struct Arguments {
 };
 
 void report(const Arguments& arguments) {
+  const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
   fmt::print("{}\n",
              report_runs(arguments.runs, arguments.out, pool, {.verify = !arguments.ignore_hash}));

@@ -78,6 +78,7 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
     fmt::print(stderr,
                "warning: the energy of {} samples is no number, which counts as a density of 0\n",
                importance.undefined);
+  if (!importance.endless.empty()) fmt::print(stderr, "warning: {}\n", importance.endless);
   const ImportanceEstimate& estimate = importance.estimate;
   const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(
@@ -92,9 +93,10 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
       reliable ? fmt::format(" +- {:.5f}", estimate.log_integral_error) : ", not reliable",
       importance.pareto_k
           ? fmt::format("  Pareto k {:.3f}{}\n", *importance.pareto_k,
-                        reliable ? ""
-                                 : ": the weights have a tail too heavy for what they give, and no "
-                                   "error of it is valid")
+                        reliable || !importance.endless.empty()
+                            ? ""
+                            : ": the weights have a tail too heavy for what they give, and no "
+                              "error of it is valid")
           : "  too few draws to tell from their weights whether what they give is reliable\n");
 }
 

@@ -136,6 +136,7 @@ void train(const Arguments& arguments) {
   // Columns that were sorted leave holes, as large as the data, that nothing fills.
   malloc_trim(0);
 #endif
+  for (const std::string& warning : plan.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!quiet && plan.data) describe_data(*plan.data);
   if (!quiet) std::fflush(stdout);
   ThreadPool pool(arguments.threads);

@@ -497,7 +497,7 @@ TEST_F(Cli, LearnsConditionalDensities) {
     auto manifest = nlohmann::json::parse(contents(path("r/manifest.json")));
     manifest["format"] = format;
     write("r/manifest.json", manifest.dump());
-    EXPECT_EQ(run({"log-prob", "r", "points.csv", "--out", "l.csv"}).code, 0);
+    EXPECT_EQ(run({"log-prob", "r", "points.csv", "--out", "l.csv", "--ignore-hash"}).code, 0);
     return contents(path("l.csv"));
   };
   const std::string standardised = log_densities(2), raw = log_densities(1);
@@ -778,6 +778,89 @@ TEST_F(Cli, SavesWhenInterrupted) {
   ASSERT_EQ(run(long_training("whole")).code, 0);
   ASSERT_EQ(run({"train", "--resume", "--out", "r"}).code, 0);
   EXPECT_EQ(contents(path("r/model.safetensors")), contents(path("whole/model.safetensors")));
+}
+
+TEST_F(Cli, AnInterruptedReportEndsInOneLineAndLeavesNothing) {
+  write_points("points.csv", 400);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const auto before = snapshot("r");
+  fs::create_directories(path("temporary"));
+  const char* const old = getenv("TMPDIR");
+  const std::string kept = old != nullptr ? old : "/tmp";
+  setenv("TMPDIR", path("temporary").c_str(), 1);
+  Circumstances interrupted;
+  interrupted.while_running = [&](pid_t child) {
+    for (int i = 0; i < 3000 && fs::is_empty(path("temporary")); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    kill(child, SIGINT);
+  };
+  const Outcome outcome = run({"report", "r", "--out", "page"}, interrupted);
+  setenv("TMPDIR", kept.c_str(), 1);
+  EXPECT_EQ(outcome.code, 130) << outcome.error;
+  EXPECT_EQ(outcome.error, "thalweg: interrupted before it was done; no unfinished file is left\n");
+  EXPECT_TRUE(fs::is_empty(path("temporary")));
+  EXPECT_FALSE(fs::exists(path("page/report.html")));
+  EXPECT_EQ(snapshot("r"), before);
+}
+
+TEST_F(Cli, RefusesSettingsThatWereChangedByHand) {
+  write_points("points.csv", 400);
+  ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);
+  const std::string settings = contents(path("r/config.toml"));
+  const auto with = [&](const std::string& line, const std::string& other) {
+    const std::size_t at = settings.find("\n" + line);
+    EXPECT_NE(at, std::string::npos) << line;
+    std::string text = settings;
+    text.replace(at + 1, settings.find('\n', at + 1) - at - 1, other);
+    write("r/config.toml", text);
+  };
+  const std::vector<std::string> sample = {"sample", "r", "--count", "5", "--out", "s.csv"};
+  std::vector<std::string> all_the_same = sample;
+  all_the_same.push_back("--ignore-hash");
+  with("tail_bound", "tail_bound = 4.5");
+  expect_failure(sample, 3, "config.toml: its settings are not those that the model was trained");
+  expect_failure({"train", "--resume", "--out", "r"}, 3, "put back the original");
+  EXPECT_EQ(run(all_the_same).code, 0);
+  with("mean", "mean = 0.25");
+  expect_failure(sample, 3, "--ignore-hash");
+  // What does not decide is free, and so are comments, spaces and order.
+  with("iterations", "  iterations =   77   # more");
+  EXPECT_EQ(run(sample).code, 0);
+  write("r/config.toml", settings);
+  EXPECT_EQ(run(sample).code, 0);
+}
+
+TEST_F(Cli, NamesSettingsThatHaveNoEffect) {
+  write_points("points.csv", 400);
+  const Outcome outcome = run(
+      tiny({"--data", "points.csv", "--out", "r", "--set", "training.pairing=optimal_transport"}));
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.error.find("warning: training.pairing = \"optimal_transport\" has no effect"),
+            std::string::npos)
+      << outcome.error;
+  // A run's own settings name all keys, and nobody asked for them.
+  const Outcome again = run({"train", "r/config.toml", "--out", "again"});
+  EXPECT_EQ(again.code, 0) << again.error;
+  EXPECT_EQ(again.error.find("has no effect"), std::string::npos) << again.error;
+}
+
+TEST_F(Cli, GivesNoErrorOfAnInfiniteIntegral) {
+  const Outcome outcome = run({"train", "--energy", "log(1 + x^2)/2", "--out", "r", "--set",
+                               "training.iterations=50", "--set", "exploration.evaluations=20000"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const std::string said =
+      "the integral of exp(-energy) seems to be infinite: far out towards +x, "
+      "-x";
+  EXPECT_NE(outcome.error.find(said), std::string::npos) << outcome.error;
+  const Outcome evaluation = run({"evaluate", "r"});
+  EXPECT_NE(evaluation.error.find(said), std::string::npos) << evaluation.error;
+  const std::size_t line = evaluation.out.find("log integral of exp(-energy)");
+  ASSERT_NE(line, std::string::npos) << evaluation.out;
+  EXPECT_NE(evaluation.out.find("not reliable", line), std::string::npos) << evaluation.out;
+  const Outcome sampled =
+      run({"sample", "r", "--sampler", "importance", "--count", "1000", "--out", "s.csv"});
+  EXPECT_NE(sampled.error.find(said), std::string::npos) << sampled.error;
+  EXPECT_NE(sampled.out.find("not reliable"), std::string::npos) << sampled.out;
 }
 
 TEST_F(Cli, AnInterruptedSuccessorLeavesTheRunThatWasThere) {

@@ -92,6 +92,8 @@ SampleRequest request_of(const Options& options) {
 std::vector<std::string> warnings_of(const SampleResult& result, std::int64_t count) {
   std::vector<std::string> warnings;
   if (result.chains) warnings = result.chains->warnings;
+  if (result.importance && !result.importance->endless.empty())
+    warnings.push_back(result.importance->endless);
   if (result.unsolved > 0)
     warnings.push_back(unsolved_samples_text(fmt::format("{} of the samples", result.unsolved)));
   if (result.non_finite > 0)

@@ -98,7 +98,10 @@ nb::typed<nb::dict, nb::str, nb::any> train(
   result["shortened"] = outcome.shortened;
   result["folder"] = outcome.folder;
   result["notes"] = plan->data ? plan->data->notes : std::vector<std::string>();
-  result["warnings"] = outcome.evaluation.warnings;
+  std::vector<std::string> warnings = plan->warnings;
+  warnings.insert(warnings.end(), outcome.evaluation.warnings.begin(),
+                  outcome.evaluation.warnings.end());
+  result["warnings"] = warnings;
   result["raised"] = interrupts.raised();
   return result;
 }

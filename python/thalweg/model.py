@@ -555,7 +555,7 @@ def load(
 
     energy: of a run that learnt a Python function, that function, by which it is evaluated and
         weighted; samples and densities do without.
-    verify: refuse a model that was changed after its run wrote it.
+    verify: refuse a model or settings that were changed after their run wrote them.
 
     Raises DataError for a folder that is no run, is damaged, or of a newer version.
     """

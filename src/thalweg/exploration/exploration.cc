@@ -12,6 +12,7 @@
 #include "thalweg/exploration/modes.h"
 #include "thalweg/exploration/reference_density.h"
 #include "thalweg/exploration/scout.h"
+#include "thalweg/exploration/tails.h"
 #include "thalweg/exploration/tempering.h"
 #include "thalweg/exploration/unbounded_energy.h"
 #include "thalweg/metrics/importance.h"
@@ -420,7 +421,12 @@ class Explorer {
     const std::vector<std::int64_t> mode_of_component = modes_of_components(energy_, proposal_);
     Exploration result;
     result.features = energy_.features();
-    judge(evidence(), mode_of_component, result);
+    const Evidence found = evidence();
+    const std::vector<std::string>& names = target_->columns();
+    RandomSequence random(seed_, Stream::kExploration, 800000);
+    result.endless = endless_tail(energy_, islands_.front().y, estimate_, columns_, names, random);
+    if (!result.endless.empty()) result.warnings.push_back(result.endless);
+    judge(found, mode_of_component, result);
     const WeightedDraws draws =
         method_ == Method::kImportance
             ? enough_draws(energy_, HeavyMixture(proposal_), weights_, options_.samples, random_)

@@ -53,6 +53,9 @@ struct Exploration {
   std::vector<ExploredMode> modes;  ///< the heaviest first; at least one
   /// Why the log integral may be wrong, a sentence each, until a flow's weights confirm it.
   std::vector<std::string> doubts;
+  /// Where the density falls too slowly to have an integral, a sentence that is the first of the
+  /// warnings; empty: nothing tells of it. No error of what was found is valid then.
+  std::string endless;
   std::vector<std::string> warnings;  ///< why not to trust it, a sentence each; empty if sound
   std::int64_t evaluations = 0;       ///< of the energy that were made
   double seconds = 0.0;

@@ -46,6 +46,11 @@ class Reader {
     return found->second;
   }
 
+  /// Empty where there is none.
+  std::string text_or_none(const std::string& name) const {
+    return file_.metadata.contains(name) ? text(name) : std::string();
+  }
+
   std::vector<std::string> sentences(const char* kind) const {
     std::vector<std::string> result;
     while (file_.metadata.contains(numbered(kind, result.size())))
@@ -124,6 +129,7 @@ void write_exploration(const std::string& path, const Exploration& exploration) 
   };
   sentences("doubt", exploration.doubts);
   sentences("warning", exploration.warnings);
+  if (!exploration.endless.empty()) file.metadata["endless"] = exploration.endless;
   file.tensors["x"] = numbers({rows, features}, exploration.x);
   file.tensors["log_target"] = numbers({rows}, exploration.log_target);
   file.tensors["log_integral"] =
@@ -191,6 +197,7 @@ Exploration read_exploration(const std::string& path) {
   result.method = reader.text("method");
   result.doubts = reader.sentences("doubt");
   result.warnings = reader.sentences("warning");
+  result.endless = reader.text_or_none("endless");
   return result;
 }
 

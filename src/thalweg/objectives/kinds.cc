@@ -79,8 +79,8 @@ KindTable<ObjectiveKind>& objective_kinds() {
       {.name = "free_form",
        .summary = "an estimate of the likelihood's gradient and reconstruction, of free-form flows",
        .settings = {"training.reconstruction_weight", "training.reconstruction_start",
-                    "training.reconstruction_steps", "training.probes", "training.noise",
-                    "training.rejection_weight"},
+                    "training.reconstruction_steps", "training.reconstruction_search",
+                    "training.probes", "training.noise", "training.rejection_weight"},
        .make =
            [](const ObjectiveOptions& options, const TargetPointer&) {
              return std::make_unique<FreeFormLoss>(

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/report/plain_text.h"
 
@@ -143,6 +144,7 @@ std::string gnuplot_quoted(std::string_view text) {
 
 void run_gnuplot(std::string_view data, std::string_view commands, int width, int height,
                  int font_size, const fs::path& stem) {
+  check_interrupted();
   const std::string program = find_gnuplot();
   if (program.empty()) {
     fail<DataError>(

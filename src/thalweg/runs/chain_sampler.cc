@@ -264,6 +264,8 @@ class ChainSampler : public RunSampler {
   void add_modes(ChainSummary& summary) const {
     std::optional<Exploration> exploration;
     if (target_ == ChainTarget::kEnergy) exploration = run_.exploration();
+    if (exploration && !exploration->endless.empty())
+      summary.warnings.push_back(exploration->endless);
     const bool several = exploration && exploration->modes.size() > 1;
     if (!several) {
       summary.starts = start_diagnostics(kept_.values, kept_.chains, kept_.features);

@@ -75,7 +75,8 @@ std::string title_of(const LoadedRun& run, const HeldOut& points) {
 }
 
 /// Sentences about what the metrics show.
-std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, bool explored) {
+std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, bool explored,
+                                         bool endless) {
   std::vector<std::string> warnings, shaky;
   double pareto_k = 0.0;
   for (const Metric& metric : metrics) {
@@ -100,6 +101,8 @@ std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, boo
           "be lost; try more training.annealing_steps, base.kind=resampled or mixture, or another "
           "seed",
           100.0 * metric.value));
+    // What is said of an infinite integral says it of all its errors.
+    if (endless) continue;
     if (metric.name == "pareto_k") pareto_k = metric.value;
     if (metric.name == "log_integral" && std::isnan(metric.error))
       warnings.push_back(fmt::format(
@@ -219,6 +222,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
         molecule_metrics(run, points, result.rows.drawn, options.as_published, seed, pool));
   }
   const std::shared_ptr<const Target> target = run.target();
+  bool endless = false;  // whether the integral of the energy seems infinite
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
     if (flow.samples.unsolved > 0)
@@ -229,6 +233,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (wants_verdict(target.get()) && run.options.data.particles == 0 &&
         run.model->flow().coordinates() == nullptr) {
       exploration = run.exploration();
+      endless = exploration && !exploration->endless.empty();
       result.verdict = verdict_of_flow(run, flow, exploration, density);
       result.columns = columns_of(run, flow, exploration, *result.verdict);
     }
@@ -251,8 +256,12 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     const auto& cautions = result.verdict->cautions;
     result.warnings.insert(result.warnings.end(), cautions.begin(), cautions.end());
   }
+  if (endless)
+    for (Metric& metric : result.metrics)
+      if ((metric.group == "weights" || metric.group == "exploration") && metric.error > 0.0)
+        metric.error = std::nan("");
   for (std::string& warning :
-       metric_warnings(result.metrics, result.verdict && result.verdict->explored))
+       metric_warnings(result.metrics, result.verdict && result.verdict->explored, endless))
     result.warnings.push_back(std::move(warning));
   return result;
 }

@@ -95,10 +95,13 @@ std::string exploration_text(const Exploration& exploration) {
     if (masses.size() < kMost) masses.push_back(fmt::format("{:.3g} %", 100.0 * mode.mass));
   if (exploration.modes.size() > kMost) masses.emplace_back("...");
   std::string text = fmt::format(
-      "explored: {} mode{} ({}), log integral {:.4f} +- {:.4f} by {}; {} evaluations in {}\n",
+      "explored: {} mode{} ({}), log integral {:.4f}{} by {}; {} evaluations in {}\n",
       exploration.modes.size(), exploration.modes.size() == 1 ? "" : "s", fmt::join(masses, ", "),
-      exploration.log_integral, exploration.log_integral_error, exploration.method,
-      format_count(exploration.evaluations), format_duration(exploration.seconds));
+      exploration.log_integral,
+      exploration.endless.empty() ? fmt::format(" +- {:.4f}", exploration.log_integral_error)
+                                  : ", not reliable,",
+      exploration.method, format_count(exploration.evaluations),
+      format_duration(exploration.seconds));
   for (const std::string& doubt : exploration.doubts) text += fmt::format("in doubt: {}\n", doubt);
   for (const std::string& warning : exploration.warnings)
     text += fmt::format("warning: {}\n", warning);

@@ -175,6 +175,39 @@ void read_table(RunOptions& options, const toml::table& table, const std::string
   }
 }
 
+/// Whether a trained model is the same with another value of it.
+bool decides(const std::string& path) {
+  static const std::set<std::string> others = {
+      "precision",     "final_proposals", "importance_samples", "energy_library",
+      "data.path",     "data.validation", "data.test",          "data.forces",
+      "data.image",    "molecule.system", "molecule.topology",  "molecule.z_matrix",
+      "constants_file"};
+  return !path.starts_with("training.") && !path.starts_with("exploration.") &&
+         !others.contains(path);
+}
+
+/// Appends "path = value" for each value in `node`.
+void append_deciding(std::string& text, const std::string& path, const toml::node& node) {
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [name, inner] : *table)
+      append_deciding(text, path.empty() ? std::string(name.str()) : path + "." + std::string(name),
+                      inner);
+  } else if (const toml::array* array = node.as_array()) {
+    if (!decides(path)) return;
+    // Whether there is a list at all counts as well.
+    text += fmt::format("{}: {}\n", path, array->size());
+    for (const toml::node& item : *array) append_deciding(text, path + "[]", item);
+  } else if (decides(path)) {
+    // Text of numbers must not depend on the library that reads TOML.
+    const auto words = node.value_exact<std::string>();
+    const auto truth = node.value_exact<bool>();
+    text += fmt::format("{} = {}\n", path,
+                        words   ? quoted(*words)
+                        : truth ? std::string(*truth ? "true" : "false")
+                                : fmt::format("{}", node.value<double>().value_or(std::nan(""))));
+  }
+}
+
 /// The section of a path; empty for keys on top.
 std::string_view section_of(std::string_view path) {
   const std::size_t dot = path.rfind('.');
@@ -200,6 +233,12 @@ void write_columns(std::string& text, const std::vector<Column>& columns,
 void read_options(RunOptions& options, std::string_view text, const std::string& source,
                   std::set<std::string>* given) {
   read_table(options, parse_toml(text, source), "", source, given);
+}
+
+std::string deciding_settings(std::string_view text, const std::string& source) {
+  std::string result;
+  append_deciding(result, "", parse_toml(text, source));
+  return result;
 }
 
 Setting parse_setting(std::string_view assignment) {

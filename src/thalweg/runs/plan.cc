@@ -16,6 +16,7 @@
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/stack_fit.h"
+#include "thalweg/runs/unused_settings.h"
 
 namespace thalweg {
 
@@ -180,6 +181,21 @@ bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
   return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
 }
 
+/// Of settings that somebody asked for and nothing reads.
+std::vector<std::string> warnings_of(const RunPlan& plan, const SettingsLayers& layers,
+                                     const RunRequest& request) {
+  std::set<std::string> keys;
+  // A whole document, as a run's own config.toml, names all keys there are.
+  if (2 * layers.keys.size() < option_keys().size()) keys = layers.keys;
+  for (const Setting& setting : request.settings) keys.insert(setting.key);
+  // What an exploration is still to choose is not known yet.
+  std::erase_if(keys, [&](const std::string& key) {
+    return (plan.choose_base && key.starts_with("base.")) ||
+           (plan.choose_objective && key.starts_with("training."));
+  });
+  return unused_settings(plan.options, keys);
+}
+
 /// Whether a flow of this kind is chosen for by a function of its own, and can be one of particles.
 bool serves_particles(const std::string& kind) {
   return kind == "free_form" || kind == "continuous";
@@ -281,6 +297,7 @@ RunPlan plan_run(const RunRequest& request) {
       loaded.choose_objective = loaded.choose_base = false;
     }
   });
+  plan.warnings = warnings_of(plan, layers, request);
   return plan;
 }
 

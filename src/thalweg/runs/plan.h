@@ -24,7 +24,8 @@ struct RunPlan {
   bool keep_points = false;  ///< see RunRequest
   /// An exploration says which base and which objective suit.
   bool choose_base = false, choose_objective = false;
-  bool report = true;  ///< evaluate and write the page
+  bool report = true;                      ///< evaluate and write the page
+  std::vector<std::string> warnings = {};  ///< about settings that have no effect, a sentence each
 };
 
 /// Layers the settings of a run, once (see layered()), loads what it learns from, and completes the

@@ -185,6 +185,7 @@ void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
   json["seconds"] = manifest.seconds;
   json["data_hash"] = manifest.data_hash;
   json["model_hash"] = manifest.model_hash;
+  json["settings_hash"] = manifest.settings_hash;
   write_file_atomically(folder.manifest(), json.dump(2) + "\n");
 }
 
@@ -204,6 +205,7 @@ RunManifest read_manifest(const RunFolder& folder) {
   manifest.seconds = json.number("seconds");
   manifest.data_hash = json.text("data_hash");
   manifest.model_hash = json.text("model_hash");
+  if (json.has("settings_hash")) manifest.settings_hash = json.text("settings_hash");
   return manifest;
 }
 
@@ -223,12 +225,26 @@ RunOptions read_run_options(const RunFolder& folder) {
   return options;
 }
 
-void write_run_options(const RunFolder& folder, const RunOptions& options) {
+void verify_settings(const RunFolder& folder, const RunManifest& manifest, const char* advice) {
+  if (manifest.settings_hash.empty() ||
+      content_hash(deciding_settings(read_file(folder.config()), folder.config())) ==
+          manifest.settings_hash)
+    return;
+  fail<DataError>(
+      "{}: its settings are not those that the model was trained with, by the hash in "
+      "manifest.json: it was changed after it was written, and densities would be other ones; put "
+      "back the original, and give other settings to a training of their own{}",
+      folder.config(), advice);
+}
+
+std::string write_run_options(const RunFolder& folder, const RunOptions& options) {
   RunOptions written = options;
   const std::string inside = fs::absolute(folder.path).lexically_normal().string() + "/";
   for (const auto& [name, path] : point_files(written.data))
     if (path->starts_with(inside)) path->erase(0, inside.size());
-  write_file_atomically(folder.config(), write_options(written));
+  const std::string text = write_options(written);
+  write_file_atomically(folder.config(), text);
+  return content_hash(deciding_settings(text, folder.config()));
 }
 
 void keep_points(const RunFolder& folder, DataOptions& options) {
@@ -266,7 +282,10 @@ LoadedRun load_run(const std::string& path, const LoadOptions& options) {
             ? " yet; finish it with `thalweg train --resume --out " + path + "`"
             : ": it ended before its first checkpoint, or has not come to it yet; train "
               "it anew with --force");
-  if (options.verify) verify_model(run);
+  if (options.verify) {
+    verify_settings(run.folder, run.manifest, "; or read it all the same with --ignore-hash");
+    verify_model(run);
+  }
   run.model = load_model(run.folder.model(), run.options.model,
                          moves_by_target(run.options.model.stochastic) ? run.target() : nullptr,
                          static_cast<std::uint64_t>(run.options.training.seed));

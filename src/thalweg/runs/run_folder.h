@@ -33,6 +33,8 @@ struct RunManifest {
   double seconds = 0.0;    ///< of training, over all calls
   std::string data_hash;   ///< of the prepared points; empty for a target
   std::string model_hash;  ///< of model.safetensors; empty before there is one
+  /// Of deciding_settings() of config.toml; empty for older runs.
+  std::string settings_hash;
 };
 
 /// Names of the files in a run's folder.
@@ -63,9 +65,14 @@ RunManifest read_manifest(const RunFolder& folder);
 /// means the same; throws as read_manifest, and ConfigError.
 RunOptions read_run_options(const RunFolder& folder);
 
-/// Writes config.toml. Files of points inside of the folder are named relative to it, so that it
-/// can be moved and copied as a whole; read_run_options() gives their absolute paths.
-void write_run_options(const RunFolder& folder, const RunOptions& options);
+/// Throws DataError where config.toml decides otherwise than when `manifest` was written, with a
+/// message that ends with `advice`.
+void verify_settings(const RunFolder& folder, const RunManifest& manifest, const char* advice = "");
+
+/// Writes config.toml and gives the hash of what it decides, for the manifest. Files of points
+/// inside of the folder are named relative to it, so that it can be moved and copied as a whole;
+/// read_run_options() gives their absolute paths.
+std::string write_run_options(const RunFolder& folder, const RunOptions& options);
 
 /// Copies the files of points that options name into the folder, as points.csv, validation.npy and
 /// so on, and names these copies. Throws DataError for a folder of points, a slice of an array, and

@@ -96,6 +96,11 @@ void set_option(RunOptions& options, std::string_view assignment);
 /// The complete TOML document with a comment a key; reading it gives the same options to the bit.
 std::string write_options(const RunOptions& options);
 
+/// The settings of a TOML document that decide what a trained model's densities and weights are, in
+/// one order, a line each: all but how it was trained and where files are. Throws ConfigError for
+/// syntax errors.
+std::string deciding_settings(std::string_view text, const std::string& source);
+
 /// Type, range or choices, and default of each key whose path starts with `section` and a dot (all
 /// for ""), as lines for people; empty if there are none.
 std::string describe_options(std::string_view section);

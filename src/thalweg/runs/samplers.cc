@@ -131,7 +131,11 @@ class ImportanceSampler : public RunSampler {
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
     }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
-    result.importance = {estimate, std::nullopt, undefined};
+    const std::optional<Exploration> exploration = run_.exploration();
+    result.importance = {estimate, std::nullopt, undefined,
+                         exploration ? exploration->endless : std::string()};
+    if (!result.importance->endless.empty())
+      result.importance->estimate.log_integral_error = std::nan("");
     if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
     return result;
   }

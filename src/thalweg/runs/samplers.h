@@ -58,6 +58,7 @@ struct ImportanceSummary {
   ImportanceEstimate estimate;
   std::optional<double> pareto_k;  ///< none for less than 25 samples
   std::int64_t undefined = 0;      ///< samples whose energy is no number; their weights are 0
+  std::string endless = {};        ///< Exploration::endless; the error is NaN where it says so
 };
 
 /// What became of chains.

@@ -58,10 +58,6 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
     }
 }
 
-bool is_particle_target(const std::string& name) {
-  return target_kinds().find("data.target", name).make_particles != nullptr;
-}
-
 /// The name that a run gets if nobody gives one.
 std::string default_out(const std::string& source, const RunOptions& options) {
   std::string name = fs::path(source).stem().string();
@@ -128,6 +124,7 @@ SettingsLayers resumed_layers(const RunRequest& request) {
         "folder "
         "is there",
         layers.out);
+  verify_settings({layers.out}, read_manifest({layers.out}));
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
   layers.asked.target.function = request.energy_function;

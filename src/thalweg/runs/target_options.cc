@@ -49,6 +49,10 @@ bool has_target(const TargetOptions& options) {
               .empty();
 }
 
+bool is_particle_target(const std::string& name) {
+  return target_kinds().find("data.target", name).make_particles != nullptr;
+}
+
 std::shared_ptr<const Target> make_target(const TargetOptions& options) {
   const std::pair<const char*, const std::string*> given[] = {
       {"data.target", &options.name},

@@ -54,6 +54,10 @@ struct TargetOptions {
 /// Whether the options name a target, of any kind.
 bool has_target(const TargetOptions& options);
 
+/// Whether the built-in target of this name is one of particles. Throws ConfigError for names that
+/// are not there.
+bool is_particle_target(const std::string& name);
+
 /// The target that the options name. Throws ConfigError unless they name exactly one, and what
 /// making it throws.
 std::shared_ptr<const Target> make_target(const TargetOptions& options);

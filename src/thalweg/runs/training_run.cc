@@ -399,7 +399,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     write_manifest(folder, manifest);
   };
   if (plan.keep_points) keep_points(folder, options.data);
-  write_run_options(folder, options);
+  manifest.settings_hash = write_run_options(folder, options);
   if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
   write_manifest(folder, manifest);
 

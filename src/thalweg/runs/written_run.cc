@@ -24,8 +24,8 @@ void write_run(const std::string& config, TensorFile tensors, const std::string&
   // In the form of the library's own.
   const std::unique_ptr<Model> model = load_model(folder.model(), options.model);
   save_parameters(folder.model(), model->parameters());
-  write_run_options(folder, options);
   RunManifest manifest;
+  manifest.settings_hash = write_run_options(folder, options);
   manifest.program = version();
   manifest.status = "finished";
   manifest.seed = static_cast<std::int64_t>(options.training.seed);
