@@ -9,8 +9,10 @@
 
 #include "run_graph.h"
 #include "small_model.h"
+#include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/objectives/maximum_likelihood.h"
+#include "thalweg/training/checkpoint.h"
 #include "thalweg/training/optimizer.h"
 #include "thalweg/training/schedule.h"
 #include "thalweg/training/trainer.h"
@@ -49,6 +51,7 @@ void expect_same_state(const TrainerState& a, const TrainerState& b) {
   EXPECT_EQ(a.counters.step, b.counters.step);
   EXPECT_EQ(a.counters.optimizer_steps, b.counters.optimizer_steps);
   EXPECT_EQ(a.counters.bad_steps, b.counters.bad_steps);
+  EXPECT_EQ(a.counters.returns, b.counters.returns);
   EXPECT_EQ(a.counters.best_step, b.counters.best_step);
   EXPECT_EQ(a.counters.validations_since_best, b.counters.validations_since_best);
   EXPECT_EQ(a.counters.best_validation_loss, b.counters.best_validation_loss);
@@ -62,7 +65,9 @@ void expect_same_state(const TrainerState& a, const TrainerState& b) {
   ASSERT_EQ(a.history.rows.size(), b.history.rows.size());
   for (std::size_t i = 0; i < a.history.rows.size(); ++i) {
     EXPECT_EQ(a.history.rows[i].step, b.history.rows[i].step);
-    EXPECT_EQ(a.history.rows[i].loss, b.history.rows[i].loss);
+    // Of a bad step it is NaN.
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(a.history.rows[i].loss),
+              std::bit_cast<std::uint64_t>(b.history.rows[i].loss));
     EXPECT_EQ(a.history.rows[i].gradient_norm, b.history.rows[i].gradient_norm);
   }
   ASSERT_EQ(a.history.validations.size(), b.history.validations.size());
@@ -423,6 +428,63 @@ TEST(Trainer, StopsAfterTooManyBadStepsInARow) {
   EXPECT_NE(message.find("1 of 10 log densities"), std::string::npos) << message;
   EXPECT_EQ(trainer.counters().optimizer_steps, 0);
   for (const double value : model.parameters().flat()) EXPECT_TRUE(std::isfinite(value));
+}
+
+TEST(Trainer, GoesBackToItsBestStepWhereNoBatchIsFiniteAnyMore) {
+  const std::vector<double> x = normal_rows(100, 2);
+  ThreadPool pool(1);
+  TrainingOptions options = short_training(400, 10);
+  options.max_bad_steps = 3;
+  options.validation_interval = 10;
+  const TrainingData data{.rows = x, .validation_rows = x};
+  const auto lost_state = [&](Model& model) {
+    Trainer before(model, data, options, pool);
+    before.run({.progress = [](const TrainingProgress& now) { return now.step < 40; }});
+    TrainerState state = before.state();
+    EXPECT_FALSE(state.best.empty());
+    std::ranges::fill(state.parameters, kNaN);
+    return state;
+  };
+  Model model(small_model(2), 1);
+  const TrainerState lost = lost_state(model);
+  Trainer trainer(model, data, options, pool);
+  trainer.restore(lost);
+  std::vector<double> rates;
+  EXPECT_EQ(trainer.run({.progress =
+                             [&](const TrainingProgress& now) {
+                               rates.push_back(now.learning_rate);
+                               return true;
+                             }}),
+            StopReason::kIterations);
+  EXPECT_EQ(trainer.counters().bad_steps, 4);
+  EXPECT_EQ(trainer.counters().returns, 1);
+  EXPECT_EQ(trainer.counters().optimizer_steps, 356);
+  EXPECT_NEAR(rates[4], 0.005 * options.learning_rate, 1e-12);
+  EXPECT_NEAR(rates.back(), 0.5 * options.learning_rate, 1e-12);
+  for (const double value : model.parameters().flat()) EXPECT_TRUE(std::isfinite(value));
+
+  // The state in between goes on to the same bits.
+  Model other(small_model(2), 1);
+  Trainer first(other, data, options, pool);
+  first.restore(lost);
+  first.run({.progress = [](const TrainingProgress& now) { return now.step < 60; }});
+  const TemporaryFolder folder;
+  save_checkpoint(folder.path("state"), other.parameters(), first.state());
+  Trainer second(other, data, options, pool);
+  second.restore(load_checkpoint(folder.path("state"), other.parameters()));
+  second.run();
+  expect_same_state(trainer.state(), second.state());
+
+  // Not for ever: four times after 4 bad steps each, then an error.
+  std::vector<double> spoilt = x;
+  for (std::size_t i = 0; i < spoilt.size(); i += 2) spoilt[i] = kNaN;
+  Model third(small_model(2), 1);
+  Trainer hopeless(third, {.rows = spoilt, .validation_rows = x}, options, pool);
+  hopeless.restore(lost);
+  const std::string message = message_of<NumericalError>([&] { hopeless.run(); });
+  EXPECT_NE(message.find("4 steps in a row were not finite (step 60"), std::string::npos)
+      << message;
+  EXPECT_EQ(hopeless.counters().returns, 4);
 }
 
 TEST(Trainer, ValidatesOnAsManyRowsAsAskedFor) {

@@ -29,6 +29,7 @@ std::string training_text(const TrainingProgress& progress, const std::string& o
   if (progress.bad_steps > 0)
     text +=
         fmt::format("  {} step{} skipped", progress.bad_steps, progress.bad_steps == 1 ? "" : "s");
+  if (progress.returns > 0) text += fmt::format("  {} x back to its best", progress.returns);
   return text;
 }
 

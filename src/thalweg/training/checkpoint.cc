@@ -94,6 +94,8 @@ class Reader {
                       path_, file_.tensors.begin()->first);
   }
 
+  bool has_number(const std::string& key) const { return file_.metadata.contains(key); }
+
   template <typename T>
   T number(const std::string& key) const {
     const auto found = file_.metadata.find(key);
@@ -287,6 +289,7 @@ void save_checkpoint(const std::string& path, const ParameterStore& layout,
     file.metadata[field.name] = std::to_string(state.counters.*field.member);
   for (const auto& field : kLosses)
     file.metadata[field.name] = fmt::format("{}", state.counters.*field.member);
+  file.metadata["returns"] = std::to_string(state.counters.returns);
   file.metadata["history_interval"] = std::to_string(state.history.interval);
   std::vector<HistoryRow> rows = state.history.rows;
   rows.push_back(state.history.open);  // The last row of the file is the open one.
@@ -310,6 +313,8 @@ TrainerState load_checkpoint(const std::string& path, const ParameterStore& layo
     state.counters.*field.member = reader.number<std::int64_t>(field.name);
   for (const auto& field : kLosses)
     state.counters.*field.member = reader.number<double>(field.name);
+  // Those of before had none.
+  if (reader.has_number("returns")) state.counters.returns = reader.number<std::int64_t>("returns");
   state.history.interval = reader.number<std::int64_t>("history_interval");
   state.history.rows = take_records(reader, kRowCounts, kRowNumbers);
   if (state.history.rows.empty() || state.history.interval < 1)

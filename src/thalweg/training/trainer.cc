@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::int64_t kAverageBlock = 32768;  // values that one task averages
 constexpr double kSmoothing = 0.02;            // weight of a new loss in the shown one
+constexpr std::int64_t kMostReturns = 4;       // to the best step
+constexpr double kReturnRate = 0.5;            // factor on the learning rate, each time
+constexpr std::int64_t kReturnSteps = 100;     // over which the rate then grows, Adam being empty
 
 /// Of a reverse KL for a density that repeats without end.
 void check_circular(const Model& model, const Objective& objective) {
@@ -43,6 +46,8 @@ class Trainer::Work {
   virtual double step(std::int64_t place) = 0;
   virtual double validation_loss() = 0;
   virtual bool validates() const = 0;
+  /// Factor on the learning rate after returns to the best step.
+  virtual double caution() const = 0;
   virtual void take_best() = 0;
   virtual TrainerState state() const = 0;
   virtual void restore(const TrainerState& state) = 0;
@@ -107,7 +112,7 @@ class TypedWork final : public Trainer::Work {
       gradients_[index] = executor.shared_output(2 + index);
     const double norm = optimizer_->gradient_norm(gradients_, pool_);
     const bool good = std::isfinite(loss) && std::isfinite(norm);
-    const double rate = options.learning_rate * schedule.factor(place);
+    const double rate = options.learning_rate * schedule.factor(place) * caution();
     if (good) {
       const double scale =
           options.clip_norm > 0.0 && norm > options.clip_norm ? options.clip_norm / norm : 1.0;
@@ -124,6 +129,13 @@ class TypedWork final : public Trainer::Work {
   }
 
   bool validates() const override { return validator_.has_rows(); }
+
+  double caution() const override {
+    if (counters.returns == 0) return 1.0;
+    const double grown =
+        static_cast<double>(counters.optimizer_steps + 1) / static_cast<double>(kReturnSteps);
+    return std::pow(kReturnRate, static_cast<double>(counters.returns)) * std::min(1.0, grown);
+  }
 
   double validation_loss() override {
     if (!validates()) fail<DataError>("validation: expected validation rows, got none");
@@ -367,8 +379,10 @@ class TypedWork final : public Trainer::Work {
     }
     ++counters.bad_steps;
     ++counters.bad_in_a_row;
-    const bool none_good = counters.step == options.iterations && counters.optimizer_steps == 0;
-    if (none_good || counters.bad_in_a_row > options.max_bad_steps)
+    const bool none_good = counters.step == options.iterations && counters.optimizer_steps == 0 &&
+                           counters.returns == 0;
+    const bool too_many = counters.bad_in_a_row > options.max_bad_steps;
+    if (none_good || (too_many && !return_to_best()))
       fail<NumericalError>(
           "training: {} steps in a row were not finite (step {}: loss {}, gradient norm {}, {} of "
           "{} log densities not finite): lower training.learning_rate, set training.clip_norm, or "
@@ -376,6 +390,19 @@ class TypedWork final : public Trainer::Work {
           "--bounds can leave out",
           counters.bad_in_a_row, counters.step, std::isnan(loss) ? std::abs(loss) : loss, norm,
           non_finite, samples);
+  }
+
+  /// Goes on from the best parameters so far, more cautiously: one step may lead to where batches
+  /// are never finite again. False where there are none, or it has been done too often.
+  bool return_to_best() {
+    if (best_.empty() || counters.returns == kMostReturns) return false;
+    parameters_.assign(best_.begin(), best_.end());
+    if (!average_.empty()) average_ = best_;
+    const std::vector<double> empty(parameters_.size(), 0.0);
+    optimizer_->restore(0, empty, empty);
+    counters.optimizer_steps = counters.bad_in_a_row = 0;
+    ++counters.returns;
+    return true;
   }
 
   static constexpr Precision kPrecision =
@@ -454,7 +481,7 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
     if (out_of_patience()) return StopReason::kPatience;
     const std::int64_t place = budget > 0.0 ? pace.place(counters.step, clock()) : counters.step;
     shortened_ = pace.shortened();
-    const double rate = options.learning_rate * work_->schedule.factor(place);
+    const double rate = options.learning_rate * work_->schedule.factor(place) * work_->caution();
     work_->step(place);
     const bool due = work_->validates() && (counters.step % options.validation_interval == 0 ||
                                             counters.step == options.iterations);
@@ -488,6 +515,7 @@ StopReason Trainer::train(const TrainingCallbacks& callbacks) {
       if (!validations.empty()) progress.validation_loss = validations.back().loss;
       progress.best_validation_loss = counters.best_validation_loss;
       progress.bad_steps = counters.bad_steps;
+      progress.returns = counters.returns;
       if (!callbacks.progress(progress)) return StopReason::kCallback;
     }
     if (budget > 0.0 && seconds >= budget && counters.step < options.iterations)

@@ -30,6 +30,7 @@ struct TrainingProgress {
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the last one
   double best_validation_loss = std::numeric_limits<double>::infinity();
   std::int64_t bad_steps = 0;
+  std::int64_t returns = 0;  ///< to the best step so far, see Trainer::step()
 };
 
 enum class StopReason : std::uint8_t { kIterations, kPatience, kTimeBudget, kCallback };
@@ -65,8 +66,10 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   /// One training step; gives the batch's loss in nats. A step whose loss or gradient is not finite
-  /// changes no parameter and is counted; NumericalError if there are more than max_bad_steps in a
-  /// row. Before the first step, ActNorm is initialised from data (see TrainingOptions).
+  /// changes no parameter and is counted. After more than max_bad_steps in a row it goes on from
+  /// the parameters with the best validation so far, with an empty optimizer and half the learning
+  /// rate, which grows over 100 steps; NumericalError if there are none, or the fifth time. Before
+  /// the first step, ActNorm is initialised from data (see TrainingOptions).
   double step();
   /// Steps until the iterations are done, patience or time run out, or the callback stops it, with
   /// validation in between (and after the last iteration). Where time will not do for the

@@ -12,8 +12,9 @@ namespace thalweg {
 /// Counters of a training run.
 struct TrainerCounters {
   std::int64_t step = 0;             ///< steps made, skipped ones included
-  std::int64_t optimizer_steps = 0;  ///< steps made, skipped ones not included
+  std::int64_t optimizer_steps = 0;  ///< since the last return; skipped ones not included
   std::int64_t bad_steps = 0, bad_in_a_row = 0;
+  std::int64_t returns = 0;     ///< to the best step, after too many bad ones in a row
   std::int64_t non_finite = 0;  ///< samples whose log density was not finite
   std::int64_t best_step = 0;   ///< step of the best validation; 0 if there is none
   std::int64_t validations_since_best = 0;

@@ -39,7 +39,7 @@ struct TrainingOptions {
   std::string precision = "float";          ///< float or double
   std::int64_t seed = 1;
   std::int64_t max_bad_steps = 20;  ///< steps in a row that may be skipped since they are not
-                                    ///< finite; at least 0
+                                    ///< finite, see Trainer::step(); at least 0
   double time_budget = 0.0;         ///< seconds that one call of run() may take, to which schedule
                                     ///< and annealing are shortened; 0: no limit
   /// A name of objective_kinds(); this and the next thirteen: see ObjectiveOptions
