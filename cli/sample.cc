@@ -78,7 +78,6 @@ std::string importance_text(const Arguments& arguments, const ImportanceSummary&
     fmt::print(stderr,
                "warning: the energy of {} samples is no number, which counts as a density of 0\n",
                importance.undefined);
-  if (!importance.endless.empty()) fmt::print(stderr, "warning: {}\n", importance.endless);
   const ImportanceEstimate& estimate = importance.estimate;
   const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(
@@ -144,6 +143,8 @@ void sample(Arguments arguments) {
                : result.proposals_a_sample > 0.0
                    ? fmt::format(" ({:.2f} proposals a sample)\n", result.proposals_a_sample)
                    : "\n");
+  if (result.importance && !result.importance->endless.empty())
+    fmt::print(stderr, "warning: {}\n", result.importance->endless);
   if (result.chains)
     for (const std::string& warning : result.chains->warnings)
       fmt::print(stderr, "warning: {}\n", warning);

@@ -68,6 +68,10 @@ TEST(Tails, SaysNothingOfThoseThatHaveOne) {
   EXPECT_EQ(said_of("0*x", bounded(-1.0, 1.0)), "");
   EXPECT_EQ(said_of("x", bounded(0.0, INFINITY)), "");
   EXPECT_EQ(said_of("2*log(x)", bounded(1.0, INFINITY)), "");
+  // A bounded column beside a broad one, whose bulk is far out in that one's units.
+  std::vector<ColumnOptions> both = bounded(0.0, 1.0);
+  both.emplace_back().name = "y";
+  EXPECT_EQ(said_of("0.5*log(x) + (y/300)^2/2", both), "");
   std::vector<ColumnOptions> angle = angle_columns(1);
   angle[0].name = "x";
   EXPECT_EQ(said_of("cos(x)", angle), "");

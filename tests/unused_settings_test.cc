@@ -26,10 +26,13 @@ TEST(UnusedSettings, AreNamedWithWhatWouldReadThem) {
       said_of({"flow.kind=real_nvp", "flow.bins=12"}),
       std::vector<std::string>{"flow.bins = 12 has no effect: it is read by flow.kind = spline or "
                                "elementwise_spline or autoregressive_spline, and it is real_nvp"});
+  EXPECT_EQ(said_of({"flow.kind=spline", "flow.network=mlp", "flow.network_blocks=7"}),
+            std::vector<std::string>{
+                "flow.network_blocks = 7 has no effect: it is read by flow.network = residual or "
+                "residual_mlp or equivariant, and it is mlp"});
   for (const std::vector<std::string>& settings : std::vector<std::vector<std::string>>{
            {"flow.kind=spline", "flow.steps=5"},
            {"flow.kind=spline", "flow.particle_types=[0, 1]"},
-           {"flow.kind=spline", "flow.network=mlp", "flow.network_blocks=7"},
            {"flow.kind=residual", "flow.network_blocks=7"},
            {"flow.kind=spline", "training.probes=4"},
            {"flow.kind=spline", "flow.bumps=3"},
@@ -52,6 +55,9 @@ TEST(UnusedSettings, AreNotThoseThatAreRead) {
            {"flow.kind=continuous", "flow.network=equivariant", "flow.particle_types=[0, 1]",
             "flow.steps=5", "flow.network_blocks=3", "training.objective=flow_matching",
             "training.pairing=optimal_transport"},
+           {"base.kind=normal", "base.conditional=proposal"},
+           {"flow.kind=free_form", "flow.network=equivariant", "base.kind=normal",
+            "base.dimensions=2"},
            {"flow.kind=autoregressive_spline", "flow.bins=12", "flow.dropout=0.1"},
            {"flow.kind=none", "flow.heads=true", "flow.bins=12", "flow.hidden=[7]"},
            {"base.kind=resampled", "base.proposal=mixture", "base.components=7",

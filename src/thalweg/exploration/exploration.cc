@@ -422,7 +422,7 @@ class Explorer {
     Exploration result;
     result.features = energy_.features();
     const Evidence found = evidence();
-    const std::vector<std::string>& names = target_->columns();
+    const std::vector<std::string> names = names_of(*target_);
     RandomSequence random(seed_, Stream::kExploration, 800000);
     result.endless = endless_tail(energy_, islands_.front().y, estimate_, columns_, names, random);
     if (!result.endless.empty()) result.warnings.push_back(result.endless);

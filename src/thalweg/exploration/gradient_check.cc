@@ -12,7 +12,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
-#include "thalweg/io/table.h"
+#include "thalweg/exploration/unbounded_energy.h"
 
 namespace thalweg {
 namespace {
@@ -42,10 +42,6 @@ Difference difference_of(const double* u, double middle, double h) {
                        8.0 * std::numeric_limits<double>::epsilon() * largest / h;
   if (!std::isfinite(error)) return result;
   return {(4.0 * half - whole) / 3.0, error};
-}
-
-std::vector<std::string> names_of(const Target& target) {
-  return target.columns().empty() ? default_names(target.features()) : target.columns();
 }
 
 const ParameterStore& no_parameters() {

@@ -34,11 +34,15 @@ class Tails {
       const auto column = static_cast<std::size_t>(i);
       bounded_.push_back(!columns.empty() && (std::isfinite(columns[column].lower) ||
                                               std::isfinite(columns[column].upper)));
-      if (!energy.circular()[column]) straight_.push_back(i);
+      if (energy.circular()[column]) continue;
+      straight_.push_back(i);
+      if (!bounded_.back()) unbounded_.push_back(i);
     }
   }
 
+  /// Columns that are not on circles, and of these the ones without bounds.
   const std::vector<std::int64_t>& straight() const { return straight_; }
+  const std::vector<std::int64_t>& unbounded() const { return unbounded_; }
 
   /// Whether lines along a column, one way, do not fall.
   bool endless_along(std::int64_t column, double sign) {
@@ -46,14 +50,14 @@ class Tails {
     return endless(direction.replicate(1, kLines), {&column, 1});
   }
 
-  /// Whether rays in all straight columns do not fall.
+  /// Whether rays in all unbounded columns do not fall.
   bool endless_rays() {
     Points directions = Points::Zero(y_.rows(), kRays);
-    const Points normal = normal_points(std::ssize(straight_), kRays, random_);
-    for (std::size_t i = 0; i < straight_.size(); ++i)
-      directions.row(straight_[i]) = normal.row(static_cast<std::int64_t>(i));
+    const Points normal = normal_points(std::ssize(unbounded_), kRays, random_);
+    for (std::size_t i = 0; i < unbounded_.size(); ++i)
+      directions.row(unbounded_[i]) = normal.row(static_cast<std::int64_t>(i));
     directions.colwise().normalize();
-    return endless(directions, straight_);
+    return endless(directions, unbounded_);
   }
 
  private:
@@ -102,7 +106,7 @@ class Tails {
   RandomSequence& random_;
   Eigen::VectorXd deviation_;
   std::vector<bool> bounded_;
-  std::vector<std::int64_t> straight_;
+  std::vector<std::int64_t> straight_, unbounded_;
 };
 
 }  // namespace
@@ -121,8 +125,10 @@ std::string endless_tail(UnboundedEnergy& energy, const Points& y, double log_in
     ways.resize(kMostNamed);
     ways.emplace_back("and more");
   }
-  if (ways.empty() && tails.straight().size() > 1 && tails.endless_rays())
-    ways.emplace_back("all columns together");
+  if (ways.empty() && tails.unbounded().size() > 1 && tails.endless_rays())
+    ways.emplace_back(tails.unbounded().size() < names.size()
+                          ? "all columns without bounds together"
+                          : "all columns together");
   if (ways.empty()) return {};
   return fmt::format(
       "the integral of exp(-energy) seems to be infinite: far out towards {} the density falls no "

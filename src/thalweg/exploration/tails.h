@@ -16,10 +16,11 @@ namespace thalweg {
 ///
 /// By Fubini's theorem a finite integral has finite ones along almost all lines through a column
 /// and, with the weight r^(d-1), along almost all rays; so r p(r), or r^d p(r), must fall. It is
-/// looked at between 2^10 and 2^20 deviations of the samples; in directions with a bounded column,
-/// whose map is exponential, between 30 and 600. Too slow is a fall of less than 0.3 nats in
-/// between, of no less mass there than e^-12 of what was explored, on three in four lines. An
-/// integral that is infinite because of a narrow ridge or a singularity within is not found.
+/// looked at between 2^10 and 2^20 deviations of the samples, on rays within the columns without
+/// bounds; along a bounded column, whose map is exponential, between 30 and 600 of its units. Too
+/// slow is a fall of less than 0.3 nats in between, of no less mass there than e^-12 of what was
+/// explored, on three in four lines. An integral that is infinite because of a narrow ridge or a
+/// singularity within is not found.
 std::string endless_tail(UnboundedEnergy& energy, const Points& y, double log_integral,
                          std::span<const ColumnOptions> columns, std::span<const std::string> names,
                          RandomSequence& random);

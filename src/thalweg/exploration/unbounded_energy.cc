@@ -7,6 +7,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/column_transforms.h"
+#include "thalweg/io/table.h"
 #include "thalweg/stochastic/energy.h"
 
 namespace thalweg {
@@ -20,6 +21,10 @@ std::span<const double> rows_of(const Points& y, std::int64_t first, std::int64_
 }
 
 }  // namespace
+
+std::vector<std::string> names_of(const Target& target) {
+  return target.columns().empty() ? default_names(target.features()) : target.columns();
+}
 
 UnboundedEnergy::UnboundedEnergy(std::shared_ptr<const Target> target,
                                  std::span<const ColumnOptions> columns, ThreadPool& pool)

@@ -19,6 +19,9 @@ namespace thalweg {
 /// Points are the columns of a matrix, features x points.
 using Points = Eigen::MatrixXd;
 
+/// Names of a target's columns; x0, x1, ... where it has none.
+std::vector<std::string> names_of(const Target& target);
+
 /// Energies of points and their slopes.
 struct EnergyBatch {
   Eigen::VectorXd energy;  ///< +inf where the density is 0 or the energy no number

@@ -246,6 +246,11 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
+  if (run.manifest.returns > 0)
+    result.warnings.push_back(fmt::format(
+        "the training came {} time{} to where no batch was finite any more, and went on from its "
+        "best step with half the learning rate: a smaller training.learning_rate may do better",
+        run.manifest.returns, run.manifest.returns == 1 ? "" : "s"));
   const std::string outside =
       outside_of_training(run.options.model.context_columns, points.context);
   for (const std::string& warning : {outside, points.unkept})

@@ -175,13 +175,30 @@ void read_table(RunOptions& options, const toml::table& table, const std::string
   }
 }
 
-/// Whether a trained model is the same with another value of it.
+/// Whether a trained model's densities or weights are others with another value of it. How closely
+/// a continuous flow is integrated is anybody's choice at any time.
 bool decides(const std::string& path) {
-  static const std::set<std::string> others = {
-      "precision",     "final_proposals", "importance_samples", "energy_library",
-      "data.path",     "data.validation", "data.test",          "data.forces",
-      "data.image",    "molecule.system", "molecule.topology",  "molecule.z_matrix",
-      "constants_file"};
+  static const std::set<std::string> others = {"precision",
+                                               "final_proposals",
+                                               "importance_samples",
+                                               "energy_library",
+                                               "constants_file",
+                                               "half_width",
+                                               "data.path",
+                                               "data.validation",
+                                               "data.test",
+                                               "data.forces",
+                                               "data.image",
+                                               "molecule.system",
+                                               "molecule.topology",
+                                               "molecule.z_matrix",
+                                               "particles.log_integral",
+                                               "particles.log_integral_error",
+                                               "flow.steps",
+                                               "flow.dropout",
+                                               "base.dropout",
+                                               "base.average_rate",
+                                               "base.proposals"};
   return !path.starts_with("training.") && !path.starts_with("exploration.") &&
          !others.contains(path);
 }

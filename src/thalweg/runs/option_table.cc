@@ -446,7 +446,7 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.checkpoint_interval; }, 0, 1e9},
       {"training.max_bad_steps",
        "steps in a row that may be skipped since they are not finite; after more of them training "
-       "goes back to its best step, four times at most",
+       "goes back to its best step by validation, four times at most",
        [](R& r) -> P { return &r.training.max_bad_steps; }, 0, 1e9},
       {"training.time_budget",
        "seconds that a call of train may take, evaluation included; 0: no limit",

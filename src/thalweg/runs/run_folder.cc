@@ -183,6 +183,7 @@ void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
   json["seed"] = manifest.seed;
   json["steps"] = manifest.steps;
   json["seconds"] = manifest.seconds;
+  json["returns"] = manifest.returns;
   json["data_hash"] = manifest.data_hash;
   json["model_hash"] = manifest.model_hash;
   json["settings_hash"] = manifest.settings_hash;
@@ -203,6 +204,7 @@ RunManifest read_manifest(const RunFolder& folder) {
   manifest.seed = json.whole("seed");
   manifest.steps = json.whole("steps");
   manifest.seconds = json.number("seconds");
+  if (json.has("returns")) manifest.returns = json.whole("returns");
   manifest.data_hash = json.text("data_hash");
   manifest.model_hash = json.text("model_hash");
   if (json.has("settings_hash")) manifest.settings_hash = json.text("settings_hash");

@@ -30,9 +30,10 @@ struct RunManifest {
   std::string status = "begun";  ///< begun, interrupted, stopped (by time), finished
   std::int64_t seed = 1;
   std::int64_t steps = 0;
-  double seconds = 0.0;    ///< of training, over all calls
-  std::string data_hash;   ///< of the prepared points; empty for a target
-  std::string model_hash;  ///< of model.safetensors; empty before there is one
+  double seconds = 0.0;      ///< of training, over all calls
+  std::int64_t returns = 0;  ///< of the training to its best step, see Trainer::step()
+  std::string data_hash;     ///< of the prepared points; empty for a target
+  std::string model_hash;    ///< of model.safetensors; empty before there is one
   /// Of deciding_settings() of config.toml; empty for older runs.
   std::string settings_hash;
 };

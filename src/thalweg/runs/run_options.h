@@ -97,8 +97,8 @@ void set_option(RunOptions& options, std::string_view assignment);
 std::string write_options(const RunOptions& options);
 
 /// The settings of a TOML document that decide what a trained model's densities and weights are, in
-/// one order, a line each: all but how it was trained and where files are. Throws ConfigError for
-/// syntax errors.
+/// one order, a line each: all but how it was trained, where files are, and what can be chosen
+/// afterwards, as the steps of an integration. Throws ConfigError for syntax errors.
 std::string deciding_settings(std::string_view text, const std::string& source);
 
 /// Type, range or choices, and default of each key whose path starts with `section` and a dot (all

@@ -78,6 +78,8 @@ class ImportanceSampler : public RunSampler {
           "weight samples by; use naive, or sails");
     if (!resample_ && request.weights != "column")
       fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
+    if (const std::optional<Exploration> exploration = run.exploration())
+      endless_ = exploration->endless;
   }
 
   std::vector<std::string> columns() const override {
@@ -131,11 +133,8 @@ class ImportanceSampler : public RunSampler {
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
     }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
-    const std::optional<Exploration> exploration = run_.exploration();
-    result.importance = {estimate, std::nullopt, undefined,
-                         exploration ? exploration->endless : std::string()};
-    if (!result.importance->endless.empty())
-      result.importance->estimate.log_integral_error = std::nan("");
+    result.importance = {estimate, std::nullopt, undefined, endless_};
+    if (!endless_.empty()) result.importance->estimate.log_integral_error = std::nan("");
     if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
     return result;
   }
@@ -145,6 +144,7 @@ class ImportanceSampler : public RunSampler {
   const SampleRequest request_;
   ThreadPool& pool_;
   const bool resample_;
+  std::string endless_;  // see Exploration
   FlowSampler sampler_;
   std::vector<std::int64_t> resampled_;  // draws that the samples are
 };

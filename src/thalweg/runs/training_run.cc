@@ -395,10 +395,14 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   const auto save_state = [&] {
     save_checkpoint(folder.checkpoint(), run.model->parameters(), trainer.state());
     manifest.steps = trainer.counters().step;
+    manifest.returns = trainer.counters().returns;
     manifest.seconds = earlier + seconds();
     write_manifest(folder, manifest);
   };
   if (plan.keep_points) keep_points(folder, options.data);
+  // A process that is killed in between must not leave a hash of other settings.
+  manifest.settings_hash.clear();
+  if (plan.resume) write_manifest(folder, manifest);
   manifest.settings_hash = write_run_options(folder, options);
   if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
   write_manifest(folder, manifest);

@@ -84,7 +84,7 @@ class Readers {
     if (is_read(setting)) return {};
     std::vector<std::string> wanted;
     for (const Choice& choice : choices_)
-      if (choice.knows(setting)) wanted.push_back(choice.wanted(setting));
+      if (choice.knows(setting) && !choice.reads(setting)) wanted.push_back(choice.wanted(setting));
     return fmt::format("{}", fmt::join(wanted, "; or by "));
   }
 
@@ -102,20 +102,22 @@ class Readers {
     if (setting.starts_with("flow.") && (flow.heads || options_.model.base.kind == "stack"))
       return true;
     if (setting == "flow.activation" && flow.index_features > 0) return true;
-    // What the network of a layer reads besides is the network's to say.
-    const bool layered = flow_->reads("flow.network");
-    if (network_->knows(setting) && (flow_->knows(setting) || setting == "flow.particle_types")) {
-      if (layered ? network_->reads(setting) : flow_->reads(setting)) return true;
-    } else if (flow_->reads(setting)) {
-      return true;
-    }
+    // Any base may depend on a class; those that cannot are refused.
+    if (setting == "base.conditional") return true;
     bool known = false;
     for (const Choice& choice : choices_) {
-      if (&choice != flow_ && &choice != network_ && choice.reads(setting)) return true;
+      // What a flow with a choice of networks reads of them is the network's to say, and a network
+      // says nothing where there is none.
+      const bool speaks = &choice == flow_      ? !(has_network() && network_->knows(setting))
+                          : &choice == network_ ? has_network()
+                                                : true;
+      if (speaks && choice.reads(setting)) return true;
       known = known || choice.knows(setting);
     }
     return !known;
   }
+
+  bool has_network() const { return flow_->reads("flow.network"); }
 
   const RunOptions& options_;
   std::deque<Choice> choices_;

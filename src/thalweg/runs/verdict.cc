@@ -44,7 +44,9 @@ class Comparison {
     distinct_ = static_cast<double>(values.size());
     verdict_.explored = true;
     verdict_.method = exploration.method;
-    verdict_.cautions = exploration.warnings;
+    // Of an infinite integral a finding tells.
+    for (const std::string& warning : exploration.warnings)
+      if (warning != exploration.endless) verdict_.cautions.push_back(warning);
   }
 
   RunVerdict run() {
@@ -64,6 +66,13 @@ class Comparison {
   }
 
   void compare_integrals() {
+    if (!exploration_.endless.empty()) {
+      add("log integral", std::nan(""), "infinite", Verdict::kDoubtful,
+          "Whether exp(-energy) has an integral: the density must fall faster than the volume "
+          "grows.",
+          exploration_.endless);
+      return;
+    }
     const char* const meaning =
         "That of weighted draws of the flow less that of the exploration, beside 3 standard errors "
         "+ 0.02; beyond it one of them lacks something.";
