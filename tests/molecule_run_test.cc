@@ -175,6 +175,10 @@ TEST_F(MoleculeRun, SamplesPositionsInEveryFormat) {
   }
   EXPECT_FALSE(std::filesystem::exists(folder_.path("samples.npy.part")));
   EXPECT_THROW(sample_to_file(run, wanted, folder_.path("samples.csv"), pool_), DataError);
+  const std::string message = message_of<DataError>(
+      [&] { sample_to_file(run, wanted, folder_.path("nowhere/samples.dcd"), pool_); });
+  EXPECT_EQ(message, folder_.path("nowhere/samples.dcd") + ": there is no folder '" +
+                         folder_.path("nowhere") + "'; create it first");
 }
 
 TEST_F(MoleculeRun, WeighsSamplesByTheForceField) {

@@ -60,6 +60,9 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
         "with --topology FILE.pdb",
         out);
   const bool weighted = std::ssize(sampler.columns()) > coordinates.features();
+  const fs::path folder = fs::path(out).parent_path();
+  if (std::error_code ignored; !folder.empty() && !fs::is_directory(folder, ignored))
+    fail<DataError>("{}: there is no folder '{}'; create it first", out, folder.string());
   // Under another name until all are there; gone where they never are.
   const std::string unfinished = out + ".part";
   const auto remove = [](const std::string* path) {

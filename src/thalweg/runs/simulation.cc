@@ -42,8 +42,10 @@ void check_request(const SimulationRequest& request) {
   if (request.format != "npy" && request.format != "dcd" && request.format != "nc")
     fail<ConfigError>("--format: expected npy, dcd or nc, got '{}'", request.format);
   if (request.steps < request.frame_every)
-    fail<ConfigError>("--frame-every: expected at most --steps {}, got {}: there would be no frame",
-                      request.steps, request.frame_every);
+    fail<ConfigError>(
+        "--steps: expected at least --frame-every, which is {}, got {}: there would be no frame; "
+        "make more steps, or give --frame-every {}",
+        request.frame_every, request.steps, request.steps);
 }
 
 /// The simulation as it goes on.
