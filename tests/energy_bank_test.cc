@@ -5,6 +5,8 @@
 #include <map>
 
 #include "thalweg/exploration/gradient_check.h"
+#include "thalweg/exploration/mixture.h"
+#include "thalweg/exploration/tails.h"
 #include "thalweg/runs/experiment.h"
 #include "thalweg/runs/row_function.h"
 
@@ -87,6 +89,29 @@ TEST(EnergyBank, RaisesNoAlarmOverRightSlopes) {
         points.push_back(0.6 + 0.1 * random.uniform());
       }
       EXPECT_NO_THROW(check_gradients(target, points, scales, columns, pool)) << row.key << scale;
+    }
+  }
+}
+
+TEST(EnergyBank, RaisesNoAlarmOverFiniteIntegrals) {
+  const Experiment bank = find_experiment("energies/bank");
+  ThreadPool pool(1);
+  for (const ExperimentPart& row : bank.rows) {
+    const RunOptions options = experiment_options(bank, row, bank.columns.front(), 1, 1.0);
+    const std::shared_ptr<const Target> target = make_target(options.target);
+    std::vector<ColumnOptions> columns;
+    for (const std::string& name : target->columns()) columns.push_back({.name = name});
+    bound_columns(columns, options.data);
+    double log_integral = 0.0;
+    for (const KnownValue& known : row.known)
+      if (known.metric == "log_integral") log_integral = known.value;
+    UnboundedEnergy energy(target, columns, pool);
+    RandomSequence random(5, Stream::kExploration);
+    // As of samples that are right, too narrow and too broad.
+    for (const double scale : {0.01, 1.0, 100.0}) {
+      const Points y = scale * normal_points(target->features(), 200, random);
+      EXPECT_EQ(endless_tail(energy, y, log_integral, columns, target->columns(), random), "")
+          << row.key << ' ' << scale;
     }
   }
 }
