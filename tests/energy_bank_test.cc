@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "thalweg/exploration/gradient_check.h"
 #include "thalweg/exploration/mixture.h"
@@ -72,15 +73,22 @@ TEST(EnergyBank, GivesNoHints) {
           << row.key << ' ' << key;
 }
 
+/// An energy of the bank, and its columns with their bounds.
+std::pair<std::shared_ptr<const Target>, std::vector<ColumnOptions>> energy_of(
+    const Experiment& bank, const ExperimentPart& row) {
+  const RunOptions options = experiment_options(bank, row, bank.columns.front(), 1, 1.0);
+  std::shared_ptr<const Target> target = make_target(options.target);
+  std::vector<ColumnOptions> columns;
+  for (const std::string& name : target->columns()) columns.push_back({.name = name});
+  bound_columns(columns, options.data);
+  return {std::move(target), std::move(columns)};
+}
+
 TEST(EnergyBank, RaisesNoAlarmOverRightSlopes) {
   const Experiment bank = find_experiment("energies/bank");
   ThreadPool pool(1);
   for (const ExperimentPart& row : bank.rows) {
-    const RunOptions options = experiment_options(bank, row, bank.columns.front(), 1, 1.0);
-    const std::shared_ptr<const Target> target = make_target(options.target);
-    std::vector<ColumnOptions> columns;
-    for (const std::string& name : target->columns()) columns.push_back({.name = name});
-    bound_columns(columns, options.data);
+    const auto [target, columns] = energy_of(bank, row);
     for (const double scale : {0.01, 1.0, 100.0}) {
       const auto width = static_cast<std::size_t>(target->features());
       std::vector<double> points, scales(width, scale);
@@ -97,11 +105,7 @@ TEST(EnergyBank, RaisesNoAlarmOverFiniteIntegrals) {
   const Experiment bank = find_experiment("energies/bank");
   ThreadPool pool(1);
   for (const ExperimentPart& row : bank.rows) {
-    const RunOptions options = experiment_options(bank, row, bank.columns.front(), 1, 1.0);
-    const std::shared_ptr<const Target> target = make_target(options.target);
-    std::vector<ColumnOptions> columns;
-    for (const std::string& name : target->columns()) columns.push_back({.name = name});
-    bound_columns(columns, options.data);
+    const auto [target, columns] = energy_of(bank, row);
     double log_integral = 0.0;
     for (const KnownValue& known : row.known)
       if (known.metric == "log_integral") log_integral = known.value;

@@ -121,8 +121,7 @@ SettingsLayers resumed_layers(const RunRequest& request) {
   if (!fs::exists(RunFolder{layers.out}.config()))
     fail<DataError>(
         "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
-        "folder "
-        "is there",
+        "folder is there",
         layers.out);
   verify_settings({layers.out}, read_manifest({layers.out}));
   layers.start = layers.asked = read_run_options({layers.out});
