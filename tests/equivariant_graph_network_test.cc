@@ -4,13 +4,16 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "run_graph.h"
 #include "thalweg/core/error.h"
+#include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/sampling/density_evaluator.h"
 
@@ -160,6 +163,68 @@ TEST(EquivariantGraphNetwork, FollowsItsFormulas) {
     }
     EXPECT_GT(moved, 1e-3);
   }
+}
+
+// Of the widths and depths that papers use, alone and beside their derivatives.
+TEST(EquivariantGraphNetwork, OfFullWidthFollowsItsFormulas) {
+  constexpr std::int64_t kRows = 20;
+  const auto energy = [](const std::vector<double>& y) {
+    return std::inner_product(y.begin(), y.end(), y.begin(), 0.0);
+  };
+  for (const std::int64_t particles : {4, 13})
+    for (const bool derivatives : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} particles{}", particles, derivatives ? ", derivatives" : ""));
+      EquivariantGraphNetworkOptions options = options_of(particles, 2);
+      options.layers = 4;
+      options.hidden = 64;
+      Fixture f(options);
+      for (double& value : f.store.flat()) value *= 0.2;
+      const auto pull = f.store.values(f.store.find("net.0.pull.output"));
+      const std::int64_t width = 2 * particles;
+      const std::vector<double> x = normal_numbers(static_cast<std::size_t>(kRows * width));
+      const std::vector<double> direction = normal_numbers(static_cast<std::size_t>(width), 5);
+      Graph graph(f.store, derivatives ? Phase::kTraining : Phase::kEvaluation);
+      const Value in = graph.input({width, 1});
+      const Value out = f.network(in, {});
+      std::vector<Value> outputs = {out};
+      if (derivatives) {
+        outputs.push_back(vjp({sum(square(out))}, {}, {in})[0]);
+        outputs.push_back(gradient(batch_mean(sum(square(out))),
+                                   {graph.parameter(f.store.find("net.0.pull.output"))})[0]);
+      }
+      const auto found = run_graph<double>(graph, outputs, {x}, {kRows});
+      double moved = 0.0, slope = 0.0;
+      for (std::int64_t row = 0; row < kRows; ++row) {
+        const auto at = [&](double along) {
+          std::vector<double> own(x.begin() + row * width, x.begin() + (row + 1) * width);
+          for (std::size_t i = 0; i < own.size(); ++i) own[i] += along * direction[i];
+          return plain(f, own, VectorXd::Ones(1));
+        };
+        const std::vector<double> expected = at(0.0);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          const double value = found[0][static_cast<std::size_t>(row * width) + i];
+          ASSERT_NEAR(value, expected[i], 1e-11 * (1.0 + std::abs(expected[i]))) << "row " << row;
+          moved = std::max(moved, std::abs(value));
+        }
+        if (!derivatives) continue;
+        constexpr double kStep = 1e-5;
+        const double difference = (energy(at(kStep)) - energy(at(-kStep))) / (2.0 * kStep);
+        const double found_slope = std::inner_product(direction.begin(), direction.end(),
+                                                      found[1].begin() + row * width, 0.0);
+        EXPECT_NEAR(found_slope, difference, 1e-6 * (1.0 + std::abs(difference))) << "row " << row;
+        const double kept = pull[7];
+        std::array<double, 2> ends{};
+        for (const std::size_t end : {0U, 1U}) {
+          pull[7] = kept + (end == 0 ? -kStep : kStep);
+          ends.at(end) = energy(at(0.0));
+        }
+        pull[7] = kept;
+        slope += (ends[1] - ends[0]) / (2.0 * kStep) / kRows;
+      }
+      EXPECT_GT(moved, 1e-3);
+      if (!derivatives) continue;
+      EXPECT_NEAR(found[2][7], slope, 1e-6 * (1.0 + std::abs(slope)));
+    }
 }
 
 TEST(EquivariantGraphNetwork, OfSeveralTypesFollowsItsFormulas) {

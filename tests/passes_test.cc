@@ -430,6 +430,64 @@ TEST(Buffers, OfValuesInUseNeverShareMemory) {
   EXPECT_GE(sweeps, 100U);  // a few graphs have shared values alone, some have several sweeps
 }
 
+/// Messages between four items, along a ring of pairs, and their gradient.
+Values messages(Graph& graph, const std::vector<ParameterId>& parameters) {
+  constexpr std::int64_t kItems = 4;
+  std::vector<std::int32_t> receivers, senders;
+  for (std::int32_t apart = 1; apart < kItems; ++apart)
+    for (std::int32_t i = 0; i < kItems; ++i) {
+      receivers.push_back(i);
+      senders.push_back(i + apart);
+    }
+  const Value x = graph.input({2, kItems});
+  Value h = x;
+  for (const ParameterId id : parameters) {
+    const Value there = dense(graph.parameter(id), h);
+    const Value pair = take(there, receivers, Axis::kItems) *
+                       sin(take(concat({there, there}, Axis::kItems), senders, Axis::kItems));
+    const Value message = pair * sigmoid(pair) + tanh(pair);
+    h = scatter_add(message, receivers, kItems, Axis::kItems);
+  }
+  return {h, vjp({sum(square(h))}, {}, {x})[0]};
+}
+
+// Blocks of rows of a chain's instructions take turns: nothing of one buffer may lie where another
+// one of the chain is, even if the one is used no more when the other begins.
+TEST(Buffers, OfAChainOfALoopLieApart) {
+  ParameterStore store;
+  std::vector<ParameterId> parameters;
+  for (const std::int64_t inputs : {2, 64, 64})
+    parameters.push_back(
+        store.add("w" + std::to_string(parameters.size()), 64, inputs,
+                  std::vector<double>(static_cast<std::size_t>(64 * inputs), 0.1)));
+  Graph graph(store);
+  const CompiledProgram program = compile(graph, messages(graph, parameters), kLanes);
+  int chains = 0;
+  for (const Pass& pass : program.passes.front()) {
+    for (std::size_t begin = 0; begin < pass.instructions.size();) {
+      const auto length = static_cast<std::size_t>(pass.instructions[begin].chain);
+      if (length > 1) ++chains;
+      // Element of the tile -> the buffer that the chain has there.
+      std::map<std::int64_t, std::int32_t> owners;
+      for (std::size_t i = begin; i < begin + length && length > 1; ++i) {
+        const Instruction& instruction = pass.instructions[i];
+        for (const Access* operand : instruction.operands()) {
+          if (operand->space != Space::kTile || operand->root < 0) continue;
+          for (std::int64_t row = 0; row < instruction.extent.middle; ++row)
+            for (std::int64_t k = 0; k < instruction.extent.inner; ++k) {
+              const std::int64_t element =
+                  operand->offset + row * operand->middle + k * operand->inner;
+              const std::int32_t owner = owners.emplace(element, operand->root).first->second;
+              ASSERT_EQ(owner, operand->root) << "instruction " << i << ", row " << row;
+            }
+        }
+      }
+      begin += length;
+    }
+  }
+  EXPECT_GT(chains, 3);
+}
+
 TEST(Buffers, OfOneInstructionAfterAnotherTouchWithoutOverlap) {
   // In use: [0, 1], [1, 2], [2, 3]; the third takes the place of the first, as far as it fits.
   EXPECT_EQ(place_buffers({{32, 0, 1}, {16, 1, 2}, {32, 2, 3}}).offsets,

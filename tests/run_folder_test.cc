@@ -64,6 +64,25 @@ TEST_F(RunFolderTest, DamagedHeadersAreSaidInOurOwnWords) {
   }
 }
 
+// Values along pairs of particles were wrong in networks of some width; what was trained by them is
+// of no use, and nobody should take its densities for right.
+TEST_F(RunFolderTest, WideGraphNetworksOfBeforeAreRefused) {
+  rewrite(run_.config(), [](std::string& text) {
+    text.replace(text.find("network = \"mlp\""), 15, "network = \"equivariant\"");
+  });
+  EXPECT_NO_THROW(read_run_options(run_));  // narrow enough
+  rewrite(run_.config(),
+          [](std::string& text) { text.replace(text.find("hidden = [5]"), 12, "hidden = [64]"); });
+  expect_parts(message_of<DataError>([&] { read_run_options(run_); }),
+               {run_.path, "wider than 5", "train it anew"});
+  write_manifest(run_, read_manifest(run_));
+  EXPECT_THROW(read_run_options(run_), DataError);
+  RunManifest manifest = read_manifest(run_);
+  manifest.arithmetic = kRunArithmetic;
+  write_manifest(run_, manifest);
+  EXPECT_NO_THROW(read_run_options(run_));
+}
+
 TEST_F(RunFolderTest, NothingIsDrawnForANewFormat) {
   // A run of format 2, written again as one of today: its seed has no say any more.
   ThreadPool pool(1);

@@ -14,7 +14,6 @@ namespace thalweg::testing {
 namespace {
 
 constexpr std::int64_t kItems = 7;
-constexpr std::int64_t kHidden = 5;
 
 using List = std::vector<std::int32_t>;
 
@@ -46,20 +45,21 @@ Pairs shuffled_pairs() {
 /// Two rounds of messages between items, and what they end in.
 class Messages {
  public:
-  explicit Messages(ParameterStore& store) {
+  Messages(ParameterStore& store, std::int64_t hidden) : hidden_(hidden) {
     std::mt19937 random(5);
+    const double scale = 0.6 * std::sqrt(5.0 / static_cast<double>(hidden));
     const auto weights = [&](const char* name, std::int64_t rows, std::int64_t columns) {
       std::vector<double> values(static_cast<std::size_t>(rows * columns));
-      for (double& value : values) value = std::normal_distribution(0.0, 0.6)(random);
+      for (double& value : values) value = std::normal_distribution(0.0, scale)(random);
       return store.add(name, rows, columns, values);
     };
-    receiver_ = weights("receiver", kHidden, 2);
-    sender_ = weights("sender", kHidden, 2);
-    distance_ = weights("distance", kHidden, 1);
-    bias_ = weights("bias", kHidden, 1);
-    second_ = weights("second", kHidden, kHidden);
-    gate_ = weights("gate", 1, kHidden);
-    update_ = weights("update", 2, kHidden);
+    receiver_ = weights("receiver", hidden, 2);
+    sender_ = weights("sender", hidden, 2);
+    distance_ = weights("distance", hidden, 1);
+    bias_ = weights("bias", hidden, 1);
+    second_ = weights("second", hidden, hidden);
+    gate_ = weights("gate", 1, hidden);
+    update_ = weights("update", 2, hidden);
   }
 
   /// By lists; `doubled` writes the items twice, so that the senders of a ring are runs.
@@ -94,7 +94,7 @@ class Messages {
         return slice(v, i % kItems, 1, Axis::kItems);
       };
       const Value zero = graph.constant(0.0);
-      std::vector<Value> received(kItems, broadcast(zero, {kHidden, 1}));
+      std::vector<Value> received(kItems, broadcast(zero, {hidden_, 1}));
       std::vector<Value> sent = received;
       std::vector<Value> pulls(kItems, broadcast(zero, {2, 1}));
       std::vector<Value> distances;
@@ -140,14 +140,15 @@ class Messages {
     return kept;
   }
 
+  std::int64_t hidden_;
   ParameterId receiver_, sender_, distance_, bias_, second_, gate_, update_;
 };
 
 /// Values, gradients by parameters and inputs, tangents, and the gradient through a tangent.
 std::vector<std::vector<double>> everything(bool lists, const Pairs& pairs, std::int64_t batch,
-                                            std::int64_t lanes) {
+                                            std::int64_t lanes, std::int64_t hidden) {
   ParameterStore store;
-  const Messages messages(store);
+  const Messages messages(store, hidden);
   Graph graph(store);
   const Value x = graph.input({2, kItems});
   const Value h = graph.input({2, kItems});
@@ -194,8 +195,18 @@ TEST(Strips, AreWhatPairsGive) {
         SCOPED_TRACE(std::string(ring ? "ring" : "shuffled") + ", batch " + std::to_string(batch) +
                      ", lanes " + std::to_string(lanes));
         const Pairs pairs = ring ? ring_pairs() : shuffled_pairs();
-        expect_near(everything(true, pairs, batch, lanes), everything(false, pairs, batch, lanes));
+        expect_near(everything(true, pairs, batch, lanes, 5),
+                    everything(false, pairs, batch, lanes, 5));
       }
+}
+
+// Values of more rows than one block of a chain: buffers within a chain lay over each other.
+TEST(Strips, OfManyFeaturesAreWhatPairsGive) {
+  for (const bool ring : {true, false}) {
+    SCOPED_TRACE(ring ? "ring" : "shuffled");
+    const Pairs pairs = ring ? ring_pairs() : shuffled_pairs();
+    expect_near(everything(true, pairs, 3, 64, 40), everything(false, pairs, 3, 64, 40));
+  }
 }
 
 /// Names no more than what the sums need: memory does not grow with the number of pairs.

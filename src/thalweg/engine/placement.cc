@@ -50,6 +50,38 @@ class FreeMemory {
   std::int64_t top_ = 0;
 };
 
+/// Elements of its buffer that an operand may touch, from the first to behind the last.
+std::pair<std::int64_t, std::int64_t> reach(const Access& operand, const kernels::Extent& extent) {
+  return {operand.offset, operand.offset + (extent.outer - 1) * operand.outer +
+                              (extent.middle - 1) * operand.middle +
+                              (extent.inner - 1) * operand.inner + 1};
+}
+
+/// Whether two operands of instructions with the same extent may meet in an element that is not of
+/// the same row for both, so that blocks of rows must not take turns.
+bool crosses(const Access& a, const Access& b, const kernels::Extent& extent) {
+  if (a.space != Space::kTile || b.space != Space::kTile || a.root < 0 || a.root != b.root)
+    return false;
+  const bool each_element_once =
+      a.middle >= extent.inner * a.inner || a.inner >= extent.middle * a.middle;
+  if (each_element_once && a.offset == b.offset && a.middle == b.middle && a.inner == b.inner &&
+      a.table == b.table)
+    return false;
+  const auto [a_begin, a_end] = reach(a, extent);
+  const auto [b_begin, b_end] = reach(b, extent);
+  return a.table != b.table || (a_begin < b_end && b_begin < a_end);
+}
+
+/// Whether blocks of rows of `earlier` and `later` may take turns.
+bool takes_turns(const Instruction& earlier, const Instruction& later) {
+  const auto apart = [&](const Access& written, const Instruction& other) {
+    return std::ranges::none_of(other.operands(), [&](const Access* operand) {
+      return crosses(written, *operand, later.extent);
+    });
+  };
+  return apart(earlier.out, later) && apart(later.out, earlier);
+}
+
 }  // namespace
 
 Placement place_buffers(const std::vector<Buffer>& buffers) {
@@ -90,7 +122,12 @@ void mark_chains(LoweredSweep& sweep) {
       std::size_t end = begin + 1;
       if (may_chain(first))
         while (end < loop.end && may_chain(sweep.instructions[end]) &&
-               same(sweep.instructions[end].extent, first.extent))
+               same(sweep.instructions[end].extent, first.extent) &&
+               std::all_of(sweep.instructions.begin() + static_cast<std::ptrdiff_t>(begin),
+                           sweep.instructions.begin() + static_cast<std::ptrdiff_t>(end),
+                           [&](const Instruction& earlier) {
+                             return takes_turns(earlier, sweep.instructions[end]);
+                           }))
           ++end;
       first.chain = static_cast<std::int32_t>(end - begin);
       begin = end;
@@ -110,6 +147,21 @@ Pass place_sweep(LoweredSweep sweep) {
       buffer.first = std::min(buffer.first, begin);
       buffer.last = std::max(buffer.last, end);
     }
+  // The instructions of a chain take turns: what one of them uses, all of them leave alone.
+  std::vector<int> chain_begin(sweep.instructions.size()), chain_last(sweep.instructions.size());
+  for (std::size_t begin = 0; begin < sweep.instructions.size();) {
+    const auto length = static_cast<std::size_t>(sweep.instructions[begin].chain);
+    for (std::size_t i = begin; i < begin + length; ++i) {
+      chain_begin[i] = static_cast<int>(begin);
+      chain_last[i] = static_cast<int>(begin + length) - 1;
+    }
+    begin += length;
+  }
+  for (Buffer& buffer : sweep.buffers) {
+    if (buffer.last < 0) continue;
+    buffer.first = chain_begin[static_cast<std::size_t>(buffer.first)];
+    buffer.last = chain_last[static_cast<std::size_t>(buffer.last)];
+  }
   const Placement placement = place_buffers(sweep.buffers);
   Pass pass;
   pass.domain = sweep.domain;

@@ -58,6 +58,33 @@ void verify_model(const LoadedRun& run) {
 
 }  // namespace
 
+bool check_training_folder(const std::string& out, bool resume, bool force) {
+  namespace fs = std::filesystem;
+  const RunFolder folder{out};
+  std::error_code error;
+  const bool taken =
+      fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error));
+  if (taken && !fs::is_directory(out, error))
+    fail<DataError>("{}: expected a folder for the run, got a file; choose another --out", out);
+  if (resume) {
+    if (!fs::exists(folder.checkpoint(), error))
+      fail<DataError>(
+          "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
+          "folder is there",
+          out);
+    return false;
+  }
+  if (taken && !force)
+    fail<ConfigError>(
+        "{}: exists already; --resume continues it, --force replaces it, --out names another "
+        "folder",
+        out);
+  if (taken && !fs::exists(folder.manifest(), error))
+    fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
+                      out);
+  return taken;
+}
+
 std::string content_hash(std::string_view bytes) {
   std::uint64_t hash = 14695981039346656037u;
   for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211u;
@@ -178,6 +205,7 @@ std::optional<PreparedData> LoadedRun::data() const {
 void write_manifest(const RunFolder& folder, const RunManifest& manifest) {
   nlohmann::ordered_json json;
   json["format"] = manifest.format;
+  json["arithmetic"] = manifest.arithmetic;
   json["program"] = manifest.program;
   json["status"] = manifest.status;
   json["seed"] = manifest.seed;
@@ -199,6 +227,7 @@ RunManifest read_manifest(const RunFolder& folder) {
   const std::int64_t format = json.whole("format");
   check_format(folder.manifest(), format);
   manifest.format = static_cast<int>(format);
+  manifest.arithmetic = json.has("arithmetic") ? static_cast<int>(json.whole("arithmetic")) : 1;
   manifest.program = json.text("program");
   manifest.status = json.text("status");
   manifest.seed = json.whole("seed");
@@ -216,8 +245,17 @@ RunOptions read_run_options(const RunFolder& folder) {
   read_options(options, read_file(folder.config()), folder.config());
   for (const auto& [name, path] : point_files(options.data))
     if (!path->empty()) *path = (fs::absolute(folder.path) / *path).lexically_normal().string();
-  const int format = read_manifest(folder).format;
+  const RunManifest manifest = read_manifest(folder);
+  const int format = manifest.format;
   options.data.rules = format;
+  constexpr std::int64_t kRightBefore = 5;  // widths whose values one block of rows holds
+  const FlowOptions& flow = options.model.flow;
+  if (manifest.arithmetic < 2 && flow.network == "equivariant" && flow.kind != "none" &&
+      !flow.hidden.empty() && flow.hidden.front() > kRightBefore)
+    fail<DataError>(
+        "{}: was trained by a version that computed graph networks wider than {} wrongly, so that "
+        "its densities are of no use: train it anew, with --force or into another folder",
+        folder.path, kRightBefore);
   // Their columns were prepared without what is found by default now.
   if (format < 4)
     options.data.find_kinds = options.data.find_derived = options.data.marginal_maps = false;

@@ -23,9 +23,13 @@ namespace thalweg {
 /// 2: transforms get standardised conditions. 3: orders of permutations are read, not drawn.
 inline constexpr int kRunFormat = 5;
 
+/// 2: values along pairs of particles are right. Before, wide graph networks had others.
+inline constexpr int kRunArithmetic = 2;
+
 /// What manifest.json says.
 struct RunManifest {
   int format = kRunFormat;
+  int arithmetic = kRunArithmetic;
   std::string program;           ///< version that wrote it
   std::string status = "begun";  ///< begun, interrupted, stopped (by time), finished
   std::int64_t seed = 1;
@@ -52,6 +56,11 @@ struct RunFolder {
   std::string plots() const { return path + "/plots"; }
 };
 
+/// Refuses what a training cannot write to: ConfigError for a folder that is not empty, unless with
+/// `force`, which replaces a run; DataError for a file, and with `resume` where there is no
+/// checkpoint. Whether there is a run to replace.
+bool check_training_folder(const std::string& out, bool resume, bool force);
+
 /// Hash of bytes as 16 hexadecimal digits, to notice changes (FNV-1a; not for secrets).
 std::string content_hash(std::string_view bytes);
 
@@ -63,7 +72,8 @@ void write_manifest(const RunFolder& folder, const RunManifest& manifest);
 RunManifest read_manifest(const RunFolder& folder);
 
 /// Settings of the run as written by write_run_options(), those of older formats so that its model
-/// means the same; throws as read_manifest, and ConfigError.
+/// means the same; throws as read_manifest, and ConfigError. DataError for a graph network that was
+/// trained before its values were right.
 RunOptions read_run_options(const RunFolder& folder);
 
 /// Throws DataError where config.toml decides otherwise than when `manifest` was written, with a
