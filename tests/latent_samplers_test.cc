@@ -1,6 +1,7 @@
 // SAILS and its fellows on models of several kinds, against quadrature and importance weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -8,6 +9,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/sampling/chain_state_file.h"
 #include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/sampling/flow_sampler.h"
@@ -331,6 +333,104 @@ TEST(LatentSamplers, RefuseWhatTheyCannotDo) {
               LatentDensity(stochastic, ChainTarget::kModel);
             }).find("naive or importance"),
             std::string::npos);
+}
+
+/// Three particles in the plane.
+ModelOptions particle_options(const std::string& flow) {
+  ModelOptions options = options_of(flow, 6);
+  options.flow.blocks = 1;
+  options.flow.network = "equivariant";
+  options.flow.network_blocks = 2;
+  options.flow.act_norm = false;
+  options.base.kind = "mean_free_normal";
+  options.base.dimensions = 2;
+  return options;
+}
+
+/// Largest distance of a centre of mass from 0, over rows of three particles in the plane.
+double farthest_centre(const std::vector<double>& x) {
+  double farthest = 0.0;
+  for (std::size_t row = 0; row < x.size(); row += 6)
+    for (std::size_t d = 0; d < 2; ++d)
+      farthest = std::max(farthest, std::abs(x[row + d] + x[row + 2 + d] + x[row + 4 + d]) / 3.0);
+  return farthest;
+}
+
+// A density of particles says nothing of where they are together: noise along that direction would
+// carry chains away, and their diagnostics with them.
+TEST(LatentSamplers, ParticlesKeepTheirCentreOfMass) {
+  ThreadPool pool(2);
+  const auto model = bent_model(particle_options("free_form"), 0.05);
+  for (const auto& [kernel, target] : {std::pair{"mala", ChainTarget::kModel},
+                                       {"hmc", ChainTarget::kModel},
+                                       {"sails", ChainTarget::kSharpened},
+                                       {"sails_published", ChainTarget::kSharpened}}) {
+    MarkovChains chains(LatentDensity(*model, target), {{make_chain_kernel(kernel)}},
+                        {.chains = 500, .burn_in = 0, .step_size = 0.5, .seed = 3}, pool);
+    chains.start();
+    const std::vector<double> start = chains.state().z;
+    for (int step = 0; step < 20; ++step) chains.step();
+    EXPECT_LT(farthest_centre(chains.data()), 1e-10) << kernel;
+    EXPECT_LT(farthest_centre(chains.state().z), 1e-10) << kernel;
+    EXPECT_NE(chains.state().z, start) << kernel;
+    if (target != ChainTarget::kModel) continue;
+    // |z|^2 of four directions: mean 4, variance 8; six standard errors, once in 5e8.
+    const std::vector<double>& z = chains.state().z;
+    EXPECT_NEAR(std::inner_product(z.begin(), z.end(), z.begin(), 0.0) / 500.0, 4.0,
+                6.0 * std::sqrt(8.0 / 500.0))
+        << kernel;
+  }
+}
+
+// Layers of moves of particles have exact path weights too: with each kind they give the integral
+// that plain importance sampling from the base gives.
+TEST(LatentSamplers, StochasticLayersMoveParticlesWithExactWeights) {
+  ThreadPool pool(2);
+  const std::shared_ptr<const Target> target =
+      make_target("lennard_jones", {.particles = 3, .dimensions = 2, .temperature = 2.0});
+  const auto integral = [&](const std::string& kind, double step_size) {
+    constexpr std::int64_t kDraws = 20000;
+    ModelOptions options = particle_options("none");
+    options.flow.blocks = 8;  // layers from the base's energy to the target's
+    options.stochastic.every = 1;
+    if (!kind.empty()) options.stochastic.kinds = {kind};
+    options.stochastic.moves.step_size = step_size;
+    const Model model(options, 1, target);
+    FlowSampler sampler(model, pool, 2, Precision::kDouble);
+    std::vector<double> log_density;
+    const std::vector<double> x = sampler.next(kDraws, {}, &log_density);
+    EXPECT_LT(farthest_centre(x), 1e-12) << kind;
+    const ParameterStore none;
+    Graph graph(none);
+    const Value density = target->log_density(graph.input({6, 1}));
+    const std::vector<double> log_target =
+        RowMap(graph, {density}, pool, Precision::kDouble).run({.rows = kDraws, .inputs = {x}})[0];
+    double sum = 0.0, squares = 0.0;
+    for (std::size_t i = 0; i < log_density.size(); ++i) {
+      const double weight = std::exp(log_target[i] - log_density[i]);
+      sum += weight;
+      squares += weight * weight;
+    }
+    return Answer{std::log(sum / kDraws), std::sqrt(squares / sum / sum)};
+  };
+  const Answer plain = integral("", 0.1);
+  EXPECT_LT(plain.error, 0.05);
+  for (const auto& [kind, step] : {std::pair{"metropolis", 0.3}, {"mala", 0.05}, {"hmc", 0.1}}) {
+    const Answer found = integral(kind, step);
+    // Five standard errors of three kinds: once in 5e5.
+    EXPECT_NEAR(found.mean, plain.mean, 5.0 * std::hypot(found.error, plain.error)) << kind;
+    EXPECT_LT(found.error, 0.05) << kind;
+  }
+  // Moves without a test do not stand the walls of this energy.
+  for (const char* kind : {"langevin", "inertial"}) {
+    ModelOptions options = particle_options("none");
+    options.stochastic.every = 1;
+    options.stochastic.kinds = {kind};
+    options.stochastic.energy = "learned";
+    const Model model(options, 1);
+    EXPECT_LT(farthest_centre(FlowSampler(model, pool, 2, Precision::kDouble).next(500)), 1e-12)
+        << kind;
+  }
 }
 
 }  // namespace

@@ -151,8 +151,6 @@ struct Builder {
       need("flow.index_features", fmt::format("{}", flow.index_features), "0");
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
-    if (!options.stochastic.kinds.empty())
-      need("stochastic.kind", options.stochastic.kinds.front(), "none");
     if (!options.columns.empty()) check_columns();
     for (const ColumnOptions& column : options.columns) {
       const bool plain = column.mean == 0.0 && column.scale == 1.0 && !column.periodic &&
@@ -249,6 +247,7 @@ struct Builder {
     const auto layer_of = [&](const std::string& name, std::shared_ptr<const Energy> energy) {
       StochasticOptions moves = wanted.moves;
       moves.kind = wanted.kinds[made++ % wanted.kinds.size()];
+      moves.mean_free_dimensions = base->mean_free_dimensions();
       return make_stochastic_layer(parameters, name, std::move(energy), moves);
     };
     Layers result;

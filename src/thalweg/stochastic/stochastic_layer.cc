@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "thalweg/bases/mean_free_normal.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 
@@ -31,7 +32,7 @@ class StochasticLayer : public Transform {
   const StochasticOptions& options() const { return options_; }
   Value energy(Value y) const { return (*energy_)(y); }
   /// du/dy. An energy without a slope, a constant, gives zeros.
-  Value slope(Value y) const { return vjp({energy(y)}, {}, {y})[0]; }
+  Value slope(Value y) const { return allowed(vjp({energy(y)}, {}, {y})[0]); }
   /// Moves are numbered from 0 in the order in which they are made.
   Value step_size(Graph& graph, std::int64_t number, bool backward) const {
     if (backward) number = options_.steps - 1 - number;
@@ -44,7 +45,9 @@ class StochasticLayer : public Transform {
     return exp(graph.parameter(log_step_size_)) * ratio;
   }
   static Domain domain(Value start) { return start.batched() ? start.domain() : 0; }
-  Value noise(Value start) const { return start.graph->normal({features(), 1}, domain(start)); }
+  Value noise(Value start) const {
+    return allowed(start.graph->normal({features(), 1}, domain(start)));
+  }
   /// Whether a move to this energy, with this log ratio of probabilities of Metropolis and
   /// Hastings, is accepted; NaN is not, nor is an energy that is not finite.
   static Value accepted(Value start, Value proposed, Value log_ratio) {
@@ -61,6 +64,12 @@ class StochasticLayer : public Transform {
   static bool trains(Value start) { return start.graph->phase() == Phase::kTraining; }
 
  private:
+  /// The part of a direction that keeps the centre of mass of particles.
+  Value allowed(Value direction) const {
+    return options_.mean_free_dimensions > 0 ? mean_free(direction, options_.mean_free_dimensions)
+                                             : direction;
+  }
+
   std::shared_ptr<const Energy> energy_;
   StochasticOptions options_;
   ParameterId log_step_size_;

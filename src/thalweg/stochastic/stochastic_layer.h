@@ -32,6 +32,8 @@ struct StochasticOptions {
   bool trainable = false;
   std::int64_t leapfrog_steps = 5;  ///< hmc: of each move; at least 1
   double friction = 1.0;            ///< inertial: per unit of time; at least 0
+  /// Above 0: y has positions of particles in so many dimensions, whose centre of mass stays.
+  std::int64_t mean_free_dimensions = 0;
 };
 
 struct StochasticKind {
