@@ -14,6 +14,7 @@
 
 #include "interrupts.h"
 #include "python_energy.h"
+#include "thalweg/runs/molecule_exploration.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/training_run.h"
 #include "thalweg/runs/training_text.h"
@@ -83,13 +84,26 @@ nb::typed<nb::dict, nb::str, nb::any> train(
   };
   callbacks.interrupted = [&] { return interrupts(); };
 
+  SimulationCallbacks simulation;
+  simulation.progress = [&](const SimulationProgress& done) {
+    tell(static_cast<double>(done.step) / static_cast<double>(done.steps), "simulating", nullptr);
+  };
+  std::vector<std::string> notes, warnings;
+  simulation.note = [&](const std::string& note) { notes.push_back(note); };
+  simulation.warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  simulation.interrupted = callbacks.interrupted;
+
   TrainingOutcome outcome;
+  outcome.reason = StopReason::kCallback;
   {
     const nb::gil_scoped_release unlocked;
-    plan = plan_run(request);
-    plan->report = report;
+    check_output(request);
     ThreadPool pool(threads);
-    outcome = run_training(*plan, pool, callbacks);
+    if (!wants_positions(request) || give_positions(request, pool, simulation)) {
+      plan = plan_run(request);
+      plan->report = report;
+      outcome = run_training(*plan, pool, callbacks);
+    }
   }
   nb::dict result;
   result["reason"] = name_of(outcome.reason);
@@ -97,10 +111,15 @@ nb::typed<nb::dict, nb::str, nb::any> train(
   result["seconds"] = outcome.seconds;
   result["shortened"] = outcome.shortened;
   result["folder"] = outcome.folder;
-  result["notes"] = plan->data ? plan->data->notes : std::vector<std::string>();
-  std::vector<std::string> warnings = plan->warnings;
-  warnings.insert(warnings.end(), outcome.evaluation.warnings.begin(),
-                  outcome.evaluation.warnings.end());
+  const auto append = [](std::vector<std::string>& to, const std::vector<std::string>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
+  if (plan) {
+    if (plan->data) append(notes, plan->data->notes);
+    append(warnings, plan->warnings);
+  }
+  append(warnings, outcome.evaluation.warnings);
+  result["notes"] = notes;
   result["warnings"] = warnings;
   result["raised"] = interrupts.raised();
   return result;

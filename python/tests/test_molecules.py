@@ -52,19 +52,55 @@ def folder(tmp_path_factory, frames) -> Path:
 
 
 @pytest.fixture(scope="module")
-def peptide(folder) -> thalweg.Model:
+def settings(folder) -> dict[str, object]:
+    return {
+        "molecule.system": str(folder / "five.xml"),
+        "molecule.topology": str(folder / "five.pdb"),
+        "molecule.temperature": TEMPERATURE,
+        "training.iterations": 60,
+        "flow": {"kind": "smooth", "blocks": 2, "hidden": [8]},
+    }
+
+
+@pytest.fixture(scope="module")
+def peptide(folder, settings) -> thalweg.Model:
     return thalweg.fit(
-        folder / "frames.npy",
-        folder / "run",
-        settings={
-            "molecule.system": str(folder / "five.xml"),
-            "molecule.topology": str(folder / "five.pdb"),
-            "molecule.temperature": TEMPERATURE,
-            "training.iterations": 60,
-            "flow": {"kind": "smooth", "blocks": 2, "hidden": [8]},
-        },
-        report=False,
+        folder / "frames.npy", folder / "run", settings=settings, report=False
     )
+
+
+def test_positions_are_learnt_from_an_array(peptide, settings, frames):
+    model = thalweg.fit(frames, settings=settings)
+    np.testing.assert_array_equal(model.log_prob(frames[:20]), peptide.log_prob(frames[:20]))
+
+
+def test_a_molecule_without_positions_is_simulated(settings, tmp_path, frames):
+    few = settings | {"exploration.evaluations": 12800, "training.iterations": 5}
+    told: list[str] = []
+    model = thalweg.fit(
+        out=tmp_path / "run", settings=few, progress=lambda each: told.append(each["text"])
+    )
+    assert model.sample(3).shape == (3, 5, 3)
+    assert (tmp_path / "run-md").is_dir() and told
+    assert np.all(np.isfinite(model.log_prob(np.load(tmp_path / "run-md" / "trajectory.npy"))))
+    del few["molecule.topology"]
+    with pytest.raises(thalweg.ConfigError, match="place to start a simulation from"):
+        thalweg.fit(settings=few)
+
+
+def test_positions_have_gradients_in_torch(peptide, frames):
+    torch = pytest.importorskip("torch")
+    from thalweg.torch import log_prob
+
+    # As many rows as atoms: what is multiplied along the wrong axis would not be seen by its shape.
+    x = torch.tensor(frames[:5], requires_grad=True)
+    weights = torch.arange(1.0, 6.0, dtype=torch.float64)
+    (weights * log_prob(peptide, x)).sum().backward()
+    _, slopes = peptide.log_prob(frames[:5], gradient=True)
+    np.testing.assert_allclose(x.grad.numpy(), weights.numpy()[:, None, None] * slopes)
+    one = torch.tensor(frames[0], requires_grad=True)
+    log_prob(peptide, one).backward()
+    np.testing.assert_allclose(one.grad.numpy(), slopes[0])
 
 
 def test_densities_and_energies_are_those_of_positions(peptide, frames):

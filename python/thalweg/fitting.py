@@ -18,6 +18,10 @@ from .model import Model, energy_name, tell
 from .points import Points
 
 
+# Settings with which rows of data are positions.
+_OF_POSITIONS = ("data.particles", "molecule.topology", "molecule.system")
+
+
 def fit(
     data: Any = None,
     out: str | os.PathLike[str] | None = None,
@@ -46,8 +50,10 @@ def fit(
     """Learns the density of data, as ``thalweg train`` does, and to the same bits.
 
     data: rows x columns: an array, a DataFrame (pandas, polars or alike) or a dictionary of
-        columns, which may hold texts and dates, or the path of a file. None with a preset that
-        brings its own, or to resume.
+        columns, which may hold texts and dates, or the path of a file. With data.particles or a
+        molecule in ``settings`` also rows x particles x dimensions. None with a preset that brings
+        its own, to resume, and for a molecule whose system and topology ``settings`` name: it is
+        simulated first, into the folder ``out`` with "-md" behind it.
     out: folder of the run, with a copy of the data unless they are a file; None: a temporary one,
         which goes with the model (``model.save(path)`` keeps it).
     names: of the columns of an array, else x0, x1, ... Elsewhere columns of an array may be named
@@ -76,7 +82,11 @@ def fit(
     ConfigError and DataError for what cannot be learnt, NumericalError if training diverges.
     """
     keeper = TemporaryFolder()
-    points = None if data is None else Points(data, keeper.path, names, condition, weights)
+    flat = _flat(settings or {})
+    positions = any(flat.get(key) for key in _OF_POSITIONS)
+    points = (
+        None if data is None else Points(data, keeper.path, names, condition, weights, positions)
+    )
     wanted: dict[str, Any] = {}
     if points is not None:
         wanted["data.path"] = points.path

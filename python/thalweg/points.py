@@ -51,7 +51,10 @@ def matrix(data: Any, what: str) -> npt.NDArray[Any]:
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:
-        raise ShapeError(f"{what}: expected rows x columns, got an array of shape {array.shape}")
+        raise ShapeError(
+            f"{what}: expected rows x columns, got an array of shape {array.shape}"
+            + ("; rows of them are array.reshape(len(array), -1)" if array.ndim > 2 else "")
+        )
     return array
 
 
@@ -153,7 +156,9 @@ class Points:
         names: Sequence[str] | None = None,
         condition: Any = None,
         weights: Any = None,
+        positions: bool = False,
     ) -> None:
+        """positions: rows may be particles x dimensions each."""
         self.settings: dict[str, Any] = {}
         if isinstance(data, (str, os.PathLike)):
             self._refuse_arrays(condition, weights)
@@ -167,6 +172,9 @@ class Points:
             columns = columns_of(data, "data")
             if columns is not None and names is not None:
                 raise ConfigError("names: data have names already; rename the columns there")
+            if positions and columns is None:
+                data = numbers(data, "data")
+                data = data.reshape(len(data), -1) if data.ndim == 3 and len(data) else data
             if columns is not None or names is not None:
                 self._write_named(columns, data, folder, names, condition, weights)
             else:

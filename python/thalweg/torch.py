@@ -18,17 +18,19 @@ class _LogProb(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
             context.save_for_backward(torch.from_numpy(slopes).to(x))
         else:
             values = model.log_prob(points, condition)
-        return torch.from_numpy(values).to(x)
+        return torch.as_tensor(values).to(x)
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
     def backward(context: Any, cotangent: Any) -> tuple[Any, None, None]:
         (slopes,) = context.saved_tensors
-        return cotangent[:, None] * slopes, None, None
+        by_row = cotangent.reshape(cotangent.shape + (1,) * (slopes.ndim - cotangent.ndim))
+        return by_row * slopes, None, None
 
 
 def log_prob(model: Model, x: Any, condition: Any = None) -> Any:
-    """Log densities of the rows of a tensor, n x ``model.columns``, in nats: a tensor of n.
+    """Log densities of the rows of a tensor, n x ``model.columns``, in nats: a tensor of n. Of a
+    molecule's model, of positions in nm: n x atoms x 3, n x 3 atoms, or atoms x 3 of one.
 
     They can be differentiated by x, once; the model's own parameters and the condition stay as
     they are. Slopes are computed in double, densities in the precision of the model's training.
