@@ -57,6 +57,12 @@ def fit(arguments, library, split, seed, notes):
     return None
 
 
+def over_seeds(count):
+    if count == 1:
+        return "one seed"
+    return f"medians of times and means of likelihoods over {count} seeds, in brackets the range"
+
+
 def table(records):
     lines = ["| library | wall time of the fit, s | beside Thalweg | held-out log likelihood, nats "
              "a row | learnt numbers |", "|---|---|---|---|---|"]
@@ -67,9 +73,9 @@ def table(records):
         seconds = statistics.median(each["seconds"] for each in found)
         values = [each["log_likelihood"] for each in found]
         name = "**Thalweg**" if library == "thalweg" else f"{library} {found[0]['version']}"
+        spread = f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
         lines.append(f"| {name} | {seconds:.0f} | {seconds / ours:.1f} x | "
-                     f"{statistics.mean(values):.2f} ({min(values):.2f} to {max(values):.2f}) | "
-                     f"{found[0]['numbers']:,} |")
+                     f"{statistics.mean(values):.2f}{spread} | {found[0]['numbers']:,} |")
     return lines
 
 
@@ -88,7 +94,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="default: all processors")
     parser.add_argument("--update", action="store_true",
-                        help="write the table into docs/benchmarks.md")
+                        help="write the table into README.md and docs/benchmarks.md")
     parser.add_argument("--out", default="build/bench/fits.json", help=argparse.SUPPRESS)
     parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     parser.add_argument("--peers", default=sys.executable, help=argparse.SUPPRESS)
@@ -115,14 +121,16 @@ def main():
              f"with {arguments.bins} bins and networks of {' and '.join(map(str, arguments.hidden))}"
              f" on a normal base, {arguments.steps:,} steps of Adam on {arguments.batch} rows, a "
              f"cosine from {arguments.rate}, the best step by validation, float, "
-             f"{arguments.threads} threads; medians of times and means of likelihoods over "
-             f"{arguments.seeds} seeds, in brackets the range. Start and compilation count. Load "
-             f"when a fit began: {min(loads):.1f} to {max(loads):.1f}.", *notes]
+             f"{arguments.threads} threads of {report.processor()}; {over_seeds(arguments.seeds)}. Start "
+             f"and compilation count. Load when a fit began: {min(loads):.1f} to {max(loads):.1f}.",
+             "Sizes are equal as each library counts them: couplings, bins, widths. What else its "
+             "couplings learn differs, so numbers and likelihoods do, too.", *notes]
     print("\n".join([*table(records), "", *lines]))
     with open(arguments.out, "w", encoding="utf-8") as file:
         json.dump({"records": records, "remarks": lines}, file, indent=1)
     if arguments.update:
-        report.write_between("docs/benchmarks.md", MARKER, table(records), lines)
+        for name in ("README.md", os.path.join("docs", "benchmarks.md")):
+            report.write_between(name, MARKER, table(records), lines)
 
 
 if __name__ == "__main__":
