@@ -157,7 +157,7 @@ TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
   const auto summary = nlohmann::json::parse(in_folder("summary.json"));
   EXPECT_EQ(summary["backbone"][0]["residue"], "ALA 2");
   if (plotting_available()) {
-    for (const char* picture : {"energy", "temperature", "ramachandran"})
+    for (const char* picture : {"energy", "temperature", "ramachandran", "profile-ALA-2"})
       EXPECT_TRUE(fs::exists(folder_.path(fmt::format("md/plots/{}.png", picture)))) << picture;
   }
 }

@@ -48,6 +48,18 @@ LineSeries lone_points(const LineSeries& series) {
   return lone;
 }
 
+/// Bars of one standard error, as upright lines with gaps between.
+LineSeries error_bars(const LineSeries& series) {
+  LineSeries bars;
+  for (std::size_t i = 0; i < series.errors.size(); ++i) {
+    const double x = series.x[i], y = series.y[i], error = series.errors[i];
+    if (!drawable(x) || !drawable(y) || !drawable(error)) continue;
+    bars.x.insert(bars.x.end(), {x, x, NAN});
+    bars.y.insert(bars.y.end(), {y - error, y + error, NAN});
+  }
+  return bars;
+}
+
 }  // namespace
 
 void write_plot(const LineChart& plot, const std::filesystem::path& stem) {
@@ -58,6 +70,9 @@ void write_plot(const LineChart& plot, const std::filesystem::path& stem) {
   std::vector<LineSeries> curves = plot.series;
   for (LineSeries& curve : curves) {
     require_equal(curve.x.size(), curve.y.size(), "line chart, series", curve.name);
+    if (!curve.errors.empty())
+      require_equal(curve.errors.size(), curve.y.size(), "line chart, errors of series",
+                    curve.name);
     values += curve.x.size();
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
       if (plot.log_y && curve.y[i] < 1e-100) curve.y[i] = NAN;
@@ -107,6 +122,11 @@ void write_plot(const LineChart& plot, const std::filesystem::path& stem) {
       elements.push_back(fmt::format("{} with lines linewidth {} dashtype {} linecolor rgb '#{}'",
                                      canvas.points(curve.x, curve.y), faint ? 1.0 : 2.0,
                                      style == LineStyle::kDashed ? "(6,4)" : "solid", colour));
+      const LineSeries bars = error_bars(curves[i]);
+      if (!bars.x.empty())
+        elements.push_back(fmt::format("{} with lines linewidth 1 linecolor rgb '#99{}'",
+                                       canvas.points(bars.x, bars.y),
+                                       series_colour(curves[i].colour.value_or(i))));
       const LineSeries lone = lone_points(curve);
       if (!lone.x.empty()) {
         elements.push_back(

@@ -18,7 +18,8 @@ enum class LineStyle { kSolid, kDashed, kFaint };
 struct LineSeries {
   std::string name = {};
   std::vector<double> x = {};
-  std::vector<double> y = {};  // as many as x
+  std::vector<double> y = {};       // as many as x
+  std::vector<double> errors = {};  // standard errors of y, drawn as bars; as many, or none
   LineStyle style = LineStyle::kSolid;
   /// Index of a colour, repeating after 7; without it the place among the series.
   std::optional<std::size_t> colour = std::nullopt;

@@ -22,27 +22,6 @@ namespace {
 constexpr std::int64_t kRows = 10000;
 constexpr double kPi = std::numbers::pi;
 
-/// Minus the logarithm of the density of angles in radians, over degrees.
-LineSeries free_energy(std::string name, std::span<const double> angles) {
-  constexpr std::size_t kBins = 60;
-  constexpr double kWidth = 2.0 * kPi / kBins;
-  std::vector<double> counts(kBins, 0.0);
-  double total = 0.0;
-  for (const double angle : angles)
-    if (std::isfinite(angle)) {
-      const double place = (std::remainder(angle, 2.0 * kPi) + kPi) / kWidth;
-      counts[std::min(static_cast<std::size_t>(place), kBins - 1)] += 1.0;
-      total += 1.0;
-    }
-  LineSeries series{.name = std::move(name)};
-  for (std::size_t i = 0; i < kBins; ++i) {
-    series.x.push_back(-180.0 + 6.0 * (static_cast<double>(i) + 0.5));
-    series.y.push_back(counts[i] > 0.0 ? -std::log(counts[i] / (total * kWidth))
-                                       : std::numeric_limits<double>::quiet_NaN());
-  }
-  return series;
-}
-
 /// The density of those of the values that are in [low, high], over 60 bins.
 LineSeries density(std::string name, std::span<const double> values, double low, double high,
                    LineStyle style) {
@@ -112,12 +91,12 @@ HeatMapPlot ramachandran_maps(const std::vector<MoleculeRows>& runs, ThreadPool&
 }
 
 LineChart torsion_chart(const std::vector<MoleculeRows>& runs, const std::string& torsion) {
-  LineChart chart{.title = torsion, .x_label = "degrees", .y_label = "free energy, kT"};
+  LineChart chart = angle_profiles(torsion);
   for (const MoleculeRows& each : runs) {
     const auto add = [&](const std::string& name, std::span<const double> rows) {
       std::vector<std::string> known;
       for (const TorsionRows& own : torsion_rows(*each.run, rows)) {
-        if (own.name == torsion) chart.series.push_back(free_energy(name, own.values));
+        if (own.name == torsion) chart.series.push_back(angle_profile(name, own.values));
         if (own.name == torsion) return;
         known.push_back(own.name);
       }

@@ -24,9 +24,9 @@ std::vector<MoleculeRows> molecule_rows(const std::vector<NamedRun>& runs, Threa
 /// run, and of samples of each. Without panels where there is no such residue.
 HeatMapPlot ramachandran_maps(const std::vector<MoleculeRows>& runs, ThreadPool& pool);
 
-/// Free energies in kT along a torsion, -log of its density a radian in bins of 6 degrees: of the
-/// held-out rows of the first run, and of samples of each. Throws ConfigError with the nearest name
-/// for one that is no torsion of the first run.
+/// Free energies along a torsion, as angle_profile: of the held-out rows of the first run, and of
+/// samples of each. Throws ConfigError with the nearest name for one that is no torsion of the
+/// first run.
 LineChart torsion_chart(const std::vector<MoleculeRows>& runs, const std::string& torsion);
 
 /// Components of the force field's forces on the atoms (across) and of each run's (along), at 100

@@ -39,6 +39,15 @@ std::vector<RunPicture> draw_molecule_pictures(const LoadedRun& run, const std::
     plot.panels.push_back(ramachandran_panel("samples", own[i]));
     add(plot, fmt::format("ramachandran-{}", i),
         "Free energy of the backbone angles, from counts in bins of 6 degrees. Grey: never seen.");
+    for (const auto& [angle, values] :
+         {std::pair{"phi", &BackboneRows::phi}, {"psi", &BackboneRows::psi}}) {
+      LineChart chart =
+          angle_profiles(fmt::format("Free energy along {} of {}{}", angle, own[i].residue, of));
+      chart.series.push_back(angle_profile("data", theirs[i].*values));
+      chart.series.push_back(angle_profile("samples", own[i].*values));
+      add(chart, fmt::format("{}-{}", angle, i),
+          "Bars are one standard error, as if rows of the data were independent.");
+    }
   }
   struct Marginal {
     double variation;

@@ -1,6 +1,8 @@
 // The page of a simulation.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string>
 
 #include "thalweg/core/error.h"
 #include "thalweg/molecules/molecular_system.h"
@@ -80,6 +82,16 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
     angles.panels.push_back(ramachandran_panel(each.residue, each));
   page.section("Ramachandran");
   add_picture(page, folder / "ramachandran", angles, "Grey: never seen.");
+  const std::int64_t chains = state.request.replicas;
+  for (const BackboneRows& each : summary.backbone) {
+    LineChart chart = angle_profiles("Free energy along phi and psi of " + each.residue);
+    chart.series = {angle_profile("phi", each.phi, chains), angle_profile("psi", each.psi, chains)};
+    std::string file = each.residue;
+    std::ranges::replace(file, ' ', '-');
+    add_picture(page, folder / ("profile-" + file), chart,
+                fmt::format("Bars are one standard error, by how {} differ.",
+                            chains >= 4 ? "replicas" : "20 stretches of the simulation"));
+  }
 }
 
 }  // namespace
