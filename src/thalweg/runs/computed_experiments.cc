@@ -14,6 +14,7 @@ const std::vector<ComputedKind>& computed_kinds() {
       {"free_form_partitions", partition_metrics, draw_partitions},
       {"smooth_bumps", bump_metrics, draw_bumps},
       {"root_runtime", root_runtime_metrics, nullptr},
+      {"particle_sampling", particle_sampling_metrics, nullptr},
   };
   return kinds;
 }

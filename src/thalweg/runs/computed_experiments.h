@@ -61,4 +61,10 @@ std::vector<DrawnPlot> draw_bumps(ThreadPool& pool);
 std::vector<Metric> root_runtime_metrics(const std::string& row, const std::string& column,
                                          std::int64_t seed, ThreadPool& pool);
 
+/// Draxler, Sorrenson et al. 2024, Table 6: times of samples of models that are not trained. Rows
+/// are "dw4", "lj13" and "lj55", columns "free-form" and "matching", alone or with "-density"
+/// behind it.
+std::vector<Metric> particle_sampling_metrics(const std::string& row, const std::string& column,
+                                              std::int64_t seed, ThreadPool& pool);
+
 }  // namespace thalweg
