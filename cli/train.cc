@@ -130,6 +130,7 @@ void simulate_first(RunRequest& request, int threads, bool quiet) {
 void train(const Arguments& arguments) {
   const bool quiet = arguments.quiet;
   RunRequest request = request_of(arguments);
+  check_output(request);
   if (wants_positions(request)) simulate_first(request, arguments.threads, quiet);
   const RunPlan plan = plan_with_progress(std::move(request), quiet);
 #ifdef __GLIBC__

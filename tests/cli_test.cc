@@ -662,6 +662,8 @@ TEST_F(Cli, NeverOverwritesARunUnlessAsked) {
   EXPECT_NE(snapshot("r"), before);
   EXPECT_FALSE(fs::exists(path("r.new")));
   EXPECT_FALSE(fs::exists(path("r.old")));
+  // The folder is looked at before the data are.
+  expect_failure(tiny({"--data", "missing.csv", "--out", "r"}), 2, "exists already");
   fs::create_directories(path("precious"));
   write("precious/thesis.txt", "words");
   expect_failure(tiny({"--data", "points.csv", "--out", "precious", "--force"}), 2, "is not a run");
@@ -683,7 +685,8 @@ TEST_F(Cli, LeavesFilesAloneWhenTheDiskIsFull) {
   expect_failure(tiny({"--data", "points.csv", "--out", "r", "--force", "--quiet"}), 3, "r.new",
                  full);
   EXPECT_EQ(snapshot("r"), run_before);
-  expect_failure(tiny({"--data", "points.csv", "--out", "other", "--quiet"}), 3, "other", full);
+  expect_failure(tiny({"--data", "points.csv", "--out", "other", "--quiet"}), 3,
+                 "nothing of this training is kept", full);
   EXPECT_FALSE(fs::exists(path("other")));
 }
 
@@ -1250,16 +1253,16 @@ TEST_F(Cli, AnEnergysVariablesAreTheColumnsOfThatName) {
   }
   write("points.csv", points);
   write("others.csv", others);
-  const auto train = [&](const std::string& data) {
+  const auto train = [&](const std::string& data, const std::string& out) {
     return run({"train", "--data", data, "--energy", "0.5*x^2 + 0.5*(y-5)^2", "--set",
                 "training.objective=mixed", "--set", "training.iterations=5", "--set",
-                "base.kind=normal", "--out", "r", "--quiet"});
+                "base.kind=normal", "--out", out, "--quiet"});
   };
-  ASSERT_EQ(train("points.csv").code, 0);
+  ASSERT_EQ(train("points.csv", "r").code, 0);
   const auto figures = nlohmann::json::parse(run({"evaluate", "r", "--json"}).out);
   EXPECT_NEAR(figures["mean_y"], 5.0, 1.0);
   EXPECT_NEAR(figures["mean_x"], 0.0, 1.0);
-  const Outcome outcome = train("others.csv");
+  const Outcome outcome = train("others.csv", "other");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.error.find("'x'"), std::string::npos) << outcome.error;
 }
@@ -1443,7 +1446,8 @@ TEST_F(Cli, LearnsFromAPicture) {
   EXPECT_NEAR(figures["off_modes_floor"], 0.025, 0.025);
   EXPECT_LT(figures["sample_ks_justel_floor"], 3.4 / std::sqrt(2000.0));
   EXPECT_GT(figures["sample_kl"], figures["sample_kl_floor"]);
-  const Outcome both = run({"train", "--image", "corner.png", "--target", "two_rings"});
+  const Outcome both =
+      run({"train", "--image", "corner.png", "--target", "two_rings", "--out", "both"});
   EXPECT_EQ(both.code, 2);
   EXPECT_NE(both.error.find("exclude each other"), std::string::npos) << both.error;
   write("not.png", "text");

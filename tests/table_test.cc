@@ -54,6 +54,11 @@ TEST(LoadTable, ExplainsWhatIsNoTable) {
   write_npy(path, Shape{2, 2, 1}, Values{1, 2, 3, 4});
   expect_parts(message_of<DataError>([&] { load_table(path); }), {path, "(2, 2, 1)", path + "[0]"});
   EXPECT_EQ(load_table(path + "[1]").values, (Values{3, 4}));
+  const Table particles = load_table(path, {.particle_dimensions = 1});
+  EXPECT_EQ(particles.names, (Names{"x0", "x1"}));
+  EXPECT_EQ(particles.values, (Values{1, 2, 3, 4}));
+  expect_parts(message_of<DataError>([&] { load_table(path, {.particle_dimensions = 2}); }),
+               {"(2, 2, 1)", "data.particles = 1"});
   write_npy(path, Shape{1, 2, 2, 1}, Values{1, 2, 3, 4});
   expect_parts(message_of<DataError>([&] { load_table(path); }), {path + "[0,0]"});
   write_npy(path, Shape{}, Values{1});
@@ -69,6 +74,13 @@ TEST(LoadTable, ExplainsWhatIsNoTable) {
                {"'.parquet'", "pandas.read_parquet('dir/a.parquet').to_csv('dir/a.csv'"});
   expect_parts(message_of<DataError>([&] { load_table("plain"); }), {"plain", "expected"});
   expect_parts(message_of<DataError>([&] { load_table("t.csv[3]"); }), {"t.csv[3]", "expected"});
+}
+
+TEST(SaveTable, NamesTheKindsThatItWrites) {
+  const std::string message =
+      message_of<DataError>([] { save_table("out.xlsx", make_table({"a"}, {1.0})); });
+  expect_parts(message, {"out.xlsx", "to write", ".csv", "'.xlsx'"});
+  EXPECT_EQ(message.find("read_excel"), std::string::npos);
 }
 
 TEST(SaveTable, ReadsBackTheSame) {

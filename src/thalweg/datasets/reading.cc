@@ -5,7 +5,7 @@
 namespace thalweg {
 
 ReadOptions read_options(const DataOptions& options) {
-  ReadOptions reading{.missing = options.missing};
+  ReadOptions reading{.missing = options.missing, .particle_dimensions = options.particles};
   if (options.header == "yes")
     reading.header = HeaderChoice::kYes;
   else if (options.header == "no")

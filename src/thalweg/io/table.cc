@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 
@@ -19,8 +20,16 @@ namespace {
 
 enum class Kind : std::uint8_t { kNpy, kComma, kTab };
 
+std::string extension_of(const std::filesystem::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
 /// Throws DataError for a file of another kind, with what makes a table of it.
-[[noreturn]] void fail_kind(const std::string& path, const std::string& extension) {
+[[noreturn]] void fail_reading(const std::string& path) {
+  const std::string extension = extension_of(path);
   constexpr std::string_view kRead =
       "expected a .npy (or a slice file.npy[3]), .csv, .tsv or .txt file, or one of the latter "
       "three packed as .gz";
@@ -43,23 +52,20 @@ enum class Kind : std::uint8_t { kNpy, kComma, kTab };
   fail<DataError>("{}: {}, got '{}'{}", path, kRead, extension, packed ? "; unpack it first" : "");
 }
 
-Kind kind_of(const std::string& path) {
+/// What a path is by its extension; nothing for others.
+std::optional<Kind> known_kind(const std::string& path) {
   if (is_npy_path(path)) return Kind::kNpy;
-  const auto extension_of = [](const std::filesystem::path& file) {
-    std::string extension = file.extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return extension;
-  };
   const std::string last = extension_of(path);
   const bool packed = last == ".gz";
   const std::string extension = packed ? extension_of(std::filesystem::path(path).stem()) : last;
   if (extension == ".csv" || extension == ".txt") return Kind::kComma;
   if (extension == ".tsv") return Kind::kTab;
-  fail_kind(path, last);
+  return std::nullopt;
 }
 
-Table table_from_array(const std::string& path, Array array) {
+Table table_from_array(const std::string& path, Array array, std::int64_t particle_dimensions) {
+  if (array.shape.size() == 3 && particle_dimensions > 0 && array.shape[2] == particle_dimensions)
+    array.shape = {array.shape[0], array.shape[1] * particle_dimensions};
   const std::size_t dimensions = array.shape.size();
   if (dimensions == 0) {
     fail<DataError>("{}: expected rows and columns, got a single number; give a larger array",
@@ -68,9 +74,13 @@ Table table_from_array(const std::string& path, Array array) {
   if (dimensions > 2) {
     fail<DataError>(
         "{}: expected rows and columns, got an array of shape ({}); save it as such, by NumPy's "
-        "reshape(len(array), -1), or choose a part by its leading indices, as in '{}[0{}]'",
+        "reshape(len(array), -1), or choose a part by its leading indices, as in '{}[0{}]'{}",
         path, fmt::join(array.shape, ", "), path.substr(0, path.rfind('[')),
-        dimensions == 3 ? "" : ",0");
+        dimensions == 3 ? "" : ",0",
+        dimensions == 3 && array.shape[2] > 0 && array.shape[2] <= 3
+            ? fmt::format("; positions of {} particles are read with data.particles = {}",
+                          array.shape[1], array.shape[2])
+            : "");
   }
   Table table;
   table.rows = array.shape[0];
@@ -115,8 +125,10 @@ std::vector<std::string> default_names(std::int64_t columns) {
 }
 
 Table load_table(const std::string& path, const ReadOptions& options) {
-  return kind_of(path) == Kind::kNpy ? table_from_array(path, read_npy(path))
-                                     : read_csv(path, options);
+  const std::optional<Kind> kind = known_kind(path);
+  if (!kind) fail_reading(path);
+  return *kind == Kind::kNpy ? table_from_array(path, read_npy(path), options.particle_dimensions)
+                             : read_csv(path, options);
 }
 
 void save_table(const std::string& path, const Table& table, FloatType type) {
@@ -127,7 +139,12 @@ void save_table(const std::string& path, const Table& table, FloatType type) {
 
 TableWriter::TableWriter(const std::string& path, const std::vector<std::string>& names,
                          FloatType type, std::vector<ColumnText> content) {
-  const Kind kind = kind_of(path);
+  const std::optional<Kind> kind = known_kind(path);
+  if (!kind)
+    fail<DataError>(
+        "{}: expected a .npy, .csv, .tsv or .txt file to write, or one of the latter three packed "
+        "as .gz, got '{}'",
+        path, extension_of(path));
   if (kind != Kind::kNpy) {
     csv_ = std::make_unique<CsvWriter>(path, names, type, kind == Kind::kTab ? '\t' : ',',
                                        std::move(content));

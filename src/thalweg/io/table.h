@@ -79,12 +79,15 @@ struct ReadOptions {
   /// all that equal them.
   std::vector<std::string> missing = {};
   HeaderChoice header = HeaderChoice::kAuto;
+  /// Above 0, a .npy of rows x particles x so many dimensions is read as rows x their product.
+  std::int64_t particle_dimensions = 0;
   ReadProgress progress = {};  ///< of files of text
 };
 
-/// Reads .npy (with or without a slice, see read_npy; one dimension makes one column) or .csv, .tsv
-/// and .txt, plain or as .gz (see read_csv). Missing values are NaN. Throws DataError for other
-/// kinds of files, more than two dimensions, no rows or no columns.
+/// Reads .npy (with or without a slice, see read_npy; one dimension makes one column, and positions
+/// of particles may have three) or .csv, .tsv and .txt, plain or as .gz (see read_csv). Missing
+/// values are NaN. Throws DataError for other kinds of files, more than two dimensions, no rows or
+/// no columns.
 Table load_table(const std::string& path, const ReadOptions& options = {});
 
 /// Writes .npy, .csv, .txt (comma) or .tsv (tab), the latter three packed with a further .gz,

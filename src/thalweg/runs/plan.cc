@@ -15,6 +15,7 @@
 #include "thalweg/runs/molecular_target.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/row_function.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/runs/stack_fit.h"
 #include "thalweg/runs/unused_settings.h"
 
@@ -299,6 +300,10 @@ RunPlan plan_run(const RunRequest& request) {
   });
   plan.warnings = warnings_of(plan, layers, request);
   return plan;
+}
+
+void check_output(const RunRequest& request) {
+  check_training_folder(read_layers(request).out, request.resume, request.force);
 }
 
 void settle_particles(RunOptions& options) {

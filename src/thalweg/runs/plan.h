@@ -33,6 +33,10 @@ struct RunPlan {
 /// together, and DataError for data and files that cannot be used.
 RunPlan plan_run(const RunRequest& request);
 
+/// Refuses a folder that the run cannot be written to before anything is read but its settings.
+/// Throws as check_training_folder and read_layers.
+void check_output(const RunRequest& request);
+
 /// Whether a run that learns from points takes a target besides.
 bool needs_target(const RunOptions& options);
 

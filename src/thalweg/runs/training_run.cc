@@ -68,32 +68,17 @@ std::string successor_folder(const std::string& out) {
 class OutputFolder {
  public:
   OutputFolder(const std::string& out, bool resume, bool force) : final_(out), folder_{out} {
-    std::error_code error;
-    const bool taken =
-        fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error));
-    if (taken && !fs::is_directory(out))
-      fail<DataError>("{}: expected a folder for the run, got a file; choose another --out", out);
+    replaces_ = check_training_folder(out, resume, force);
     if (resume) {
-      if (!fs::exists(folder_.checkpoint()))
-        fail<DataError>(
-            "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
-            "folder is there",
-            out);
       hold(out);
       remove_stale_files(out);
       return;
     }
-    if (taken && !force)
-      fail<ConfigError>(
-          "{}: exists already; --resume continues it, --force replaces it, --out names another "
-          "folder",
-          out);
-    if (taken && !fs::exists(folder_.manifest()))
-      fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
-                        out);
-    replaces_ = taken;
-    if (taken) hold(out);
-    if (replaces_) folder_.path = successor_folder(out);
+    if (replaces_) {
+      hold(out);
+      folder_.path = successor_folder(out);
+    }
+    std::error_code error;
     if (!fs::create_directories(folder_.path, error) && error)
       fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder_.path,
                       error.message());
@@ -288,6 +273,20 @@ void estimate_within(double seconds, std::int64_t most, Model& model, std::uint6
   estimate_normaliser(model, proposals, seed, pool, precision);
 }
 
+/// Writes files of a run; where that fails, the error says what is left of the training.
+template <typename Write>
+void saying_what_is_kept(const RunFolder& folder, const RunManifest& manifest, Write write) {
+  try {
+    write();
+  } catch (const DataError& error) {
+    std::error_code none;
+    if (!fs::exists(folder.checkpoint(), none))
+      fail<DataError>("{}; nothing of this training is kept", error.what());
+    fail<DataError>("{}; its first {} steps are kept: --resume --out {} goes on from there",
+                    error.what(), manifest.steps, folder.path);
+  }
+}
+
 /// Of a call that ended before there was anything to keep.
 TrainingOutcome interrupted_early() {
   TrainingOutcome nothing;
@@ -393,19 +392,23 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   manifest.data_hash = hash;
   const double earlier = manifest.seconds;
   const auto save_state = [&] {
-    save_checkpoint(folder.checkpoint(), run.model->parameters(), trainer.state());
+    saying_what_is_kept(folder, manifest, [&] {
+      save_checkpoint(folder.checkpoint(), run.model->parameters(), trainer.state());
+    });
     manifest.steps = trainer.counters().step;
     manifest.returns = trainer.counters().returns;
     manifest.seconds = earlier + seconds();
     write_manifest(folder, manifest);
   };
-  if (plan.keep_points) keep_points(folder, options.data);
-  // A process that is killed in between must not leave a hash of other settings.
-  manifest.settings_hash.clear();
-  if (plan.resume) write_manifest(folder, manifest);
-  manifest.settings_hash = write_run_options(folder, options);
-  if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
-  write_manifest(folder, manifest);
+  saying_what_is_kept(folder, manifest, [&] {
+    if (plan.keep_points) keep_points(folder, options.data);
+    // A process that is killed in between must not leave a hash of other settings.
+    manifest.settings_hash.clear();
+    if (plan.resume) write_manifest(folder, manifest);
+    manifest.settings_hash = write_run_options(folder, options);
+    if (exploration && !resumes) write_exploration(folder.exploration(), *exploration);
+    write_manifest(folder, manifest);
+  });
 
   StopReason reason{};
   const double budget = options.training.time_budget;
