@@ -317,7 +317,6 @@ TEST(MeanFreeNormal, ModelsKeepTheCentreOfMass) {
   refused([](ModelOptions& o) { o.features = 2; }, {"at least 2 particles"});
   refused([](ModelOptions& o) { o.flow.kind = "real_nvp"; }, {"flow.kind", "real_nvp"});
   refused([](ModelOptions& o) { o.flow.index_features = 1; }, {"flow.index_features"});
-  refused([](ModelOptions& o) { o.stochastic.kinds = {"metropolis"}; }, {"stochastic.kind"});
   refused([](ModelOptions& o) { o.base.conditional = "proposal"; }, {"base.conditional"});
   refused(
       [](ModelOptions& o) {
