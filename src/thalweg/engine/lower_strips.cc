@@ -21,7 +21,7 @@ class StripBody {
       if (plan_.strip[at(id)] || sums_batch) add(id);
     }
     for (const NodeId id : loop_.exits)
-      if (!outer_.node(id).is<primitive::OuterSum>()) ends_.emplace(end_of(id), id);
+      if (!outer_.node(id).is<primitive::OuterSum>()) ends_.emplace(operand_of(source_of(id)), id);
   }
 
   void lower() {
@@ -34,8 +34,11 @@ class StripBody {
     for (const auto& [outer, inner] : inside_)
       if (outer_.node(outer).is<primitive::OuterSum>()) shared[at(inner)] = outer_.where(outer);
     const std::vector<char> nodes(at(body_.size()), 1);
+    std::map<NodeId, PartPlace> parts = plan_concats(body_, nodes);
+    for (const auto& [inner, entry] : entries_)  // these are where they are
+      if (!entry.gather) parts.erase(inner);
     Emitter emitter(body_, outer_, shared, plan_fusion(body_, nodes, wanted, shared),
-                    plan_concats(body_, nodes));
+                    std::move(parts));
     LoweredSweep& sweep = outer_.sweep();
     const double flops = sweep.flops;
     const std::size_t begin = sweep.instructions.size();
@@ -87,7 +90,6 @@ class StripBody {
   NodeId source_of(NodeId exit) const {
     return plan_.strip[at(exit)] ? exit : outer_.node(exit).inputs[0];
   }
-  NodeId end_of(NodeId exit) const { return inside_.at(source_of(exit)); }
 
   NodeId input(NodeId id, Shape shape, Domain domain, Entry entry) {
     Node node{primitive::Input{id}, shape, domain, {}};
@@ -112,10 +114,23 @@ class StripBody {
     }
     Node copy = node;
     copy.shape = node.is<primitive::OuterSum>() ? node.shape : cut(node.shape);
-    for (NodeId& operand : copy.inputs) operand = operand_of(operand);
+    // The items of a product's weights are its inputs, however many pairs there are.
+    const bool has_weights = node.is<primitive::Dense>();
+    for (std::size_t i = 0; i < copy.inputs.size(); ++i)
+      copy.inputs[i] =
+          has_weights && i == 0 ? weights_of(copy.inputs[i]) : operand_of(copy.inputs[i]);
     inside_[id] = body_.add(std::move(copy)).id;
   }
 
+  /// An operand as it is, whole.
+  NodeId weights_of(NodeId id) {
+    const auto known = weights_.find(id);
+    if (known != weights_.end()) return known->second;
+    const Node& node = outer_.node(id);
+    return weights_[id] = input(id, node.shape, node.domain, {outer_.where(id)});
+  }
+
+  /// The part of an operand that belongs to the round.
   NodeId operand_of(NodeId id) {
     const auto known = inside_.find(id);
     if (known != inside_.end()) return known->second;
@@ -216,6 +231,7 @@ class StripBody {
   const StripLoop& loop_;
   Graph body_;
   std::map<NodeId, NodeId> inside_;     // outer node -> its node in the body
+  std::map<NodeId, NodeId> weights_;    // the same of weights of products
   std::map<NodeId, Entry> entries_;     // by node of the body
   std::multimap<NodeId, NodeId> ends_;  // node of the body -> exits
 };

@@ -52,9 +52,12 @@ class FreeMemory {
 
 /// Elements of its buffer that an operand may touch, from the first to behind the last.
 std::pair<std::int64_t, std::int64_t> reach(const Access& operand, const kernels::Extent& extent) {
-  return {operand.offset, operand.offset + (extent.outer - 1) * operand.outer +
-                              (extent.middle - 1) * operand.middle +
-                              (extent.inner - 1) * operand.inner + 1};
+  std::int64_t low = operand.offset, high = operand.offset;
+  for (const std::int64_t step :
+       {(extent.outer - 1) * operand.outer, (extent.middle - 1) * operand.middle,
+        (extent.inner - 1) * operand.inner})
+    (step < 0 ? low : high) += step;
+  return {low, high + 1};
 }
 
 /// Whether two operands of instructions with the same extent may meet in an element that is not of

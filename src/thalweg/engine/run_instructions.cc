@@ -188,7 +188,9 @@ template <typename T, typename Move>
 void for_indices(const Instruction& instruction, const std::vector<std::int32_t>& all,
                  const Frame<T>& frame, const Access& indexed, const Access& other, Move move) {
   const auto count = static_cast<std::size_t>(instruction.extent.middle);
-  const auto indices = std::span(all).subspan(static_cast<std::size_t>(frame.round) * count, count);
+  // A list along features is the same in every round.
+  const std::size_t first = all.size() > count ? static_cast<std::size_t>(frame.round) * count : 0;
+  const auto indices = std::span(all).subspan(first, count);
   for (std::int64_t outer = 0; outer < instruction.extent.outer; ++outer) {
     T* whole = frame.base(indexed) + outer * indexed.outer;
     T* element = frame.base(other) + outer * other.outer;
