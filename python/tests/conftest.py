@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 
 import thalweg
+
+# Jobs in the background ignore it, and so would the programs of the tests of interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = {
     "flow.kind": "real_nvp",
