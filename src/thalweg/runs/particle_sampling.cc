@@ -57,12 +57,13 @@ std::vector<Metric> particle_sampling_metrics(const std::string& row, const std:
     sampler.next(count, {}, with_density ? &log_density : nullptr);
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
-  // The first call compiles; then as many samples as fill a second.
+  // The first call compiles; then as many samples as fill some seconds.
   constexpr std::int64_t kFew = 16, kMany = 1 << 17;
+  constexpr double kSeconds = 3.0;
   seconds(1);
   std::int64_t count = kFew;
   double taken = seconds(count);
-  while (taken < 1.0 && count < kMany) taken = seconds(count *= 2);
+  while (taken < kSeconds && count < kMany) taken = seconds(count *= 2);
   return {{"milliseconds", "a sample, ms", 1e3 * taken / static_cast<double>(count), 0.0, 4},
           {"samples", "samples timed", static_cast<double>(count), 0.0, 0}};
 }
