@@ -173,9 +173,10 @@ SimulationCallbacks simulation_callbacks(ProgressDisplay& display, bool quiet) {
     if (!display.wanted(done)) return;
     const double left = static_cast<double>(progress.steps - progress.step) /
                         std::max(progress.steps_per_second, 1e-9);
-    display.show(done, fmt::format("{} kJ/mol  {:.0f} steps/s  {} left",
-                                   number_text(progress.mean_energy, 2), progress.steps_per_second,
-                                   format_duration(left)));
+    display.show(done,
+                 fmt::format("energy {}{}{}  {:.0f} steps/s  {} left",
+                             number_text(progress.mean_energy, 2), progress.unit.empty() ? "" : " ",
+                             progress.unit, progress.steps_per_second, format_duration(left)));
   };
   callbacks.note = [&display, quiet](const std::string& text) {
     display.clear();

@@ -1,4 +1,4 @@
-// thalweg simulate: molecular dynamics of a force field.
+// thalweg simulate: molecular dynamics of atoms by their force field, or of points by an energy.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ namespace {
 struct Arguments {
   SimulationRequest request;
   std::int64_t seed = 1;
-  double temperature = 300.0;
+  double temperature = 0.0;
   bool quiet = false;
   int threads = 0;
   const CLI::App* command = nullptr;
@@ -40,13 +40,13 @@ void run(Arguments& arguments) {
   if (request.resume) {
     refuse_other_settings(*arguments.command);
     if (arguments.steps->count() > 0) request.resume_steps = request.steps;
-  } else if (request.system.empty() || request.positions.empty()) {
-    fail<ConfigError>(
-        "expected SYSTEM and --positions, or --resume; see `thalweg simulate --help`");
   }
   if (arguments.temperature_option->count() > 0 && arguments.temperatures->count() > 0)
     fail<ConfigError>("expected --temperature or --temperatures, got both");
-  if (arguments.temperatures->count() == 0) request.temperatures = {arguments.temperature};
+  if (arguments.temperature_option->count() > 0)
+    request.temperatures = {arguments.temperature};
+  else if (arguments.temperatures->count() == 0 && request.system.empty())
+    request.temperatures = {1.0};
   catch_interrupts();
   ThreadPool pool(arguments.threads);
   SimulationReport report;
@@ -71,22 +71,32 @@ void run(Arguments& arguments) {
 
 void add_simulate(CLI::App& app) {
   CLI::App* command =
-      app.add_subcommand("simulate", "Molecular dynamics of a molecule by its force field");
+      app.add_subcommand("simulate", "Molecular dynamics of a molecule, or of points by an energy");
   auto arguments = std::make_shared<Arguments>();
   arguments->command = command;
   SimulationRequest& request = arguments->request;
   const auto count = CLI::Range(std::int64_t{1}, std::int64_t{1} << 42);
   command->add_option("SYSTEM", request.system,
-                      "an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)");
+                      "an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7); without "
+                      "one points of mass 1 move by an energy whose temperatures are energies");
   command->add_option(
       "--positions", request.positions,
-      "where to start: .pdb, .npy (nm), .dcd or .nc; walkers take its frames in turn");
+      "where to start: .pdb, .npy (nm), .dcd or .nc; of points a table, or nothing for a start "
+      "from the standard normal; walkers take its frames in turn");
   command->add_option("--flow", request.flow,
                       "a run whose model of the configurations at the first temperature moves the "
-                      "atoms in place of the system's forces");
+                      "atoms in place of the system's forces, or the points");
+  command->add_option("--energy", request.energy,
+                      "or an expression, as \"(x^2-4)^2 + y^2/2\"; of a SYSTEM's coordinates in "
+                      "kJ/mol and nm");
+  command->add_option("--constants", request.constants,
+                      "named numbers of the expression, as \"a=2.5,y=[1, 2, 3]\"");
+  command->add_option("--energy-library", request.energy_library,
+                      "or a shared library with the C function thalweg_energy");
+  command->add_option("--target", request.target, "or a built-in target (`thalweg list`)");
   command->add_option("--out", request.out, "folder to write")->required();
-  arguments->temperature_option =
-      command->add_option("--temperature", arguments->temperature, "in K; default 300");
+  arguments->temperature_option = command->add_option("--temperature", arguments->temperature,
+                                                      "in K; default 300, or 1 for points");
   arguments->temperatures =
       command
           ->add_option("--temperatures", request.temperatures,
@@ -102,8 +112,10 @@ void add_simulate(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 42));
   command->add_option("--replicas", request.replicas, "at each temperature; default 1")
       ->check(count);
-  command->add_option("--time-step", request.time_step, "in fs; default 1");
-  command->add_option("--friction", request.friction, "of Langevin dynamics in 1/ps; default 1");
+  command->add_option("--time-step", request.time_step, "in fs; default 1, or 0.01 for points")
+      ->check(CLI::Range(0.0, 1e6));
+  command->add_option("--friction", request.friction,
+                      "of Langevin dynamics in 1/ps, or 1/time; default 1");
   command
       ->add_option("--ensemble", request.ensemble,
                    "nvt (Langevin dynamics, BAOAB; the default) or nve (velocity Verlet)")
@@ -140,6 +152,8 @@ void add_simulate(CLI::App& app) {
       "  thalweg simulate system.xml --positions start.pdb --ensemble nve --time-step 0.5 --out "
       "nve\n"
       "  thalweg simulate system.xml --flow run --positions start.pdb --ensemble nve --out flow\n"
+      "  thalweg simulate --energy \"(x^2-4)^2 + 0.5*(y-x)^2\" --temperatures 1,2,4,8 \\\n"
+      "      --replicas 16 --out wells\n"
       "  thalweg simulate --resume --steps 2000000 --out md");
   command->callback([arguments] { run(*arguments); });
 }

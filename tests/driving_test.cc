@@ -23,7 +23,7 @@
 #include "thalweg/molecules/force_field.h"
 #include "thalweg/molecules/openmm_system.h"
 #include "thalweg/runs/training_run.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/sampling/density_potential.h"
 
 namespace thalweg::testing {
 namespace {
@@ -248,7 +248,7 @@ TEST_F(Driving, GivesFlowsInAtomicUnitsOverAFile) {
   const LoadedRun run = load_run(potential_);
   Server server(folder_.path("socket"));
   // The temperature is that of the run's system.
-  expect_answers(server, FlowPotential(*run.model, 320.0));
+  expect_answers(server, *molecule_potential(*run.model, 320.0));
 }
 
 TEST_F(Driving, SaysWhatServersDoWrong) {

@@ -28,7 +28,7 @@
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/training_run.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/sampling/density_potential.h"
 
 namespace thalweg {
 namespace {
@@ -110,9 +110,9 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
   ASSERT_EQ(run.options.model.features, 9);
   const LogDensities found =
       log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
-  const FlowPotential potential(*run.model, kTemperature);
+  const auto potential = molecule_potential(*run.model, kTemperature);
   std::vector<double> slopes;
-  const std::vector<double> direct = potential.log_prob(rows_, pool_, &slopes);
+  const std::vector<double> direct = potential->log_prob(rows_, pool_, &slopes);
   for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
   // Slopes against differences.
   for (std::size_t i = 0; i < kWidth; ++i) {
@@ -120,14 +120,14 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
     up[i] += 1e-6;
     down[i] -= 1e-6;
     const double difference =
-        (potential.log_prob(up, pool_)[0] - potential.log_prob(down, pool_)[0]) / 2e-6;
+        (potential->log_prob(up, pool_)[0] - potential->log_prob(down, pool_)[0]) / 2e-6;
     EXPECT_NEAR(slopes[i], difference, 1e-4 * (1.0 + std::abs(difference))) << i;
   }
   // The same with coordinates first, in kJ/mol.
   std::vector<double> x(2 * kWidth), energies(2), forces(2 * kWidth);
   for (std::size_t i = 0; i < 2; ++i)
     for (std::size_t c = 0; c < kWidth; ++c) x[c * 2 + i] = rows_[i * kWidth + c];
-  potential.evaluate(x.data(), 2, energies.data(), forces.data());
+  potential->evaluate(x.data(), 2, energies.data(), forces.data());
   const double kt = kBoltzmann * kTemperature;
   EXPECT_NEAR(energies[1], -kt * direct[1], 1e-9);
   EXPECT_NEAR(forces[3 * 2 + 1], kt * slopes[kWidth + 3], 1e-9);
@@ -135,7 +135,7 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
 
 TEST_F(MoleculeRun, KnowsNoRigidMotion) {
   const LoadedRun run = trained();
-  const FlowPotential potential(*run.model, kTemperature);
+  const auto potential = molecule_potential(*run.model, kTemperature);
   Eigen::Quaterniond turn(0.3, -0.5, 0.7, 0.2);
   turn.normalize();
   std::vector<double> moved, slopes, moved_slopes;
@@ -144,8 +144,8 @@ TEST_F(MoleculeRun, KnowsNoRigidMotion) {
         turn * Eigen::Vector3d(rows_[i], rows_[i + 1], rows_[i + 2]) + Eigen::Vector3d(1, 2, 3);
     moved.insert(moved.end(), at.data(), at.data() + 3);
   }
-  const std::vector<double> here = potential.log_prob(rows_, pool_, &slopes);
-  const std::vector<double> there = potential.log_prob(moved, pool_, &moved_slopes);
+  const std::vector<double> here = potential->log_prob(rows_, pool_, &slopes);
+  const std::vector<double> there = potential->log_prob(moved, pool_, &moved_slopes);
   for (std::size_t i = 0; i < here.size(); ++i) EXPECT_NEAR(here[i], there[i], 1e-9);
   const Eigen::Vector3d force = turn * Eigen::Vector3d(slopes[0], slopes[1], slopes[2]);
   for (std::size_t k = 0; k < 3; ++k)
@@ -189,7 +189,8 @@ TEST_F(MoleculeRun, WeighsSamplesByTheForceField) {
   const std::vector<double> rows = read_frames(out, kAtoms).positions;
   const std::vector<double> weights = read_npy(log_weight_path(out)).values;
   const std::vector<double> energies = energies_in_kt(rows);
-  const std::vector<double> own = FlowPotential(*run.model, kTemperature).log_prob(rows, pool_);
+  const std::vector<double> own =
+      molecule_potential(*run.model, kTemperature)->log_prob(rows, pool_);
   ASSERT_EQ(weights.size(), 50U);
   for (std::size_t i = 0; i < 50; ++i)
     // Single precision of positions moves stiff energies.
@@ -215,7 +216,7 @@ TEST_F(MoleculeRun, MatchesForcesOfAFileInItsFrame) {
   std::vector<double> slopes;
   const std::vector<double> positions =
       position_rows(*run.model->flow().coordinates(), some, pool_);
-  FlowPotential(*run.model, kTemperature).log_prob(positions, pool_, &slopes);
+  molecule_potential(*run.model, kTemperature)->log_prob(positions, pool_, &slopes);
   for (std::size_t i = 0; i < slopes.size(); ++i)
     EXPECT_NEAR(found.model[i], slopes[i], 1e-6 * (1.0 + std::abs(slopes[i]))) << i;
 }
@@ -234,7 +235,7 @@ TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
     EXPECT_EQ(column.open, !column.periodic) << column.name;
     EXPECT_EQ(column.lower, column.periodic ? -std::numbers::pi : 0.0) << column.name;
   }
-  const FlowPotential flow(*run.model, kTemperature);
+  const auto flow = molecule_potential(*run.model, kTemperature);
   // The last atom along its bond, of a deviation of about 0.006 nm, and about the one before.
   const Eigen::Map<const Eigen::Vector3d> third(&rows_[9]), fourth(&rows_[12]), second(&rows_[6]);
   const Eigen::Vector3d bond = fourth - third;
@@ -246,7 +247,7 @@ TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
     std::copy_n(moved.data(), 3, &x[12]);
     std::vector<double> slopes;
     ThreadPool pool(1);
-    const double value = flow.log_prob(x, pool, &slopes)[0];
+    const double value = flow->log_prob(x, pool, &slopes)[0];
     for (const double slope : slopes) EXPECT_TRUE(std::isfinite(slope));
     return value;
   };
@@ -288,7 +289,8 @@ TEST_F(MoleculeRun, LearnsTorsionsOnALine) {
   }
   const LogDensities found =
       log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
-  const std::vector<double> direct = FlowPotential(*run.model, kTemperature).log_prob(rows_, pool_);
+  const std::vector<double> direct =
+      molecule_potential(*run.model, kTemperature)->log_prob(rows_, pool_);
   for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
 }
 

@@ -13,6 +13,7 @@
 #include "molecules.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/safetensors.h"
@@ -212,6 +213,219 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
   expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
 }
 
+/// Points by an energy in place of atoms.
+class PointsSimulation : public SimulationTest {
+ protected:
+  PointsSimulation() {
+    request_.system = request_.positions = "";
+    request_.minimise = false;
+    request_.time_step = -1.0;
+    request_.temperatures = {1.0};
+  }
+};
+
+// BAOAB has the exact variances of harmonic energies at any stable step, T / k; by 4000 nearly
+// independent points their relative errors are 2 %, so that 8 % are 4 of them: odds of 1e-4.
+TEST_F(PointsSimulation, HaveTheVariancesOfAHarmonicEnergy) {
+  request_.energy = "a*x^2/2 + (y-3)^2/8";
+  request_.constants = "a=4";
+  request_.temperatures = {0.5, 1.0};
+  request_.exchange_every = 50;
+  request_.time_step = 0.3;
+  request_.replicas = 200;
+  request_.equilibration = 200;
+  request_.frame_every = 20;
+  request_.steps = 400;
+  const SimulationReport report = run(request_);
+  expect_parts(report.text, {"points moved by a*x^2/2 + (y-3)^2/8", "at temperature 0.5",
+                             "400 walkers of time 180 each"});
+  const Array trajectory = read_npy(folder_.path("md/trajectory.npy"));
+  ASSERT_EQ(trajectory.shape, (std::vector<std::int64_t>{20 * 200, 2}));
+  double mean = 0.0, square_x = 0.0, square_y = 0.0;
+  for (std::size_t i = 0; i < 4000; ++i) {
+    const double x = trajectory.values[2 * i], y = trajectory.values[2 * i + 1];
+    mean += y / 4000.0;
+    square_x += x * x / 4000.0;
+    square_y += (y - 3.0) * (y - 3.0) / 4000.0;
+  }
+  EXPECT_NEAR(square_x, 0.125, 0.08 * 0.125);
+  EXPECT_NEAR(square_y, 2.0, 0.08 * 2.0);
+  EXPECT_NEAR(mean, 3.0, 0.1);
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  const auto& figures = summary["temperatures"][0];
+  EXPECT_NEAR(figures["potential"]["mean"].get<double>(), 0.5, 0.04);
+  EXPECT_NEAR(figures["virial_temperature"]["mean"].get<double>(), 0.5, 0.04);
+  EXPECT_GT(figures["exchanged"].get<double>(), 0.5);
+}
+
+// An oscillator of mass 1 has the period 2 pi, and its energy is kept to second order.
+TEST_F(PointsSimulation, KeepTheEnergyInUnitsOfTheirOwn) {
+  request_.target = "";
+  request_.energy = "x^2/2";
+  request_.ensemble = "nve";
+  request_.equilibration = 0;
+  request_.replicas = 1;
+  request_.positions = folder_.file("start.csv", "x\n1.5\n");
+  request_.time_step = 2.0 * 3.14159265358979323846 / 1000.0;
+  request_.steps = 2000;
+  request_.frame_every = 500;
+  run(request_);
+  const std::vector<double> x = read_npy(folder_.path("md/trajectory.npy")).values;
+  const Array energies = read_npy(folder_.path("md/energies.npy"));
+  ASSERT_EQ(x.size(), 4u);
+  EXPECT_NEAR(x[1], 1.5, 1e-4);
+  EXPECT_NEAR(x[3], 1.5, 1e-4);
+  EXPECT_NEAR(x[0], -1.5, 1e-4);
+  const double total = energies.values[0] + energies.values[1];
+  for (std::size_t frame = 1; frame < 4; ++frame)
+    EXPECT_NEAR(energies.values[3 * frame] + energies.values[3 * frame + 1], total, 1e-5);
+}
+
+// Their virial takes the centre of mass, which nothing holds, for no freedom.
+TEST_F(PointsSimulation, OfParticlesKnowNoCentre) {
+  request_.target = "dw4";
+  request_.replicas = 50;
+  request_.steps = 4000;
+  request_.equilibration = 2000;
+  request_.frame_every = 200;
+  const SimulationReport report = run(request_);
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  const auto& virial = summary["temperatures"][0]["virial_temperature"];
+  EXPECT_NEAR(virial["mean"].get<double>(), 1.0, 4.0 * virial["error"].get<double>());
+  EXPECT_LT(virial["error"].get<double>(), 0.2);
+}
+
+// Two wells of equal energy that are never left: R-hat of the energy sees nothing, that of the
+// points does.
+TEST_F(PointsSimulation, AreWarnedOfWellsThatAreNotLeft) {
+  request_.energy = "20*(x^2-4)^2";
+  request_.replicas = 8;
+  request_.positions = folder_.file("wells.csv", "x\n-2\n2\n");
+  request_.steps = 20000;
+  request_.frame_every = 100;
+  const SimulationReport report = run(request_);
+  ASSERT_EQ(report.warnings.size(), 1u);
+  expect_parts(report.warnings[0], {"R-hat", "have not forgotten where they began"});
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  EXPECT_LT(summary["temperatures"][0]["r_hat"].get<double>(), 1.02);
+  EXPECT_GT(summary["points_r_hat"].get<double>(), 1.5);
+}
+
+TEST_F(PointsSimulation, GoOnToTheSameBits) {
+  setenv("PATH", path_.c_str(), 1);
+  request_.energy = "(x^2-4)^2/8 + y^2/2";
+  run(request_);
+  if (plotting_available()) {
+    for (const char* picture : {"energy", "temperature", "points"})
+      EXPECT_TRUE(fs::exists(folder_.path(fmt::format("md/plots/{}.png", picture)))) << picture;
+  }
+  setenv("PATH", "", 1);
+  const std::string whole = in_folder("trajectory.npy"), energies = in_folder("energies.npy");
+  request_.force = true;
+  EXPECT_FALSE(run(request_, 3).complete);
+  SimulationRequest resumed;
+  resumed.out = request_.out;
+  resumed.resume = true;
+  EXPECT_TRUE(run(resumed).complete);
+  EXPECT_EQ(in_folder("trajectory.npy"), whole);
+  EXPECT_EQ(in_folder("energies.npy"), energies);
+}
+
+// A flow of points that is trained to an energy moves them alike: by its virial at temperature 2.
+TEST_F(PointsSimulation, AreMovedByAFlow) {
+  ThreadPool pool(2);
+  std::vector<double> rows;
+  RandomSequence random(3, Stream::kTarget);
+  for (int i = 0; i < 1000; ++i)
+    for (int c = 0; c < 2; ++c) rows.push_back(5.0 * c + (1.0 + c) * random.normal());
+  write_npy(folder_.path("rows.npy"), std::vector<std::int64_t>{1000, 2}, rows);
+  RunRequest training{.out = folder_.path("run")};
+  training.settings = {
+      {"data.path", folder_.path("rows.npy")}, {"training.iterations", std::int64_t{30}},
+      {"base.kind", std::string("normal")},    {"flow.kind", std::string("real_nvp")},
+      {"flow.blocks", std::int64_t{2}},        {"flow.hidden", std::vector<std::int64_t>{8}}};
+  RunPlan plan = plan_run(training);
+  plan.report = false;
+  run_training(plan, pool);
+  request_.flow = folder_.path("run");
+  request_.positions = folder_.path("rows.npy");
+  request_.temperatures = {2.0};
+  request_.replicas = 200;
+  request_.equilibration = 500;
+  request_.steps = 1000;
+  request_.time_step = 0.1;
+  request_.frame_every = 50;
+  run(request_);
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  const auto& virial = summary["temperatures"][0]["virial_temperature"];
+  EXPECT_NEAR(virial["mean"].get<double>(), 2.0, 4.0 * virial["error"].get<double>() + 0.02);
+  // -2 log q at temperature 2 is q: the points have the data's means and deviations.
+  const std::vector<double> points = read_npy(folder_.path("md/trajectory.npy")).values;
+  double mean = 0.0, square = 0.0;
+  const auto count = static_cast<double>(points.size() / 2);
+  for (std::size_t i = 1; i < points.size(); i += 2) mean += points[i] / count;
+  for (std::size_t i = 1; i < points.size(); i += 2)
+    square += (points[i] - mean) * (points[i] - mean) / count;
+  EXPECT_NEAR(mean, 5.0, 0.5);
+  EXPECT_NEAR(std::sqrt(square), 2.0, 0.5);
+}
+
+TEST_F(PointsSimulation, SayInALineWhatIsWrong) {
+  const auto config = [&](const SimulationRequest& request) {
+    return message_of<ConfigError>([&] { run(request); });
+  };
+  expect_parts(config(request_), {"SYSTEM", "energy of points"});
+  SimulationRequest bad = request_;
+  bad.energy = "x^2";
+  bad.target = "dw4";
+  expect_parts(config(bad), {"one of --flow, --energy", "got 2"});
+  bad = request_;
+  bad.energy = "x^2";
+  bad.format = "dcd";
+  expect_parts(config(bad), {"--format", "npy", "dcd"});
+  bad = request_;
+  bad.target = "dw4";
+  bad.constants = "a=1";
+  expect_parts(config(bad), {"--constants"});
+  bad = request_;
+  bad.target = "unimodal";
+  bad.energy = "";
+  expect_parts(config(bad), {"unimodal"});
+  bad = request_;
+  bad.energy = "x^2 + y^2 + z^2";
+  bad.positions = folder_.file("two.csv", "a,b\n1,2\n");
+  expect_parts(message_of<DataError>([&] { run(bad); }), {"two.csv", "3 columns", "got 2"});
+  bad.positions = folder_.file("nan.csv", "a,b,c\n1,2,3\n1,nan,3\n");
+  expect_parts(message_of<DataError>([&] { run(bad); }), {"nan.csv", "row 1, column 1", "finite"});
+  bad = request_;
+  bad.energy = "log(x - 100)";
+  expect_parts(message_of<NumericalError>([&] { run(bad); }),
+               {"standard normal", "row 0", "no finite number", "--positions"});
+  bad = request_;
+  bad.system = folder_.file("five.xml", small_system_xml());
+  bad.positions = folder_.path("start.npy");
+  bad.energy = "x^2 + y^2";
+  expect_parts(message_of<DataError>([&] { run(bad); }), {"15 coordinates", "got one of 2"});
+  EXPECT_FALSE(fs::exists(request_.out));
+}
+
+// An energy of the coordinates in place of the forces of a system: each atom is held by a spring.
+TEST_F(SimulationTest, IsMovedByAnEnergyOfItsCoordinates) {
+  request_.energy = "sum(i, 0, 14, 500*(x[i])^2)";
+  request_.minimise = false;
+  request_.replicas = 100;
+  request_.time_step = 2.0;
+  request_.equilibration = 2000;
+  request_.steps = 2000;
+  request_.frame_every = 200;
+  request_.friction = 5.0;
+  run(request_);
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  const auto& potential = summary["temperatures"][0]["potential_kj_mol"];
+  EXPECT_NEAR(potential["mean"].get<double>(), 7.5 * kBoltzmann * 300.0,
+              4.0 * potential["error"].get<double>());
+}
+
 TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {
   const std::vector<AtomLabel> atoms(5, {"C", "ALA", "A", 1, "C"});
   request_.topology = folder_.path("names.pdb");
@@ -389,11 +603,11 @@ TEST(SimulationWarnings, AreNotHiddenByWhatDoesNotVary) {
   summary.backbone = {{"ALA 2", {}, {}}};
   SimulationState state;
   state.request.equilibration = 0;
-  summary.backbone_r_hat = 1.5;
+  summary.place_r_hat = 1.5;
   const auto warnings = simulation_warnings(state, summary);
   ASSERT_EQ(warnings.size(), 1u);
   expect_parts(warnings[0], {"R-hat is 1.500"});
-  summary.backbone_r_hat = NAN;
+  summary.place_r_hat = NAN;
   EXPECT_TRUE(simulation_warnings(state, summary).empty());
   summary.temperatures[0].r_hat = 1.2;
   EXPECT_EQ(simulation_warnings(state, summary).size(), 1u);

@@ -31,7 +31,7 @@ std::vector<double> log_prob_in_double(PythonRun& own, PythonRun::Work& work, co
   constexpr std::int64_t kBlock = 16;
   const LoadedRun& run = own.run();
   if (!work.potential)
-    work.potential.emplace(*run.model, run.options.target.system_temperature, kBlock);
+    work.potential = molecule_potential(*run.model, run.options.target.system_temperature, kBlock);
   return work.potential->log_prob(values_of(rows), work.pool, &slopes);
 }
 

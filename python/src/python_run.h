@@ -14,7 +14,7 @@
 #include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/run_folder.h"
 #include "thalweg/sampling/density_evaluator.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/sampling/density_potential.h"
 
 namespace thalweg::python {
 
@@ -40,7 +40,7 @@ class PythonRun {
     std::optional<DensityEvaluator> density;
     std::optional<DensityEvaluator> latent;  // in double
     std::optional<DensitySlopes> slopes;
-    std::optional<FlowPotential> potential;  // of single configurations
+    std::unique_ptr<const DensityPotential> potential;  // of single configurations
   };
 
   /// What `action` makes of the run's threads and programs.

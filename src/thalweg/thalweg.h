@@ -26,7 +26,7 @@
 #include "thalweg/runs/simulation.h"
 #include "thalweg/runs/training_run.h"
 #include "thalweg/sampling/density_evaluator.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/sampling/density_potential.h"
 #include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/markov_chains.h"
 #include "thalweg/sampling/molecular_dynamics.h"

@@ -33,7 +33,7 @@ Frames read_frames(const std::string& path, std::int64_t atoms);
 /// A position as a float. Throws DataError, which begins with `path`, for what none is.
 float single_precision(const std::string& path, double value);
 
-/// A trajectory that grows. Single precision. Not thread safe; errors as GrowingFile.
+/// A trajectory that grows. Not thread safe; errors as GrowingFile.
 class TrajectoryWriter {
  public:
   virtual ~TrajectoryWriter() = default;
@@ -43,22 +43,22 @@ class TrajectoryWriter {
   virtual void save() = 0;
 };
 
-/// Writes `format`, "npy" (frames x atoms x 3, nm), "dcd" or "nc" (Angstroms, as readers of DCD and
-/// of AMBER's NetCDF expect), after the first `frames` frames of what is there. `frame_time` in ps
-/// is for the header of DCD and the times of NetCDF.
-/// Throws ConfigError for another format.
+/// Writes in single precision `format`, "npy" (frames x atoms x 3, nm), "dcd" or "nc" (Angstroms,
+/// as readers of DCD and of AMBER's NetCDF expect), after the first `frames` frames of what is
+/// there. `frame_time` in ps is for the header of DCD and the times of NetCDF. Throws ConfigError
+/// for another format.
 std::unique_ptr<TrajectoryWriter> make_trajectory_writer(const std::string& format,
                                                          const std::string& path,
                                                          std::int64_t atoms, std::int64_t frames,
                                                          double frame_time);
 
 /// An array of .npy that grows by its first dimension, in double.
-class GrowingArray {
+class GrowingArray : public TrajectoryWriter {
  public:
   /// Rows of `row_shape`, after the first `rows` of what is there.
   GrowingArray(const std::string& path, std::vector<std::int64_t> row_shape, std::int64_t rows);
-  void append(std::span<const double> values);
-  void save();
+  void append(std::span<const double> values) override;
+  void save() override;
 
  private:
   std::vector<std::int64_t> shape_;

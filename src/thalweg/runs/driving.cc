@@ -34,7 +34,7 @@ std::shared_ptr<const Potential> potential_of(const DriveRequest& request) {
   }
   auto own = std::make_shared<const RunPotential>(request.potential, request.temperature, kOneByOne,
                                                   request.loading);
-  const Potential* potential = &own->potential;
+  const Potential* potential = own->potential.get();
   return {std::move(own), potential};
 }
 

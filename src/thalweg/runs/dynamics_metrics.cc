@@ -8,7 +8,7 @@
 #include "thalweg/io/trajectory.h"
 #include "thalweg/molecules/force_field.h"
 #include "thalweg/molecules/named_system.h"
-#include "thalweg/sampling/flow_potential.h"
+#include "thalweg/sampling/density_potential.h"
 #include "thalweg/sampling/molecular_dynamics.h"
 
 namespace thalweg {
@@ -54,7 +54,7 @@ EnergyTraces energy_traces(const RunOptions& options, const Model* model,
   const std::int64_t coordinates = 3 * named.system.atoms();
   std::unique_ptr<const Potential> potential;
   if (model != nullptr)
-    potential = std::make_unique<FlowPotential>(*model, target.system_temperature);
+    potential = molecule_potential(*model, target.system_temperature);
   else
     potential = std::make_unique<ForceField>(named.system);
   std::vector<double> masses;

@@ -33,7 +33,8 @@ struct EnergyTraces {
 
 /// By -kT log q(x) of a model of the molecule that the options name or, where it is null, by the
 /// molecule's force field. The walkers begin at frames of data.test, or of data.path. Throws
-/// ConfigError where there is no system of a molecule, DataError for files, and as FlowPotential.
+/// ConfigError where there is no system of a molecule, DataError for files, and as
+/// molecule_potential.
 EnergyTraces energy_traces(const RunOptions& options, const Model* model,
                            const DynamicsRequest& request, std::uint64_t seed, ThreadPool& pool);
 

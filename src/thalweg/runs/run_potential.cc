@@ -22,6 +22,6 @@ RunPotential::RunPotential(const std::string& path, double kelvin, std::int64_t 
                            const LoadOptions& options)
     : run(molecule_run(path, options)),
       temperature(kelvin != 0.0 ? kelvin : run.options.target.system_temperature),
-      potential(*run.model, temperature, block) {}
+      potential(molecule_potential(*run.model, temperature, block)) {}
 
 }  // namespace thalweg

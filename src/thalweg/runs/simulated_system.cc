@@ -2,49 +2,110 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/core/text.h"
+#include "thalweg/io/table.h"
+#include "thalweg/io/trajectory.h"
 #include "thalweg/molecules/force_field.h"
+#include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_potential.h"
+#include "thalweg/runs/target_options.h"
+#include "thalweg/sampling/density_potential.h"
 
 namespace thalweg {
 namespace {
 
-std::shared_ptr<const Potential> flow_potential(const SimulationRequest& request,
-                                                const NamedSystem& named) {
+/// `part` for as long as its owner lives.
+template <typename Owner>
+std::shared_ptr<const Potential> part_of(std::shared_ptr<const Owner> owner) {
+  const Potential* part = owner->potential.get();
+  return {std::move(owner), part};
+}
+
+std::shared_ptr<const Potential> molecule_flow(const SimulationRequest& request,
+                                               const NamedSystem& named) {
   auto own = std::make_shared<const RunPotential>(request.flow, request.temperatures.front());
-  if (own->potential.coordinates() != 3 * named.system.atoms())
+  if (own->potential->coordinates() != 3 * named.system.atoms())
     fail<DataError>("{}: expected a model of the {} atoms of {}, got one of {}", request.flow,
-                    named.system.atoms(), request.system, own->potential.coordinates() / 3);
+                    named.system.atoms(), request.system, own->potential->coordinates() / 3);
   const std::vector<std::string>& atoms = own->run.options.model.molecule.atoms;
   for (std::size_t i = 0; i < std::min(atoms.size(), named.atoms.size()); ++i)
     if (!same_atom(atom_label(atoms[i]), named.atoms[i]))
       fail<DataError>("{}: atom {} is '{}', expected '{}' as {} has it: the order differs",
                       request.flow, i, atoms[i], text_of(named.atoms[i]), request.system);
-  const Potential* potential = &own->potential;
-  return {std::move(own), potential};
+  return part_of(std::shared_ptr<const RunPotential>(std::move(own)));
 }
 
-}  // namespace
+/// A model of points with its potential.
+struct PointsFlow {
+  LoadedRun run;
+  std::unique_ptr<const DensityPotential> potential;
+};
 
-SimulatedSystem read_simulated_system(const SimulationRequest& request) {
-  SimulatedSystem result{read_named_system(request.system, request.solvent, request.topology)};
-  if (request.flow.empty())
-    result.potential = std::make_shared<const ForceField>(result.system);
-  else
-    result.potential = flow_potential(request, result);
-  return result;
+void take_points_flow(const SimulationRequest& request, SimulatedSystem& simulated) {
+  auto own = std::make_shared<PointsFlow>(PointsFlow{load_run(request.flow), nullptr});
+  const ModelOptions& model = own->run.options.model;
+  if (own->run.model->flow().coordinates() != nullptr)
+    fail<ConfigError>("{}: is a model of a molecule's configurations: give its SYSTEM, too",
+                      request.flow);
+  if (!model.derived.empty())
+    fail<ConfigError>("{}: column '{}' is derived from others and no coordinate of its model",
+                      request.flow, model.derived.front().name);
+  for (const ColumnOptions& column : model.columns)
+    if (column.periodic || column.has_intervals())
+      fail<ConfigError>(
+          "{}: column '{}' is {}, which points on lines are not: draw samples from the run, or "
+          "chains",
+          request.flow, column.name, column.periodic ? "periodic" : "of separate values");
+  own->potential = model_potential(*own->run.model, request.temperatures.front());
+  simulated.columns = column_names(model);
+  if (is_mean_free(model)) simulated.invariant = model.base.dimensions;
+  simulated.potential = part_of(std::shared_ptr<const PointsFlow>(std::move(own)));
 }
 
-void check_start(const Frames& frames, const SimulatedSystem& simulated, const std::string& path,
-                 ThreadPool& pool) {
-  refuse_overlaps(frames.positions, frames.atoms, path);
-  refuse_long_bonds(frames.positions, simulated.system, path);
+/// A target with its potential.
+struct TargetPotential {
+  std::shared_ptr<const Target> target;
+  std::unique_ptr<const DensityPotential> potential;
+};
+
+void take_energy(const SimulationRequest& request, SimulatedSystem& simulated) {
+  TargetOptions options;
+  options.name = request.target;
+  options.energy = request.energy;
+  options.energy_library = request.energy_library;
+  if (!request.constants.empty()) options.constants = split_list(request.constants);
+  // A library that says no number of its own is for any.
+  if (!request.energy_library.empty()) options.energy_features = 3 * simulated.system.atoms();
+  const std::shared_ptr<const Target> target = make_target(options);
+  const std::string name = request.target + request.energy + request.energy_library;
+  if (target->circular())
+    fail<ConfigError>(
+        "{}: is of angles, which points on lines are none: learn it and draw samples, or chains, "
+        "from the run",
+        name);
+  const std::int64_t atoms = simulated.system.atoms();
+  if (atoms > 0 && target->features() != 3 * atoms)
+    fail<DataError>("{}: expected an energy of the {} coordinates of {}, got one of {}", name,
+                    3 * atoms, request.system, target->features());
+  if (atoms == 0) {
+    simulated.columns = target->columns();
+    if (simulated.columns.empty()) simulated.columns = default_names(target->features());
+    simulated.invariant = target->particle_dimensions();
+  }
+  simulated.potential = part_of(
+      std::make_shared<const TargetPotential>(TargetPotential{target, target_potential(*target)}));
+}
+
+void require_finite_energies(std::span<const double> rows, const SimulatedSystem& simulated,
+                             const std::string& source, ThreadPool& pool) {
   const Potential& potential = *simulated.potential;
   const auto width = static_cast<std::size_t>(potential.coordinates());
   const auto block = static_cast<std::size_t>(potential.block());
-  const auto count = static_cast<std::size_t>(frames.count());
+  const std::size_t count = rows.size() / width;
   std::vector<double> energies(count);
   pool.parallel(static_cast<std::int64_t>((count + block - 1) / block), [&](std::int64_t tile,
                                                                             int) {
@@ -52,14 +113,113 @@ void check_start(const Frames& frames, const SimulatedSystem& simulated, const s
     const std::size_t own = std::min(block, count - first);
     std::vector<double> x(own * width), forces(own * width);
     for (std::size_t i = 0; i < own; ++i)
-      for (std::size_t c = 0; c < width; ++c)
-        x[c * own + i] = frames.positions[(first + i) * width + c];
+      for (std::size_t c = 0; c < width; ++c) x[c * own + i] = rows[(first + i) * width + c];
     potential.evaluate(x.data(), static_cast<std::int64_t>(own), &energies[first], forces.data());
   });
   for (std::size_t i = 0; i < energies.size(); ++i)
     if (!std::isfinite(energies[i]))
-      fail<NumericalError>("{}: frame {}: the energy is {} kJ/mol at the start", path, i,
-                           energies[i]);
+      fail<NumericalError>(
+          "{}: row {}: the energy at the start, {}, is no finite number; take others for "
+          "--positions",
+          source, i, energies[i]);
+}
+
+/// The first rows of a table of points.
+std::vector<double> table_rows(const std::string& path, const SimulatedSystem& simulated,
+                               std::int64_t most) {
+  const Table table = load_table(path);
+  const std::int64_t width = simulated.potential->coordinates();
+  if (table.columns() != width)
+    fail<DataError>("{}: expected points of {} columns, got {}", path, width, table.columns());
+  const auto size = static_cast<std::size_t>(std::min(most, table.rows) * width);
+  for (std::size_t i = 0; i < size; ++i)
+    if (!std::isfinite(table.values[i]))
+      fail<DataError>("{}: row {}, column {}: expected a finite number, got {}", path,
+                      static_cast<std::int64_t>(i) / width, static_cast<std::int64_t>(i) % width,
+                      table.values[i]);
+  return {table.values.begin(), table.values.begin() + static_cast<std::ptrdiff_t>(size)};
+}
+
+std::vector<double> normal_rows(std::uint64_t seed, std::int64_t count, std::int64_t width) {
+  std::vector<double> rows;
+  for (std::int64_t row = 0; row < count; ++row) {
+    RandomSequence random(seed, Stream::kSampling, static_cast<std::uint64_t>(row));
+    for (std::int64_t c = 0; c < width; ++c) rows.push_back(random.normal());
+  }
+  return rows;
+}
+
+}  // namespace
+
+SimulatedSystem read_simulated_system(const SimulationRequest& request) {
+  const auto said = [](const std::string& text) { return text.empty() ? 0 : 1; };
+  const int movers = said(request.flow) + said(request.energy) + said(request.energy_library) +
+                     said(request.target);
+  if (movers > 1)
+    fail<ConfigError>(
+        "expected one of --flow, --energy, --energy-library and --target, got {}: one potential "
+        "moves all",
+        movers);
+  if (movers == 0 && request.system.empty())
+    fail<ConfigError>("expected a SYSTEM, or an energy of points; see `thalweg simulate --help`");
+  if (!request.constants.empty() && request.energy.empty())
+    fail<ConfigError>("--constants: are of an --energy, and there is none");
+  SimulatedSystem result;
+  if (!request.system.empty()) {
+    static_cast<NamedSystem&>(result) =
+        read_named_system(request.system, request.solvent, request.topology);
+    for (const double mass : result.system.masses)
+      result.masses.insert(result.masses.end(), 3, mass);
+    result.invariant = 3;
+  }
+  if (movers == 0) {
+    result.potential = std::make_shared<const ForceField>(result.system);
+  } else if (request.flow.empty()) {
+    take_energy(request, result);
+  } else if (request.system.empty()) {
+    take_points_flow(request, result);
+  } else {
+    result.potential = molecule_flow(request, result);
+  }
+  if (result.masses.empty())
+    result.masses.assign(static_cast<std::size_t>(result.potential->coordinates()), 1.0);
+  return result;
+}
+
+std::int64_t invariant_directions(const SimulatedSystem& simulated, std::span<const double> row) {
+  if (simulated.system.atoms() == 0 || simulated.invariant == 0) return simulated.invariant;
+  const std::vector<double> here(row.begin(), row.end());
+  std::vector<double> moved = here, forces(row.size());
+  constexpr double kMoves[] = {0.137, -0.241, 0.353};  // nm
+  for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += kMoves[i % 3];
+  double before = 0.0, after = 0.0;
+  simulated.potential->evaluate(here.data(), 1, &before, forces.data());
+  simulated.potential->evaluate(moved.data(), 1, &after, forces.data());
+  return std::abs(after - before) < 1e-6 * (1.0 + std::abs(before)) ? simulated.invariant : 0;
+}
+
+std::vector<double> starting_rows(const SimulationRequest& request,
+                                  const SimulatedSystem& simulated, std::int64_t most,
+                                  ThreadPool& pool) {
+  std::vector<double> rows;
+  std::string source = request.positions;
+  if (!request.system.empty() && request.positions.empty())
+    fail<ConfigError>("--positions: expected a file to start from");
+  if (!request.system.empty()) {
+    Frames frames = read_frames(request.positions, simulated.system.atoms());
+    const std::int64_t used = std::min(frames.count(), most);
+    frames.positions.resize(static_cast<std::size_t>(used * simulated.potential->coordinates()));
+    rows = std::move(frames.positions);
+    refuse_overlaps(rows, frames.atoms, request.positions);
+    refuse_long_bonds(rows, simulated.system, request.positions);
+  } else if (request.positions.empty()) {
+    source = "a start drawn from the standard normal";
+    rows = normal_rows(request.seed, most, simulated.potential->coordinates());
+  } else {
+    rows = table_rows(request.positions, simulated, most);
+  }
+  require_finite_energies(rows, simulated, source, pool);
+  return rows;
 }
 
 }  // namespace thalweg

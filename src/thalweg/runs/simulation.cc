@@ -41,6 +41,9 @@ void check_request(const SimulationRequest& request) {
     fail<ConfigError>("--ensemble: expected nvt or nve, got '{}'", request.ensemble);
   if (request.format != "npy" && request.format != "dcd" && request.format != "nc")
     fail<ConfigError>("--format: expected npy, dcd or nc, got '{}'", request.format);
+  if (request.system.empty() && request.format != "npy")
+    fail<ConfigError>("--format: expected npy for points, which are no atoms, got {}",
+                      request.format);
   if (request.steps < request.frame_every)
     fail<ConfigError>(
         "--steps: expected at least --frame-every, which is {}, got {}: there would be no frame; "
@@ -57,38 +60,37 @@ class Simulation {
         paths_{state_.request.out},
         simulated_(simulated),
         callbacks_(callbacks),
-        dynamics_(*simulated.potential, coordinate_masses(), dynamics_options(), pool),
+        units_(units_of(state_.request)),
+        dynamics_(*simulated.potential, simulated.masses, dynamics_options(), pool),
         pool_(pool) {}
 
   void start() {
     const SimulationRequest& request = state_.request;
-    Frames frames = read_frames(request.positions, simulated_.system.atoms());
+    std::vector<double> starts = starting_rows(request, simulated_, dynamics_.walkers(), pool_);
     const auto width = static_cast<std::size_t>(dynamics_.coordinates());
-    const std::size_t used =
-        static_cast<std::size_t>(std::min(frames.count(), dynamics_.walkers()));
-    frames.positions.resize(used * width);
-    check_start(frames, simulated_, request.positions, pool_);
+    const std::size_t used = starts.size() / width;
     // Of a simulation that explodes they say why.
     for (const std::string& warning : element_warnings(simulated_)) note("warning: " + warning);
     if (request.minimise) {
-      const MinimisationResult result =
-          minimise(*simulated_.potential, frames.positions, {}, pool_);
-      frames.positions = result.rows;
-      note(fmt::format("minimised {} frame{} in at most {} steps: the first has {:.3f} kJ/mol{}",
-                       used, used == 1 ? "" : "s", result.steps, result.energies[0],
-                       result.unfinished > 0
-                           ? fmt::format("; {} have forces above 1 kJ/mol/nm", result.unfinished)
-                           : ""));
+      const MinimisationResult result = minimise(*simulated_.potential, starts, {}, pool_);
+      starts = result.rows;
+      const bool of_atoms = !request.system.empty();
+      note(fmt::format(
+          "minimised {} frame{} in at most {} steps: the first has {:.3f}{}{}", used,
+          used == 1 ? "" : "s", result.steps, result.energies[0], of_atoms ? " kJ/mol" : "",
+          result.unfinished > 0 ? fmt::format("; {} have forces above 1{}", result.unfinished,
+                                              of_atoms ? " kJ/mol/nm" : "")
+                                : ""));
     }
     std::vector<double> rows;
     for (std::int64_t walker = 0; walker < dynamics_.walkers(); ++walker) {
-      const auto from =
-          frames.positions.begin() +
-          static_cast<std::ptrdiff_t>(static_cast<std::size_t>(walker) % used * width);
+      const auto from = starts.begin() + static_cast<std::ptrdiff_t>(
+                                             static_cast<std::size_t>(walker) % used * width);
       rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
     }
     lock_ = prepare_simulation_folder(request.out, request.force,
                                       {request.system, request.positions, request.topology});
+    invariant_ = invariant_directions(simulated_, std::span(rows).first(width));
     dynamics_.start(rows);
     open_files();
     save();
@@ -97,13 +99,16 @@ class Simulation {
   /// While `lock` holds its folder.
   void go_on(std::unique_ptr<const FolderLock> lock) {
     lock_ = std::move(lock);
+    invariant_ = invariant_directions(
+        simulated_,
+        std::span(state_.positions).first(static_cast<std::size_t>(dynamics_.coordinates())));
     dynamics_.restore(state_.step, state_.positions, state_.velocities, state_.exchanges);
     const double scale = std::abs(state_.energies[0]) + 1.0;
     if (!(std::abs(dynamics_.energies()[0] - state_.energies[0]) < 1e-6 * scale))
       fail<DataError>(
-          "{}: its energy is {} kJ/mol where the simulation had {}: the system was "
-          "changed since; start anew with --force",
-          state_.request.system, dynamics_.energies()[0], state_.energies[0]);
+          "{}: its energy is {} where the simulation had {}: it was changed since; start anew with "
+          "--force",
+          moved_by(state_.request), dynamics_.energies()[0], state_.energies[0]);
     open_files();
   }
 
@@ -139,7 +144,7 @@ class Simulation {
     const std::vector<BackboneAngles> angles =
         backbone_angles(simulated_.atoms, simulated_.system.bonds);
     const SimulationSummary summary =
-        summarise_simulation(paths_, state_, simulated_.system.atoms(), angles);
+        summarise_simulation(paths_, state_, dynamics_.coordinates(), invariant_, angles);
     SimulationReport result{.step = state_.step,
                             .format = state_.request.format,
                             .text = simulation_text(state_, summary)};
@@ -155,29 +160,25 @@ class Simulation {
       }
     }
     write_simulation_json(paths_, state_, simulated_.system.atoms(), summary, result.warnings);
-    write_simulation_page(paths_, state_, summary, result.warnings);
+    write_simulation_page(paths_, state_, summary, simulated_.columns, result.warnings);
     return result;
   }
 
   std::int64_t step() const { return dynamics_.step(); }
 
  private:
-  std::vector<double> coordinate_masses() const {
-    std::vector<double> masses;
-    for (const double mass : simulated_.system.masses) masses.insert(masses.end(), 3, mass);
-    return masses;
-  }
   DynamicsOptions dynamics_options() const {
     const SimulationRequest& request = state_.request;
     return {
         .temperatures = request.temperatures,
         .replicas = request.replicas,
-        .time_step = 0.001 * request.time_step,
+        .time_step = units_.time_step * request.time_step,
         .friction = request.friction,
         .ensemble = request.ensemble == "nve" ? Ensemble::kMicrocanonical : Ensemble::kCanonical,
         .equilibration = request.equilibration,
         .exchange_every = request.exchange_every,
-        .seed = request.seed};
+        .seed = request.seed,
+        .boltzmann = units_.boltzmann};
   }
   std::int64_t total_steps() const { return state_.request.equilibration + state_.request.steps; }
   std::int64_t steps_to_frame() const {
@@ -192,16 +193,21 @@ class Simulation {
 
   void open_files() {
     const SimulationRequest& request = state_.request;
-    trajectory_ = make_trajectory_writer(
-        request.format, paths_.trajectory(request.format), simulated_.system.atoms(),
-        state_.frames * request.replicas,
-        0.001 * request.time_step * static_cast<double>(request.frame_every));
+    const std::string path = paths_.trajectory(request.format);
+    const std::int64_t rows = state_.frames * request.replicas;
+    if (request.system.empty())
+      trajectory_ = std::make_unique<GrowingArray>(
+          path, std::vector<std::int64_t>{dynamics_.coordinates()}, rows);
+    else
+      trajectory_ = make_trajectory_writer(
+          request.format, path, simulated_.system.atoms(), rows,
+          units_.time_step * request.time_step * static_cast<double>(request.frame_every));
     energies_ = std::make_unique<GrowingArray>(
         paths_.energies(), std::vector<std::int64_t>{dynamics_.walkers(), 3}, state_.frames);
   }
 
   void write_frame() {
-    dynamics_.centre();
+    if (!state_.request.system.empty() && invariant_ > 0) dynamics_.centre();
     const std::vector<double> rows = dynamics_.positions();
     trajectory_->append(std::span(rows).first(
         static_cast<std::size_t>(state_.request.replicas * dynamics_.coordinates())));
@@ -239,9 +245,11 @@ class Simulation {
     for (std::size_t i = 0; i < energies.size(); ++i)
       if (!std::isfinite(energies[i]))
         fail<NumericalError>(
-            "walker {}: the energy is {} kJ/mol at step {}: {}", i, energies[i], dynamics_.step(),
-            state_.request.flow.empty()
-                ? "take a smaller --time-step, or --minimize first"
+            "walker {}: the energy is {} at step {}: {}", i, energies[i], dynamics_.step(),
+            state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
+            : state_.request.system.empty()
+                ? "the point may have left the bounds of the model's columns: take a smaller "
+                  "--time-step"
                 : "a bond or an angle may have left the range in which the model has a density: "
                   "train it longer, or take a smaller --time-step");
   }
@@ -252,7 +260,7 @@ class Simulation {
     for (std::int64_t i = 0; i < state_.request.replicas; ++i)
       mean += dynamics_.energies()[static_cast<std::size_t>(i)] /
               static_cast<double>(state_.request.replicas);
-    callbacks_.progress({dynamics_.step(), total_steps(), rate, mean});
+    callbacks_.progress({dynamics_.step(), total_steps(), rate, mean, units_.energy});
   }
   void note(const std::string& text) const {
     if (callbacks_.note) callbacks_.note(text);
@@ -262,7 +270,9 @@ class Simulation {
   SimulationPaths paths_;
   const SimulatedSystem& simulated_;
   const SimulationCallbacks& callbacks_;
+  SimulationUnits units_;
   MolecularDynamics dynamics_;
+  std::int64_t invariant_ = 0;
   ThreadPool& pool_;
   std::unique_ptr<const FolderLock> lock_;
   std::unique_ptr<TrajectoryWriter> trajectory_;
@@ -283,10 +293,12 @@ SimulationState new_state(const SimulationRequest& request) {
   SimulationState state;
   state.request = request;
   if (request.equilibration < 0) state.request.equilibration = request.steps / 10;
+  if (request.time_step < 0.0) state.request.time_step = request.system.empty() ? 0.01 : 1.0;
   if (request.topology.empty() && request.positions.ends_with(".pdb"))
     state.request.topology = request.positions;
   // It may go on from another folder.
-  for (std::string* path : {&state.request.system, &state.request.topology, &state.request.flow})
+  for (std::string* path : {&state.request.system, &state.request.topology, &state.request.flow,
+                            &state.request.energy_library})
     if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
   return state;
 }

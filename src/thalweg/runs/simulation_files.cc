@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <set>
+#include <string_view>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
@@ -52,6 +54,10 @@ const std::vector<Setting>& settings() {
       text_setting<&Request::solvent>("solvent"),
       text_setting<&Request::topology>("topology"),
       text_setting<&Request::flow>("flow"),
+      text_setting<&Request::energy>("energy"),
+      text_setting<&Request::constants>("constants"),
+      text_setting<&Request::energy_library>("energy_library"),
+      text_setting<&Request::target>("target"),
       text_setting<&Request::ensemble>("ensemble"),
       text_setting<&Request::format>("format"),
       number_setting<&Request::steps>("steps"),
@@ -84,6 +90,11 @@ const Tensor& tensor(const TensorFile& file, const std::string& path, const std:
 
 }  // namespace
 
+SimulationUnits units_of(const SimulationRequest& request) {
+  if (!request.system.empty()) return {};
+  return {.temperature = "", .energy = "", .time = "", .boltzmann = 1.0, .time_step = 1.0};
+}
+
 void write_simulation_state(const std::string& path, const SimulationState& state) {
   TensorFile file;
   for (const Setting& setting : settings())
@@ -108,8 +119,10 @@ SimulationState read_simulation_state(const std::string& path) {
   SimulationState state;
   for (const Setting& setting : settings()) {
     const auto found = file.metadata.find(setting.name);
-    // States from before a flow could move atoms do not speak of one.
-    if (found == file.metadata.end() && setting.name == std::string_view("flow")) continue;
+    // States from before flows and energies could move atoms do not speak of them.
+    static const std::set<std::string_view> kLater = {"flow", "energy", "constants",
+                                                      "energy_library", "target"};
+    if (found == file.metadata.end() && kLater.contains(setting.name)) continue;
     if (found == file.metadata.end() || !setting.read(state.request, found->second))
       fail<DataError>("{}: expected the setting '{}' of a simulation, found none that is right; {}",
                       path, setting.name, kAdvice);

@@ -8,10 +8,19 @@
 #include <vector>
 
 #include "thalweg/io/folder_lock.h"
+#include "thalweg/molecules/molecular_system.h"
 #include "thalweg/runs/simulation.h"
 #include "thalweg/sampling/molecular_dynamics.h"
 
 namespace thalweg {
+
+/// The units of a simulation's numbers; empty names for those of points.
+struct SimulationUnits {
+  std::string temperature = "K", energy = "kJ/mol", time = "ps";
+  double boltzmann = kBoltzmann;  ///< energy a unit of temperature
+  double time_step = 0.001;       ///< of a request's time_step = 1
+};
+SimulationUnits units_of(const SimulationRequest& request);
 
 /// A simulation as it stands in its folder: what to go on from.
 struct SimulationState {

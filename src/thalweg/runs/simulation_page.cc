@@ -5,6 +5,7 @@
 #include <string>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/npy.h"
 #include "thalweg/molecules/molecular_system.h"
 #include "thalweg/report/html.h"
 #include "thalweg/report/plot.h"
@@ -30,7 +31,7 @@ LineSeries means_over_time(const SimulationState& state, const SimulationSummary
       sum += summary.energies[static_cast<std::size_t>((frame * walkers + walker) * 3 + which)];
     }
     series.x.push_back(
-        0.001 * request.time_step *
+        units_of(request).time_step * request.time_step *
         static_cast<double>(request.equilibration + (frame + 1) * request.frame_every));
     series.y.push_back(factor * sum / static_cast<double>(request.replicas));
   }
@@ -44,15 +45,39 @@ void add_picture(HtmlReport& page, const fs::path& stem, const Plot& plot,
   page.picture(stem.string() + ".png", caption);
 }
 
+/// Where the points of the first temperature were.
+void add_points(HtmlReport& page, const fs::path& folder, const SimulationPaths& paths,
+                const SimulationState& state, const std::vector<std::string>& columns) {
+  const std::vector<double> rows = read_npy(paths.trajectory(state.request.format)).values;
+  const auto half = static_cast<std::ptrdiff_t>(
+      static_cast<std::size_t>(state.frames / 2 * state.request.replicas) * columns.size());
+  page.section("Points");
+  add_picture(page, folder / "points",
+              PairPlot{.title = "Points at the first temperature",
+                       .columns = columns,
+                       .data = {rows.begin(), rows.begin() + half},
+                       .model = {rows.begin() + half, rows.end()},
+                       .data_name = "first half of the frames",
+                       .model_name = "second half"},
+              fmt::format("Below the diagonal the first half of the frames, above it the second, "
+                          "which are alike if the simulation is long enough{}.",
+                          columns.size() > 6 ? "; the first six columns" : ""));
+}
+
 void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationState& state,
-                  const SimulationSummary& summary, double freedoms) {
+                  const SimulationSummary& summary) {
+  const SimulationUnits units = units_of(state.request);
+  const std::string time = units.time.empty() ? "time" : units.time;
+  const std::string energy = units.energy.empty() ? "energy" : units.energy;
+  const std::string kelvin = units.temperature.empty() ? "" : " " + units.temperature;
   LineChart energies{
-      .title = "Potential energy, mean over replicas", .x_label = "ps", .y_label = "kJ/mol"};
+      .title = "Potential energy, mean over replicas", .x_label = time, .y_label = energy};
   const auto levels = static_cast<std::int64_t>(state.request.temperatures.size());
   for (std::int64_t level = 0; level < levels; ++level)
     energies.series.push_back(means_over_time(
         state, summary, level, 0, 1.0,
-        fmt::format("{:g} K", state.request.temperatures[static_cast<std::size_t>(level)])));
+        fmt::format("{:g}{}", state.request.temperatures[static_cast<std::size_t>(level)],
+                    kelvin)));
   page.section("Energies");
   add_picture(page, folder / "energy", energies);
   if (!summary.drift.empty()) {
@@ -62,20 +87,21 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
     total.name = "potential and kinetic";
     add_picture(page, folder / "total",
                 LineChart{.title = "Sum of energies, mean over replicas",
-                          .x_label = "ps",
-                          .y_label = "kJ/mol",
+                          .x_label = time,
+                          .y_label = energy,
                           .series = {total}});
   }
   page.section("Temperatures");
   add_picture(
       page, folder / "temperature",
-      LineChart{.title = "Temperatures, mean over replicas",
-                .x_label = "ps",
-                .y_label = "K",
-                .series = {
-                    means_over_time(state, summary, 0, 1, 2.0 / (freedoms * kBoltzmann), "kinetic"),
-                    means_over_time(state, summary, 0, 2, 1.0 / ((freedoms - 3.0) * kBoltzmann),
-                                    "virial")}});
+      LineChart{
+          .title = "Temperatures, mean over replicas",
+          .x_label = time,
+          .y_label = kelvin.empty() ? "temperature" : units.temperature,
+          .series = {means_over_time(state, summary, 0, 1,
+                                     2.0 / (summary.freedoms * units.boltzmann), "kinetic"),
+                     means_over_time(state, summary, 0, 2,
+                                     1.0 / (summary.moved_freedoms * units.boltzmann), "virial")}});
   if (summary.backbone.empty()) return;
   HeatMapPlot angles = ramachandran_plot("Free energy of the backbone angles");
   for (const BackboneRows& each : summary.backbone)
@@ -98,13 +124,17 @@ void add_pictures(HtmlReport& page, const fs::path& folder, const SimulationStat
 
 void write_simulation_page(const SimulationPaths& paths, const SimulationState& state,
                            const SimulationSummary& summary,
+                           const std::vector<std::string>& columns,
                            const std::vector<std::string>& warnings) {
   const SimulationRequest& request = state.request;
+  const SimulationUnits units = units_of(request);
   HtmlReport page("Molecular dynamics", moved_by(request));
   for (const std::string& warning : warnings) page.paragraph("Warning: " + warning);
   page.section("Figures");
-  TextTable table{.header = {"K", "potential, kJ/mol", "kinetic, K", "virial, K", "R-hat",
-                             "effective samples", "exchanged"}};
+  TextTable table{
+      .header = {with_unit("temperature", units.temperature), with_unit("potential", units.energy),
+                 with_unit("kinetic", units.temperature), with_unit("virial", units.temperature),
+                 "R-hat", "effective samples", "exchanged"}};
   const auto cell = [](double value, int decimals) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.{}f}", value, decimals);
   };
@@ -122,10 +152,8 @@ void write_simulation_page(const SimulationPaths& paths, const SimulationState& 
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) fail<DataError>("{}: cannot make the folder: {}", folder.string(), error.message());
-    const auto walkers =
-        static_cast<double>(request.replicas) * static_cast<double>(request.temperatures.size());
-    const double freedoms = static_cast<double>(state.positions.size()) / walkers;
-    add_pictures(page, folder, state, summary, freedoms);
+    add_pictures(page, folder, state, summary);
+    if (request.system.empty()) add_points(page, folder, paths, state, columns);
   }
   page.write(fs::path(paths.folder) / "report.html");
 }

@@ -85,7 +85,7 @@ EnergyDrift drift_of(const Series& potential, const Series& kinetic, double fram
       const double rest = total(frame) - mean - slope * (static_cast<double>(frame) - mean_time);
       square += rest * rest;
     }
-    slopes.push_back(slope / frame_time * 1000.0 / freedoms);
+    slopes.push_back(slope / frame_time / freedoms);
   }
   EnergyDrift drift;
   for (const double slope : slopes) drift.slope += slope / static_cast<double>(chains);
@@ -98,6 +98,13 @@ EnergyDrift drift_of(const Series& potential, const Series& kinetic, double fram
   return drift;
 }
 
+void add_places(const std::vector<double>& features, std::int64_t chains, std::int64_t width,
+                SimulationSummary& summary) {
+  const ChainDiagnostics worst = worst_diagnostics(features, chains, width);
+  summary.place_r_hat = worst.r_hat;
+  summary.place_samples = worst.effective_samples;
+}
+
 void add_backbone(const Frames& frames, const std::vector<BackboneAngles>& angles,
                   std::int64_t chains, SimulationSummary& summary) {
   summary.backbone = backbone_rows(frames.positions, frames.atoms, angles);
@@ -106,10 +113,7 @@ void add_backbone(const Frames& frames, const std::vector<BackboneAngles>& angle
     for (const BackboneRows& own : summary.backbone)
       features.insert(features.end(), {std::cos(own.phi[frame]), std::sin(own.phi[frame]),
                                        std::cos(own.psi[frame]), std::sin(own.psi[frame])});
-  const ChainDiagnostics worst =
-      worst_diagnostics(features, chains, static_cast<std::int64_t>(4 * angles.size()));
-  summary.backbone_r_hat = worst.r_hat;
-  summary.backbone_samples = worst.effective_samples;
+  add_places(features, chains, static_cast<std::int64_t>(4 * angles.size()), summary);
 }
 
 std::string text_of(const SimulationMean& mean, int decimals) {
@@ -129,9 +133,10 @@ double positive_share(const std::vector<double>& values) {
 }  // namespace
 
 SimulationSummary summarise_simulation(const SimulationPaths& paths, const SimulationState& state,
-                                       std::int64_t atoms,
+                                       std::int64_t coordinates, std::int64_t invariant,
                                        const std::vector<BackboneAngles>& angles) {
   const SimulationRequest& request = state.request;
+  const SimulationUnits units = units_of(request);
   SimulationSummary summary;
   summary.energies = read_npy(paths.energies()).values;
   const auto levels = static_cast<std::int64_t>(request.temperatures.size());
@@ -140,7 +145,8 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
     fail<DataError>("{}: expected energies of {} frames and {} walkers, got {} numbers",
                     paths.energies(), state.frames, walkers, summary.energies.size());
   if (state.frames == 0) return summary;
-  const auto freedoms = static_cast<double>(3 * atoms);
+  const double freedoms = summary.freedoms = static_cast<double>(coordinates);
+  summary.moved_freedoms = static_cast<double>(coordinates - invariant);
   for (std::int64_t level = 0; level < levels; ++level) {
     const auto series = [&](std::int64_t which, double factor) {
       return series_of(summary.energies, state.frames, walkers, level * request.replicas,
@@ -151,8 +157,8 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
     own.temperature = request.temperatures[static_cast<std::size_t>(level)];
     const ChainDiagnostics mixing = potential.diagnostics();
     own.potential = potential.with_error(mixing);
-    own.kinetic = mean_of(series(1, 2.0 / (freedoms * kBoltzmann)));
-    own.virial = mean_of(series(2, 1.0 / ((freedoms - 3.0) * kBoltzmann)));
+    own.kinetic = mean_of(series(1, 2.0 / (freedoms * units.boltzmann)));
+    own.virial = mean_of(series(2, 1.0 / (summary.moved_freedoms * units.boltzmann)));
     own.r_hat = mixing.r_hat;
     own.effective_samples = mixing.effective_samples;
     own.exchanged = kNone;
@@ -163,40 +169,56 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
                                               static_cast<double>(counts.tries);
     }
     summary.temperatures.push_back(own);
+    // Of atoms by the nanosecond.
+    const double frame_time = (request.system.empty() ? 1.0 : 1e-3) * units.time_step *
+                              request.time_step * static_cast<double>(request.frame_every);
     if (request.ensemble == "nve" && state.frames > 1)
-      summary.drift.push_back(
-          drift_of(potential, kinetic,
-                   0.001 * request.time_step * static_cast<double>(request.frame_every), freedoms));
+      summary.drift.push_back(drift_of(potential, kinetic, frame_time, freedoms));
   }
   if (!angles.empty())
-    add_backbone(read_frames(paths.trajectory(request.format), atoms), angles, request.replicas,
-                 summary);
+    add_backbone(read_frames(paths.trajectory(request.format), coordinates / 3), angles,
+                 request.replicas, summary);
+  if (request.system.empty() && invariant == 0)
+    add_places(read_npy(paths.trajectory(request.format)).values, request.replicas, coordinates,
+               summary);
   return summary;
 }
 
+std::string with_unit(const std::string& name, const std::string& unit) {
+  return unit.empty() ? name : name + ", " + unit;
+}
+
 std::string moved_by(const SimulationRequest& request) {
-  return request.flow.empty()
-             ? request.system
-             : fmt::format("{} moved by the model {}", request.system, request.flow);
+  const std::string mover = !request.flow.empty()             ? "the model " + request.flow
+                            : !request.energy_library.empty() ? request.energy_library
+                            : !request.target.empty()         ? request.target
+                                                              : request.energy;
+  if (mover.empty()) return request.system;
+  return fmt::format("{} moved by {}", request.system.empty() ? "points" : request.system, mover);
 }
 
 std::string simulation_text(const SimulationState& state, const SimulationSummary& summary) {
   const SimulationRequest& request = state.request;
+  const SimulationUnits units = units_of(request);
   std::string text;
   const auto line = [&](const std::string& label, const std::string& value) {
     text += fmt::format("  {:<36} {}\n", label, value);
   };
   const auto walkers = request.replicas * static_cast<std::int64_t>(request.temperatures.size());
-  const double picoseconds =
-      0.001 * request.time_step * static_cast<double>(request.steps + request.equilibration);
-  text += fmt::format("{}: {} {} of {:g} ps each, {} frames\n", moved_by(request),
-                      format_count(walkers), walkers == 1 ? "walker" : "walkers", picoseconds,
-                      format_count(state.frames));
+  const double time = units.time_step * request.time_step *
+                      static_cast<double>(request.steps + request.equilibration);
+  text += fmt::format("{}: {} {} of {}{:g}{} each, {} frames\n", moved_by(request),
+                      format_count(walkers), walkers == 1 ? "walker" : "walkers",
+                      units.time.empty() ? "time " : "", time,
+                      units.time.empty() ? "" : " " + units.time, format_count(state.frames));
   for (const TemperatureSummary& own : summary.temperatures) {
-    text += fmt::format("at {:g} K\n", own.temperature);
-    line("potential energy, kJ/mol", text_of(own.potential, 3));
-    line("kinetic temperature, K", text_of(own.kinetic, 2));
-    line("virial temperature, K", text_of(own.virial, 2));
+    const int decimals = units.temperature.empty() ? 4 : 2;
+    text += units.temperature.empty()
+                ? fmt::format("at temperature {:g}\n", own.temperature)
+                : fmt::format("at {:g} {}\n", own.temperature, units.temperature);
+    line(with_unit("potential energy", units.energy), text_of(own.potential, decimals + 1));
+    line(with_unit("kinetic temperature", units.temperature), text_of(own.kinetic, decimals));
+    line(with_unit("virial temperature", units.temperature), text_of(own.virial, decimals));
     line("R-hat, effective samples",
          fmt::format("{}, {} of {}", number_or_unknown(own.r_hat, 4),
                      number_or_unknown(own.effective_samples, 0), state.frames * request.replicas));
@@ -204,19 +226,20 @@ std::string simulation_text(const SimulationState& state, const SimulationSummar
       line("exchanges with the next accepted", fmt::format("{:.3f}", own.exchanged));
   }
   for (const EnergyDrift& drift : summary.drift) {
-    line("energy drift, kJ/mol/ns/freedom",
+    line(request.system.empty() ? "energy drift over time and freedoms"
+                                : "energy drift, kJ/mol/ns/freedom",
          std::isnan(drift.slope_error)
              ? fmt::format("{:.2e}", drift.slope)
              : fmt::format("{:.2e} +- {:.1e}", drift.slope, drift.slope_error));
-    line("energy deviation, kJ/mol", fmt::format("{:.4f}", drift.deviation));
+    line(with_unit("energy deviation", units.energy), fmt::format("{:.4g}", drift.deviation));
   }
   for (const BackboneRows& each : summary.backbone)
     line(fmt::format("{}: share of phi > 0", each.residue),
          fmt::format("{:.4f}", positive_share(each.phi)));
-  if (!summary.backbone.empty())
-    line("R-hat, effective samples of angles",
-         fmt::format("{}, {}", number_or_unknown(summary.backbone_r_hat, 4),
-                     number_or_unknown(summary.backbone_samples, 0)));
+  if (!std::isnan(summary.place_r_hat))
+    line(fmt::format("R-hat, effective samples of {}", request.system.empty() ? "x" : "angles"),
+         fmt::format("{}, {}", number_or_unknown(summary.place_r_hat, 4),
+                     number_or_unknown(summary.place_samples, 0)));
   line("time", fmt::format("{}, {:.0f} steps of a walker a second", format_duration(state.seconds),
                            static_cast<double>(state.step * walkers) / state.seconds));
   return text;
@@ -225,6 +248,7 @@ std::string simulation_text(const SimulationState& state, const SimulationSummar
 std::vector<std::string> simulation_warnings(const SimulationState& state,
                                              const SimulationSummary& summary) {
   constexpr double kLargestRHat = 1.02, kErrors = 4.0;
+  const bool of_points = state.request.system.empty();
   std::vector<std::string> warnings;
   if (summary.temperatures.empty()) return warnings;
   const bool langevin = state.request.ensemble == "nvt" || state.request.equilibration > 0;
@@ -234,8 +258,7 @@ std::vector<std::string> simulation_warnings(const SimulationState& state,
         "energy that it began with, as in nve; give one above 0");
   const TemperatureSummary& first = summary.temperatures.front();
   // NaN, of what does not vary, hides nothing.
-  const double r_hat =
-      summary.backbone.empty() ? first.r_hat : std::fmax(first.r_hat, summary.backbone_r_hat);
+  const double r_hat = std::fmax(first.r_hat, summary.place_r_hat);
   if (state.request.ensemble == "nvt" && r_hat > kLargestRHat)
     warnings.push_back(
         fmt::format("R-hat is {:.3f}: the replicas have not forgotten where they began; take more "
@@ -245,9 +268,10 @@ std::vector<std::string> simulation_warnings(const SimulationState& state,
     if (state.request.ensemble == "nvt" &&
         std::abs(own.virial.value - own.temperature) > kErrors * own.virial.error)
       warnings.push_back(fmt::format(
-          "the virial temperature is {} K where {:g} K is right: not in equilibrium, or "
-          "--time-step is too long",
-          text_of(own.virial, 1), own.temperature));
+          "the virial temperature is {0}{1} where {2:g}{1} is right: not in equilibrium, or "
+          "--time-step is too long{3}",
+          text_of(own.virial, of_points ? 4 : 1), of_points ? "" : " K", own.temperature,
+          of_points ? ", or the energy does not confine the points" : ""));
   return warnings;
 }
 
@@ -258,14 +282,23 @@ void write_simulation_json(const SimulationPaths& paths, const SimulationState& 
   const auto mean = [](const SimulationMean& value) {
     return nlohmann::ordered_json{{"mean", value.value}, {"error", value.error}};
   };
+  // Units are a part of names.
+  const bool of_points = request.system.empty();
+  const auto named = [&](const char* name, const char* unit) {
+    return of_points ? std::string(name) : fmt::format("{}_{}", name, unit);
+  };
   nlohmann::ordered_json figures = {{"thalweg", version()},
                                     {"system", request.system},
                                     {"solvent", request.solvent},
                                     {"flow", request.flow},
+                                    {"energy", request.energy},
+                                    {"constants", request.constants},
+                                    {"energy_library", request.energy_library},
+                                    {"target", request.target},
                                     {"atoms", atoms},
                                     {"ensemble", request.ensemble},
-                                    {"time_step_fs", request.time_step},
-                                    {"friction_per_ps", request.friction},
+                                    {named("time_step", "fs"), request.time_step},
+                                    {named("friction", "per_ps"), request.friction},
                                     {"steps", request.steps},
                                     {"equilibration", request.equilibration},
                                     {"replicas", request.replicas},
@@ -276,22 +309,23 @@ void write_simulation_json(const SimulationPaths& paths, const SimulationState& 
                                     {"seconds", state.seconds}};
   for (const TemperatureSummary& own : summary.temperatures)
     figures["temperatures"].push_back({{"temperature", own.temperature},
-                                       {"potential_kj_mol", mean(own.potential)},
+                                       {named("potential", "kj_mol"), mean(own.potential)},
                                        {"kinetic_temperature", mean(own.kinetic)},
                                        {"virial_temperature", mean(own.virial)},
                                        {"r_hat", own.r_hat},
                                        {"effective_samples", own.effective_samples},
                                        {"exchanged", own.exchanged}});
   for (const EnergyDrift& drift : summary.drift)
-    figures["drift"] = {{"slope_kj_mol_ns_freedom", drift.slope},
+    figures["drift"] = {{named("slope", "kj_mol_ns_freedom"), drift.slope},
                         {"slope_error", drift.slope_error},
-                        {"deviation_kj_mol", drift.deviation}};
+                        {named("deviation", "kj_mol"), drift.deviation}};
   for (const BackboneRows& each : summary.backbone)
     figures["backbone"].push_back(
         {{"residue", each.residue}, {"phi_above_0", positive_share(each.phi)}});
-  if (!summary.backbone.empty()) {
-    figures["backbone_r_hat"] = summary.backbone_r_hat;
-    figures["backbone_effective_samples"] = summary.backbone_samples;
+  if (!std::isnan(summary.place_r_hat)) {
+    const std::string of = of_points ? "points" : "backbone";
+    figures[of + "_r_hat"] = summary.place_r_hat;
+    figures[of + "_effective_samples"] = summary.place_samples;
   }
   figures["warnings"] = warnings;
   write_file_atomically(paths.summary(), figures.dump(2) + "\n");

@@ -31,8 +31,7 @@ void check(const DynamicsOptions& options) {
                       temperatures.size());
   for (std::size_t i = 0; i < temperatures.size(); ++i)
     if (!(temperatures[i] > (i > 0 ? temperatures[i - 1] : 0.0)) || !std::isfinite(temperatures[i]))
-      fail<ConfigError>("temperatures: expected rising numbers of kelvins above 0, got {}{}",
-                        temperatures[i],
+      fail<ConfigError>("temperatures: expected rising numbers above 0, got {}{}", temperatures[i],
                         i > 0 ? fmt::format(" after {}", temperatures[i - 1]) : "");
   const auto levels = static_cast<std::int64_t>(temperatures.size());
   if (options.replicas < 1 || options.replicas > kMostWalkers / levels)
@@ -77,7 +76,7 @@ MolecularDynamics::MolecularDynamics(const Potential& potential, std::vector<dou
     noise_.push_back(std::sqrt((1.0 - decay_ * decay_) / mass));
   }
   for (std::int64_t walker = 0; walker < walkers_; ++walker)
-    heat_.push_back(std::sqrt(kBoltzmann * temperature(walker)));
+    heat_.push_back(std::sqrt(options_.boltzmann * temperature(walker)));
   const auto size = static_cast<std::size_t>(walkers_ * coordinates_);
   x_.resize(size);
   v_.resize(size);
@@ -207,9 +206,10 @@ void MolecularDynamics::exchange() {
   const std::int64_t round = step_ / options_.exchange_every;
   const auto levels = static_cast<std::int64_t>(options_.temperatures.size());
   for (std::int64_t level = round % 2; level + 1 < levels; level += 2) {
-    const double beta = 1.0 / (kBoltzmann * options_.temperatures[static_cast<std::size_t>(level)]);
+    const double beta =
+        1.0 / (options_.boltzmann * options_.temperatures[static_cast<std::size_t>(level)]);
     const double next =
-        1.0 / (kBoltzmann * options_.temperatures[static_cast<std::size_t>(level + 1)]);
+        1.0 / (options_.boltzmann * options_.temperatures[static_cast<std::size_t>(level + 1)]);
     ExchangeCounts& counts = exchanges_[static_cast<std::size_t>(level)];
     for (std::int64_t replica = 0; replica < options_.replicas; ++replica) {
       const std::int64_t a = level * options_.replicas + replica, b = a + options_.replicas;

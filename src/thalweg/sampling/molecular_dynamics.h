@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/molecules/molecular_system.h"
 #include "thalweg/molecules/potential.h"
 
 namespace thalweg {
 
 enum class Ensemble : std::uint8_t { kCanonical, kMicrocanonical };
 
-/// Times in ps, temperatures in K, where energies are in kJ/mol, lengths in nm and masses in g/mol.
+/// Times in ps, temperatures in K, where energies are in kJ/mol, lengths in nm and masses in g/mol;
+/// with a Boltzmann constant of 1 in whatever units belong together.
 struct DynamicsOptions {
   /// Rising; with more than one, replicas of neighbours change places.
   std::vector<double> temperatures = {300.0};
@@ -23,6 +25,7 @@ struct DynamicsOptions {
   std::int64_t equilibration = 0;     ///< first steps, canonical in any case
   std::int64_t exchange_every = 200;  ///< steps from one try to change places to the next
   std::uint64_t seed = 1;
+  double boltzmann = kBoltzmann;  ///< energy a unit of temperature
 };
 
 /// Tries of neighbouring temperatures to change places.
@@ -42,7 +45,7 @@ struct ExchangeCounts {
 /// and however the steps are divided into calls. One caller at a time.
 class MolecularDynamics {
  public:
-  /// `potential` in kJ/mol of positions in nm; `masses` in g/mol, one a coordinate. Both
+  /// `potential` of positions; `masses`, one a coordinate. Both
   /// `potential` and `pool` must outlive it. Throws ConfigError for options out of range (at most
   /// 64 temperatures and 2^20 walkers) and masses that are not above 0, ShapeError for another
   /// number of masses.
