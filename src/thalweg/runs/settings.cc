@@ -118,11 +118,7 @@ void check_changes(const std::string& out, RunOptions own, RunOptions changed) {
 SettingsLayers resumed_layers(const RunRequest& request) {
   SettingsLayers layers;
   layers.out = resumed_run(request);
-  if (!fs::exists(RunFolder{layers.out}.config()))
-    fail<DataError>(
-        "{}: there is no run with a checkpoint to resume; train it anew, with --force if the "
-        "folder is there",
-        layers.out);
+  check_training_folder(layers.out, request.resume, request.force);
   verify_settings({layers.out}, read_manifest({layers.out}));
   layers.start = layers.asked = read_run_options({layers.out});
   set_all(layers.asked, request.settings, &layers.keys);
