@@ -113,12 +113,18 @@ std::vector<double> gradient_of(const Couplings& couplings, std::int64_t samples
                           {samples}, seed));
 }
 
+/// `count` probes in all of `features` dimensions.
+Value probes_of(Graph& graph, std::int64_t features, std::int64_t count) {
+  ParameterStore store;
+  return orthogonal_probes(graph, 0, Normal(store, "base", features, false), {}, count);
+}
+
 TEST(FreeFormEstimator, WithAsManyProbesAsFeaturesIsTheGradientOfTheLogDeterminant) {
   const Couplings couplings;
   const auto exact =
       gradient_of(couplings, 50, [&](Value x) { return couplings.flow->inverse(x).log_det; });
   const auto estimated = gradient_of(couplings, 50, [&](Value x) {
-    return couplings.layer->estimate(x, {}, orthogonal_probes(*x.graph, 0, 8, 8)).log_det;
+    return couplings.layer->estimate(x, {}, probes_of(*x.graph, 8, 8)).log_det;
   });
   EXPECT_LT(largest_difference(exact, estimated), 1e-10);
 }
@@ -135,7 +141,7 @@ TEST(FreeFormEstimator, OfOneProbeHasTheGradientForItsMean) {
     const auto estimate = gradient_of(
         couplings, 50,
         [&](Value x) {
-          return couplings.layer->estimate(x, {}, orthogonal_probes(*x.graph, 0, 8, 1)).log_det;
+          return couplings.layer->estimate(x, {}, probes_of(*x.graph, 8, 1)).log_det;
         },
         static_cast<std::uint64_t>(i + 1));
     for (std::size_t p = 0; p < exact.size(); ++p) {
@@ -161,7 +167,7 @@ TEST(FreeFormEstimator, OfLinearMapsIsTheInverseTransposed) {
       network(2, [&](Value z) { return dense(inverse(z.graph->parameter(id)), z); }), kPlain);
   Graph graph(store);
   const Value x = graph.input({2, 1});
-  const auto estimate = layer.estimate(x, {}, orthogonal_probes(graph, 0, 2, 2));
+  const auto estimate = layer.estimate(x, {}, probes_of(graph, 2, 2));
   const auto result =
       run_graph(graph,
                 {gradient(batch_mean(estimate.log_det), {graph.parameter(id)})[0],
@@ -205,7 +211,7 @@ TEST(FreeFormEstimator, PushedIsAlgorithmOne) {
 TEST(FreeFormEstimator, ProbesAreOrthogonalAndOfUnitCovariance) {
   ParameterStore store;
   Graph graph(store);
-  const Value v = orthogonal_probes(graph, 0, 5, 3);
+  const Value v = probes_of(graph, 5, 3);
   const Value first = slice(v, 0, 1, Axis::kItems);
   // Means over 20 000 samples of products of components, of variance at most 2: 0.06 is 6 standard
   // errors.

@@ -27,6 +27,10 @@ Graph& Base::graph_of(const char* function, Value z) const {
   return *z.graph;
 }
 
+Value Base::dimension(Graph& graph, Value /*context*/) const {
+  return graph.constant(static_cast<double>(features_ - mean_free_dimensions()));
+}
+
 Value Base::log_prob(Value z, Value context) const {
   Graph& graph = graph_of("log_prob", z);
   const ScopeName scope(graph, name_);

@@ -36,6 +36,13 @@ class Base {
   /// Of a base of particles whose centre of mass is 0, the dimensions of space; 0: of any other.
   /// Its density is one of the subspace of such rows.
   virtual std::int64_t mean_free_dimensions() const { return 0; }
+  /// The part of a direction that leads from rows of that subspace to others: of any other base the
+  /// direction itself.
+  virtual Value along(Value direction, Value /*context*/) const { return direction; }
+  /// Dimension of the subspace, 1 x 1.
+  virtual Value dimension(Graph& graph, Value context) const;
+  /// The least that it can be.
+  virtual std::int64_t least_dimension() const { return features_ - mean_free_dimensions(); }
   std::int64_t features() const { return features_; }
   std::int64_t context_features() const { return context_features_; }
   const std::string& name() const { return name_; }

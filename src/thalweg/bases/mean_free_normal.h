@@ -13,6 +13,9 @@ namespace thalweg {
 /// `dimensions` divides the features.
 Value mean_free(Value x, std::int64_t dimensions);
 
+/// The same of those particles for which `present`, particles x 1, is 1; the others are at 0 then.
+Value mean_free(Value x, std::int64_t dimensions, Value present);
+
 /// Standard normal on the (N - 1) n dimensional subspace of N particles in n dimensions whose
 /// centre of mass is 0 (Koehler, Klein, Noe 2020, section 4.1). With z' the row moved to its centre
 /// of mass,
@@ -22,11 +25,19 @@ Value mean_free(Value x, std::int64_t dimensions);
 /// so that it integrates to 1 over the subspace, with the constant that published figures often
 /// omit. A row off the subspace has the density of its centred part. Draws are centred. Invariant
 /// under translations, rotations, reflections and permutations of the particles.
+///
+/// With species in the context, see species_of(), N is the number of particles that are there, of
+/// at least two; positions of others do not matter, and draws have 0.
 class MeanFreeNormal : public Base {
  public:
   /// Throws ConfigError unless the features are those of at least 2 particles in `dimensions` >= 1.
-  MeanFreeNormal(const std::string& name, std::int64_t features, std::int64_t dimensions);
+  /// A context, if there is one, ends with the particles' species.
+  MeanFreeNormal(const std::string& name, std::int64_t features, std::int64_t dimensions,
+                 std::int64_t context_features = 0);
   std::int64_t mean_free_dimensions() const override { return dimensions_; }
+  Value along(Value direction, Value context) const override;
+  Value dimension(Graph& graph, Value context) const override;
+  std::int64_t least_dimension() const override;
 
  protected:
   Value build_log_prob(Value z, Value context) const override;

@@ -112,7 +112,8 @@ KindTable<BaseKind>& base_kinds() {
        .settings = {"base.dimensions"},
        .make = [](const BaseRequest& request) -> Made {
          return std::make_shared<MeanFreeNormal>("base.normal", request.features,
-                                                 request.options.dimensions);
+                                                 request.options.dimensions,
+                                                 request.species_context);
        },
        .proposes = false,
        .mean_free = true},

@@ -20,6 +20,7 @@ struct BaseRequest {
   ParameterStore& parameters;
   RandomSequence& random;
   std::int64_t features = 2;
+  std::int64_t species_context = 0;  ///< of a context that ends with particles' species; 0: none
   const BaseOptions& options;
   ClassTable classes = {};  ///< of a base that depends on the class that the context names
   std::vector<ColumnHead> heads = {};  ///< of the columns, for members of a stack

@@ -128,7 +128,12 @@ struct Builder {
   /// Checks that all on the way from a base of particles without a centre of mass to the data keeps
   /// it at 0, or the density would not be one of that subspace.
   void check_mean_free() const {
-    if (!is_mean_free(options)) return;
+    if (!is_mean_free(options)) {
+      if (!options.flow.species.empty())
+        fail<ConfigError>("flow.species: expected none with base.kind = {}, got {}",
+                          options.base.kind, fmt::join(options.flow.species, ", "));
+      return;
+    }
     const auto need = [&](const char* key, const std::string& got, const std::string& expected) {
       fail<ConfigError>(
           "{}: expected {} with base.kind = {}, which keeps the centre of mass, got {}", key,
@@ -151,6 +156,8 @@ struct Builder {
       need("flow.index_features", fmt::format("{}", flow.index_features), "0");
     if (options.base.conditional != "none")
       need("base.conditional", options.base.conditional, "none");
+    if (!flow.species.empty() && !options.stochastic.kinds.empty())
+      need("stochastic.kind", options.stochastic.kinds.front(), "none with flow.species");
     if (!options.columns.empty()) check_columns();
     for (const ColumnOptions& column : options.columns) {
       const bool plain = column.mean == 0.0 && column.scale == 1.0 && !column.periodic &&
@@ -376,6 +383,7 @@ void Model::build(const RandomSequence& random, const std::shared_ptr<const Targ
       {.parameters = parameters_,
        .random = builder.random,
        .features = options.features,
+       .species_context = options.flow.species.empty() ? 0 : options.context_features,
        .options = options.base,
        .classes = builder.standardised_classes(),
        .heads = builder.own_heads(),

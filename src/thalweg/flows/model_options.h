@@ -43,6 +43,9 @@ struct FlowOptions {
   std::vector<std::int64_t> index_hidden = {32, 32};  ///< of the networks from and to u
   /// Of an equivariant network: one a particle, from 0; empty: all are alike.
   std::vector<std::int64_t> particle_types = {};
+  /// Of an equivariant network and a base of particles: what a particle can be, rising numbers from
+  /// 1, of which the condition ends with one a particle, 0 where there is none; see species_of().
+  std::vector<std::int64_t> species = {};
   bool act_norm = true;
   /// A layer of conditional heads between blocks and columns, with `hidden`, `activation`,
   /// `dropout`, `bins` and `tail_bound` of the flow: see ColumnHeads. Columns whose marginal map

@@ -158,13 +158,18 @@ NetworkFactory network_of(const TransformRequest& request, bool zero_output) {
         "flow.particle_types: is for networks of particles, flow.network = \"equivariant\", got "
         "'{}'",
         kind.name);
+  if (!flow.species.empty() && !kind.of_particles)
+    fail<ConfigError>(
+        "flow.species: is for networks of particles, flow.network = \"equivariant\", got '{}'",
+        kind.name);
   return kind.make({.hidden = flow.hidden,
                     .blocks = flow.network_blocks,
                     .activation = activation_by_name(flow.activation),
                     .dropout = flow.dropout,
                     .zero_output = zero_output,
                     .dimensions = request.dimensions,
-                    .particle_types = flow.particle_types});
+                    .particle_types = flow.particle_types,
+                    .species = flow.species});
 }
 
 Made make_free_form(const TransformRequest& request) {

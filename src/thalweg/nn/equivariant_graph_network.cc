@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/nn/particle_species.h"
 
 namespace thalweg {
 namespace {
@@ -24,7 +25,8 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
     : Network(name, options.particles * options.dimensions, options.particles * options.dimensions,
               options.context_features),
       options_(options) {
-  const auto& [particles, dimensions, layers, message_blocks, hidden, context, types] = options;
+  const auto& [particles, dimensions, layers, message_blocks, hidden, context, types, species] =
+      options;
   if (particles < 2 || dimensions < 1 || layers < 1 || message_blocks < 1 || hidden < 1)
     fail<ConfigError>(
         "{}: expected at least 2 particles, 1 dimension, 1 layer, 1 message block and a width of "
@@ -35,6 +37,15 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
                       types.size());
   if (std::ranges::any_of(types, [](std::int64_t type) { return type < 0 || type > kMostTypes; }))
     fail<ConfigError>("{}: expected types of particles from 0 to {}", name, kMostTypes);
+  if (!species.empty() && !types.empty())
+    fail<ConfigError>("{}: expected types of particles or species in the context, got both", name);
+  if (!species.empty() && context < particles)
+    fail<ConfigError>("{}: expected a context that ends with the species of {} particles, got {}",
+                      name, particles, context);
+  for (std::size_t i = 0; i < species.size(); ++i)
+    if (species[i] < 1 || (i > 0 && species[i] <= species[i - 1]))
+      fail<ConfigError>("{}: expected rising species from 1, got {}", name,
+                        fmt::join(species, ", "));
   const auto matrix = [&](const std::string& part, std::int64_t rows, std::int64_t columns,
                           double range) {
     std::vector<double> values(static_cast<std::size_t>(rows * columns));
@@ -58,7 +69,8 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
     network.second = layer(part + ".second", hidden, hidden, range_of(hidden));
     return network;
   };
-  const std::int64_t given = std::max<std::int64_t>(context, 1);
+  const std::int64_t given =
+      std::max<std::int64_t>(species.empty() ? context : context - particles, 1);
   input_ = layer("input", given, hidden, range_of(given));
   for (std::int64_t i = 0; i < layers; ++i) {
     PositionBlock block;
@@ -81,6 +93,7 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
     types_ = matrix("types", hidden, count, 1.0);
     type_of_particle_.assign(types.begin(), types.end());
   }
+  if (!species.empty()) types_ = matrix("species", hidden, std::ssize(species), 1.0);
   // Pairs whose numbers are equally far apart follow each other, so that receivers, and senders in
   // a list of the particles written twice, are runs (see StripPlan).
   for (std::int64_t apart = 1; apart < particles; ++apart)
@@ -92,10 +105,15 @@ EquivariantGraphNetwork::EquivariantGraphNetwork(ParameterStore& parameters,
 
 struct EquivariantGraphNetwork::Pairs {
   const EquivariantGraphNetwork& network;
+  Value present;    ///< 1 x particles, or empty: all are there
   Value distances;  ///< r and r0, 2 x pairs
   Value at_receivers(Value v) const { return take(v, network.receivers_, Axis::kItems); }
   Value at_senders(Value v) const {
     return take(concat({v, v}, Axis::kItems), network.senders_, Axis::kItems);
+  }
+  /// `v`, and 0 for pairs of which a particle is not there.
+  Value of_present(Value v) const {
+    return present.valid() ? v * at_receivers(present) * at_senders(present) : v;
   }
   Value sum_at_receivers(Value v) const {
     return scatter_add(v, network.receivers_, network.options_.particles, Axis::kItems) *
@@ -130,41 +148,56 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
                             context.valid() ? slice(context, i, 1, Axis::kItems) : Value{}));
     return concat(parts, Axis::kItems);
   }
-  const auto& [particles, dimensions, layers, message_blocks, hidden, context_features, types] =
-      options_;
+  const auto& [particles, dimensions, layers, message_blocks, hidden, context_features, types,
+               species] = options_;
   const auto apply = [&](const Layer& layer, Value v) {
     return dense(graph.parameter(layer.weights), v, graph.parameter(layer.bias));
   };
   const Value start = transpose(reshape(flat, {particles, dimensions}));
   Value x = start;
+  Value present, kinds;
+  if (!species.empty()) {
+    kinds = transpose(species_of(context, particles));
+    present = presence(kinds);
+    context = context_features > particles ? slice(context, 0, context_features - particles)
+                                           : Value{};
+  }
   Value h = context.valid() ? apply(input_, context)
                             : graph.parameter(input_.weights) + graph.parameter(input_.bias);
   // A value of each sample, as all that comes of it is.
   if (!types.empty())
     h = h + take(graph.parameter(types_), type_of_particle_, Axis::kItems) +
         0.0 * slice(flat, 0, 1);
+  if (!species.empty()) {
+    std::vector<Value> indicators;
+    for (const std::int64_t kind : species)
+      indicators.push_back(less(abs(kinds - static_cast<double>(kind)), graph.constant(0.5)));
+    h = h + dense(graph.parameter(types_), concat(indicators)) + 0.0 * slice(flat, 0, 1);
+  }
   Value start_distances;
   for (const PositionBlock& block : blocks_) {
-    Pairs pairs{*this, {}};
+    Pairs pairs{*this, present, {}};
     const Value apart = pairs.at_receivers(x) - pairs.at_senders(x);
     const Value distances = sum(square(apart), Axis::kFeatures);
     if (!start_distances.valid()) start_distances = distances;
     pairs.distances = concat({distances, start_distances});
     for (const MessageBlock& messages : block.messages) {
       const Value message = pair_features(messages.message, pairs, h);
-      const Value received =
-          pairs.sum_at_receivers(message * sigmoid(apply(messages.gate, message)));
+      const Value received = pairs.sum_at_receivers(
+          message * pairs.of_present(sigmoid(apply(messages.gate, message))));
       const Value own = broadcast(h, received.shape());
       h = own + apply(messages.second,
                       activate(Activation::kSilu, apply(messages.first, concat({own, received}))));
     }
-    const Value strength =
-        dense(graph.parameter(block.output), pair_features(block.pull, pairs, h));
+    const Value strength = pairs.of_present(
+        dense(graph.parameter(block.output), pair_features(block.pull, pairs, h)));
     x = x + pairs.sum_at_receivers(apart * (strength / (sqrt(distances + 1e-8) + 1.0)));
   }
   const Value displacement = x - start;
+  const Value total = sum(displacement, Axis::kItems);
   const Value centred =
-      displacement - sum(displacement, Axis::kItems) * (1.0 / static_cast<double>(particles));
+      present.valid() ? displacement - present * (total / sum(present, Axis::kItems))
+                      : displacement - total * (1.0 / static_cast<double>(particles));
   return reshape(transpose(centred), {particles * dimensions, 1});
 }
 

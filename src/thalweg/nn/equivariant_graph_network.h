@@ -18,6 +18,9 @@ struct EquivariantGraphNetworkOptions {
   std::int64_t context_features = 0;
   /// One a particle, from 0, as of an element; empty: all are alike.
   std::vector<std::int64_t> types = {};
+  /// What a particle can be, numbers above 0, of which the context then ends with one a particle;
+  /// see species_of(). Empty: the context has none.
+  std::vector<std::int64_t> species = {};
 };
 
 /// E(n)-equivariant graph network (Satorras, Hoogeboom, Welling 2021; in the variant of Draxler,
@@ -25,7 +28,7 @@ struct EquivariantGraphNetworkOptions {
 /// which see each other. The vector is x_0 y_0 ... x_1 y_1 ..., inputs() = outputs() = N n.
 ///
 /// With h_i a linear function of the context (or of 1), plus a learned vector of the particle's
-/// type where there are types, r_ij = |x_i - x_j|^2 at the layer's input and r0_ij at the
+/// type, or of its species, where there are any, r_ij = |x_i - x_j|^2 at the layer's input and r0_ij at the
 /// network's, each layer has `message_blocks` times
 ///
 ///   m_ij = SiLU(W2 SiLU(W1 [h_i, h_j, r_ij, r0_ij])),   m_ij *= sigmoid(w . m_ij + b)
@@ -34,7 +37,9 @@ struct EquivariantGraphNetworkOptions {
 /// and then x_i += sum_j (x_i - x_j) / (sqrt(r_ij + 1e-8) + 1) * phi(h_i, h_j, r_ij, r0_ij) / 100
 /// with an MLP phi. The value is how far each particle has moved, without the mean of that: it
 /// turns, reflects and permutes with the particles, those of each type among themselves, and does
-/// not change where all of them are shifted. It starts near 0. Throws ConfigError for options out
+/// not change where all of them are shifted. A particle of species 0 sends nothing, does not move,
+/// and counts in no mean: the others move as in a network that has only them. A species that is
+/// none of those given has no vector. It starts near 0. Throws ConfigError for options out
 /// of range.
 class EquivariantGraphNetwork : public Network {
  public:
@@ -70,7 +75,7 @@ class EquivariantGraphNetwork : public Network {
 
   EquivariantGraphNetworkOptions options_;
   Layer input_;
-  ParameterId types_;  // hidden x types; where there are any
+  ParameterId types_;  // hidden x types or species; where there are any
   std::vector<std::int32_t> type_of_particle_;
   std::vector<PositionBlock> blocks_;
   std::vector<std::int32_t> receivers_, senders_;

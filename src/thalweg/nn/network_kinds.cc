@@ -46,7 +46,8 @@ NetworkFactory make_equivariant(const NetworkSettings& settings) {
   return equivariant_graph_network_factory({.dimensions = settings.dimensions,
                                             .layers = settings.blocks,
                                             .hidden = settings.hidden[0],
-                                            .types = settings.particle_types});
+                                            .types = settings.particle_types,
+                                            .species = settings.species});
 }
 
 }  // namespace
@@ -68,7 +69,7 @@ KindTable<NetworkKind>& network_kinds() {
        .make = make_residual_mlp},
       {.name = "equivariant",
        .summary = "E(n)-equivariant graph network of particles, for free_form and continuous",
-       .settings = {"flow.hidden", "flow.network_blocks", "flow.particle_types", "base.dimensions"},
+       .settings = {"flow.hidden", "flow.network_blocks", "flow.particle_types", "flow.species", "base.dimensions"},
        .make = make_equivariant,
        .one_width = true,
        .of_particles = true},

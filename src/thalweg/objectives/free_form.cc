@@ -39,8 +39,10 @@ Loss FreeFormLoss::build(StepBuilder& step) const {
   Graph& graph = step.graph();
   const Flow& flow = step.flow();
   const auto& [y, context, outer] = step.rows();
+  const Value given = flow.base().context_features() > 0 ? context : Value{};
   Value x = options_.noise > 0.0
-                ? y + options_.noise * graph.normal({flow.features(), 1}, y.domain())
+                ? y + flow.base().along(
+                          options_.noise * graph.normal({flow.features(), 1}, y.domain()), given)
                 : y;
   Value log_prob = graph.constant(0.0), reconstruction;
   for (std::size_t i = std::min(step.layers(), flow.transforms().size()); i-- > 0;) {
@@ -52,8 +54,8 @@ Loss FreeFormLoss::build(StepBuilder& step) const {
       continue;
     }
     const ScopeName scope(graph, layer->name());
-    const Value probes = orthogonal_probes(graph, y.domain(), flow.features(), options_.probes,
-                                           flow.base().mean_free_dimensions());
+    const Value probes =
+        orthogonal_probes(graph, y.domain(), flow.base(), given, options_.probes);
     const auto estimate =
         layer->estimate(x, layer->context_features() > 0 ? context : Value{}, probes);
     log_prob = log_prob + estimate.log_det;
@@ -73,7 +75,6 @@ Loss FreeFormLoss::build(StepBuilder& step) const {
                         [own = *this](std::int64_t at) { return own.reconstruction_weight(at); })
           : graph.constant(options_.reconstruction_weight);
   const Value each = weight * reconstruction - log_prob;
-  const Value given = flow.base().context_features() > 0 ? context : Value{};
   return {.value = batch_mean(reconstruction),
           .non_finite = batch_sum(1.0 - is_finite(each)),
           .surrogate = batch_mean(each) -

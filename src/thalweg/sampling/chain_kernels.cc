@@ -29,8 +29,8 @@ class Langevin : public ChainKernel {
  public:
   Langevin() : ChainKernel("mala") {}
   ProposedMove propose(const LatentDensity& density, const ChainPoint& from, Value step_size,
-                       Value /*context*/) const override {
-    const Value noise = density.noise(*from.z.graph);
+                       Value context) const override {
+    const Value noise = density.noise(*from.z.graph, context);
     return {from.z + 0.5 * square(step_size) * from.gradient + step_size * noise, noise};
   }
   Value log_proposal_ratio(const LatentDensity& /*density*/, const ChainPoint& from,
@@ -52,7 +52,7 @@ class Hamiltonian : public ChainKernel {
   ProposedMove propose(const LatentDensity& density, const ChainPoint& from, Value step_size,
                        Value context) const override {
     Graph& graph = *from.z.graph;
-    const Value start = density.noise(graph);
+    const Value start = density.noise(graph, context);
     const Value length = step_size * (0.8 + 0.4 * graph.uniform({1, 1}));
     Value z = from.z;
     Value momentum = start + 0.5 * length * from.gradient;
@@ -87,7 +87,7 @@ class Sails : public ChainKernel {
       : ChainKernel(as_published ? "sails_published" : "sails"), as_published_(as_published) {}
   ProposedMove propose(const LatentDensity& density, const ChainPoint& from, Value step_size,
                        Value context) const override {
-    const Value noise = density.noise(*from.z.graph);
+    const Value noise = density.noise(*from.z.graph, context);
     const Value drift = 0.5 * square(step_size) * from.score;
     if (as_published_)
       return {density.to_latent(from.y + step_size * noise, context) +

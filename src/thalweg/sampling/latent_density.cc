@@ -100,7 +100,7 @@ ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) 
   point.log_det = mapped.log_det;
   point.log_base = flow_->log_base(z, context);
   point.log_density = log_density(point.y, point.log_base, point.log_det);
-  if (wishes.gradient) point.gradient = allowed(vjp({point.log_density}, {}, {z})[0]);
+  if (wishes.gradient) point.gradient = allowed(vjp({point.log_density}, {}, {z})[0], context);
   if (wishes.jacobian) {
     // The slopes of log q_Y(f(z)) come along with the columns, at next to no cost.
     std::vector<Value> columns, slopes;
@@ -113,11 +113,12 @@ ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) 
       slopes.push_back(moved[1]);
     }
     point.jacobian = concat(columns);
-    if (wishes.score) point.score = solved_transposed(point.jacobian, concat(slopes));
+    if (wishes.score) 
+      point.score = allowed(solved_transposed(point.jacobian, concat(slopes)), context);
   } else if (wishes.score) {
     const Mapped latent = flow_->inverse(point.y, context, 0, layers_);
     const Value log_density = flow_->log_base(latent.value, context) + latent.log_det;
-    point.score = allowed(vjp({log_density}, {}, {point.y})[0]);
+    point.score = allowed(vjp({log_density}, {}, {point.y})[0], context);
   }
   return point;
 }
@@ -153,12 +154,14 @@ Value LatentDensity::unsolved(Value z, Value context) const {
 
 Value LatentDensity::to_data(Value y) const { return flow_->forward(y, {}, layers_).value; }
 
-Value LatentDensity::allowed(Value direction) const {
-  const std::int64_t dimensions = flow_->base().mean_free_dimensions();
-  return dimensions > 0 ? mean_free(direction, dimensions) : direction;
+Value LatentDensity::allowed(Value direction, Value context) const {
+  const Base& base = flow_->base();
+  return base.along(direction, context_for(base.context_features(), context));
 }
 
-Value LatentDensity::noise(Graph& graph) const { return allowed(graph.normal({features(), 1})); }
+Value LatentDensity::noise(Graph& graph, Value context) const {
+  return allowed(graph.normal({features(), 1}), context);
+}
 
 Value LatentDensity::draw(Graph& graph, Value context) const {
   const Base& base = flow_->base().proposal();

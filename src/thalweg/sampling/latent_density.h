@@ -83,7 +83,7 @@ class LatentDensity {
 
   /// Standard normal numbers along all directions in which chains move, features x 1: those that
   /// keep the centre of mass where the base does, with the gradients of this class.
-  Value noise(Graph& graph) const;
+  Value noise(Graph& graph, Value context) const;
 
   /// One draw for each sample of domain 0, and the log density of such draws: of the base, or
   /// where it has a rejection step of what it draws its proposals from.
@@ -99,7 +99,7 @@ class LatentDensity {
   std::int64_t context_features() const { return flow_->context_features(); }
 
  private:
-  Value allowed(Value direction) const;
+  Value allowed(Value direction, Value context) const;
   Value log_density(Value y, Value log_base, Value log_det) const;
 
   const Model* model_ = nullptr;  // null for a flow of its own

@@ -32,10 +32,12 @@ Particles particles_of(Row row, std::int64_t dimensions) {
 /// Numbers of particles that are alike.
 using Alike = std::vector<std::vector<Eigen::Index>>;
 
-Alike particles_alike(const std::vector<std::int64_t>& types, std::int64_t particles) {
-  std::map<std::int64_t, std::vector<Eigen::Index>> of_type;
-  for (std::int64_t i = 0; i < particles; ++i)
-    of_type[types.empty() ? 0 : types[static_cast<std::size_t>(i)]].push_back(i);
+/// By what they are, one number a particle.
+template <typename Numbers>
+Alike particles_alike(const Numbers& kinds) {
+  std::map<typename Numbers::value_type, std::vector<Eigen::Index>> of_type;
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    of_type[kinds[i]].push_back(static_cast<Eigen::Index>(i));
   Alike alike;
   for (auto& [type, members] : of_type) alike.push_back(std::move(members));
   return alike;
@@ -81,7 +83,11 @@ class Pairs {
         given_(given),
         pool_(pool),
         result_(given.draws.begin(), given.draws.end()) {
-    if (equivariant_) alike_ = particles_alike(given.types, given.features / given.dimensions);
+    if (!equivariant_) return;
+    particles_ = given.features / given.dimensions;
+    alike_ = particles_alike(
+        given.types.empty() ? std::vector<std::int64_t>(static_cast<std::size_t>(particles_))
+                            : given.types);
   }
 
   std::vector<double> run() && {
@@ -109,6 +115,13 @@ class Pairs {
   }
   Row data(std::int64_t row) const { return part(given_.rows, row, given_.features); }
   Row draw(std::int64_t row) const { return part(given_.draws, row, given_.features); }
+
+  /// Particles of a row that are alike.
+  Alike alike_of(std::int64_t row) const {
+    if (!given_.species) return alike_;
+    return particles_alike(part(given_.context, row, given_.context_features)
+                               .last(static_cast<std::size_t>(particles_)));
+  }
 
   /// By their bits: an order of no other meaning.
   int compare_conditions(std::int64_t a, std::int64_t b) const {
@@ -168,7 +181,7 @@ class Pairs {
     double* to = result_.data() + row * given_.features;
     if (equivariant_) {
       const Particles moved = aligned(particles_of(from, given_.dimensions),
-                                      particles_of(data(row), given_.dimensions), alike_);
+                                      particles_of(data(row), given_.dimensions), alike_of(row));
       std::copy_n(moved.data(), moved.size(), to);
     } else {
       std::ranges::copy(from, to);
@@ -184,9 +197,10 @@ class Pairs {
       return;
     }
     const Particles particles = particles_of(row, given_.dimensions);
+    const Alike alike = alike_of(rows[i]);
     for (const std::int64_t other : rows)
       *costs++ =
-          equivariant_distance(particles_of(draw(other), given_.dimensions), particles, alike_);
+          equivariant_distance(particles_of(draw(other), given_.dimensions), particles, alike);
   }
 
   bool equivariant_;
@@ -195,7 +209,8 @@ class Pairs {
   std::vector<double> result_;
   std::vector<std::int64_t> order_;  // rows that are paired, by condition
   std::vector<Block> blocks_;
-  Alike alike_;
+  std::int64_t particles_ = 0;
+  Alike alike_;  // of all rows, unless they have species of their own
 };
 
 void check(Pairing pairing, const PairingRows& given) {
@@ -215,6 +230,10 @@ void check(Pairing pairing, const PairingRows& given) {
       std::ssize(given.types) * given.dimensions != given.features)
     fail<ShapeError>("pairing: expected a type for each of {} particles, got {}",
                      given.features / given.dimensions, given.types.size());
+  if (pairing == Pairing::kEquivariant && given.species &&
+      given.context_features * given.dimensions < given.features)
+    fail<ShapeError>("pairing: expected a condition that ends with {} species, got {} numbers",
+                     given.features / given.dimensions, given.context_features);
 }
 
 /// Row `sample` of a batch's input.
@@ -277,6 +296,7 @@ const T* PairSource<T>::fill(Pairing pairing, const typename BatchSource<T>::Bat
                                                    .context_features = flow.context_features(),
                                                    .dimensions = flow.base().mean_free_dimensions(),
                                                    .types = model_.options().flow.particle_types,
+                                                   .species = !model_.options().flow.species.empty(),
                                                    .draws = draws,
                                                    .rows = rows,
                                                    .context = context},

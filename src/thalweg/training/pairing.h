@@ -19,6 +19,7 @@ struct PairingRows {
   std::int64_t context_features = 0;
   std::int64_t dimensions = 0;           ///< of the space that particles are in; 0: no particles
   std::vector<std::int64_t> types = {};  ///< one a particle; empty: all are alike
+  bool species = false;  ///< or the last numbers of a row's condition, see species_of()
   std::span<const double> draws, rows;   ///< count x features, row-major
   std::span<const double> context = {};  ///< of the rows and of their draws as they come
 };

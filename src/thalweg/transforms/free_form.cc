@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "thalweg/bases/mean_free_normal.h"
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
 
@@ -137,23 +136,24 @@ FreeForm::Estimate FreeForm::estimate(Value x, Value context, Value probes) cons
           squared_length(decoded - x)};
 }
 
-Value orthogonal_probes(Graph& graph, Domain domain, std::int64_t features, std::int64_t count,
-                        std::int64_t mean_free_dimensions) {
-  const std::int64_t free = features - mean_free_dimensions;
-  if (count < 1 || count > free)
-    fail<ConfigError>(
-        "training.probes: expected 1 to {}, the number of {}, got {}", free,
-        mean_free_dimensions > 0 ? "directions that keep the centre of mass" : "columns", count);
-  const Value drawn = graph.normal({features, count}, domain);
+Value orthogonal_probes(Graph& graph, Domain domain, const Base& base, Value context,
+                        std::int64_t count) {
+  if (count < 1 || count > base.least_dimension())
+    fail<ConfigError>("training.probes: expected 1 to {}, the number of {}, got {}",
+                      base.least_dimension(),
+                      base.mean_free_dimensions() > 0
+                          ? "directions that keep the centre of mass of any row"
+                          : "columns",
+                      count);
+  const Value drawn = graph.normal({base.features(), count}, domain);
   std::vector<Value> probes;
   // Gram and Schmidt, each direction freed of the others as soon as they are known.
   for (std::int64_t column = 0; column < count; ++column) {
-    Value probe = slice(drawn, column, 1, Axis::kItems);
-    if (mean_free_dimensions > 0) probe = mean_free(probe, mean_free_dimensions);
+    Value probe = base.along(slice(drawn, column, 1, Axis::kItems), context);
     for (const Value& other : probes) probe = probe - sum(probe * other, Axis::kFeatures) * other;
     probes.push_back(probe / sqrt(squared_length(probe)));
   }
-  return std::sqrt(static_cast<double>(free)) * concat(probes, Axis::kItems);
+  return sqrt(base.dimension(graph, context)) * concat(probes, Axis::kItems);
 }
 
 }  // namespace thalweg

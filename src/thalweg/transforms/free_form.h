@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "thalweg/bases/base.h"
 #include "thalweg/nn/network.h"
 #include "thalweg/transforms/transform.h"
 
@@ -74,11 +75,11 @@ class FreeForm : public Transform {
 };
 
 /// `count` random directions for each sample of `domain`, features x count: orthogonal to each
-/// other and of length sqrt(features), so that E[v v^T] = I. With `mean_free_dimensions` n above 0
-/// they are those of particles in n dimensions whose centre of mass stays, of length sqrt(features
-/// - n), and E[v v^T] is the projection to that subspace. Throws ConfigError unless 1 <= count <=
-/// the dimension of it.
-Value orthogonal_probes(Graph& graph, Domain domain, std::int64_t features, std::int64_t count,
-                        std::int64_t mean_free_dimensions = 0);
+/// other and of length sqrt(features), so that E[v v^T] = I. With a base that has its density on a
+/// subspace they are of that, with the root of its dimension as length, and E[v v^T] is the
+/// projection to it. `context` is the base's. Throws ConfigError unless 1 <= count <= its least
+/// dimension.
+Value orthogonal_probes(Graph& graph, Domain domain, const Base& base, Value context,
+                        std::int64_t count);
 
 }  // namespace thalweg
