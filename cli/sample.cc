@@ -181,7 +181,8 @@ void add_sample(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000000}));
   command
       ->add_option("--out", arguments->out,
-                   ".npy, .csv, .tsv or .txt file to write; of a molecule .npy, .dcd, .nc or .pdb")
+                   ".npy, .csv, .tsv or .txt file to write; of a molecule .npy, .dcd, .nc or .pdb; "
+                   "of sets of molecules also .xyz")
       ->required();
   command->add_option("--condition", arguments->condition,
                       "file with the condition's columns; rows are used in turn");

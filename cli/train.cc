@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
+#include "thalweg/io/xyz_file.h"
 #include "thalweg/molecules/named_system.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/molecule_exploration.h"
@@ -156,12 +157,18 @@ void train(const Arguments& arguments) {
                                                   : "",
       evaluation_text(outcome.evaluation));
   fmt::print(stderr, "{}", warnings_text(outcome.evaluation));
-  const std::string condition =
-      plan.options.model.context_features > 0 ? " --condition conditions.csv" : "";
+  const bool molecules = is_xyz_path(plan.options.data.path);
+  const std::string condition = plan.options.model.context_features == 0 ? ""
+                                : molecules ? " --condition molecules.xyz"
+                                            : " --condition conditions.csv";
   fmt::print(
       "\nlook at {}/report.html; then\n  thalweg sample {}{} --count 1000 --out samples.{}\n"
       "  thalweg doctor {}\n",
-      out, out, condition, plan.options.model.molecule.rows.empty() ? "csv" : "npy", out);
+      out, out, condition,
+      molecules                                  ? "xyz"
+      : plan.options.model.molecule.rows.empty() ? "csv"
+                                                 : "npy",
+      out);
 }
 
 }  // namespace
@@ -171,9 +178,10 @@ void add_train(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("CONFIG", arguments->source,
                       "config file (.toml) or preset (`thalweg list`); not needed with --data");
-  command->add_option("--data", arguments->data,
-                      "points: .npy, file.npy[3], .csv, .tsv, .txt, the latter also as .gz, or a "
-                      "folder that `data` wrote");
+  command->add_option(
+      "--data", arguments->data,
+      "points: .npy, file.npy[3], .csv, .tsv, .txt, the latter also as .gz, .xyz, or "
+      "a folder that `data` wrote");
   command->add_option("--target", arguments->target, "built-in target (`thalweg list`)");
   command->add_option("--image", arguments->image,
                       "PNG or JPEG picture to learn as a density in the plane");

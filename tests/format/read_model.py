@@ -300,10 +300,18 @@ class Model:
         silu, dimensions = ACTIVATIONS["silu"], self.config["base"]["dimensions"]
         x = x.reshape(len(x), -1, dimensions)
         others = 1.0 - np.eye(x.shape[1])[None, :, :, None]
+        present = np.ones(x.shape[:2])
+        if self.config["flow"].get("species"):
+            context, kinds = context[:, : -x.shape[1]], context[:, -x.shape[1] :]
+            context = context if context.shape[1] > 0 else None
+            present = (kinds != 0).astype(float)
+            others = others * (present[:, :, None] * present[:, None])[:, :, :, None]
         given = np.ones((len(x), 1)) if context is None else context
         h = np.repeat(self.dense(name + ".input", given)[:, None], x.shape[1], axis=1)
         if self.config["flow"].get("particle_types"):
             h = h + self.tensors[name + ".types"].T[self.config["flow"]["particle_types"]]
+        for number, kind in enumerate(self.config["flow"].get("species", [])):
+            h = h + (kinds == kind)[:, :, None] * self.tensors[name + ".species"][:, number]
         start, first = x, None
         for layer in range(self.config["flow"]["network_blocks"]):
             apart = x[:, :, None] - x[:, None]
@@ -320,7 +328,8 @@ class Model:
             strength = self.pairs(part, h, distances) @ self.tensors[part + ".output"].T
             x = x + (apart * strength / (np.sqrt(r + 1e-8) + 1) * others).sum(axis=2) / 100
         moved = x - start
-        return (moved - moved.mean(axis=1, keepdims=True)).reshape(len(x), -1)
+        mean = moved.sum(axis=1, keepdims=True) / present.sum(axis=1)[:, None, None]
+        return (moved - mean * present[:, :, None]).reshape(len(x), -1)
 
     def conditioner(self, name, x, context):
         flow = self.config["flow"]
@@ -648,13 +657,13 @@ class Model:
 
     def by_class(self, kind, z, context, turns):
         if self.config["base"]["conditional"] not in ("proposal", "both"):
-            return self.simple_base(kind, z, turns)
+            return self.simple_base(kind, z, turns, context)
         one_hot = self.one_hot(context)
         log_scale = one_hot @ self.tensors["base.class.log_scales"].T
         moved = (z - one_hot @ self.tensors["base.class.means"].T) * np.exp(-log_scale)
         return self.simple_base(kind, moved, turns) - log_scale.sum(axis=1)
 
-    def simple_base(self, kind, z, turns):
+    def simple_base(self, kind, z, turns, context=None):
         if kind == "normal":
             line = ~np.array(turns)
             return -0.5 * (z[:, line] ** 2).sum(axis=1) - 0.5 * line.sum() * LOG_2PI - (~line).sum() * LOG_2PI
@@ -665,8 +674,13 @@ class Model:
         if kind == "mean_free_normal":
             dimensions = self.config["base"]["dimensions"]
             positions = z.reshape(len(z), -1, dimensions)
-            free = positions - positions.mean(axis=1, keepdims=True)
-            return -0.5 * (free**2).sum(axis=(1, 2)) - 0.5 * (z.shape[1] - dimensions) * LOG_2PI
+            present = np.ones(positions.shape[:2])
+            if self.config["flow"].get("species"):
+                present = (context[:, -positions.shape[1] :] != 0).astype(float)
+            count, present = present.sum(axis=1), present[:, :, None]
+            mean = (positions * present).sum(axis=1, keepdims=True) / count[:, None, None]
+            free = (positions - mean) * present
+            return -0.5 * (free**2).sum(axis=(1, 2)) - 0.5 * (count - 1) * dimensions * LOG_2PI
         if kind == "trainable_normal":
             return normal(z, self.tensors["base.normal.mean"].T, self.tensors["base.normal.log_scale"].T)
         if kind == "mixture":

@@ -69,6 +69,8 @@ one continuously_indexed two --set flow.index_features=1 --set flow.index_hidden
 one mean_free_normal two --set base.kind=mean_free_normal --set base.dimensions=1 --set flow.kind=none --set training.iterations=0
 one particles particles --set base.kind=mean_free_normal --set base.dimensions=2 --set flow.kind=free_form --set flow.network_blocks=1 --set flow.hidden=[3] --set flow.blocks=1
 one particle_types particles --set base.kind=mean_free_normal --set base.dimensions=2 --set flow.kind=continuous --set flow.network_blocks=1 --set flow.blocks=1 --set flow.steps=2 --set training.pairing=equivariant --set flow.particle_types=[0,1,0]
+one species molecules --set data.particles=2 --set data.species=true --set flow.kind=free_form --set flow.network_blocks=1 --set flow.hidden=[3] --set flow.blocks=1
+one species_continuous molecules --set data.particles=2 --set data.species=true --set flow.kind=continuous --set flow.network_blocks=1 --set flow.blocks=1 --set flow.steps=2 --set training.pairing=equivariant
 one mixture two --set base.kind=mixture --set flow.permutation=random
 one resampled two --set base.kind=resampled --set base.truncation=10
 one resampled_flow three --set base.kind=resampled --set base.proposal=flow --set base.truncation=0 --set flow.permutation=random

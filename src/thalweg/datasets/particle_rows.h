@@ -27,7 +27,12 @@ std::vector<double> nearest_distances(std::span<const double> values, std::int64
 /// DataError unless these are at least 2 whole particles, and with the row (from 1) where two
 /// particles are at one place, up to a millionth of the usual distance: no energy is finite there.
 /// Takes time proportional to the pairs in all rows.
+///
+/// With `species`, a row's last numbers are those of its particles: one of species 0 is not there,
+/// and its positions, 0 or missing, become 0. Throws DataError, with the row, for other positions
+/// of it, for species that are no whole numbers from 0 to 10^6, and for a row with fewer than 2.
 ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
-                                     std::int64_t features, std::int64_t dimensions);
+                                     std::int64_t features, std::int64_t dimensions,
+                                     bool species = false);
 
 }  // namespace thalweg

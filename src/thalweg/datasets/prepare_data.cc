@@ -6,7 +6,9 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <set>
 #include <span>
+#include <string_view>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
@@ -285,18 +287,20 @@ void take_particles(Table& table, std::size_t features, const DataOptions& optio
     fail<ConfigError>("data.particles: expected no bounds or periods of positions, which move");
   for (std::size_t column = 0; column < features; ++column) {
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
-    if (without_missing(values).size() < values.size())
+    if (!options.species && without_missing(values).size() < values.size())
       fail<ConfigError>(
           "data.particles: expected the same particles in all rows, got missing positions in '{}': "
-          "sets of unequal size are not learnt; leave such rows out with --drop-missing",
+          "sets of unequal size are learnt with their species (data.species = true); or leave such "
+          "rows out with --drop-missing",
           table.names[column]);
     check_values(table.names[column], values);
   }
-  const ParticleRowsSummary found = centre_particles(
-      table.values, table.columns(), static_cast<std::int64_t>(features), options.particles);
+  const ParticleRowsSummary found =
+      centre_particles(table.values, table.columns(), static_cast<std::int64_t>(features),
+                       options.particles, options.species);
   notes.push_back(fmt::format(
-      "rows are {} particles in {} dimensions; each was moved to a centre of mass of 0{}",
-      found.particles, options.particles,
+      "rows are {}{} particles in {} dimensions; each was moved to a centre of mass of 0{}",
+      options.species ? "up to " : "", found.particles, options.particles,
       found.largest_centre > 1e-3 * found.usual_distance
           ? fmt::format(", which was up to {:.3g} away", found.largest_centre)
           : ""));
@@ -306,6 +310,51 @@ void take_particles(Table& table, std::size_t features, const DataOptions& optio
         "part evaporated?",
         found.evaporated, found.evaporated == 1 ? " has" : "s have", kEvaporated,
         found.usual_distance));
+}
+
+/// Whether a column is called species0, species1, ...
+bool is_species(const std::string& name) {
+  constexpr std::string_view kName = "species";
+  return name.size() > kName.size() && name.starts_with(kName) &&
+         name.find_first_not_of("0123456789", kName.size()) == std::string::npos;
+}
+
+/// Throws ConfigError unless as many columns of numbers as there are particles follow at the end.
+void check_species(const Table& table, std::size_t features, const DataOptions& options) {
+  const auto dimensions = static_cast<std::size_t>(options.particles);
+  if (options.particles < 1 || features % dimensions != 0)
+    fail<ConfigError>(
+        "data.species: is of particles, whose data.particles = {} dimensions divide the number of "
+        "columns, got {}",
+        options.particles, features);
+  const std::size_t condition = table.names.size() - features;
+  if (!options.weights.empty() || condition < features / dimensions)
+    fail<ConfigError>(
+        "data.species: expected a condition that ends with the species of {} particles, and no "
+        "weights, got {} columns: name them in data.condition, or call them species0, species1, "
+        "...",
+        features / dimensions, condition);
+  for (std::size_t column = features; column < table.names.size(); ++column) {
+    const std::vector<double> values = take_column(table.values, table.names.size(), column);
+    if (table.content_of(column) != ColumnContent::kNumber ||
+        without_missing(values).size() < values.size())
+      fail<DataError>(
+          "column '{}': expected a number in each row, 0 for a particle that is not "
+          "there",
+          table.names[column]);
+    check_values(table.names[column], values);
+  }
+}
+
+/// The species that rows have, ascending.
+std::vector<std::int64_t> species_in(const Table& table, std::size_t features,
+                                     std::int64_t dimensions) {
+  const std::size_t particles = features / static_cast<std::size_t>(dimensions);
+  std::set<std::int64_t> found;
+  for (std::size_t column = table.names.size() - particles; column < table.names.size(); ++column)
+    for (const double value : take_column(table.values, table.names.size(), column))
+      if (value > 0.0) found.insert(static_cast<std::int64_t>(value));
+  return {found.begin(), found.end()};
 }
 
 }  // namespace
@@ -349,6 +398,10 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     fail<ConfigError>(
         "data.drop_duplicates cannot be combined with data.validation and data.test; drop them in "
         "the files");
+  if (options.species)
+    for (const std::string& name : names)
+      if (is_species(name) && std::ranges::find(options.condition, name) == options.condition.end())
+        options.condition.push_back(name);
   const auto condition = column_numbers(names, options.condition, "data.condition");
   auto chosen = column_numbers(names, options.columns, "data.columns");
   if (chosen.empty())
@@ -383,8 +436,12 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     fail<DataError>("the data have {} rows; expected at least {} to learn from", table.rows,
                     kFewestRows);
   if (weighing < names.size()) take_weights(table, data);
-  refuse_missing(table, features, missing_is_learnt);
-  leave_out_constant(table, features, options.drop_constant, data.notes);
+  if (options.species) {
+    check_species(table, features, options);
+  } else {
+    refuse_missing(table, features, missing_is_learnt);
+    leave_out_constant(table, features, options.drop_constant, data.notes);
+  }
   if (features == 0) fail<DataError>("the data have no column to model");
 
   for (std::size_t column = 0; column < features; ++column) {
@@ -394,6 +451,7 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   }
   bound_columns(data.columns, options);
   if (options.particles > 0) take_particles(table, features, options, data.notes);
+  if (options.species) data.species = species_in(table, features, options.particles);
   for (std::size_t column = 0; column < features; ++column) {
     ColumnOptions& own = data.columns[column];
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
@@ -405,7 +463,8 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
                                     .missing = given.size() < values.size(),
                                     .rounding = table.rounding(),
                                     .rules = options.rules};
-    find_kind(own, given, request, data.notes);
+    // Places that are empty are no values.
+    if (!options.species) find_kind(own, given, request, data.notes);
     const auto outside = std::ranges::count_if(
         given, [&](double value) { return value < own.lower || value > own.upper; });
     if (own.periodic && outside > 0)
@@ -453,10 +512,12 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   data.train = std::move(split.train);
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
-  for (std::size_t column = 0; column < data.columns.size(); ++column)
+  const std::size_t of_species =
+      options.species ? data.columns.size() / static_cast<std::size_t>(options.particles) : 0;
+  for (std::size_t column = 0; column < data.columns.size() && of_species == 0; ++column)
     if (!data.columns[column].has_intervals())
       require_variation(data.columns[column], data.x, data.columns.size(), column, data, rounding);
-  for (std::size_t column = 0; column < data.context_columns.size(); ++column)
+  for (std::size_t column = 0; column + of_species < data.context_columns.size(); ++column)
     if (!data.context_columns[column].indicates())
       require_variation(data.context_columns[column], data.context, data.context_columns.size(),
                         column, data, rounding);
@@ -465,7 +526,8 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   const bool has_category = std::ranges::any_of(
       data.columns, [](const ColumnOptions& column) { return column.is_category(); });
   std::vector<std::string> logarithms;
-  for (std::size_t number = 0; number < data.columns.size(); ++number) {
+  // A place that no row to train on takes has nothing to measure.
+  for (std::size_t number = 0; number < data.columns.size() && of_species == 0; ++number) {
     ColumnOptions& column = data.columns[number];
     std::vector<double> coordinates = take_column(data.x, data.columns.size(), number, learnt);
     add_noise(column, number, seed, Stream::kDequantisation, coordinates);
@@ -486,7 +548,7 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     data.notes.push_back(
         fmt::format("never below 0 and skewed, so learnt by their logarithms: '{}'",
                     fmt::join(logarithms, "', '")));
-  for (std::size_t column = 0; column < data.context_columns.size(); ++column) {
+  for (std::size_t column = 0; column + of_species < data.context_columns.size(); ++column) {
     ColumnOptions& own = data.context_columns[column];
     const std::vector<double> learnt_values =
         take_column(data.context, data.context_columns.size(), column, learnt);

@@ -52,6 +52,10 @@ struct DataOptions {
   bool drop_missing = false;  ///< leave out rows with a missing value
   /// Above 0: rows are positions of particles in so many dimensions of space, x0 y0 z0 x1 ...
   std::int64_t particles = 0;
+  /// Whether the condition ends with the species of such particles, one each, 0 where there is
+  /// none: see species_of(). Columns called species0, species1, ... are the end of the condition
+  /// then.
+  bool species = false;
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
 };
@@ -63,8 +67,9 @@ struct PreparedData {
   std::vector<double> x;        ///< rows x columns, row-major
   std::vector<double> context;  ///< rows x context columns
   std::vector<ColumnOptions> columns, context_columns;
-  std::vector<double> weights;  ///< of the rows, with a mean of 1; empty: all are alike
-  std::vector<double> forces;   ///< rows x columns; empty: they are not known
+  std::vector<double> weights;        ///< of the rows, with a mean of 1; empty: all are alike
+  std::vector<double> forces;         ///< rows x columns; empty: they are not known
+  std::vector<std::int64_t> species;  ///< what particles can be, ascending; empty without
   /// What the columns decide, which is not learnt: samples get it from them.
   std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order

@@ -111,9 +111,8 @@ KindTable<BaseKind>& base_kinds() {
        .summary = "standard normal of particles whose centre of mass is 0",
        .settings = {"base.dimensions"},
        .make = [](const BaseRequest& request) -> Made {
-         return std::make_shared<MeanFreeNormal>("base.normal", request.features,
-                                                 request.options.dimensions,
-                                                 request.species_context);
+         return std::make_shared<MeanFreeNormal>(
+             "base.normal", request.features, request.options.dimensions, request.species_context);
        },
        .proposes = false,
        .mean_free = true},

@@ -14,11 +14,12 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/csv.h"
 #include "thalweg/io/csv_writer.h"
+#include "thalweg/io/xyz_file.h"
 
 namespace thalweg {
 namespace {
 
-enum class Kind : std::uint8_t { kNpy, kComma, kTab };
+enum class Kind : std::uint8_t { kNpy, kComma, kTab, kMolecules };
 
 std::string extension_of(const std::filesystem::path& file) {
   std::string extension = file.extension().string();
@@ -32,7 +33,7 @@ std::string extension_of(const std::filesystem::path& file) {
   const std::string extension = extension_of(path);
   constexpr std::string_view kRead =
       "expected a .npy (or a slice file.npy[3]), .csv, .tsv or .txt file, or one of the latter "
-      "three packed as .gz";
+      "three packed as .gz, or molecules as .xyz";
   constexpr std::array<std::array<std::string_view, 2>, 6> kReaders = {
       {{".parquet", "read_parquet"},
        {".feather", "read_feather"},
@@ -55,6 +56,7 @@ std::string extension_of(const std::filesystem::path& file) {
 /// What a path is by its extension; nothing for others.
 std::optional<Kind> known_kind(const std::string& path) {
   if (is_npy_path(path)) return Kind::kNpy;
+  if (is_xyz_path(path)) return Kind::kMolecules;
   const std::string last = extension_of(path);
   const bool packed = last == ".gz";
   const std::string extension = packed ? extension_of(std::filesystem::path(path).stem()) : last;
@@ -127,6 +129,7 @@ std::vector<std::string> default_names(std::int64_t columns) {
 Table load_table(const std::string& path, const ReadOptions& options) {
   const std::optional<Kind> kind = known_kind(path);
   if (!kind) fail_reading(path);
+  if (*kind == Kind::kMolecules) return read_xyz(path, options.places);
   return *kind == Kind::kNpy ? table_from_array(path, read_npy(path), options.particle_dimensions)
                              : read_csv(path, options);
 }
@@ -143,8 +146,12 @@ TableWriter::TableWriter(const std::string& path, const std::vector<std::string>
   if (!kind)
     fail<DataError>(
         "{}: expected a .npy, .csv, .tsv or .txt file to write, or one of the latter three packed "
-        "as .gz, got '{}'",
+        "as .gz, or .xyz for molecules, got '{}'",
         path, extension_of(path));
+  if (kind == Kind::kMolecules) {
+    xyz_ = std::make_unique<XyzWriter>(path, names);
+    return;
+  }
   if (kind != Kind::kNpy) {
     csv_ = std::make_unique<CsvWriter>(path, names, type, kind == Kind::kTab ? '\t' : ',',
                                        std::move(content));
@@ -159,10 +166,10 @@ TableWriter::TableWriter(const std::string& path, const std::vector<std::string>
 TableWriter::~TableWriter() = default;
 
 void TableWriter::append(std::span<const double> rows) {
-  npy_ ? npy_->append(rows) : csv_->append(rows);
+  npy_ ? npy_->append(rows) : csv_ ? csv_->append(rows) : xyz_->append(rows);
 }
 
-void TableWriter::finish() { npy_ ? npy_->finish() : csv_->finish(); }
+void TableWriter::finish() { npy_ ? npy_->finish() : csv_ ? csv_->finish() : xyz_->finish(); }
 
 ColumnSummary summarise_column(const Table& table, std::int64_t column) {
   if (column < 0 || column >= table.columns()) {

@@ -14,6 +14,7 @@
 namespace thalweg {
 
 class CsvWriter;
+class XyzWriter;
 
 /// What the numbers of a column stand for.
 enum class ColumnContent : std::uint8_t { kNumber, kText, kDate };
@@ -81,18 +82,20 @@ struct ReadOptions {
   HeaderChoice header = HeaderChoice::kAuto;
   /// Above 0, a .npy of rows x particles x so many dimensions is read as rows x their product.
   std::int64_t particle_dimensions = 0;
+  std::int64_t places = 0;     ///< of .xyz, see read_xyz
   ReadProgress progress = {};  ///< of files of text
 };
 
 /// Reads .npy (with or without a slice, see read_npy; one dimension makes one column, and positions
 /// of particles may have three) or .csv, .tsv and .txt, plain or as .gz (see read_csv). Missing
-/// values are NaN. Throws DataError for other kinds of files, more than two dimensions, no rows or
-/// no columns.
+/// values are NaN. Molecules of .xyz are rows as read_xyz makes them. Throws DataError for other
+/// kinds of files, more than two dimensions, no rows or no columns.
 Table load_table(const std::string& path, const ReadOptions& options = {});
 
 /// Writes .npy, .csv, .txt (comma) or .tsv (tab), the latter three packed with a further .gz,
 /// atomically. Texts and dates are written as they were read, numbers with a decimal point, missing
-/// texts and dates as empty fields. .npy keeps the numbers alone: no names, texts or formats.
+/// texts and dates as empty fields. Molecules can be written as .xyz. .npy keeps the numbers alone:
+/// no names, texts or formats.
 void save_table(const std::string& path, const Table& table, FloatType type = FloatType::kFloat64);
 
 /// Writes a table of unknown length row by row; the file appears with finish(). Not thread safe.
@@ -111,6 +114,7 @@ class TableWriter {
  private:
   std::unique_ptr<NpyWriter> npy_;
   std::unique_ptr<CsvWriter> csv_;
+  std::unique_ptr<XyzWriter> xyz_;
 };
 
 /// One column in numbers. All but non_finite are over its finite values; NaN where there are none.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/elements.h"
 #include "thalweg/molecules/amber_sections.h"
 
 namespace thalweg {
@@ -35,13 +36,6 @@ enum Pointer : std::size_t {
   kCap = 29,
   kExtraPoints = 30,
 };
-
-/// Atomic numbers of what force fields of molecules have.
-constexpr std::pair<int, const char*> kElements[] = {
-    {1, "H"},   {2, "He"},  {3, "Li"},  {5, "B"},   {6, "C"},   {7, "N"},   {8, "O"},
-    {9, "F"},   {10, "Ne"}, {11, "Na"}, {12, "Mg"}, {14, "Si"}, {15, "P"},  {16, "S"},
-    {17, "Cl"}, {18, "Ar"}, {19, "K"},  {20, "Ca"}, {26, "Fe"}, {29, "Cu"}, {30, "Zn"},
-    {34, "Se"}, {35, "Br"}, {37, "Rb"}, {53, "I"},  {55, "Cs"}};
 
 using AtomPair = std::pair<std::int32_t, std::int32_t>;
 
@@ -112,8 +106,8 @@ class Reader {
     if (sections_.has("ATOMIC_NUMBER")) {
       const auto numbers = sections_.whole("ATOMIC_NUMBER", pointers_[kAtoms]);
       for (std::size_t i = 0; i < atoms.size(); ++i)
-        for (const auto& [number, element] : kElements)
-          if (numbers[i] == number) atoms[i].element = element;
+        if (numbers[i] >= 1 && numbers[i] <= kMostElements)
+          atoms[i].element = element_symbol(static_cast<int>(numbers[i]));
     }
     return atoms;
   }

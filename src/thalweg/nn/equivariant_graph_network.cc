@@ -159,8 +159,8 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
   if (!species.empty()) {
     kinds = transpose(species_of(context, particles));
     present = presence(kinds);
-    context = context_features > particles ? slice(context, 0, context_features - particles)
-                                           : Value{};
+    context =
+        context_features > particles ? slice(context, 0, context_features - particles) : Value{};
   }
   Value h = context.valid() ? apply(input_, context)
                             : graph.parameter(input_.weights) + graph.parameter(input_.bias);
@@ -189,15 +189,15 @@ Value EquivariantGraphNetwork::build(Value flat, Value context) const {
       h = own + apply(messages.second,
                       activate(Activation::kSilu, apply(messages.first, concat({own, received}))));
     }
-    const Value strength = pairs.of_present(
-        dense(graph.parameter(block.output), pair_features(block.pull, pairs, h)));
+    const Value strength =
+        pairs.of_present(dense(graph.parameter(block.output), pair_features(block.pull, pairs, h)));
     x = x + pairs.sum_at_receivers(apart * (strength / (sqrt(distances + 1e-8) + 1.0)));
   }
   const Value displacement = x - start;
   const Value total = sum(displacement, Axis::kItems);
-  const Value centred =
-      present.valid() ? displacement - present * (total / sum(present, Axis::kItems))
-                      : displacement - total * (1.0 / static_cast<double>(particles));
+  const Value centred = present.valid()
+                            ? displacement - present * (total / sum(present, Axis::kItems))
+                            : displacement - total * (1.0 / static_cast<double>(particles));
   return reshape(transpose(centred), {particles * dimensions, 1});
 }
 

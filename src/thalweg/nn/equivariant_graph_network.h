@@ -28,8 +28,8 @@ struct EquivariantGraphNetworkOptions {
 /// which see each other. The vector is x_0 y_0 ... x_1 y_1 ..., inputs() = outputs() = N n.
 ///
 /// With h_i a linear function of the context (or of 1), plus a learned vector of the particle's
-/// type, or of its species, where there are any, r_ij = |x_i - x_j|^2 at the layer's input and r0_ij at the
-/// network's, each layer has `message_blocks` times
+/// type, or of its species, where there are any, r_ij = |x_i - x_j|^2 at the layer's input and
+/// r0_ij at the network's, each layer has `message_blocks` times
 ///
 ///   m_ij = SiLU(W2 SiLU(W1 [h_i, h_j, r_ij, r0_ij])),   m_ij *= sigmoid(w . m_ij + b)
 ///   h_i += W4 SiLU(W3 [h_i, sum_j m_ij / 100])

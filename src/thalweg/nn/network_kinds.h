@@ -20,7 +20,7 @@ struct NetworkSettings {
   bool zero_output = true;                        ///< the last layer starts at 0
   std::int64_t dimensions = 3;                    ///< of the space that particles are in
   std::vector<std::int64_t> particle_types = {};  ///< one a particle; empty: all are alike
-  std::vector<std::int64_t> species = {};  ///< see EquivariantGraphNetworkOptions
+  std::vector<std::int64_t> species = {};         ///< see EquivariantGraphNetworkOptions
 };
 
 struct NetworkKind {

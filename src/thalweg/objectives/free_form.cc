@@ -54,8 +54,7 @@ Loss FreeFormLoss::build(StepBuilder& step) const {
       continue;
     }
     const ScopeName scope(graph, layer->name());
-    const Value probes =
-        orthogonal_probes(graph, y.domain(), flow.base(), given, options_.probes);
+    const Value probes = orthogonal_probes(graph, y.domain(), flow.base(), given, options_.probes);
     const auto estimate =
         layer->estimate(x, layer->context_features() > 0 ? context : Value{}, probes);
     log_prob = log_prob + estimate.log_det;

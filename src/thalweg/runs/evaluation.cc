@@ -21,6 +21,7 @@
 #include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
 
@@ -246,6 +247,12 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
+  if (!target && particle_dimensions(run) > 0)
+    add("particles",
+        particle_metrics(
+            run,
+            FlowSampler(*run.model, pool, seed, run.precision()).next(points.rows, points.context),
+            points.x, points.context));
   if (run.manifest.returns > 0)
     result.warnings.push_back(fmt::format(
         "the training came {} time{} to where no batch was finite any more, and went on from its "

@@ -167,6 +167,11 @@ const std::vector<OptionKey>& option_keys() {
        "dimensions of space, where rows are positions of particles, which are moved to a centre of "
        "mass of 0; 0: they are not",
        [](R& r) -> P { return &r.data.particles; }, 0, 100},
+      {"data.species",
+       "with data.particles: the condition ends with what each particle is, as an element's "
+       "number, "
+       "and 0 where there is none; set for .xyz",
+       [](R& r) -> P { return &r.data.species; }},
       {"data.validation_fraction", "share of rows that decide when to stop",
        [](R& r) -> P { return &r.data.validation_fraction; }, 0, 0.9},
       {"data.test_fraction", "share of rows kept for `thalweg evaluate`",
@@ -225,6 +230,9 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.network_blocks",
        "of a residual network or residual_mlp; layers of an equivariant network",
        [](R& r) -> P { return &r.model.flow.network_blocks; }, 1, 1000},
+      {"flow.species",
+       "equivariant, with data.species: what particles can be, numbers from 1; set by the data",
+       [](R& r) -> P { return &r.model.flow.species; }, 1, 1000000},
       {"flow.particle_types",
        "equivariant: of each particle, from 0, as of elements; only those of one type are alike; "
        "empty: all are",

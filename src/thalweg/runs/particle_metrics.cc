@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "thalweg/core/median.h"
 #include "thalweg/datasets/particle_rows.h"
@@ -21,6 +22,19 @@ double lost_share(std::span<const double> rows, std::int64_t features, std::int6
     if (std::ranges::max(std::span(nearest).subspan(first, particles)) > kEvaporated * usual)
       ++lost;
   return static_cast<double>(lost * particles) / static_cast<double>(nearest.size());
+}
+
+/// Makes positions of particles that are not there NaN.
+void leave_out_absent(const LoadedRun& run, std::span<double> whole,
+                      std::span<const double> context) {
+  const auto n = static_cast<std::size_t>(particle_dimensions(run));
+  const auto width = static_cast<std::size_t>(run.options.model.context_features);
+  const std::size_t particles = static_cast<std::size_t>(run.options.model.features) / n;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const std::size_t row = i / n / particles, particle = i / n % particles;
+    if (context[(row + 1) * width - particles + particle] == 0.0)
+      whole[i] = std::numeric_limits<double>::quiet_NaN();
+  }
 }
 
 }  // namespace
@@ -46,6 +60,17 @@ std::vector<double> whole_particles(const LoadedRun& run, std::span<const double
   return whole;
 }
 
+std::vector<double> particle_distances(const LoadedRun& run, std::vector<double> whole,
+                                       std::span<const double> context) {
+  const std::int64_t dimensions = particle_dimensions(run);
+  const std::int64_t features = run.options.model.features + std::ssize(run.options.model.derived);
+  if (run.options.model.flow.species.empty()) return pair_distances(whole, features, dimensions);
+  leave_out_absent(run, whole, context);
+  std::vector<double> distances = pair_distances(whole, features, dimensions);
+  std::erase_if(distances, [](double distance) { return std::isnan(distance); });
+  return distances;
+}
+
 std::vector<double> particle_energies(const LoadedRun& run, std::span<const double> whole) {
   if (!has_target(run.options.target)) return {};
   const auto target = make_target(run.options.target);
@@ -59,7 +84,8 @@ std::vector<double> particle_energies(const LoadedRun& run, std::span<const doub
 }
 
 std::vector<Metric> particle_metrics(const LoadedRun& run, std::span<const double> samples,
-                                     std::span<const double> held_out) {
+                                     std::span<const double> held_out,
+                                     std::span<const double> context) {
   const std::int64_t dimensions = particle_dimensions(run);
   const std::int64_t features = run.options.model.features + std::ssize(run.options.model.derived);
   const std::vector<double> drawn = whole_particles(run, samples);
@@ -76,9 +102,10 @@ std::vector<Metric> particle_metrics(const LoadedRun& run, std::span<const doubl
   }
   if (known.empty()) return metrics;
   metrics.push_back({"distance_variation", "total variation of distances",
-                     histogram_distance(pair_distances(drawn, features, dimensions),
-                                        pair_distances(known, features, dimensions)),
+                     histogram_distance(particle_distances(run, drawn, context),
+                                        particle_distances(run, known, context)),
                      0.0, 4});
+  if (!run.options.model.flow.species.empty()) return metrics;
   const double usual = centre_particles(known, features, features, dimensions).usual_distance;
   metrics.push_back({"lost_particle_share", "share of samples that lost a particle",
                      lost_share(drawn, features, dimensions, usual), 0.0, 4});

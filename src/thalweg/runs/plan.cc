@@ -327,6 +327,7 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.columns = data.columns;
   model.derived = data.derived;
   model.context_columns = data.context_columns;
+  model.flow.species = data.species;
   if (is_mean_free(model) && !data.derived.empty())
     fail<ConfigError>(
         "data.find_derived: expected false with base.kind = {}, which takes all particles, got "

@@ -131,6 +131,7 @@ void choose_for_particles(RunOptions& options) {
   FlowOptions& flow = options.model.flow;
   TrainingOptions& training = options.training;
   flow.network = "equivariant";
+  flow.heads = flow.act_norm = false;
   flow.hidden = {64};
   flow.network_blocks = options.model.base.dimensions > 2 ? 8 : 20;
   options.model.base.kind = "mean_free_normal";

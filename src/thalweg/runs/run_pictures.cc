@@ -114,7 +114,8 @@ class Pictures {
       add_plane();
       add_bases();
     }
-    if (features_ > 2) add_pairs();
+    // Columns of particles with species are of other ones in each row.
+    if (features_ > 2 && first_run().options.model.flow.species.empty()) add_pairs();
     if (particle_dimensions(first_run()) > 0) add_particles();
     for (std::size_t i = 0; i < runs_.size(); ++i)
       if (runs_[i].run->model->flow().coordinates() != nullptr)
@@ -330,10 +331,8 @@ class Pictures {
       const LoadedRun& run = *runs_[i].run;
       const std::vector<double> drawn = whole_particles(run, samples_[i]);
       const std::string of = runs_.size() > 1 ? ", " + runs_[i].name : "";
-      const std::int64_t features =
-          run.options.model.features + std::ssize(run.options.model.derived);
-      const std::vector<double> theirs = pair_distances(known, features, dimensions);
-      const std::vector<double> own = pair_distances(drawn, features, dimensions);
+      const std::vector<double> theirs = particle_distances(run, known, context_);
+      const std::vector<double> own = particle_distances(run, drawn, context_);
       add(histogram("Distances" + of, "distance", theirs, own), fmt::format("distances-{}", i),
           "Distances of all pairs of particles, of samples of the model beside " +
               words_of_points() + ".");

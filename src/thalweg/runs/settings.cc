@@ -6,6 +6,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/input_file.h"
+#include "thalweg/io/xyz_file.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/presets.h"
 #include "thalweg/runs/run_folder.h"
@@ -38,6 +39,10 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
   if (data.path.empty() && !data.forces.empty())
     fail<ConfigError>("data.forces goes with a file of points: give --data FILE");
+  if (is_xyz_path(data.path)) {
+    if (!keys.contains("data.particles")) data.particles = 3;
+    if (!keys.contains("data.species")) data.species = true;
+  }
   // Points of particles may have their energy beside them, to be judged by.
   if (!data.path.empty() && !needs_target(options) && data.particles == 0 &&
       target.system.empty()) {

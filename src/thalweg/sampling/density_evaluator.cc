@@ -39,8 +39,41 @@ std::int64_t checked_rows(const char* function, const Model& model, std::span<co
 
 }  // namespace
 
+namespace {
+
+/// Throws DataError unless each row ends with species that the model knows, of two particles at
+/// least.
+void require_known_species(const char* function, const Model& model,
+                           std::span<const double> context) {
+  const FlowOptions& flow = model.options().flow;
+  if (flow.species.empty()) return;
+  const auto width = static_cast<std::size_t>(model.options().context_features);
+  const auto particles =
+      static_cast<std::size_t>(model.options().features / model.options().base.dimensions);
+  for (std::size_t begin = 0; begin < context.size(); begin += width) {
+    std::size_t present = 0;
+    for (const double species : context.subspan(begin + width - particles, particles)) {
+      if (species == 0.0) continue;
+      ++present;
+      if (std::ranges::none_of(flow.species, [&](std::int64_t known) {
+            return species == static_cast<double>(known);
+          }))
+        fail<DataError>(
+            "{}: row {} of the condition has the species {}, which the model has not learnt: it "
+            "knows {}, and 0 for no particle",
+            function, begin / width + 1, species, fmt::join(flow.species, ", "));
+    }
+    if (present < 2)
+      fail<DataError>("{}: row {} of the condition: expected at least 2 particles, got {}",
+                      function, begin / width + 1, present);
+  }
+}
+
+}  // namespace
+
 void require_known_classes(const char* function, const Model& model,
                            std::span<const double> context) {
+  require_known_species(function, model, context);
   const ClassTable& classes = model.classes();
   if (classes.empty()) return;
   const auto width = static_cast<std::size_t>(classes.context_features());

@@ -82,6 +82,7 @@ Precision precision_of_moves(const Model& model, Precision wanted);
 
 /// Throws DataError for a row of `context` that names no class of a class-conditional base;
 /// `function` begins the message.
+/// And so of species that particles are said to have.
 void require_known_classes(const char* function, const Model& model,
                            std::span<const double> context);
 

@@ -113,7 +113,7 @@ ChainPoint LatentDensity::at(Value z, Value context, const PointWishes& wishes) 
       slopes.push_back(moved[1]);
     }
     point.jacobian = concat(columns);
-    if (wishes.score) 
+    if (wishes.score)
       point.score = allowed(solved_transposed(point.jacobian, concat(slopes)), context);
   } else if (wishes.score) {
     const Mapped latent = flow_->inverse(point.y, context, 0, layers_);

@@ -85,9 +85,9 @@ class Pairs {
         result_(given.draws.begin(), given.draws.end()) {
     if (!equivariant_) return;
     particles_ = given.features / given.dimensions;
-    alike_ = particles_alike(
-        given.types.empty() ? std::vector<std::int64_t>(static_cast<std::size_t>(particles_))
-                            : given.types);
+    alike_ = particles_alike(given.types.empty()
+                                 ? std::vector<std::int64_t>(static_cast<std::size_t>(particles_))
+                                 : given.types);
   }
 
   std::vector<double> run() && {
@@ -290,17 +290,18 @@ const T* PairSource<T>::fill(Pairing pairing, const typename BatchSource<T>::Bat
                                            .seed = seed_,
                                            .first_sample = first,
                                            .parameters = parameters});
-  const std::vector<double> paired = paired_draws(pairing,
-                                                  {.count = count,
-                                                   .features = flow.features(),
-                                                   .context_features = flow.context_features(),
-                                                   .dimensions = flow.base().mean_free_dimensions(),
-                                                   .types = model_.options().flow.particle_types,
-                                                   .species = !model_.options().flow.species.empty(),
-                                                   .draws = draws,
-                                                   .rows = rows,
-                                                   .context = context},
-                                                  pool_);
+  const std::vector<double> paired =
+      paired_draws(pairing,
+                   {.count = count,
+                    .features = flow.features(),
+                    .context_features = flow.context_features(),
+                    .dimensions = flow.base().mean_free_dimensions(),
+                    .types = model_.options().flow.particle_types,
+                    .species = !model_.options().flow.species.empty(),
+                    .draws = draws,
+                    .rows = rows,
+                    .context = context},
+                   pool_);
   values_.assign(paired.begin(), paired.end());
   return values_.data();
 }

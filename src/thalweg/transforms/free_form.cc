@@ -139,12 +139,11 @@ FreeForm::Estimate FreeForm::estimate(Value x, Value context, Value probes) cons
 Value orthogonal_probes(Graph& graph, Domain domain, const Base& base, Value context,
                         std::int64_t count) {
   if (count < 1 || count > base.least_dimension())
-    fail<ConfigError>("training.probes: expected 1 to {}, the number of {}, got {}",
-                      base.least_dimension(),
-                      base.mean_free_dimensions() > 0
-                          ? "directions that keep the centre of mass of any row"
-                          : "columns",
-                      count);
+    fail<ConfigError>(
+        "training.probes: expected 1 to {}, the number of {}, got {}", base.least_dimension(),
+        base.mean_free_dimensions() > 0 ? "directions that keep the centre of mass of any row"
+                                        : "columns",
+        count);
   const Value drawn = graph.normal({base.features(), count}, domain);
   std::vector<Value> probes;
   // Gram and Schmidt, each direction freed of the others as soon as they are known.
