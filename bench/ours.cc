@@ -7,11 +7,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
+#include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/kernels/kernels.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/sampling/density_evaluator.h"
@@ -19,6 +21,7 @@
 #include "thalweg/sampling/markov_chains.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/training/trainer.h"
+#include "thalweg/transforms/free_form.h"
 #include "workloads.h"
 
 namespace {
@@ -176,17 +179,123 @@ void disturb(thalweg::Model& model) {
   for (double& value : model.parameters().flat()) value += 0.05 * random.normal();
 }
 
+/// The free-form loss of rows `x` with probes `v` and its gradient by all parameters, by the graph
+/// that a training step has.
+template <typename T>
+std::vector<double> loss_and_gradient(const thalweg::Model& model, thalweg::ThreadPool& pool,
+                                      double reconstruction_weight, const std::vector<double>& x,
+                                      const std::vector<double>& v) {
+  const thalweg::Flow& flow = model.flow();
+  thalweg::Graph graph(model.parameters(), thalweg::Phase::kTraining);
+  const thalweg::Value rows = graph.input({flow.features(), 1});
+  const thalweg::Value probes = graph.input({flow.features(), 1});
+  const auto& layer = dynamic_cast<const thalweg::FreeForm&>(*flow.transforms().front());
+  const auto estimate = layer.estimate(rows, {}, probes);
+  const thalweg::Value loss = batch_mean(reconstruction_weight * estimate.reconstruction -
+                                         estimate.log_det - flow.log_base(estimate.z, {}));
+  std::vector<thalweg::Value> leaves;
+  for (std::size_t i = 0; i < model.parameters().infos().size(); ++i)
+    leaves.push_back(graph.parameter({static_cast<std::int32_t>(i)}));
+  std::vector<thalweg::Value> outputs = {loss};
+  for (const thalweg::Value& slope : gradient(loss, leaves)) outputs.push_back(slope);
+  const auto program = std::make_shared<const thalweg::Program<T>>(graph, outputs);
+  thalweg::Executor<T> executor(program, pool);
+  const std::vector<T> parameters(model.parameters().flat().begin(),
+                                  model.parameters().flat().end()),
+      own_rows(x.begin(), x.end()), own_probes(v.begin(), v.end());
+  const std::vector<thalweg::BatchInput<T>> inputs = {{own_rows.data(), nullptr},
+                                                      {own_probes.data(), nullptr}};
+  const std::vector<std::int64_t> counts = {static_cast<std::int64_t>(x.size()) / flow.features()};
+  const std::vector<std::uint64_t> first_samples = {0};
+  const std::vector<T*> pointers(outputs.size(), nullptr);
+  thalweg::RunArguments<T> arguments;
+  arguments.parameters = parameters.data();
+  arguments.inputs = inputs;
+  arguments.counts = counts;
+  arguments.first_samples = first_samples;
+  arguments.outputs = pointers;
+  executor.run(arguments);
+  // In the layout of the store, which may have room between its tensors.
+  std::vector<double> result(model.parameters().flat().size() + 1);
+  result[0] = executor.shared_output(0)[0];
+  for (std::size_t i = 1; i < outputs.size(); ++i)
+    std::ranges::copy(executor.shared_output(i),
+                      result.begin() + 1 + model.parameters().infos()[i - 1].offset);
+  return result;
+}
+
+/// Rows of particles with a centre of mass of 0, and of a length if that is above 0.
+std::vector<double> mean_free_rows(std::int64_t rows, std::int64_t features,
+                                   std::int64_t dimensions, std::uint64_t seed, double length) {
+  std::vector<double> values(static_cast<std::size_t>(rows * features));
+  thalweg::RandomSequence random(seed, thalweg::Stream::kEvaluation);
+  for (double& value : values) value = random.normal();
+  const auto width = static_cast<std::size_t>(features), n = static_cast<std::size_t>(dimensions);
+  for (std::size_t row = 0; row < values.size(); row += width) {
+    const auto own = std::span(values).subspan(row, width);
+    double square = 0.0;
+    for (std::size_t d = 0; d < n; ++d) {
+      double centre = 0.0;
+      for (std::size_t i = d; i < width; i += n)
+        centre += own[i] * static_cast<double>(n) / static_cast<double>(width);
+      for (std::size_t i = d; i < width; i += n) own[i] -= centre;
+      for (std::size_t i = d; i < width; i += n) square += own[i] * own[i];
+    }
+    if (length > 0.0)
+      for (double& value : own) value *= length / std::sqrt(square);
+  }
+  return values;
+}
+
+/// Tensors by their names.
+nlohmann::json named(const thalweg::Model& model, std::span<const double> flat) {
+  nlohmann::json tensors;
+  for (const thalweg::ParameterInfo& info : model.parameters().infos())
+    tensors[info.name] =
+        flat.subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
+  return tensors;
+}
+
+/// Of W10 to W12, at their full sizes: the loss with its gradient for 40 rows, in double, and how
+/// far it is from that in single precision, by the largest slope.
+void add_particle_gradient(nlohmann::json& result, thalweg::Model& model, thalweg::ThreadPool& pool,
+                           double reconstruction_weight) {
+  constexpr std::int64_t kRows = 40;
+  const std::int64_t features = model.flow().features();
+  const std::int64_t dimensions = model.flow().base().mean_free_dimensions();
+  const std::vector<double> x = mean_free_rows(kRows, features, dimensions, 7, 0.0);
+  const std::vector<double> v = mean_free_rows(
+      kRows, features, dimensions, 8, std::sqrt(static_cast<double>(features - dimensions)));
+  const std::vector<double> found =
+      loss_and_gradient<double>(model, pool, reconstruction_weight, x, v);
+  const std::vector<double> coarse =
+      loss_and_gradient<float>(model, pool, reconstruction_weight, x, v);
+  double largest = 0.0, off = 0.0;
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    largest = std::max(largest, std::abs(found[i]));
+    off = std::max(off, std::abs(found[i] - coarse[i]));
+  }
+  result["tensors"] = named(model, model.parameters().flat());
+  result["gradient"] = named(model, std::span(found).subspan(1));
+  result["x"] = x;
+  result["v"] = v;
+  result["loss"] = found[0];
+  result["single"] = off / largest;
+}
+
 /// What bench/peer_check.py compares: the number of parameters and, for W1, W13 and W14, all of
-/// them with some points and the mean of their -log p.
+/// them with some points and the mean of their -log p; for W10 to W12 their loss and its gradient.
 nlohmann::json to_check(const std::string& workload, thalweg::Model& model,
-                        thalweg::ThreadPool& pool) {
+                        thalweg::ThreadPool& pool, const nlohmann::json& sizes) {
   nlohmann::json result = {{"parameters", model.parameters().trainable_count()}};
+  if (workload == "W10" || workload == "W11" || workload == "W12") {
+    disturb(model);
+    add_particle_gradient(result, model, pool, sizes.at("reconstruction_weight"));
+    return result;
+  }
   if (workload != "W1" && workload != "W13" && workload != "W14") return result;
   disturb(model);
-  for (const thalweg::ParameterInfo& info : model.parameters().infos())
-    result["tensors"][info.name] =
-        std::span<const double>(model.parameters().flat())
-            .subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
+  result["tensors"] = named(model, model.parameters().flat());
   const std::int64_t rows = workload == "W1" ? 1024 : 4;
   std::vector<double> x = normal_rows(rows, model.flow().features());
   if (workload == "W14") into_unit_interval(x);
@@ -236,7 +345,7 @@ int run(const Arguments& arguments) {
   thalweg::Model model(model_options(arguments.workload, all), 1, paths ? well : nullptr);
   const std::int64_t features = model.flow().features();
   if (arguments.task == "check") {
-    std::puts(to_check(arguments.workload, model, pool).dump().c_str());
+    std::puts(to_check(arguments.workload, model, pool, all.at(arguments.workload)).dump().c_str());
     return 0;
   }
   if (arguments.task == "chains") {

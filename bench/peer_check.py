@@ -1,6 +1,6 @@
 """Checks that all sides of the benchmark compute the same: numbers of parameters of all four,
-losses and gradients of JAX and PyTorch at equal parameters and draws, and losses of W1, W13 and W14
-beside Thalweg's. Started by bench/run --peers --check."""
+losses and gradients of JAX and PyTorch at equal parameters and draws, losses of W1, W13 and W14
+beside Thalweg's, and losses and gradients of W10 to W12. Started by bench/run --peers --check."""
 
 import argparse
 import functools
@@ -126,14 +126,14 @@ def losses_of_w1(ours):
     return float(-jnp.mean(peer_jax_flows.log_normal(z) + log_det))
 
 
-def loss_of_w13(ours):
-    """-log p of Thalweg's rows by JAX with Thalweg's networks."""
-    sizes = SIZES["W13"]
+def networks_of(workload, tensors):
+    """Encoder and decoder in JAX's order, of Thalweg's tensors by their names."""
+    sizes = SIZES[workload]
     hidden, prefix = sizes["hidden"], next(
-        name[:name.index("encoder")] for name in ours["tensors"] if ".encoder." in name)
+        name[:name.index("encoder")] for name in tensors if ".encoder." in name)
 
     def tensor(name, *shape):
-        return jnp.asarray(ours["tensors"][prefix + name]).reshape(shape)
+        return jnp.asarray(tensors[prefix + name]).reshape(shape)
 
     def dense(name, inputs, outputs):
         return {"weight": tensor(f"{name}.weights", outputs, inputs),
@@ -151,17 +151,45 @@ def loss_of_w13(ours):
                 "update": dense(f"{name}.update", 2 * hidden, hidden),
                 "update_second": dense(f"{name}.update_second", hidden, hidden)}
 
-    tree = {side: {"input": dense(f"{side}.input", 1, hidden),
+    return {side: {"input": dense(f"{side}.input", 1, hidden),
                    "layers": [{"messages": [block(f"{side}.{i}.message{k}") for k in range(2)],
                                "pull": pair(f"{side}.{i}.pull"),
                                "output": tensor(f"{side}.{i}.pull.output", 1, hidden)}
                               for i in range(sizes["layers"])]}
             for side in ("encoder", "decoder")}
-    x = jnp.asarray(ours["x"]).reshape(-1, sizes["particles"],
+
+
+def particle_rows(workload, values):
+    sizes = SIZES[workload]
+    return jnp.asarray(values).reshape(-1, sizes["particles"],
                                        sizes["features"] // sizes["particles"])
+
+
+def loss_of_w13(ours):
+    """-log p of Thalweg's rows by JAX with Thalweg's networks."""
+    x = particle_rows("W13", ours["x"])
     x = x - x.mean(1, keepdims=True)
     return float(-jnp.mean(jax.jit(functools.partial(
-        peer_jax_particles.log_prob, "W13"))(tree, x)))
+        peer_jax_particles.log_prob, "W13"))(networks_of("W13", ours["tensors"]), x)))
+
+
+def gradient_of_particles(workload, ours):
+    """The free-form loss of Thalweg's rows and probes by JAX with Thalweg's networks, and the
+    largest difference of a tensor's slopes from Thalweg's by the largest of them."""
+    x, v = particle_rows(workload, ours["x"]), particle_rows(workload, ours["v"])
+
+    def loss(tree):
+        return peer_jax_particles.loss(workload, tree, None, x, v)[0]
+
+    value, gradient = jax.jit(jax.value_and_grad(loss))(networks_of(workload, ours["tensors"]))
+    # The peer's loss has no constant of the normal.
+    sizes = SIZES[workload]
+    free = (sizes["particles"] - 1) * sizes["features"] // sizes["particles"]
+    own = jax.tree.leaves(networks_of(workload, ours["gradient"]))
+    slopes = jax.tree.leaves(gradient)
+    off = max(float(jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)))
+              for a, b in zip(own, slopes, strict=True))
+    return float(value) + 0.5 * free * np.log(2.0 * np.pi), off
 
 
 def loss_of_w14(ours):
@@ -229,6 +257,12 @@ def main():
             loss = loss_of_w13(ours)
             say(abs(loss - ours["loss"]) < 1e-6 * abs(loss),
                 f"W13: -log p at equal parameters: ours {ours['loss']:.9f}, JAX {loss:.9f}")
+        if workload in PARTICLES and workload != "W13":
+            loss, off = gradient_of_particles(workload, ours)
+            say(abs(loss - ours["loss"]) < 1e-9 * abs(loss) and off < 1e-7,
+                f"{workload}: loss at equal parameters: ours {ours['loss']:.9f}, JAX {loss:.9f}; "
+                f"gradients differ by at most {off:.1e} of a tensor's largest slope; ours in single "
+                f"precision by {ours['single']:.1e} of the largest of all")
         if workload == "W14":
             loss = loss_of_w14(ours)
             say(abs(loss - ours["loss"]) < 1e-6 * abs(loss),
