@@ -40,7 +40,9 @@ std::string mixing_text(const ChainSummary& chains) {
   if (!chains.worst)
     return "  R-hat and effective samples need at least 4 draws a chain: take fewer chains\n";
   const ChainDiagnostics& worst = *chains.worst;
-  if (std::isnan(worst.r_hat)) return "  R-hat is not defined: some column never changes\n";
+  if (std::isnan(worst.r_hat))
+    return "  R-hat is not defined: some column never changes, or chains have particles of their "
+           "own\n";
   const double share = static_cast<double>(chains.diagnosed) / static_cast<double>(chains.draws);
   return fmt::format(
              "  R-hat at most {:.4f}{}; at least {} effective samples{}, {} a second after "

@@ -208,16 +208,33 @@ TEST_F(MoleculeSets, AreLearntAndDrawnByWhatTheyAreMadeOf) {
         run.read_table(folder_.file("large.xyz", "4\n\nH 0 0 0\nH 1 0 0\nH 2 0 0\nO 3 0 0\n"));
       }),
       {"large.xyz", "at most 3", "one of 4"});
+  // Checks of the model take what it was trained on, also when its points are gone.
+  const std::vector<double> usual = run.usual_context();
+  ASSERT_EQ(usual.size(), 3u);
+  EXPECT_EQ(std::ranges::count(usual, 8.0), 1);
+  DensityEvaluator evaluator(*run.model, pool_, Precision::kDouble);
+  expect_parts(message_of<DataError>([&] {
+                 evaluator.to_latent(std::vector<double>(9, 0.0), std::vector<double>{7, 1, 0});
+               }),
+               {"to_latent", "species 7"});
   // Chains move what is there alone.
   SampleRequest chains{.sampler = "mala",
-                       .count = 8,
+                       .count = 20,
                        .condition = wanted.condition,
                        .chains = 4,
                        .burn_in = 5,
                        .step_size = 0.1};
   chains.condition = {1, 8, 0};
-  const std::vector<double> moved = sample_run(run, chains, pool_);
-  for (std::size_t row = 0; row < 8; ++row)
+  std::vector<double> moved;
+  const SampleResult drawn = make_sampler(run, chains, pool_)
+                                 ->draw(
+                                     [&](std::span<const double> rows) {
+                                       moved.insert(moved.end(), rows.begin(), rows.end());
+                                     },
+                                     {});
+  ASSERT_TRUE(drawn.chains && drawn.chains->worst);
+  EXPECT_TRUE(std::isfinite(drawn.chains->worst->r_hat));
+  for (std::size_t row = 0; row < 20; ++row)
     for (std::size_t d = 0; d < 3; ++d) {
       EXPECT_EQ(moved[9 * row + 6 + d], 0.0);
       EXPECT_NEAR(moved[9 * row + d] + moved[9 * row + 3 + d], 0.0, 1e-5);
@@ -252,6 +269,55 @@ TEST_F(MoleculeSets, AreTakenByFreeFormFlowsAndFromTables) {
     EXPECT_TRUE(std::ranges::equal(same.model->parameters().flat(), run.model->parameters().flat()))
         << name;
   }
+  // Empty positions, another condition, and species in any order of columns.
+  Table mixed;
+  mixed.names = {"species2", "t"};
+  for (const std::string& name : rows.names)
+    if (name != "species2") mixed.names.push_back(name);
+  mixed.rows = rows.rows;
+  for (std::size_t row = 0; row < 400; ++row) {
+    const double* own = &rows.values[12 * row];
+    mixed.values.insert(mixed.values.end(), {own[11], row % 7 / 7.0});
+    for (std::size_t i = 0; i < 11; ++i)
+      mixed.values.push_back(i < 9 && own[9 + i / 3] == 0.0 ? NAN : own[i]);
+  }
+  mixed.content.resize(mixed.names.size());
+  for (ColumnText& column : mixed.content) column.missing = true;
+  save_table(folder_.path("mixed.csv"), mixed);
+  RunRequest with_t = free_form;
+  with_t.settings[0] = {"data.path", folder_.path("mixed.csv")};
+  with_t.settings.push_back({"data.particles", std::int64_t{3}});
+  with_t.settings.push_back({"data.species", true});
+  with_t.settings.push_back({"data.condition", std::vector<std::string>{"species0", "t"}});
+  with_t.out = folder_.path("with-t");
+  RunPlan of_t = plan_run(with_t);
+  of_t.report = false;
+  EXPECT_EQ(of_t.options.model.context_features, 4);
+  EXPECT_EQ(of_t.options.model.context_columns[0].name, "t");
+  EXPECT_EQ(of_t.options.model.context_columns[3].name, "species2");
+  run_training(of_t, pool_);
+  const LoadedRun given_t = load_run(of_t.out);
+  const LogDensities of_mixed =
+      log_densities(given_t, given_t.read_table(folder_.path("mixed.csv")), pool_, {});
+  EXPECT_TRUE(std::ranges::all_of(of_mixed.values, [](double v) { return std::isfinite(v); }));
+  const std::string odd = folder_.file("odd.csv",
+                                       "x0,y0,z0,x1,y1,z1,x2,y2,z2,species0,species1,species2,t\n"
+                                       "0,0,0,1,0,0,0.5,0,0,8,1,0,0.1\n");
+  expect_parts(
+      message_of<DataError>([&] { log_densities(given_t, given_t.read_table(odd), pool_, {}); }),
+      {"row 1", "particle 2", "species 0", "0.5"});
+  // Files of their own to validate and test on, of smaller molecules, and of other elements.
+  RunRequest split = free_form;
+  split.settings.push_back({"data.validation", folder_.file("oh.xyz", "2\n\nO 0 0 0\nH 1 0 0\n")});
+  split.out = folder_.path("split");
+  EXPECT_EQ(plan_run(split).data->validation.size(), 1u);
+  split.settings.back() = {"data.validation", folder_.file("of.xyz", "2\n\nO 0 0 0\nF 1 0 0\n")};
+  expect_parts(message_of<DataError>([&] { plan_run(split); }),
+               {"species 9", "no row to train on"});
+  split.settings.back() = {"data.target", std::string("dw4")};
+  expect_parts(message_of<ConfigError>([&] { plan_run(split); }), {"data.species", "dw4"});
+  split.settings.back() = {"data.drop_missing", true};
+  expect_parts(message_of<ConfigError>([&] { plan_run(split); }), {"data.drop_missing"});
   // Without a condition there are no species.
   RunRequest bad = free_form;
   bad.out = folder_.path("bad");

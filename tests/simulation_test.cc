@@ -295,6 +295,46 @@ TEST_F(PointsSimulation, OfParticlesKnowNoCentre) {
   EXPECT_LT(virial["error"].get<double>(), 0.2);
 }
 
+// Three particles on a line, held by each other alone: their virial has two freedoms, and frames
+// their centre at 0. One more that is held has none of that.
+TEST_F(PointsSimulation, OfAnEnergyWithoutAPlaceAreCentred) {
+  request_.energy = "(x-y)^2/2 + (y-z-1)^2/2";
+  request_.positions = folder_.file("start.csv", "z,y,x\n5,6,7\n");
+  request_.replicas = 50;
+  request_.steps = 4000;
+  request_.frame_every = 100;
+  request_.time_step = 0.2;
+  const SimulationReport report = run(request_);
+  EXPECT_TRUE(report.warnings.empty()) << report.warnings[0];
+  const auto summary = nlohmann::json::parse(in_folder("summary.json"));
+  const auto& virial = summary["temperatures"][0]["virial_temperature"];
+  EXPECT_NEAR(virial["mean"].get<double>(), 1.0, 4.0 * virial["error"].get<double>());
+  EXPECT_LT(virial["error"].get<double>(), 0.05);
+  EXPECT_FALSE(summary.contains("points_r_hat"));
+  const std::vector<double> x = read_npy(folder_.path("md/trajectory.npy")).values;
+  for (std::size_t i = 0; i < x.size(); i += 3) ASSERT_NEAR(x[i] + x[i + 1] + x[i + 2], 0.0, 1e-9);
+  request_.energy += " + x^2/200";
+  request_.force = true;
+  run(request_);
+  EXPECT_TRUE(nlohmann::json::parse(in_folder("summary.json")).contains("points_r_hat"));
+}
+
+// A table with the points' names is taken by these, whatever their order.
+TEST_F(PointsSimulation, StartWhereATableSaysByName) {
+  request_.energy = "50*(x-3)^2 + 50*(y+3)^2";
+  request_.positions = folder_.file("start.csv", "note,y,x\n1,-3,3\n");
+  request_.steps = 1;
+  request_.frame_every = 1;
+  request_.equilibration = 0;
+  run(request_);
+  const std::vector<double> x = read_npy(folder_.path("md/trajectory.npy")).values;
+  EXPECT_NEAR(x[0], 3.0, 0.2);
+  EXPECT_NEAR(x[1], -3.0, 0.2);
+  request_.positions = folder_.file("texts.csv", "y,x\na,3\nb,4\n");
+  request_.force = true;
+  expect_parts(message_of<DataError>([&] { run(request_); }), {"texts.csv", "'y'", "numbers"});
+}
+
 // Two wells of equal energy that are never left: R-hat of the energy sees nothing, that of the
 // points does.
 TEST_F(PointsSimulation, AreWarnedOfWellsThatAreNotLeft) {
@@ -394,9 +434,11 @@ TEST_F(PointsSimulation, SayInALineWhatIsWrong) {
   bad = request_;
   bad.energy = "x^2 + y^2 + z^2";
   bad.positions = folder_.file("two.csv", "a,b\n1,2\n");
-  expect_parts(message_of<DataError>([&] { run(bad); }), {"two.csv", "3 columns", "got 2"});
+  expect_parts(message_of<DataError>([&] { run(bad); }),
+               {"two.csv", "3 columns, x, y, z", "got 2"});
   bad.positions = folder_.file("nan.csv", "a,b,c\n1,2,3\n1,nan,3\n");
-  expect_parts(message_of<DataError>([&] { run(bad); }), {"nan.csv", "row 1, column 1", "finite"});
+  expect_parts(message_of<DataError>([&] { run(bad); }),
+               {"nan.csv", "row 2, column 'b'", "finite"});
   bad = request_;
   bad.energy = "log(x - 100)";
   expect_parts(message_of<NumericalError>([&] { run(bad); }),

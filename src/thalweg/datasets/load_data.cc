@@ -11,6 +11,7 @@
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/datasets/reading.h"
 #include "thalweg/io/table_texts.h"
+#include "thalweg/io/xyz_file.h"
 
 namespace thalweg {
 
@@ -28,6 +29,12 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
                     options.path);
   ReadOptions reading = read_options(options);
   reading.progress = progress;
+  // Molecules of all files have as many places.
+  const std::string validation = in_folder("validation.npy", options.validation);
+  const std::string test = in_folder("test.npy", options.test);
+  for (const std::string& path : {train_path, validation, test})
+    if (is_xyz_path(path) && !(validation + test).empty())
+      reading.places = std::max(reading.places, read_xyz(path).columns() / 4);
   Table table = load_table(train_path, reading);
   column_numbers(table.file_names, options.columns, "data.columns");
   column_numbers(table.file_names, options.condition, "data.condition");
@@ -40,10 +47,10 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
       fail<DataError>("{}: expected the columns of {} ({}), got {}", path, train_path,
                       fmt::join(table.names, ", "), fmt::join(more.names, ", "));
     // Later checks count rows over all files.
-    const bool may_be_missing =
-        options.drop_missing || std::ranges::any_of(options.kinds, [](const std::string& kind) {
-          return kind.ends_with("=missing");
-        });
+    const bool may_be_missing = options.drop_missing || options.species ||
+                                std::ranges::any_of(options.kinds, [](const std::string& kind) {
+                                  return kind.ends_with("=missing");
+                                });
     const auto cell = may_be_missing ? std::nullopt : find_non_finite(more);
     if (cell && options.columns.empty())
       fail<DataError>(
@@ -53,8 +60,8 @@ PreparedData load_prepared_data(const DataOptions& options, std::uint64_t seed,
     return rows;
   };
   GivenRows given;
-  given.validation = append(in_folder("validation.npy", options.validation));
-  given.test = append(in_folder("test.npy", options.test));
+  given.validation = append(validation);
+  given.test = append(test);
   const std::vector<std::string> names = table.file_names.empty() ? table.names : table.file_names;
   PreparedData data = prepare_data(std::move(table), options, seed, given);
   if (!options.forces.empty()) data.forces = load_forces(options, names, data);

@@ -34,10 +34,7 @@ std::vector<double> nearest_distances(std::span<const double> values, std::int64
   return nearest;
 }
 
-namespace {
-
-/// Checks the species of a row; positions of particles that are not there become NaN.
-void take_absent(std::span<double> x, std::span<const double> species, std::int64_t dimensions,
+void mark_absent(std::span<double> x, std::span<const double> species, std::int64_t dimensions,
                  std::size_t row) {
   constexpr double kMostSpecies = 1e6;
   std::size_t present = 0;
@@ -67,8 +64,6 @@ void take_absent(std::span<double> x, std::span<const double> species, std::int6
     fail<DataError>("row {}: expected at least 2 particles, got {}", row + 1, present);
 }
 
-}  // namespace
-
 ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
                                      std::int64_t features, std::int64_t dimensions, bool species) {
   if (dimensions < 1 || features % dimensions != 0 || features < 2 * dimensions)
@@ -83,7 +78,7 @@ ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stri
   for (std::size_t row = 0; row < rows; ++row) {
     double* x = &values[row * width];
     if (species)
-      take_absent({x, static_cast<std::size_t>(features)},
+      mark_absent({x, static_cast<std::size_t>(features)},
                   values.subspan((row + 1) * width - particles, particles), dimensions, row);
     double off = 0.0;
     for (std::size_t d = 0; d < n; ++d) {

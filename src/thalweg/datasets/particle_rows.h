@@ -22,6 +22,13 @@ inline constexpr double kEvaporated = 3.0;
 std::vector<double> nearest_distances(std::span<const double> values, std::int64_t stride,
                                       std::int64_t features, std::int64_t dimensions);
 
+/// Makes the positions `x` of a row's particles NaN where their species is 0, which is none. Throws
+/// DataError, with the row (from 0 here), for positions there that are neither 0 nor missing and
+/// for missing ones elsewhere, for species that are no whole numbers from 0 to 10^6, and for a row
+/// with fewer than 2 particles.
+void mark_absent(std::span<double> x, std::span<const double> species, std::int64_t dimensions,
+                 std::size_t row);
+
 /// Moves rows to a centre of mass of 0. `values` is row-major with `stride` numbers a row, of which
 /// the first `features` are positions in `dimensions` dimensions, particle by particle. Throws
 /// DataError unless these are at least 2 whole particles, and with the row (from 1) where two
@@ -29,8 +36,7 @@ std::vector<double> nearest_distances(std::span<const double> values, std::int64
 /// Takes time proportional to the pairs in all rows.
 ///
 /// With `species`, a row's last numbers are those of its particles: one of species 0 is not there,
-/// and its positions, 0 or missing, become 0. Throws DataError, with the row, for other positions
-/// of it, for species that are no whole numbers from 0 to 10^6, and for a row with fewer than 2.
+/// and its positions, 0 or missing, become 0. Throws as mark_absent.
 ParticleRowsSummary centre_particles(std::span<double> values, std::int64_t stride,
                                      std::int64_t features, std::int64_t dimensions,
                                      bool species = false);

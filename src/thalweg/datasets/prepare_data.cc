@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <set>
 #include <span>
@@ -319,6 +320,25 @@ bool is_species(const std::string& name) {
          name.find_first_not_of("0123456789", kName.size()) == std::string::npos;
 }
 
+/// Puts columns called species0, species1, ... at the end of the condition, by their numbers.
+/// Throws ConfigError for rows that cannot be left out without knowing the species.
+void take_species_columns(const std::vector<std::string>& names, DataOptions& options) {
+  for (const auto& [key, set] : {std::pair{"data.drop_missing", options.drop_missing},
+                                 {"data.drop_constant", options.drop_constant}})
+    if (set)
+      fail<ConfigError>(
+          "{}: expected false with data.species, where positions may be missing or 0 "
+          "for a particle that is not there: leave out what is to be in the file",
+          key);
+  std::vector<std::string> named;
+  std::ranges::copy_if(names, std::back_inserter(named), is_species);
+  std::erase_if(options.condition, is_species);
+  std::ranges::sort(named, {}, [](const std::string& name) {
+    return std::pair{name.size(), name};  // shorter numbers are smaller
+  });
+  options.condition.insert(options.condition.end(), named.begin(), named.end());
+}
+
 /// Throws ConfigError unless as many columns of numbers as there are particles follow at the end.
 void check_species(const Table& table, std::size_t features, const DataOptions& options) {
   const auto dimensions = static_cast<std::size_t>(options.particles);
@@ -327,34 +347,51 @@ void check_species(const Table& table, std::size_t features, const DataOptions& 
         "data.species: is of particles, whose data.particles = {} dimensions divide the number of "
         "columns, got {}",
         options.particles, features);
+  const std::size_t particles = features / dimensions;
   const std::size_t condition = table.names.size() - features;
-  if (!options.weights.empty() || condition < features / dimensions)
+  const auto named = static_cast<std::size_t>(std::ranges::count_if(table.names, is_species));
+  if (!options.weights.empty() || condition < particles || (named > 0 && named != particles))
     fail<ConfigError>(
         "data.species: expected a condition that ends with the species of {} particles, and no "
-        "weights, got {} columns: name them in data.condition, or call them species0, species1, "
+        "weights, got {} columns{}: name them in data.condition, or call them species0, species1, "
         "...",
-        features / dimensions, condition);
+        particles, condition, named > 0 ? fmt::format(", {} of them called so", named) : "");
   for (std::size_t column = features; column < table.names.size(); ++column) {
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
-    if (table.content_of(column) != ColumnContent::kNumber ||
-        without_missing(values).size() < values.size())
-      fail<DataError>(
-          "column '{}': expected a number in each row, 0 for a particle that is not "
-          "there",
-          table.names[column]);
+    const bool of_species = column + particles >= table.names.size();
+    if (without_missing(values).size() < values.size() ||
+        (of_species && table.content_of(column) != ColumnContent::kNumber))
+      fail<DataError>("column '{}': expected a number in each row{}", table.names[column],
+                      of_species ? ", 0 for a particle that is not there" : "");
     check_values(table.names[column], values);
   }
 }
 
-/// The species that rows have, ascending.
-std::vector<std::int64_t> species_in(const Table& table, std::size_t features,
-                                     std::int64_t dimensions) {
-  const std::size_t particles = features / static_cast<std::size_t>(dimensions);
+/// What the particles are, the last so many columns of the condition: all species of the rows to
+/// train on, and those of the first of these. Throws DataError for others elsewhere, of which
+/// nothing can be learnt.
+void find_species(PreparedData& data, std::size_t particles) {
+  const auto width = static_cast<std::size_t>(data.context_features());
+  const auto of_row = [&](std::int64_t row) {
+    return std::span(data.context)
+        .subspan((static_cast<std::size_t>(row) + 1) * width - particles, particles);
+  };
   std::set<std::int64_t> found;
-  for (std::size_t column = table.names.size() - particles; column < table.names.size(); ++column)
-    for (const double value : take_column(table.values, table.names.size(), column))
+  for (const std::int64_t row : data.train)
+    for (const double value : of_row(row))
       if (value > 0.0) found.insert(static_cast<std::int64_t>(value));
-  return {found.begin(), found.end()};
+  for (const auto* rows : {&data.validation, &data.test})
+    for (const std::int64_t row : *rows)
+      for (const double value : of_row(row))
+        if (value > 0.0 && !found.contains(static_cast<std::int64_t>(value)))
+          fail<DataError>(
+              "row {}: species {} is in no row to train on, so that it cannot be learnt: leave "
+              "such "
+              "rows out, or draw others (--seed)",
+              row + 1, value);
+  data.species = {found.begin(), found.end()};
+  for (const double value : of_row(data.train.front()))
+    data.usual_species.push_back(static_cast<std::int64_t>(value));
 }
 
 }  // namespace
@@ -398,10 +435,7 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     fail<ConfigError>(
         "data.drop_duplicates cannot be combined with data.validation and data.test; drop them in "
         "the files");
-  if (options.species)
-    for (const std::string& name : names)
-      if (is_species(name) && std::ranges::find(options.condition, name) == options.condition.end())
-        options.condition.push_back(name);
+  if (options.species) take_species_columns(names, options);
   const auto condition = column_numbers(names, options.condition, "data.condition");
   auto chosen = column_numbers(names, options.columns, "data.columns");
   if (chosen.empty())
@@ -451,7 +485,6 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   }
   bound_columns(data.columns, options);
   if (options.particles > 0) take_particles(table, features, options, data.notes);
-  if (options.species) data.species = species_in(table, features, options.particles);
   for (std::size_t column = 0; column < features; ++column) {
     ColumnOptions& own = data.columns[column];
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
@@ -513,7 +546,8 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);
   const std::size_t of_species =
-      options.species ? data.columns.size() / static_cast<std::size_t>(options.particles) : 0;
+      options.species ? features / static_cast<std::size_t>(options.particles) : 0;
+  if (of_species > 0) find_species(data, of_species);
   for (std::size_t column = 0; column < data.columns.size() && of_species == 0; ++column)
     if (!data.columns[column].has_intervals())
       require_variation(data.columns[column], data.x, data.columns.size(), column, data, rounding);

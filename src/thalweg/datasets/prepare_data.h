@@ -67,9 +67,10 @@ struct PreparedData {
   std::vector<double> x;        ///< rows x columns, row-major
   std::vector<double> context;  ///< rows x context columns
   std::vector<ColumnOptions> columns, context_columns;
-  std::vector<double> weights;        ///< of the rows, with a mean of 1; empty: all are alike
-  std::vector<double> forces;         ///< rows x columns; empty: they are not known
-  std::vector<std::int64_t> species;  ///< what particles can be, ascending; empty without
+  std::vector<double> weights;              ///< of the rows, with a mean of 1; empty: all are alike
+  std::vector<double> forces;               ///< rows x columns; empty: they are not known
+  std::vector<std::int64_t> species;        ///< what particles can be, ascending; empty without
+  std::vector<std::int64_t> usual_species;  ///< of a row to train on
   /// What the columns decide, which is not learnt: samples get it from them.
   std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order

@@ -12,7 +12,8 @@ ReadOptions read_options(const DataOptions& options) {
     reading.header = HeaderChoice::kNo;
   else if (options.header != "auto")
     fail<ConfigError>("data.header: expected auto, yes or no, got '{}'", options.header);
-  if (options.columns.empty()) return reading;
+  // Columns of species are found by their names.
+  if (options.columns.empty() || options.species) return reading;
   for (const auto* names : {&options.columns, &options.condition, &options.integers})
     reading.columns.insert(reading.columns.end(), names->begin(), names->end());
   if (!options.weights.empty()) reading.columns.push_back(options.weights);

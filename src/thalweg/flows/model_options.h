@@ -46,6 +46,7 @@ struct FlowOptions {
   /// Of an equivariant network and a base of particles: what a particle can be, rising numbers from
   /// 1, of which the condition ends with one a particle, 0 where there is none; see species_of().
   std::vector<std::int64_t> species = {};
+  std::vector<std::int64_t> usual_species = {};  ///< those of a row that was trained on
   bool act_norm = true;
   /// A layer of conditional heads between blocks and columns, with `hidden`, `activation`,
   /// `dropout`, `bins` and `tail_bound` of the flow: see ColumnHeads. Columns whose marginal map

@@ -1,8 +1,10 @@
 #include "thalweg/io/xyz_file.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <set>
 #include <string_view>
 
@@ -91,7 +93,10 @@ Molecule read_molecule(TextLines& lines, std::size_t atoms) {
 }  // namespace
 
 bool is_xyz_path(const std::string& path) {
-  return path.ends_with(".xyz") || path.ends_with(".extxyz");
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".xyz" || extension == ".extxyz";
 }
 
 Table read_xyz(const std::string& path, std::int64_t places) {

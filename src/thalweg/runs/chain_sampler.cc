@@ -6,11 +6,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
+#include <span>
 
 #include "thalweg/core/error.h"
 #include "thalweg/exploration/nearest_mode.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/run_chains.h"
 #include "thalweg/sampling/chain_state_file.h"
@@ -255,9 +258,33 @@ class ChainSampler : public RunSampler {
     summary.diagnosed = kept_.draws();
     summary.seconds = seconds_;
     if (kept_.draws() < 4 || result_.interrupted) return summary;
+    if (!run_.options.model.flow.species.empty()) {
+      summary.worst = diagnostics_of_species();
+      return summary;
+    }
     summary.worst = worst_diagnostics(kept_.values, kept_.chains, kept_.features);
     add_modes(summary);
     return summary;
+  }
+
+  /// Of distances between the particles that are there, where all chains have the same ones; NaN
+  /// else, since each then has a law of its own.
+  ChainDiagnostics diagnostics_of_species() const {
+    constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+    const ModelOptions& model = run_.options.model;
+    const auto width = static_cast<std::size_t>(model.context_features);
+    const std::span<const double> condition = request_.condition;
+    for (std::size_t row = width; row < condition.size(); row += width)
+      if (!std::ranges::equal(condition.subspan(row, width), condition.first(width)))
+        return {kNone, kNone};
+    std::vector<double> contexts;
+    const std::size_t rows = kept_.values.size() / static_cast<std::size_t>(kept_.features);
+    for (std::size_t row = 0; row < rows; ++row)
+      contexts.insert(contexts.end(), condition.begin(),
+                      condition.begin() + static_cast<std::ptrdiff_t>(width));
+    const std::vector<double> distances = particle_distances(run_, kept_.values, contexts);
+    return worst_diagnostics(distances, kept_.chains,
+                             std::ssize(distances) / static_cast<std::int64_t>(rows));
   }
 
   /// What chains say of modes by where they began, and by what the exploration found.

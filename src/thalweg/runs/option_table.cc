@@ -233,6 +233,8 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.species",
        "equivariant, with data.species: what particles can be, numbers from 1; set by the data",
        [](R& r) -> P { return &r.model.flow.species; }, 1, 1000000},
+      {"flow.usual_species", "of a row that was trained on, at which the model is examined",
+       [](R& r) -> P { return &r.model.flow.usual_species; }, 0, 1000000},
       {"flow.particle_types",
        "equivariant: of each particle, from 0, as of elements; only those of one type are alike; "
        "empty: all are",

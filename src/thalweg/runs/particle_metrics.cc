@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "thalweg/core/median.h"
 #include "thalweg/datasets/particle_rows.h"
@@ -24,17 +23,24 @@ double lost_share(std::span<const double> rows, std::int64_t features, std::int6
   return static_cast<double>(lost * particles) / static_cast<double>(nearest.size());
 }
 
-/// Makes positions of particles that are not there NaN.
-void leave_out_absent(const LoadedRun& run, std::span<double> whole,
-                      std::span<const double> context) {
+/// Distances of all pairs of particles that are there, of rows with as many places.
+std::vector<double> present_distances(const LoadedRun& run, std::span<const double> whole,
+                                      std::span<const double> context) {
   const auto n = static_cast<std::size_t>(particle_dimensions(run));
+  const auto features = static_cast<std::size_t>(run.options.model.features);
   const auto width = static_cast<std::size_t>(run.options.model.context_features);
-  const std::size_t particles = static_cast<std::size_t>(run.options.model.features) / n;
-  for (std::size_t i = 0; i < whole.size(); ++i) {
-    const std::size_t row = i / n / particles, particle = i / n % particles;
-    if (context[(row + 1) * width - particles + particle] == 0.0)
-      whole[i] = std::numeric_limits<double>::quiet_NaN();
+  const std::size_t particles = features / n;
+  std::vector<double> distances;
+  for (std::size_t row = 0; row < whole.size() / features; ++row) {
+    const auto species = context.subspan((row + 1) * width - particles, particles);
+    std::vector<double> present;
+    for (std::size_t i = 0; i < features; ++i)
+      if (species[i / n] != 0.0) present.push_back(whole[row * features + i]);
+    const std::vector<double> own =
+        pair_distances(present, std::ssize(present), static_cast<std::int64_t>(n));
+    distances.insert(distances.end(), own.begin(), own.end());
   }
+  return distances;
 }
 
 }  // namespace
@@ -60,15 +66,12 @@ std::vector<double> whole_particles(const LoadedRun& run, std::span<const double
   return whole;
 }
 
-std::vector<double> particle_distances(const LoadedRun& run, std::vector<double> whole,
+std::vector<double> particle_distances(const LoadedRun& run, std::span<const double> whole,
                                        std::span<const double> context) {
   const std::int64_t dimensions = particle_dimensions(run);
   const std::int64_t features = run.options.model.features + std::ssize(run.options.model.derived);
   if (run.options.model.flow.species.empty()) return pair_distances(whole, features, dimensions);
-  leave_out_absent(run, whole, context);
-  std::vector<double> distances = pair_distances(whole, features, dimensions);
-  std::erase_if(distances, [](double distance) { return std::isnan(distance); });
-  return distances;
+  return present_distances(run, whole, context);
 }
 
 std::vector<double> particle_energies(const LoadedRun& run, std::span<const double> whole) {

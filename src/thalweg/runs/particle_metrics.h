@@ -18,7 +18,7 @@ std::vector<double> whole_particles(const LoadedRun& run, std::span<const double
 
 /// Distances of all pairs of whole rows' particles, see pair_distances; of a run whose particles
 /// have species, which `context` ends with, of those that are there.
-std::vector<double> particle_distances(const LoadedRun& run, std::vector<double> whole,
+std::vector<double> particle_distances(const LoadedRun& run, std::span<const double> whole,
                                        std::span<const double> context);
 
 /// Energies in kT of whole rows; none for a run without an energy.

@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/particle_rows.h"
 #include "thalweg/datasets/standardisation.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
@@ -58,6 +59,12 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
         objective_of(options).needs_target
             ? fmt::format("training.objective: '{}'", options.training.objective)
             : "stochastic.energy");
+  if (!options.model.flow.species.empty())
+    fail<ConfigError>(
+        "data.species: expected no energy beside sets of particles, which differ from row to row, "
+        "got '{}'",
+        options.target.name + options.target.energy + options.target.energy_function +
+            options.target.file());
   // An energy is of the columns by name, unless the points are a plain array.
   std::vector<std::string> names;
   for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);
@@ -328,6 +335,7 @@ void fit_model_to_data(ModelOptions& model, const PreparedData& data) {
   model.derived = data.derived;
   model.context_columns = data.context_columns;
   model.flow.species = data.species;
+  model.flow.usual_species = data.usual_species;
   if (is_mean_free(model) && !data.derived.empty())
     fail<ConfigError>(
         "data.find_derived: expected false with base.kind = {}, which takes all particles, got "
@@ -395,6 +403,24 @@ std::string unkept_text(const Table& table, const ModelOptions& model, const Mod
 
 }  // namespace
 
+namespace {
+
+/// Positions of particles that are not there become 0; others must be positions.
+void clear_absent(ModelRows& rows, const ModelOptions& model) {
+  const auto features = static_cast<std::size_t>(model.features);
+  const auto width = static_cast<std::size_t>(model.context_features);
+  const auto particles = features / static_cast<std::size_t>(model.base.dimensions);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(rows.rows); ++row) {
+    const auto own = std::span(rows.x).subspan(row * features, features);
+    mark_absent(own, std::span(rows.context).subspan((row + 1) * width - particles, particles),
+                model.base.dimensions, row);
+    for (double& value : own)
+      if (std::isnan(value)) value = 0.0;
+  }
+}
+
+}  // namespace
+
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
   std::vector<std::string> wanted;
   if (with_x && model.columns.empty()) wanted = default_names(model.features);
@@ -434,8 +460,8 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
   for (std::int64_t row = 0; row < table.rows; ++row)
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const double value = readers[i](static_cast<std::size_t>(row));
-      const bool may_be_missing =
-          i < features && !model.columns.empty() && model.columns[i].missing;
+      const bool may_be_missing = i < features && !model.columns.empty() &&
+                                  (model.columns[i].missing || !model.flow.species.empty());
       if (!std::isfinite(value) && !(std::isnan(value) && may_be_missing))
         fail<DataError>(
             "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
@@ -444,6 +470,7 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
       (i < features ? result.x : result.context).push_back(value);
     }
   require_known_texts(model.context_columns, result.context);
+  if (with_x && !model.flow.species.empty()) clear_absent(result, model);
   if (with_x) result.unkept = unkept_text(table, model, result);
   return result;
 }

@@ -137,20 +137,12 @@ Precision LoadedRun::precision() const {
 std::vector<double> LoadedRun::usual_context() const {
   const ClassTable& classes = model->classes();
   if (!classes.empty()) return {classes.context(0).begin(), classes.context(0).end()};
-  if (!options.model.flow.species.empty() && std::filesystem::exists(options.data.path)) {
-    // Species have no mean: those of a row that was trained on.
-    const PreparedData prepared = *data();
-    const auto width = static_cast<std::ptrdiff_t>(prepared.context_features());
-    const auto first = prepared.context.begin() + prepared.train.front() * width;
-    return {first, first + width};
-  }
   std::vector<double> context;
   const std::vector<ColumnOptions>& columns = options.model.context_columns;
   for (const ColumnOptions& column : columns) context.push_back(column.mean);
-  const FlowOptions& flow = options.model.flow;
-  if (!flow.species.empty())
-    std::fill(context.end() - options.model.features / options.model.base.dimensions, context.end(),
-              static_cast<double>(flow.species.front()));
+  // Species have no mean.
+  const std::vector<std::int64_t>& usual = options.model.flow.usual_species;
+  std::ranges::copy(usual, context.end() - std::ssize(usual));
   // Of texts the commonest.
   for (std::size_t begin = 0; begin < columns.size();) {
     std::size_t end = begin + 1;

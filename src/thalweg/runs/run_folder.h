@@ -115,8 +115,8 @@ class LoadedRun {
   Precision precision() const;
 
   /// The condition at which a conditional model is examined and drawn: the first class of a
-  /// class-conditional base, the species of a row that was trained on, else the mean; empty without a
-  /// condition.
+  /// class-conditional base, the species of a row that was trained on, else the mean; empty without
+  /// a condition.
   std::vector<double> usual_context() const;
 
   /// A table of other points, read as the run's data were: its columns and those of its condition,

@@ -22,7 +22,8 @@ void check_columns(const std::vector<NamedRun>& runs) {
   const LoadedRun& first = *runs.front().run;
   for (const NamedRun& each : runs)
     if (each.run->model->flow().features() != first.model->flow().features() ||
-        each.run->options.model.context_features != first.options.model.context_features)
+        each.run->options.model.context_features != first.options.model.context_features ||
+        each.run->options.model.flow.species != first.options.model.flow.species)
       fail<ConfigError>("report: '{}' and '{}' are models of different columns; report them apart",
                         first.folder.path, each.run->folder.path);
 }

@@ -1,12 +1,17 @@
 #include "thalweg/runs/simulated_system.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/core/text.h"
+#include "thalweg/flows/free_form_flow.h"
 #include "thalweg/io/table.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/molecules/force_field.h"
@@ -51,6 +56,14 @@ void take_points_flow(const SimulationRequest& request, SimulatedSystem& simulat
   if (own->run.model->flow().coordinates() != nullptr)
     fail<ConfigError>("{}: is a model of a molecule's configurations: give its SYSTEM, too",
                       request.flow);
+  const Flow& flow = own->run.model->flow();
+  if (has_free_form(flow) || !std::ranges::all_of(flow.transforms(), [](const auto& transform) {
+        return transform->exact_slopes();
+      }))
+    fail<ConfigError>(
+        "{}: the slopes of its log density are estimates, of free-form layers or series of "
+        "determinants, which do not move points by an energy: draw samples from the run, or chains",
+        request.flow);
   if (!model.derived.empty())
     fail<ConfigError>("{}: column '{}' is derived from others and no coordinate of its model",
                       request.flow, model.derived.front().name);
@@ -62,7 +75,7 @@ void take_points_flow(const SimulationRequest& request, SimulatedSystem& simulat
           request.flow, column.name, column.periodic ? "periodic" : "of separate values");
   own->potential = model_potential(*own->run.model, request.temperatures.front());
   simulated.columns = column_names(model);
-  if (is_mean_free(model)) simulated.invariant = model.base.dimensions;
+  if (is_mean_free(model)) simulated.directions = {model.base.dimensions, model.base.dimensions};
   simulated.potential = part_of(std::shared_ptr<const PointsFlow>(std::move(own)));
 }
 
@@ -94,7 +107,8 @@ void take_energy(const SimulationRequest& request, SimulatedSystem& simulated) {
   if (atoms == 0) {
     simulated.columns = target->columns();
     if (simulated.columns.empty()) simulated.columns = default_names(target->features());
-    simulated.invariant = target->particle_dimensions();
+    if (const std::int64_t dimensions = target->particle_dimensions(); dimensions > 0)
+      simulated.directions = {dimensions, dimensions};
   }
   simulated.potential = part_of(
       std::make_shared<const TargetPotential>(TargetPotential{target, target_potential(*target)}));
@@ -128,16 +142,33 @@ void require_finite_energies(std::span<const double> rows, const SimulatedSystem
 std::vector<double> table_rows(const std::string& path, const SimulatedSystem& simulated,
                                std::int64_t most) {
   const Table table = load_table(path);
-  const std::int64_t width = simulated.potential->coordinates();
-  if (table.columns() != width)
-    fail<DataError>("{}: expected points of {} columns, got {}", path, width, table.columns());
-  const auto size = static_cast<std::size_t>(std::min(most, table.rows) * width);
-  for (std::size_t i = 0; i < size; ++i)
-    if (!std::isfinite(table.values[i]))
-      fail<DataError>("{}: row {}, column {}: expected a finite number, got {}", path,
-                      static_cast<std::int64_t>(i) / width, static_cast<std::int64_t>(i) % width,
-                      table.values[i]);
-  return {table.values.begin(), table.values.begin() + static_cast<std::ptrdiff_t>(size)};
+  const auto width = static_cast<std::size_t>(simulated.potential->coordinates());
+  // By name where all have one, else by place.
+  std::vector<std::size_t> places;
+  for (const std::string& name : simulated.columns)
+    if (const auto found = std::ranges::find(table.names, name); found != table.names.end())
+      places.push_back(static_cast<std::size_t>(found - table.names.begin()));
+  if (places.size() != width) {
+    if (table.names.size() != width)
+      fail<DataError>("{}: expected points of {} columns, {}, got {}", path, width,
+                      fmt::join(simulated.columns, ", "), table.columns());
+    places.resize(width);
+    std::iota(places.begin(), places.end(), std::size_t{0});
+  }
+  for (const std::size_t place : places)
+    if (table.content_of(place) != ColumnContent::kNumber)
+      fail<DataError>("{}: column '{}': expected numbers, got texts or dates", path,
+                      table.names[place]);
+  std::vector<double> rows;
+  for (std::int64_t row = 0; row < std::min(most, table.rows); ++row)
+    for (const std::size_t place : places) {
+      const double value = table.values[static_cast<std::size_t>(row) * table.names.size() + place];
+      if (!std::isfinite(value))
+        fail<DataError>("{}: row {}, column '{}': expected a finite number, got {}", path, row + 1,
+                        table.names[place], value);
+      rows.push_back(value);
+    }
+  return rows;
 }
 
 std::vector<double> normal_rows(std::uint64_t seed, std::int64_t count, std::int64_t width) {
@@ -147,6 +178,36 @@ std::vector<double> normal_rows(std::uint64_t seed, std::int64_t count, std::int
     for (std::int64_t c = 0; c < width; ++c) rows.push_back(random.normal());
   }
   return rows;
+}
+
+/// How many of the axes particles may be moved along together.
+std::int64_t free_axes(const Potential& potential, std::span<const double> row,
+                       std::int64_t dimensions) {
+  const std::vector<double> here(row.begin(), row.end());
+  std::vector<double> forces(row.size());
+  const auto energy_of = [&](const std::vector<double>& x) {
+    double energy = 0.0;
+    try {
+      potential.evaluate(x.data(), 1, &energy, forces.data());
+    } catch (const NumericalError&) {
+      return std::numeric_limits<double>::quiet_NaN();  // of a user's energy far away
+    }
+    return energy;
+  };
+  const double before = energy_of(here);
+  std::int64_t free = 0;
+  for (std::int64_t axis = 0; axis < dimensions; ++axis) {
+    bool same = true;
+    for (const double move : {0.137, -2.41, 35.3, -1000.0}) {
+      std::vector<double> moved = here;
+      for (std::size_t i = static_cast<std::size_t>(axis); i < moved.size();
+           i += static_cast<std::size_t>(dimensions))
+        moved[i] += move;
+      same = same && std::abs(energy_of(moved) - before) < 1e-8 * (1.0 + std::abs(before));
+    }
+    free += same ? 1 : 0;
+  }
+  return free;
 }
 
 }  // namespace
@@ -170,32 +231,32 @@ SimulatedSystem read_simulated_system(const SimulationRequest& request) {
         read_named_system(request.system, request.solvent, request.topology);
     for (const double mass : result.system.masses)
       result.masses.insert(result.masses.end(), 3, mass);
-    result.invariant = 3;
   }
   if (movers == 0) {
     result.potential = std::make_shared<const ForceField>(result.system);
+    result.directions = FreeDirections{};
   } else if (request.flow.empty()) {
     take_energy(request, result);
   } else if (request.system.empty()) {
     take_points_flow(request, result);
   } else {
     result.potential = molecule_flow(request, result);
+    result.directions = FreeDirections{};
   }
   if (result.masses.empty())
     result.masses.assign(static_cast<std::size_t>(result.potential->coordinates()), 1.0);
   return result;
 }
 
-std::int64_t invariant_directions(const SimulatedSystem& simulated, std::span<const double> row) {
-  if (simulated.system.atoms() == 0 || simulated.invariant == 0) return simulated.invariant;
-  const std::vector<double> here(row.begin(), row.end());
-  std::vector<double> moved = here, forces(row.size());
-  constexpr double kMoves[] = {0.137, -0.241, 0.353};  // nm
-  for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += kMoves[i % 3];
-  double before = 0.0, after = 0.0;
-  simulated.potential->evaluate(here.data(), 1, &before, forces.data());
-  simulated.potential->evaluate(moved.data(), 1, &after, forces.data());
-  return std::abs(after - before) < 1e-6 * (1.0 + std::abs(before)) ? simulated.invariant : 0;
+FreeDirections free_directions(const SimulatedSystem& simulated, std::span<const double> row) {
+  if (simulated.directions) return *simulated.directions;
+  const std::int64_t width = std::ssize(row);
+  if (simulated.system.atoms() > 0) return {3, free_axes(*simulated.potential, row, 3)};
+  for (const std::int64_t dimensions : {3, 2, 1})
+    if (width % dimensions == 0 && width > dimensions &&
+        free_axes(*simulated.potential, row, dimensions) == dimensions)
+      return {dimensions, dimensions};
+  return {1, 0};
 }
 
 std::vector<double> starting_rows(const SimulationRequest& request,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "thalweg/molecules/named_system.h"
 #include "thalweg/molecules/potential.h"
 #include "thalweg/runs/simulation.h"
+#include "thalweg/runs/simulation_files.h"
 
 namespace thalweg {
 
@@ -20,7 +22,8 @@ struct SimulatedSystem : NamedSystem {
   std::shared_ptr<const Potential> potential = {};
   std::vector<double> masses = {};        ///< of each coordinate
   std::vector<std::string> columns = {};  ///< names of the coordinates of points
-  std::int64_t invariant = 0;  ///< directions of space along which the energy knows no place
+  std::optional<FreeDirections> directions =
+      {};  ///< where they are known without a look at energies
 };
 
 /// Reads the files of a request. Throws ConfigError unless one thing is to move what there is, and
@@ -28,9 +31,11 @@ struct SimulatedSystem : NamedSystem {
 /// read_named_system, molecule_potential, model_potential, load_run and make_target.
 SimulatedSystem read_simulated_system(const SimulationRequest& request);
 
-/// The directions along which all may be moved together, of atoms 3 or, if the energy at `row`
-/// shows that it depends on where they are, 0.
-std::int64_t invariant_directions(const SimulatedSystem& simulated, std::span<const double> row);
+/// The directions in which the energy knows no place, those that are known or else found at `row`:
+/// moves of all particles by up to 1000 units of length change the energy by nothing but rounding.
+/// Of points these are taken for particles in 3, 2 or 1 dimensions, the first in which all
+/// directions are free.
+FreeDirections free_directions(const SimulatedSystem& simulated, std::span<const double> row);
 
 /// Rows of coordinates to start from, at most `most`. Throws DataError for a file that does not
 /// fit, where two atoms are all but at one place or bonds are several times too long;

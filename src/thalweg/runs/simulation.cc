@@ -88,9 +88,10 @@ class Simulation {
                                              static_cast<std::size_t>(walker) % used * width);
       rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
     }
-    lock_ = prepare_simulation_folder(request.out, request.force,
-                                      {request.system, request.positions, request.topology});
-    invariant_ = invariant_directions(simulated_, std::span(rows).first(width));
+    state_.directions = free_directions(simulated_, std::span(rows).first(width));
+    lock_ = prepare_simulation_folder(
+        request.out, request.force,
+        {request.system, request.positions, request.topology, request.energy_library});
     dynamics_.start(rows);
     open_files();
     save();
@@ -99,9 +100,6 @@ class Simulation {
   /// While `lock` holds its folder.
   void go_on(std::unique_ptr<const FolderLock> lock) {
     lock_ = std::move(lock);
-    invariant_ = invariant_directions(
-        simulated_,
-        std::span(state_.positions).first(static_cast<std::size_t>(dynamics_.coordinates())));
     dynamics_.restore(state_.step, state_.positions, state_.velocities, state_.exchanges);
     const double scale = std::abs(state_.energies[0]) + 1.0;
     if (!(std::abs(dynamics_.energies()[0] - state_.energies[0]) < 1e-6 * scale))
@@ -144,7 +142,7 @@ class Simulation {
     const std::vector<BackboneAngles> angles =
         backbone_angles(simulated_.atoms, simulated_.system.bonds);
     const SimulationSummary summary =
-        summarise_simulation(paths_, state_, dynamics_.coordinates(), invariant_, angles);
+        summarise_simulation(paths_, state_, dynamics_.coordinates(), angles);
     SimulationReport result{.step = state_.step,
                             .format = state_.request.format,
                             .text = simulation_text(state_, summary)};
@@ -207,7 +205,7 @@ class Simulation {
   }
 
   void write_frame() {
-    if (!state_.request.system.empty() && invariant_ > 0) dynamics_.centre();
+    if (state_.directions.all()) dynamics_.centre(state_.directions.dimensions);
     const std::vector<double> rows = dynamics_.positions();
     trajectory_->append(std::span(rows).first(
         static_cast<std::size_t>(state_.request.replicas * dynamics_.coordinates())));
@@ -272,7 +270,6 @@ class Simulation {
   const SimulationCallbacks& callbacks_;
   SimulationUnits units_;
   MolecularDynamics dynamics_;
-  std::int64_t invariant_ = 0;
   ThreadPool& pool_;
   std::unique_ptr<const FolderLock> lock_;
   std::unique_ptr<TrajectoryWriter> trajectory_;

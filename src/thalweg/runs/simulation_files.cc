@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/safetensors.h"
@@ -111,6 +112,8 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
   file.tensors["positions"] = numbers(state.positions);
   file.tensors["velocities"] = numbers(state.velocities);
   file.tensors["energies"] = numbers(state.energies);
+  file.metadata["dimensions"] = fmt::format("{}", state.directions.dimensions);
+  file.metadata["free_directions"] = fmt::format("{}", state.directions.free);
   write_safetensors(path, file);
 }
 
@@ -127,6 +130,13 @@ SimulationState read_simulation_state(const std::string& path) {
       fail<DataError>("{}: expected the setting '{}' of a simulation, found none that is right; {}",
                       path, setting.name, kAdvice);
   }
+  // Those from before energies could move atoms were of systems without a place.
+  for (const auto& [name, number] : {std::pair{"dimensions", &state.directions.dimensions},
+                                     {"free_directions", &state.directions.free}})
+    if (const auto found = file.metadata.find(name); found != file.metadata.end())
+      if (!parse(found->second, *number) || *number < 0 || state.directions.dimensions < 1)
+        fail<DataError>("{}: expected a number as '{}', got '{}'; {}", path, name, found->second,
+                        kAdvice);
   state.request.temperatures = tensor(file, path, "temperatures").values;
   const std::vector<std::int64_t>& counts = tensor(file, path, "counts", "I64").integers;
   const std::size_t levels = state.request.temperatures.size();

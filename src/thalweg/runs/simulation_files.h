@@ -22,6 +22,13 @@ struct SimulationUnits {
 };
 SimulationUnits units_of(const SimulationRequest& request);
 
+/// What an energy does not depend on: in how many directions of a space of so many dimensions all
+/// particles may be moved together.
+struct FreeDirections {
+  std::int64_t dimensions = 3, free = 3;
+  bool all() const { return free > 0 && free == dimensions; }
+};
+
 /// A simulation as it stands in its folder: what to go on from.
 struct SimulationState {
   SimulationRequest request;
@@ -29,6 +36,7 @@ struct SimulationState {
   double seconds = 0.0;  ///< spent so far
   std::vector<double> positions, velocities, energies;
   std::vector<ExchangeCounts> exchanges;
+  FreeDirections directions = {};
 };
 
 /// Paths in the folder of a simulation.

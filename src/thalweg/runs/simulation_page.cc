@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/metrics/particle_observables.h"
 #include "thalweg/molecules/molecular_system.h"
 #include "thalweg/report/html.h"
 #include "thalweg/report/plot.h"
@@ -51,6 +53,22 @@ void add_points(HtmlReport& page, const fs::path& folder, const SimulationPaths&
   const std::vector<double> rows = read_npy(paths.trajectory(state.request.format)).values;
   const auto half = static_cast<std::ptrdiff_t>(
       static_cast<std::size_t>(state.frames / 2 * state.request.replicas) * columns.size());
+  if (const std::int64_t dimensions = state.directions.dimensions; state.directions.free > 0) {
+    const auto width = static_cast<std::int64_t>(columns.size());
+    page.section("Distances");
+    add_picture(page, folder / "distances",
+                HistogramPlot{
+                    .title = "Distances of all pairs at the first temperature",
+                    .x_label = "distance",
+                    .data = pair_distances(std::span(rows).first(static_cast<std::size_t>(half)),
+                                           width, dimensions),
+                    .model = pair_distances(std::span(rows).subspan(static_cast<std::size_t>(half)),
+                                            width, dimensions),
+                    .data_name = "first half of the frames",
+                    .model_name = "second half"},
+                "Of particles that may move together, whose places mean nothing.");
+    return;
+  }
   page.section("Points");
   add_picture(page, folder / "points",
               PairPlot{.title = "Points at the first temperature",

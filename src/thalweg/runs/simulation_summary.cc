@@ -133,7 +133,7 @@ double positive_share(const std::vector<double>& values) {
 }  // namespace
 
 SimulationSummary summarise_simulation(const SimulationPaths& paths, const SimulationState& state,
-                                       std::int64_t coordinates, std::int64_t invariant,
+                                       std::int64_t coordinates,
                                        const std::vector<BackboneAngles>& angles) {
   const SimulationRequest& request = state.request;
   const SimulationUnits units = units_of(request);
@@ -146,7 +146,7 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
                     paths.energies(), state.frames, walkers, summary.energies.size());
   if (state.frames == 0) return summary;
   const double freedoms = summary.freedoms = static_cast<double>(coordinates);
-  summary.moved_freedoms = static_cast<double>(coordinates - invariant);
+  summary.moved_freedoms = static_cast<double>(coordinates - state.directions.free);
   for (std::int64_t level = 0; level < levels; ++level) {
     const auto series = [&](std::int64_t which, double factor) {
       return series_of(summary.energies, state.frames, walkers, level * request.replicas,
@@ -178,7 +178,7 @@ SimulationSummary summarise_simulation(const SimulationPaths& paths, const Simul
   if (!angles.empty())
     add_backbone(read_frames(paths.trajectory(request.format), coordinates / 3), angles,
                  request.replicas, summary);
-  if (request.system.empty() && invariant == 0)
+  if (request.system.empty() && state.directions.free == 0)
     add_places(read_npy(paths.trajectory(request.format)).values, request.replicas, coordinates,
                summary);
   return summary;

@@ -43,7 +43,7 @@ struct SimulationSummary {
   std::vector<EnergyDrift> drift = {};      ///< one, or none
   std::vector<BackboneRows> backbone = {};  ///< frame by frame and replica by replica
   /// The worst of cosines and sines of backbone angles, or of the columns of points that have a
-  /// place; NaN where there are none.
+  /// place, which those of particles that may move together have not; NaN where there are none.
   double place_r_hat = std::numeric_limits<double>::quiet_NaN(), place_samples = place_r_hat;
   std::vector<double> energies = {};  ///< as energies.npy
 };
@@ -51,7 +51,7 @@ struct SimulationSummary {
 /// Reads what simulate() wrote of so many coordinates, in `invariant` directions of which the
 /// energy does not change. Throws DataError for damaged files.
 SimulationSummary summarise_simulation(const SimulationPaths& paths, const SimulationState& state,
-                                       std::int64_t coordinates, std::int64_t invariant,
+                                       std::int64_t coordinates,
                                        const std::vector<BackboneAngles>& angles);
 
 /// `name` with its unit, if it has one.

@@ -14,30 +14,6 @@
 #include "thalweg/sampling/column_map.h"
 
 namespace thalweg {
-namespace {
-
-/// log(exp(a) + exp(b)); NaN if one is NaN.
-double log_sum_of_two(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return NAN;
-  const double top = std::max(a, b);
-  return std::isfinite(top) ? top + std::log1p(std::exp(std::min(a, b) - top)) : top;
-}
-
-std::int64_t checked_rows(const char* function, const Model& model, std::span<const double> x,
-                          std::span<const double> context) {
-  const std::int64_t features = model.flow().features();
-  const std::int64_t context_features = model.flow().context_features();
-  const auto size = static_cast<std::int64_t>(x.size());
-  if (size % features != 0)
-    fail<ShapeError>("{}: expected rows of {} values, got {} values", function, features, size);
-  const std::int64_t rows = size / features;
-  if (static_cast<std::int64_t>(context.size()) != rows * context_features)
-    fail<ShapeError>("{}: expected {} rows of {} context values, got {} values", function, rows,
-                     context_features, context.size());
-  return rows;
-}
-
-}  // namespace
 
 namespace {
 
@@ -67,6 +43,31 @@ void require_known_species(const char* function, const Model& model,
       fail<DataError>("{}: row {} of the condition: expected at least 2 particles, got {}",
                       function, begin / width + 1, present);
   }
+}
+
+}  // namespace
+namespace {
+
+/// log(exp(a) + exp(b)); NaN if one is NaN.
+double log_sum_of_two(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return NAN;
+  const double top = std::max(a, b);
+  return std::isfinite(top) ? top + std::log1p(std::exp(std::min(a, b) - top)) : top;
+}
+
+std::int64_t checked_rows(const char* function, const Model& model, std::span<const double> x,
+                          std::span<const double> context) {
+  const std::int64_t features = model.flow().features();
+  const std::int64_t context_features = model.flow().context_features();
+  const auto size = static_cast<std::int64_t>(x.size());
+  if (size % features != 0)
+    fail<ShapeError>("{}: expected rows of {} values, got {} values", function, features, size);
+  const std::int64_t rows = size / features;
+  if (static_cast<std::int64_t>(context.size()) != rows * context_features)
+    fail<ShapeError>("{}: expected {} rows of {} context values, got {} values", function, rows,
+                     context_features, context.size());
+  require_known_species(function, model, context);
+  return rows;
 }
 
 }  // namespace

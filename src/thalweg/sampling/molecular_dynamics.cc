@@ -239,15 +239,16 @@ void MolecularDynamics::swap_walkers(std::int64_t a, std::int64_t b) {
   std::swap(energies_[static_cast<std::size_t>(a)], energies_[static_cast<std::size_t>(b)]);
 }
 
-void MolecularDynamics::centre() {
+void MolecularDynamics::centre(std::int64_t dimensions) {
   for (std::int64_t walker = 0; walker < walkers_; ++walker)
-    for (std::int64_t axis = 0; axis < 3; ++axis) {
+    for (std::int64_t axis = 0; axis < dimensions; ++axis) {
       double sum = 0.0, mass = 0.0;
-      for (std::int64_t c = axis; c < coordinates_; c += 3) {
+      for (std::int64_t c = axis; c < coordinates_; c += dimensions) {
         sum += masses_[static_cast<std::size_t>(c)] * x_[place(walker, c)];
         mass += masses_[static_cast<std::size_t>(c)];
       }
-      for (std::int64_t c = axis; c < coordinates_; c += 3) x_[place(walker, c)] -= sum / mass;
+      for (std::int64_t c = axis; c < coordinates_; c += dimensions)
+        x_[place(walker, c)] -= sum / mass;
     }
   // The energy's last digits may depend on the place, and a restored walker must not differ.
   evaluate_all();

@@ -59,8 +59,8 @@ class MolecularDynamics {
                std::span<const double> velocities, std::vector<ExchangeCounts> exchanges);
   /// Makes steps. Energies may leave the finite: see energies().
   void advance(std::int64_t steps);
-  /// Moves each walker's centre of mass, three coordinates an atom, to the origin.
-  void centre();
+  /// Moves each walker's centre of mass, so many coordinates a particle, to the origin.
+  void centre(std::int64_t dimensions = 3);
 
   const DynamicsOptions& options() const { return options_; }
   std::int64_t step() const { return step_; }
