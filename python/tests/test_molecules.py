@@ -301,3 +301,44 @@ def test_it_is_pickled_with_its_run(peptide, frames):
     again = pickle.loads(pickle.dumps(peptide))
     assert again.energy_and_forces(frames[0])[0] == peptide.energy_and_forces(frames[0])[0]
     assert again.atoms == peptide.atoms and again.temperature == TEMPERATURE
+
+
+def of_mdtraj() -> bool:
+    """Whether Debian's python3-mdtraj is there."""
+    command = ["/usr/bin/python3", "-c", "import mdtraj"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+MDTRAJ = """
+import sys, mdtraj, numpy
+for path in sys.argv[2:]:
+    frames = mdtraj.load(path) if path.endswith(".pdb") else mdtraj.load(path, top=sys.argv[1])
+    assert [atom.name for atom in frames.topology.atoms] == ["C1", "C2", "N", "C3", "H"], path
+    numpy.save(path + ".npy", frames.xyz)
+"""
+
+
+@pytest.mark.skipif(not of_mdtraj(), reason="python3-mdtraj is not installed")
+@pytest.mark.parametrize("of", ["samples", "simulation"])
+def test_files_open_in_mdtraj(peptide, folder, tool, tmp_path, of):
+    """Positions in nm, as ours say, to the digits of each format."""
+    written = {}
+    for kind in ("npy", "dcd", "nc", "pdb"):
+        if of == "samples":
+            written[kind] = tmp_path / f"samples.{kind}"
+            tool("sample", folder / "run", "--count", 9, "--out", written[kind])
+        elif kind != "pdb":
+            out = tmp_path / kind
+            tool("simulate", folder / "five.xml", "--positions", folder / "five.pdb", "--out", out,
+                 "--steps", 90, "--frame-every", 10, "--time-step", 0.5, "--format", kind)
+            written[kind] = out / f"trajectory.{kind}"
+    ours = np.load(written.pop("npy"))
+    paths = [str(path) for path in written.values()]
+    subprocess.run(["/usr/bin/python3", "-c", MDTRAJ, folder / "five.pdb", *paths], check=True)
+    assert len(paths) >= 2
+    for path in paths:
+        error = 6e-5 if path.endswith(".pdb") else 1e-6
+        np.testing.assert_allclose(np.load(path + ".npy"), ours, atol=error)

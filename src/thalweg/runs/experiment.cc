@@ -408,7 +408,7 @@ Experiment find_experiment(const std::string& name) {
   runs.source = experiment.source;
   runs.notes = experiment.notes;
   runs.pictures = experiment.pictures;
-  runs.seeds = 1;
+  if (!runs.pictures.empty()) runs.seeds = 1;  // of which one is drawn
   keep_rows(runs, keys_of_all(runs.pictures, &ExperimentPicture::rows));
   keep_columns(runs, keys_of_all(runs.pictures, &ExperimentPicture::columns));
   check(runs);

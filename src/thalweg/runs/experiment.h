@@ -76,7 +76,7 @@ struct ExperimentTable {
 struct Experiment {
   std::string name;  ///< "rbd/table-1"
   std::string title, source;
-  std::string of;  ///< a figure: name of the experiment whose runs it shows
+  std::string of;  ///< a figure or a further table: name of the experiment whose runs it shows
   /// Name of the ComputedKind that gives the metrics, in place of runs; empty: runs do.
   std::string computed;
   std::string metric;  ///< name of the metric that is compared
