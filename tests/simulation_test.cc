@@ -424,6 +424,10 @@ TEST_F(PointsSimulation, SayInALineWhatIsWrong) {
   bad.format = "dcd";
   expect_parts(config(bad), {"--format", "npy", "dcd"});
   bad = request_;
+  bad.energy = "x^2";
+  bad.solvent = "obc1";
+  expect_parts(config(bad), {"--solvent", "SYSTEM"});
+  bad = request_;
   bad.target = "dw4";
   bad.constants = "a=1";
   expect_parts(config(bad), {"--constants"});

@@ -225,6 +225,9 @@ SimulatedSystem read_simulated_system(const SimulationRequest& request) {
     fail<ConfigError>("expected a SYSTEM, or an energy of points; see `thalweg simulate --help`");
   if (!request.constants.empty() && request.energy.empty())
     fail<ConfigError>("--constants: are of an --energy, and there is none");
+  if (request.system.empty() && (request.solvent != "none" || !request.topology.empty()))
+    fail<ConfigError>("{}: is of atoms: give their SYSTEM",
+                      request.topology.empty() ? "--solvent" : "--topology");
   SimulatedSystem result;
   if (!request.system.empty()) {
     static_cast<NamedSystem&>(result) =
