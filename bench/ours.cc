@@ -206,15 +206,9 @@ std::vector<double> loss_and_gradient(const thalweg::Model& model, thalweg::Thre
   const std::vector<thalweg::BatchInput<T>> inputs = {{own_rows.data(), nullptr},
                                                       {own_probes.data(), nullptr}};
   const std::vector<std::int64_t> counts = {static_cast<std::int64_t>(x.size()) / flow.features()};
-  const std::vector<std::uint64_t> first_samples = {0};
   const std::vector<T*> pointers(outputs.size(), nullptr);
-  thalweg::RunArguments<T> arguments;
-  arguments.parameters = parameters.data();
-  arguments.inputs = inputs;
-  arguments.counts = counts;
-  arguments.first_samples = first_samples;
-  arguments.outputs = pointers;
-  executor.run(arguments);
+  executor.run(
+      {.parameters = parameters.data(), .inputs = inputs, .counts = counts, .outputs = pointers});
   // In the layout of the store, which may have room between its tensors.
   std::vector<double> result(model.parameters().flat().size() + 1);
   result[0] = executor.shared_output(0)[0];

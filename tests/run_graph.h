@@ -33,17 +33,13 @@ std::vector<std::vector<T>> run_graph(const Graph& graph, const std::vector<Valu
     results[i].resize(static_cast<std::size_t>(count * outputs[i].shape().size()));
     pointers[i] = results[i].data();
   }
-  const std::vector<std::uint64_t> first_samples(counts.size(), 0);
   const std::vector<T> parameters(graph.parameters().flat().begin(),
                                   graph.parameters().flat().end());
-  RunArguments<T> arguments;
-  arguments.parameters = parameters.data();
-  arguments.inputs = slots;
-  arguments.counts = counts;
-  arguments.first_samples = first_samples;
-  arguments.seed = seed;
-  arguments.outputs = pointers;
-  executor.run(arguments);
+  executor.run({.parameters = parameters.data(),
+                .inputs = slots,
+                .counts = counts,
+                .seed = seed,
+                .outputs = pointers});
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].batched()) continue;
     const auto values = executor.shared_output(i);

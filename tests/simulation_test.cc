@@ -50,6 +50,28 @@ class SimulationTest : public ::testing::Test {
     return simulate(request, pool,
                     {.interrupted = [&] { return stop_after >= 0 && looks++ >= stop_after; }});
   }
+  /// That the simulation that has run, stopped after so many looks and resumed, has the same bits.
+  void expect_resumption(int stop_after) {
+    const std::string whole = in_folder("trajectory.npy"), energies = in_folder("energies.npy");
+    request_.force = true;
+    EXPECT_FALSE(run(request_, stop_after).complete);
+    // What is there already can be read.
+    EXPECT_GT(read_npy(folder_.path("md/energies.npy")).shape[0], 0);
+    SimulationRequest resumed;
+    resumed.out = request_.out;
+    resumed.resume = true;
+    EXPECT_TRUE(run(resumed).complete);
+    EXPECT_EQ(in_folder("trajectory.npy"), whole);
+    EXPECT_EQ(in_folder("energies.npy"), energies);
+  }
+  /// The folder of a run with these settings.
+  std::string trained(const std::vector<Setting>& settings) {
+    ThreadPool pool(2);
+    RunPlan plan = plan_run({.settings = settings, .out = folder_.path("run")});
+    plan.report = false;
+    run_training(plan, pool);
+    return folder_.path("run");
+  }
   std::string in_folder(const std::string& name) const {
     return read_bytes(folder_.path("md/" + name));
   }
@@ -166,19 +188,13 @@ TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
 // A smooth flow of the molecule: its energy is kept as well as that of the force field, by steps of
 // second order, and a simulation that stops goes on to the same bits.
 TEST_F(SimulationTest, IsMovedByAFlow) {
-  ThreadPool pool(2);
   write_npy(folder_.path("frames.npy"), std::vector<std::int64_t>{200, 5, 3},
             small_molecule_rows(200, 0.004));
-  RunRequest training{.out = folder_.path("run")};
-  training.settings = {
+  const std::vector<Setting> training = {
       {"molecule.system", request_.system},      {"data.path", folder_.path("frames.npy")},
       {"training.iterations", std::int64_t{40}}, {"flow.kind", std::string("smooth")},
       {"flow.blocks", std::int64_t{2}},          {"flow.hidden", std::vector<std::int64_t>{8}}};
-  RunPlan plan = plan_run(training);
-  plan.report = false;
-  run_training(plan, pool);
-
-  request_.flow = folder_.path("run");
+  request_.flow = trained(training);
   request_.positions = folder_.path("frames.npy");
   request_.ensemble = "nve";
   request_.minimise = false;
@@ -201,13 +217,7 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
   EXPECT_GT(coarse, 0.0);
   EXPECT_NEAR(coarse / fine, 4.0, 1.0);
 
-  const std::string whole = in_folder("energies.npy");
-  EXPECT_FALSE(run(request_, 2).complete);
-  SimulationRequest resumed;
-  resumed.out = request_.out;
-  resumed.resume = true;
-  EXPECT_TRUE(run(resumed).complete);
-  EXPECT_EQ(in_folder("energies.npy"), whole);
+  expect_resumption(2);
 
   request_.flow = folder_.path("nothing");
   expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
@@ -360,34 +370,21 @@ TEST_F(PointsSimulation, GoOnToTheSameBits) {
       EXPECT_TRUE(fs::exists(folder_.path(fmt::format("md/plots/{}.png", picture)))) << picture;
   }
   setenv("PATH", "", 1);
-  const std::string whole = in_folder("trajectory.npy"), energies = in_folder("energies.npy");
-  request_.force = true;
-  EXPECT_FALSE(run(request_, 3).complete);
-  SimulationRequest resumed;
-  resumed.out = request_.out;
-  resumed.resume = true;
-  EXPECT_TRUE(run(resumed).complete);
-  EXPECT_EQ(in_folder("trajectory.npy"), whole);
-  EXPECT_EQ(in_folder("energies.npy"), energies);
+  expect_resumption(3);
 }
 
 // A flow of points that is trained to an energy moves them alike: by its virial at temperature 2.
 TEST_F(PointsSimulation, AreMovedByAFlow) {
-  ThreadPool pool(2);
   std::vector<double> rows;
   RandomSequence random(3, Stream::kTarget);
   for (int i = 0; i < 1000; ++i)
     for (int c = 0; c < 2; ++c) rows.push_back(5.0 * c + (1.0 + c) * random.normal());
   write_npy(folder_.path("rows.npy"), std::vector<std::int64_t>{1000, 2}, rows);
-  RunRequest training{.out = folder_.path("run")};
-  training.settings = {
+  const std::vector<Setting> training = {
       {"data.path", folder_.path("rows.npy")}, {"training.iterations", std::int64_t{30}},
       {"base.kind", std::string("normal")},    {"flow.kind", std::string("real_nvp")},
       {"flow.blocks", std::int64_t{2}},        {"flow.hidden", std::vector<std::int64_t>{8}}};
-  RunPlan plan = plan_run(training);
-  plan.report = false;
-  run_training(plan, pool);
-  request_.flow = folder_.path("run");
+  request_.flow = trained(training);
   request_.positions = folder_.path("rows.npy");
   request_.temperatures = {2.0};
   request_.replicas = 200;
@@ -470,6 +467,12 @@ TEST_F(SimulationTest, IsMovedByAnEnergyOfItsCoordinates) {
   const auto& potential = summary["temperatures"][0]["potential_kj_mol"];
   EXPECT_NEAR(potential["mean"].get<double>(), 7.5 * kBoltzmann * 300.0,
               4.0 * potential["error"].get<double>());
+  request_.equilibration = 0;
+  request_.steps = 100;
+  request_.frame_every = 10;
+  request_.force = true;
+  run(request_);
+  expect_resumption(3);
 }
 
 TEST_F(SimulationTest, SaysThatNamesDoNotFitBeforeItBegins) {

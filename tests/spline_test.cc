@@ -116,21 +116,17 @@ SplineRun<T> run_spline(const std::vector<double>& raw, const SplineOptions& opt
   const std::vector<T> stored(raw.begin(), raw.end());
   const std::vector<BatchInput<T>> slots{{points.data(), nullptr}};
   const std::vector<std::int64_t> counts{static_cast<std::int64_t>(points.size())};
-  const std::vector<std::uint64_t> first{0};
   SplineRun<T> run;
   run.value.resize(points.size());
   run.log_slope.resize(points.size());
   run.by_x.resize(points.size());
   std::vector<T*> pointers{run.value.data(), run.log_slope.data(), run.by_x.data()};
   if (sum_gradient) pointers.push_back(nullptr);
-  RunArguments<T> arguments;
-  arguments.parameters = stored.data();
-  arguments.inputs = slots;
-  arguments.counts = counts;
-  arguments.first_samples = first;
-  arguments.seed = 1;
-  arguments.outputs = pointers;
-  executor.run(arguments);
+  executor.run({.parameters = stored.data(),
+                .inputs = slots,
+                .counts = counts,
+                .seed = 1,
+                .outputs = pointers});
   if (sum_gradient) {
     const auto values = executor.shared_output(3);
     run.by_raw.assign(values.begin(), values.end());

@@ -24,11 +24,7 @@ TEST(Subnormals, AreFlushedInProgramsAndNowhereElse) {
     const BatchInput<float> inputs[] = {{x.data()}};
     const std::int64_t count = 1000;
     float* const outputs[] = {y.data()};
-    RunArguments<float> arguments;
-    arguments.inputs = inputs;
-    arguments.counts = {&count, 1};
-    arguments.outputs = outputs;
-    executor.run(arguments);
+    executor.run({.inputs = inputs, .counts = {&count, 1}, .outputs = outputs});
     for (const float value : y) EXPECT_EQ(0.0F, value);
   }
   volatile float small = 1e-20F;

@@ -209,11 +209,9 @@ ScatterPlot stage_maps(const NamedRun& named, ThreadPool& pool) {
   std::vector<std::vector<double>> rows(stages.size(), std::vector<double>(2 * kDraws));
   std::vector<double*> outputs;
   for (std::vector<double>& stage : rows) outputs.push_back(stage.data());
-  RunArguments<double> arguments;
-  arguments.parameters = run.model->parameters().flat().data();
-  arguments.counts = {&kDraws, 1};
-  arguments.outputs = outputs;
-  executor.run(arguments);
+  executor.run({.parameters = run.model->parameters().flat().data(),
+                .counts = {&kDraws, 1},
+                .outputs = outputs});
   ScatterPlot plot{.title = named.name, .x_label = "x0", .y_label = "x1"};
   for (std::size_t i = 0; i < rows.size(); ++i)
     plot.panels.push_back(plane_cloud(titles[i], rows[i]));

@@ -237,7 +237,8 @@ std::string simulation_text(const SimulationState& state, const SimulationSummar
     line(fmt::format("{}: share of phi > 0", each.residue),
          fmt::format("{:.4f}", positive_share(each.phi)));
   if (!std::isnan(summary.place_r_hat))
-    line(fmt::format("R-hat, effective samples of {}", request.system.empty() ? "x" : "angles"),
+    line(fmt::format("R-hat, effective samples of {}",
+                     request.system.empty() ? "the columns" : "angles"),
          fmt::format("{}, {}", number_or_unknown(summary.place_r_hat, 4),
                      number_or_unknown(summary.place_samples, 0)));
   line("time", fmt::format("{}, {:.0f} steps of a walker a second", format_duration(state.seconds),

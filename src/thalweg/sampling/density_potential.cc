@@ -32,17 +32,12 @@ struct DensityPotential::Worker {
   /// `log_prob` and `slopes` of rows.
   void run(const std::vector<double>& parameters, const double* rows, std::int64_t count,
            double* log_prob, double* slopes) {
-    const std::vector<BatchInput<double>> inputs = {{rows, nullptr}};
-    const std::vector<std::int64_t> counts = {count};
-    const std::vector<std::uint64_t> first_samples = {0};
+    const BatchInput<double> input{rows, nullptr};
     const std::vector<double*> outputs = {log_prob, slopes};
-    RunArguments<double> arguments;
-    arguments.parameters = parameters.data();
-    arguments.inputs = inputs;
-    arguments.counts = counts;
-    arguments.first_samples = first_samples;
-    arguments.outputs = outputs;
-    executor.run(arguments);
+    executor.run({.parameters = parameters.data(),
+                  .inputs = {&input, 1},
+                  .counts = {&count, 1},
+                  .outputs = outputs});
   }
 };
 
