@@ -138,8 +138,8 @@ Found found(const BumpMixtureOptions& options, const std::vector<double>& raw,
   const Value image = (*mixture)(at, made);
   const Value slope = jvp({image}, {at}, {graph.constant(1.0)})[0];
   const std::vector<T> given(x.begin(), x.end());
-  const auto results = run_graph<T>(
-      graph, {image, slope, BumpMixture::inverse(mixture, image, made)}, {given}, {std::ssize(x)});
+  const auto results =
+      run_graph<T>(graph, {image, slope, inverse(mixture, image, made)}, {given}, {std::ssize(x)});
   const auto whole = [](const std::vector<T>& values) {
     return std::vector<double>(values.begin(), values.end());
   };
@@ -242,7 +242,7 @@ TEST(BumpMixture, HasForcesThatDoNotJumpWhereSplinesDo) {
   for (const bool circular : {false, true}) {
     SCOPED_TRACE(circular);
     const std::vector<bool> flags{circular};
-    const MixedBumps bumps("bumps", 1, {.components = 4}, flags);
+    const SmoothMaps bumps("bumps", 1, {.bumps = {.components = 4}}, flags);
     const std::vector<double> raw = normals(bumps.parameters(), 1.0, 3);
     // Beginnings and ends of the bumps, in [0, 1].
     std::vector<double> places;
@@ -341,13 +341,13 @@ TEST(BumpMixture, StartsNearTheIdentity) {
 
 TEST(BumpMixture, RefusesOptionsOutOfRange) {
   const auto made = [](const BumpMixtureOptions& options) {
-    return MixedBumps("layer", 2, options, {});
+    return SmoothMaps("layer", 2, {.bumps = options}, {});
   };
   EXPECT_THROW(made({.components = 0}), ConfigError);
   EXPECT_THROW(made({.smallest_density = 0.0}), ConfigError);
   EXPECT_THROW(made({.power = 3}), ConfigError);
   EXPECT_THROW(made({.ramp = Ramp::kMonomial, .power = 1}), ConfigError);
-  EXPECT_THROW(MixedBumps("layer", 2, {}, {true}), ConfigError);
+  EXPECT_THROW(SmoothMaps("layer", 2, {}, {true}), ConfigError);
   EXPECT_THROW(ramp_by_name("linear"), ConfigError);
   for (const std::string& name : ramp_names()) EXPECT_NO_THROW(ramp_by_name(name));
 }
@@ -355,7 +355,8 @@ TEST(BumpMixture, RefusesOptionsOutOfRange) {
 TEST(SmoothCoupling, KeepsTheUnitIntervalAndItsEnds) {
   ParameterStore parameters;
   RandomSequence random(3, Stream::kInitialisation);
-  const SmoothCoupling coupling(parameters, "layer", random, 2, {.bumps = {.components = 40}});
+  const SmoothCoupling coupling(parameters, "layer", random, 2,
+                                {.maps = {.bumps = {.components = 40}}});
   for (double& value : parameters.flat()) value += 0.5 * random.normal();
   Graph graph(parameters);
   const Value x = graph.input({2, 1});

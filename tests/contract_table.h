@@ -322,27 +322,28 @@ inline const std::vector<Case<Transform>>& transform_cases() {
                         return std::make_unique<SmoothCoupling>(
                             parameters, "layer", random, 5,
                             SmoothCouplingOptions{.swap = context > 0,
-                                                  .bumps = {.components = 5},
+                                                  .maps = {.bumps = {.components = 5}},
                                                   .circular = turns,
                                                   .conditioner = smooth,
                                                   .context_features = context});
                       },
                       true, true});
-      list.push_back({"smooth_coupling_5_monomial" + suffix,
-                      [=](ParameterStore& parameters, RandomSequence& random) {
-                        return std::make_unique<SmoothCoupling>(
-                            parameters, "layer", random, 5,
-                            SmoothCouplingOptions{
-                                .bumps = {.components = 3, .ramp = Ramp::kMonomial, .power = 6},
-                                .conditioner = smooth,
-                                .context_features = context});
-                      },
-                      false, true});
+      list.push_back(
+          {"smooth_coupling_5_monomial" + suffix,
+           [=](ParameterStore& parameters, RandomSequence& random) {
+             return std::make_unique<SmoothCoupling>(
+                 parameters, "layer", random, 5,
+                 SmoothCouplingOptions{
+                     .maps = {.bumps = {.components = 3, .ramp = Ramp::kMonomial, .power = 6}},
+                     .conditioner = smooth,
+                     .context_features = context});
+           },
+           false, true});
       list.push_back({"elementwise_smooth_5_circular" + suffix,
                       [=](ParameterStore& parameters, RandomSequence& random) {
                         return std::make_unique<ElementwiseSmooth>(
                             parameters, "layer", random, 5,
-                            ElementwiseSmoothOptions{.bumps = {.components = 4},
+                            ElementwiseSmoothOptions{.maps = {.bumps = {.components = 4}},
                                                      .circular = turns,
                                                      .conditioner = smooth,
                                                      .context_features = context});

@@ -10,11 +10,9 @@
 #include <numbers>
 #include <vector>
 
-#include "run_graph.h"
+#include "monotone_mixture_check.h"
 #include "thalweg/core/error.h"
-#include "thalweg/core/random.h"
-#include "thalweg/engine/derivatives.h"
-#include "thalweg/transforms/bump_mixture.h"
+#include "thalweg/transforms/smooth_maps.h"
 
 namespace thalweg::testing {
 namespace {
@@ -69,29 +67,9 @@ class Reference {
   std::vector<Complex> centre_;
 };
 
-std::vector<double> normals(std::int64_t count, double scale, std::uint64_t number) {
-  RandomSequence random(5, Stream::kEvaluation, number);
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (double& value : values) value = scale * random.normal();
-  return values;
-}
-
-/// f, f' and the inverse of f with its first three derivatives by y = f(x), at each x.
 std::vector<std::vector<double>> found(std::int64_t components, const std::vector<double>& raw,
                                        const std::vector<double>& x) {
-  const ParameterStore none;
-  Graph graph(none);
-  const auto mixture = std::make_shared<const MoebiusMixture>(components);
-  const Values made = mixture->parameters(graph.constant({mixture->raw_parameters(), 1}, raw));
-  const Value at = graph.input({1, 1});
-  const Value image = (*mixture)(at, made);
-  const Value slope = jvp({image}, {at}, {graph.constant(1.0)})[0];
-  // The root as a function of its own argument.
-  const Value y = stop_gradient(image);
-  Values outputs{image, slope, MoebiusMixture::inverse(mixture, y, made)};
-  for (int order = 0; order < 3; ++order)
-    outputs.push_back(jvp({outputs.back()}, {y}, {graph.constant(1.0)})[0]);
-  return run_graph(graph, outputs, {x}, {std::ssize(x)});
+  return map_and_inverse(std::make_shared<const MoebiusMixture>(components), raw, x);
 }
 
 std::vector<double> places() {
@@ -126,33 +104,12 @@ TEST(MoebiusMixture, GoesOnAroundTheCircle) {
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(values[2][i], x[i], 1e-12);
 }
 
-// Derivatives of the inverse by those of Poisson's kernel: g' = 1 / f', g'' = -f'' / f'^3, g''' =
-// (3 f''^2 - f' f''') / f'^5, with f'' and f''' by differences in long double.
 TEST(MoebiusMixture, HasAnInverseWithItsDerivatives) {
   for (const double scale : {0.3, 1.0}) {
     const std::vector<double> raw = normals(24, scale, 3);
     const Reference reference(raw);
     const std::vector<double> x = places();
-    const auto values = found(8, raw, x);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      constexpr Real kStep = 1e-4L;
-      const auto slope = [&](Real away) { return reference.slope(x[i] + away * kStep); };
-      const Real one = slope(0.0L);
-      const Real two =
-          (8.0L * (slope(1.0L) - slope(-1.0L)) - (slope(2.0L) - slope(-2.0L))) / (12.0L * kStep);
-      const Real three =
-          (16.0L * (slope(1.0L) + slope(-1.0L)) - slope(2.0L) - slope(-2.0L) - 30.0L * one) /
-          (12.0L * kStep * kStep);
-      EXPECT_NEAR(values[2][i], x[i], 1e-13 + 1e-14 / static_cast<double>(one));
-      const auto expect = [&](double got, Real wanted) {
-        EXPECT_NEAR(got, static_cast<double>(wanted),
-                    1e-6 * (1.0 + std::abs(static_cast<double>(wanted))))
-            << x[i];
-      };
-      expect(values[3][i], 1.0L / one);
-      expect(values[4][i], -two / (one * one * one));
-      expect(values[5][i], (3.0L * two * two - one * three) / std::pow(one, 5.0L));
-    }
+    expect_inverse(found(8, raw, x), x, [&](Real at) { return reference.slope(at); });
   }
 }
 
@@ -164,7 +121,8 @@ TEST(MoebiusMixture, StartsNearTheIdentity) {
 // As the map of angles of smooth flows: in and out of [-pi, pi], with forces that do not jump at
 // the seam.
 TEST(MoebiusMixture, MovesAngles) {
-  const MixedBumps maps("maps", 1, {.components = 4, .circle = CircleMap::kMoebius}, {true});
+  const SmoothMaps maps("maps", 1, {.bumps = {.components = 4}, .circle = CircleMap::kMoebius},
+                        {true});
   ASSERT_EQ(maps.parameters(), 13);
   const std::vector<double> raw = normals(13, 1.0, 4);
   const ParameterStore none;

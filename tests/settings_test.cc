@@ -54,6 +54,23 @@ TEST(Settings, LaterLayersCountMore) {
   EXPECT_EQ(plan_run(request).options.model.flow.kind, "spline");
 }
 
+// Nothing that makes forces jump is chosen beside smooth maps, and what they need is.
+TEST(Settings, SmoothMapsHaveSmoothCompany) {
+  const TemporaryFolder folder;
+  for (const std::string kind : {"smooth", "logistic"}) {
+    const RunOptions options =
+        plan_run({.settings = {{"data.path", points_in(folder)}, {"flow.kind", kind}}}).options;
+    const bool bounded = kind == "smooth";
+    EXPECT_EQ(options.model.flow.activation, "silu");
+    EXPECT_EQ(options.model.base.kind, bounded ? "uniform" : "normal");
+    EXPECT_EQ(options.model.flow.permutation, bounded ? "swap" : "lu");
+    EXPECT_EQ(options.model.flow.act_norm, !bounded);
+    EXPECT_FALSE(options.model.flow.heads);
+    EXPECT_FALSE(options.data.marginal_maps);
+    EXPECT_EQ(options.data.closed, bounded);
+  }
+}
+
 TEST(Settings, AnnealingTakesHalfOfATrainingUnlessSomebodySaysOtherwise) {
   RunRequest request{.settings = {{"energy", std::string("0.5*x^2 + 0.5*y^2")}}};
   // After an exploration there is nothing to anneal, and the first steps are of likelihood.

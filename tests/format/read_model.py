@@ -155,7 +155,8 @@ def marginal_map(column, x):
 def by_features(raw, x, flow, turns):
     """Splines or bumps; raw: rows x all parameters; `turns` says which features are angles."""
     z, log_det, start = np.empty_like(x), 0.0, 0
-    smooth, bins = flow["kind"].endswith("smooth"), flow["bins"]
+    smooth, bins = flow["kind"].endswith(("smooth", "logistic")), flow["bins"]
+    on_line = flow["kind"].endswith("logistic")
     for circular in (False, True):
         features = [i for i in range(x.shape[1]) if turns[i] == circular]
         if not features:
@@ -163,9 +164,13 @@ def by_features(raw, x, flow, turns):
         each = 3 * bins + (1 if circular else -1)
         if smooth:
             each = flow["bumps"] * (5 if flow["ramp"] == "exponential" else 4) + (1 if circular else 0)
+            if on_line and not circular:
+                each = 3 * flow["bumps"] + 2
         count = each * len(features)
         part = raw[:, start : start + count].reshape(len(x), -1, len(features))
-        if smooth:
+        if on_line and not circular:
+            z[:, features], found = logistics(part, x[:, features], flow)
+        elif smooth:
             z[:, features], found = bumps(part, x[:, features], flow, circular)
         else:
             bound = math.pi if circular else flow["tail_bound"]
@@ -216,6 +221,22 @@ def bumps(raw, x, flow, circular):
     log_slope = np.log((weight * ((1 - c) * slope / (end - start) + c)).sum(axis=1))
     if circular:
         z = wrap(2 * math.pi * (z - 0.5) + raw[:, -1], math.pi)
+    return z, log_slope.sum(axis=1)
+
+
+def logistics(raw, x, flow):
+    """As bumps(), on the line."""
+    count, line = flow["bumps"], flow["smallest_density"]
+    part = lambda k: raw[:, k * count : (k + 1) * count]
+    bounded = lambda a: np.exp(3 * np.tanh(a / 3))
+    log_weight = part(0) - log_sum_exp(part(0), 1)[:, None]
+    m = part(1) + ((2 * np.arange(count) - count + 1) / count)[:, None]
+    s, scale, shift = bounded(part(2)), bounded(raw[:, 3 * count]), raw[:, 3 * count + 1]
+    u = (x[:, None] - m) / s
+    below, above = (log_sum_exp(log_weight - softplus(-side * u), 1) for side in (1, -1))
+    density = log_sum_exp(log_weight - np.log(s) - softplus(u) - softplus(-u), 1)
+    z = scale * ((1 - line) * (below - above) + line * x) + shift
+    log_slope = np.log(scale * ((1 - line) * np.exp(density - below - above) + line))
     return z, log_slope.sum(axis=1)
 
 
@@ -490,6 +511,8 @@ class Model:
             "elementwise_spline": self.elementwise,
             "smooth": self.map_coupling,
             "elementwise_smooth": self.elementwise,
+            "logistic": self.map_coupling,
+            "elementwise_logistic": self.elementwise,
             "autoregressive_affine": self.autoregressive,
             "autoregressive_spline": self.autoregressive,
             "residual": self.residual,

@@ -48,6 +48,9 @@ one smooth mixed --set flow.kind=smooth --set flow.bumps=3 --periodic phi=-3.141
 one smooth_given given --condition t --set flow.kind=smooth --set flow.network=residual --set flow.activation=tanh --set flow.ramp=monomial --set flow.ramp_power=4 --set flow.permutation=random --set base.kind=resampled --set base.proposal=uniform
 one elementwise_smooth one --set flow.kind=elementwise_smooth --set flow.ramp_power=2
 one smooth_circles angles --set flow.kind=elementwise_smooth --set flow.bumps=4 --set flow.permutation=none --periodic phi=-3.141592653589793:3.141592653589793
+one logistic mixed --set flow.kind=logistic --set flow.bumps=3 --set flow.permutation=swap --periodic phi=-3.141592653589793:3.141592653589793 --bounds "c=0:,u=0:1" --integers k
+one logistic_given given --condition t --set flow.kind=logistic --set flow.bumps=4 --set flow.permutation=lu --set flow.activation=tanh
+one elementwise_logistic one --set flow.kind=elementwise_logistic
 one autoregressive_affine given --condition t --set flow.kind=autoregressive_affine --set flow.permutation=random --set flow.activation=softplus
 one soft_clip three --set flow.kind=real_nvp --set flow.permutation=random --set flow.scale_map=soft_clip
 one soft_clip_spline three --set flow.kind=autoregressive_spline --set flow.permutation=random --set flow.bins=3 --set flow.scale_map=soft_clip

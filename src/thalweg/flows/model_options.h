@@ -19,7 +19,8 @@ struct FlowOptions {
   /// coupling has nothing to condition on), "autoregressive_affine" or "autoregressive_spline"
   /// (each column moved by what those before it decide; sampling takes a network pass a column),
   /// "smooth" and "elementwise_smooth" (spline's and elementwise_spline's places taken by mixtures
-  /// of bumps, smooth to any order, of columns in [0, 1] and angles),
+  /// of bumps, smooth to any order, of columns in [0, 1] and angles), "logistic" and
+  /// "elementwise_logistic" (the same by mixtures of logistic distributions, of the whole line),
   /// "residual" (z = x + g(x) with a Lipschitz bound on g), "free_form" (any encoder and any
   /// decoder, learnt by the objective free_form), "continuous" (dx/dt = v(x, t), learnt by the
   /// objective flow_matching) or "none", for blocks of nothing but stochastic layers.
@@ -55,11 +56,11 @@ struct FlowOptions {
   double dropout = 0.0;
   std::int64_t bins = 8;    ///< splines
   double tail_bound = 5.0;  ///< splines: identity beyond it
-  std::int64_t bumps = 8;   ///< smooth: see BumpMixtureOptions, as the next three
+  std::int64_t bumps = 8;   ///< smooth, logistic: see SmoothMapsOptions, as the next four
   double smallest_density = 1e-6;
   std::string ramp = "exponential";  ///< exponential or monomial
   std::int64_t ramp_power = 0;
-  std::string circle_map = "bumps";  ///< smooth: what moves angles, bumps or moebius
+  std::string circle_map = "bumps";  ///< what moves angles, bumps or moebius
   double lipschitz = 0.9;            ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";

@@ -80,27 +80,29 @@ Made make_elementwise_spline(const TransformRequest& request) {
                                              request.features, spline);
 }
 
-Keys bump_keys() {
+Keys mixture_keys() {
   return with_conditioner(
       {"flow.bumps", "flow.smallest_density", "flow.ramp", "flow.ramp_power", "flow.circle_map"});
 }
 
-BumpMixtureOptions bumps_of(const FlowOptions& flow) {
+SmoothMapsOptions smooth_maps_of(const FlowOptions& flow, LineMap line) {
   if (!is_smooth(activation_by_name(flow.activation)))
     fail<ConfigError>(
         "flow.activation: expected one of {} for {}, which is as smooth as its networks, got '{}'",
         fmt::join(smooth_activation_names(), ", "), flow.kind, flow.activation);
-  return {.components = flow.bumps,
-          .smallest_density = flow.smallest_density,
-          .ramp = ramp_by_name(flow.ramp),
-          .power = flow.ramp_power,
+  return {.bumps = {.components = flow.bumps,
+                    .smallest_density = flow.smallest_density,
+                    .ramp = ramp_by_name(flow.ramp),
+                    .power = flow.ramp_power},
+          .line = line,
           .circle = circle_map_by_name(flow.circle_map)};
 }
 
-Made make_smooth_coupling(const TransformRequest& request) {
-  need_pairs(request, "elementwise_smooth");
+Made make_smooth_coupling(const TransformRequest& request, LineMap line,
+                          const char* for_one_column) {
+  need_pairs(request, for_one_column);
   SmoothCouplingOptions smooth;
-  smooth.bumps = bumps_of(request.options);
+  smooth.maps = smooth_maps_of(request.options, line);
   smooth.circular = request.circular;
   smooth.conditioner = conditioner_of(request.options);
   smooth.context_features = request.context_features;
@@ -108,9 +110,9 @@ Made make_smooth_coupling(const TransformRequest& request) {
                                           request.features, smooth);
 }
 
-Made make_elementwise_smooth(const TransformRequest& request) {
+Made make_elementwise_smooth(const TransformRequest& request, LineMap line) {
   ElementwiseSmoothOptions smooth;
-  smooth.bumps = bumps_of(request.options);
+  smooth.maps = smooth_maps_of(request.options, line);
   smooth.circular = request.circular;
   smooth.conditioner = conditioner_of(request.options);
   smooth.context_features = request.context_features;
@@ -257,18 +259,47 @@ KindTable<TransformKind>& block_kinds() {
        .circular = true},
       {.name = "smooth",
        .summary = "couplings by mixtures of bumps, smooth to any order, of intervals and angles",
-       .settings = bump_keys(),
-       .make = make_smooth_coupling,
+       .settings = mixture_keys(),
+       .make =
+           [](const TransformRequest& request) {
+             return make_smooth_coupling(request, LineMap::kBumps, "elementwise_smooth");
+           },
        .part = "coupling",
        .circular = true,
-       .unit_interval = true},
+       .unit_interval = true,
+       .smooth = true},
       {.name = "elementwise_smooth",
        .summary = "one such mixture a column, for a single column or marginals",
-       .settings = bump_keys(),
-       .make = make_elementwise_smooth,
+       .settings = mixture_keys(),
+       .make =
+           [](const TransformRequest& request) {
+             return make_elementwise_smooth(request, LineMap::kBumps);
+           },
        .part = "coupling",
        .circular = true,
-       .unit_interval = true},
+       .unit_interval = true,
+       .smooth = true},
+      {.name = "logistic",
+       .summary = "couplings by mixtures of logistic distributions, smooth to any order, of the "
+                  "whole line and angles",
+       .settings = mixture_keys(),
+       .make =
+           [](const TransformRequest& request) {
+             return make_smooth_coupling(request, LineMap::kLogistics, "elementwise_logistic");
+           },
+       .part = "coupling",
+       .circular = true,
+       .smooth = true},
+      {.name = "elementwise_logistic",
+       .summary = "one such mixture a column, for a single column or marginals",
+       .settings = mixture_keys(),
+       .make =
+           [](const TransformRequest& request) {
+             return make_elementwise_smooth(request, LineMap::kLogistics);
+           },
+       .part = "coupling",
+       .circular = true,
+       .smooth = true},
       {.name = "autoregressive_affine",
        .summary = "each column scaled and shifted by what those before it decide",
        .settings = {"flow.hidden", "flow.activation", "flow.dropout", "flow.scale_map"},

@@ -41,6 +41,9 @@ struct TransformKind {
   /// Takes rows of particles whose centre of mass is 0 to such rows, with the log-determinant of
   /// that subspace.
   bool mean_free = false;
+  /// Of a block: its maps have derivatives of any order, so that the networks have to be smooth,
+  /// too.
+  bool smooth = false;
 };
 
 /// What setting flow.kind chooses from, and what a program adds to it.

@@ -9,8 +9,8 @@
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/transforms/affine_coupling.h"
-#include "thalweg/transforms/bump_mixture.h"
 #include "thalweg/transforms/residual.h"
+#include "thalweg/transforms/smooth_maps.h"
 
 namespace thalweg {
 
@@ -205,8 +205,9 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.context_features; }, 0, 4096},
 
       {"flow.kind",
-       "real_nvp, spline and smooth couple columns, smooth with exact forces; elementwise_ kinds "
-       "serve one column; autoregressive_ kinds move each column by those before it: densities are "
+       "real_nvp, spline, smooth and logistic couple columns, the last two with exact forces; "
+       "elementwise_ kinds serve one column; autoregressive_ kinds move each column by those "
+       "before it: densities are "
        "quick, samples take a pass a column; residual is z = x + g(x); free_form is any encoder "
        "and decoder; continuous is dx/dt = v(x, t) with any v; none is for layers of moves alone",
        [](R& r) -> P { return &r.model.flow.kind; },
@@ -280,22 +281,26 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.bins", "of splines", [](R& r) -> P { return &r.model.flow.bins; }, 2, 1024},
       {"flow.tail_bound", "splines are the identity beyond it",
        [](R& r) -> P { return &r.model.flow.tail_bound; }, 1e-3, 1e6},
-      {"flow.bumps", "smooth: of the mixture that moves a column",
+      {"flow.bumps", "smooth, logistic: components of the mixture that moves a column",
        [](R& r) -> P { return &r.model.flow.bumps; }, 1, 1024},
-      {"flow.smallest_density", "smooth: of each bump, between 0 and 1; slopes are not below it",
+      {"flow.smallest_density",
+       "smooth, logistic: share of a straight line in each map, between 0 and 1, which bounds "
+       "slopes",
        [](R& r) -> P { return &r.model.flow.smallest_density; }, 1e-12, 0.999},
       {"flow.ramp",
-       "smooth: how bumps rise; exponential to any order, monomial to that of its power less 1",
+       "smooth, and angles: how bumps rise; exponential to any order, monomial to that of its "
+       "power less 1",
        [](R& r) -> P { return &r.model.flow.ramp; },
        0,
        0,
        {},
        ramp_names},
       {"flow.ramp_power",
-       "smooth: beta of an exponential ramp, 1 or 2, or power of a monomial; 0: 1 and 3",
+       "smooth, and angles: beta of an exponential ramp, 1 or 2, or power of a monomial; 0: 1 and "
+       "3",
        [](R& r) -> P { return &r.model.flow.ramp_power; }, 0, 20},
       {"flow.circle_map",
-       "smooth: what moves angles, mixtures of flow.bumps bumps or Moebius maps",
+       "smooth, logistic: what moves angles, mixtures of flow.bumps bumps or Moebius maps",
        [](R& r) -> P { return &r.model.flow.circle_map; },
        0,
        0,

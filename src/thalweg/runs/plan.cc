@@ -11,6 +11,7 @@
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/particle_rows.h"
 #include "thalweg/datasets/standardisation.h"
+#include "thalweg/flows/transform_kinds.h"
 #include "thalweg/objectives/kinds.h"
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/molecular_target.h"
@@ -232,7 +233,8 @@ void settle_forces(SettingsLayers& layers) {
 
 /// Whether a flow of smooth maps is asked for, whose columns are not to be bent by splines first.
 bool wants_smooth(const SettingsLayers& layers) {
-  return layers.keys.contains("flow.kind") && is_on_unit_interval(layers.asked.model);
+  return layers.keys.contains("flow.kind") &&
+         block_kinds().find("flow.kind", layers.asked.model.flow.kind).smooth;
 }
 
 }  // namespace
@@ -245,7 +247,8 @@ RunPlan plan_run(const RunRequest& request) {
   const bool smooth = wants_smooth(layers) && !request.resume;
   if (smooth && !layers.keys.contains("data.marginal_maps"))
     layers.asked.data.marginal_maps = false;
-  layers.asked.data.closed = wants_smooth(layers);
+  layers.asked.data.closed =
+      layers.keys.contains("flow.kind") && is_on_unit_interval(layers.asked.model);
   RunPlan plan{.options = layers.asked,
                .out = layers.out,
                .resume = request.resume,
@@ -286,7 +289,7 @@ RunPlan plan_run(const RunRequest& request) {
       suggested = loaded.options;
       choose_for_smooth(suggested);
       loaded.options = layered(layers, suggested);
-      loaded.choose_base = false;
+      if (is_on_unit_interval(loaded.options.model)) loaded.choose_base = false;
     }
     const bool asked = layers.keys.contains("flow.kind");
     if (!request.resume &&

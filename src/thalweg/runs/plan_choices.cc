@@ -103,10 +103,13 @@ void choose_for_continuous(RunOptions& options) {
 void choose_for_smooth(RunOptions& options) {
   FlowOptions& flow = options.model.flow;
   flow.activation = "silu";
-  flow.permutation = "swap";
-  flow.act_norm = flow.heads = false;
-  options.model.base.kind = "uniform";
+  flow.heads = false;
+  options.model.base.kind = "normal";
   options.data.marginal_maps = false;
+  if (!is_on_unit_interval(options.model)) return;
+  flow.permutation = "swap";
+  flow.act_norm = false;
+  options.model.base.kind = "uniform";
 }
 
 void choose_for_molecule(RunOptions& options, bool with_forces) {

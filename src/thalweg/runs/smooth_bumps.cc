@@ -46,7 +46,7 @@ class FigureMap {
     const std::vector<Value> made =
         mixture->parameters(graph.constant({mixture->raw_parameters(), 1}, raw));
     const Value image = (*mixture)(x, made);
-    std::vector<Value> outputs{image, BumpMixture::inverse(mixture, image, made)};
+    std::vector<Value> outputs{image, inverse(mixture, image, made)};
     for (Value last = image; outputs.size() < 6;)
       outputs.push_back(last = vjp({last}, {}, {x}).front());
     map_ = std::make_unique<RowMap>(graph, outputs, pool);

@@ -2,18 +2,13 @@
 
 #include <fmt/ranges.h>
 
-#include <numbers>
-
 #include "thalweg/core/error.h"
-#include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/whole_power.h"
-#include "thalweg/transforms/circle.h"
 
 namespace thalweg {
 namespace {
 
 constexpr Axis kBumps = Axis::kFeatures;
-constexpr double kTurn = 2.0 * std::numbers::pi;
 // Added to raw numbers, so that zeros give bumps so wide and low that the map is nearly the
 // identity.
 constexpr double kAlphaShift = -3.0, kFloorShift = 2.0;
@@ -41,15 +36,6 @@ std::int64_t power_of(const BumpMixtureOptions& options) {
   return options.ramp == Ramp::kExponential ? 1 : 3;
 }
 
-/// `mapped`, but without the rounding that would leave [0, 1] where `original` is in it.
-Value kept_inside(Value original, Value mapped) {
-  Graph& graph = *original.graph;
-  const Value inside =
-      less_equal(graph.constant(0.0), original) * less_equal(original, graph.constant(1.0));
-  const Value moved = select(inside, clamp(mapped, 0.0, 1.0) - mapped, graph.constant(0.0));
-  return mapped + stop_gradient(moved);
-}
-
 }  // namespace
 
 std::vector<std::string> ramp_names() { return {"exponential", "monomial"}; }
@@ -58,15 +44,6 @@ Ramp ramp_by_name(std::string_view name) {
   if (name == "exponential") return Ramp::kExponential;
   if (name == "monomial") return Ramp::kMonomial;
   fail<ConfigError>("flow.ramp: expected one of {}, got '{}'", fmt::join(ramp_names(), ", "), name);
-}
-
-std::vector<std::string> circle_map_names() { return {"bumps", "moebius"}; }
-
-CircleMap circle_map_by_name(std::string_view name) {
-  if (name == "bumps") return CircleMap::kBumps;
-  if (name == "moebius") return CircleMap::kMoebius;
-  fail<ConfigError>("flow.circle_map: expected one of {}, got '{}'",
-                    fmt::join(circle_map_names(), ", "), name);
 }
 
 void check_bump_options(const std::string& name, const BumpMixtureOptions& options) {
@@ -140,67 +117,15 @@ Value BumpMixture::operator()(Value x, const std::vector<Value>& parameters) con
   return sum(p.weight * risen, kBumps) + p.floor * x;
 }
 
-Value BumpMixture::inverse(const std::shared_ptr<const BumpMixture>& mixture, Value y,
-                           const std::vector<Value>& parameters) {
+MonotoneMixture::Interval BumpMixture::around_root(Value y,
+                                                   const std::vector<Value>& parameters) const {
   Graph& graph = *y.graph;
   const Value zero = graph.constant(0.0), one = graph.constant(1.0);
   // Beyond [0, 1] the bumps lead on, so that the floor alone bounds how far the root is.
   const Value floor = Parameters::of(parameters).floor;
   const Value below = less(y, zero), above = less(one, y);
-  const Value low = select(below, y / floor, select(above, one, zero));
-  const Value high = select(above, 1.0 + (y - 1.0) / floor, select(below, zero, one));
-  return find_root(mixture, y, parameters, low, high, mixture->options_.search);
-}
-
-MixedBumps::MixedBumps(const std::string& name, std::int64_t features,
-                       const BumpMixtureOptions& options, const std::vector<bool>& circular)
-    : FeatureMaps(name, features, circular), search_(options.search) {
-  check_bump_options(name, options);
-  BumpMixtureOptions each = options;
-  each.circular = false;
-  line_ = std::make_shared<BumpMixture>(each);
-  each.circular = true;
-  circle_ = std::make_shared<BumpMixture>(each);
-  if (options.circle == CircleMap::kMoebius)
-    moebius_ = std::make_shared<MoebiusMixture>(options.components);
-}
-
-std::int64_t MixedBumps::parameters_of(bool circular) const {
-  if (!circular) return line_->raw_parameters();
-  return (moebius_ ? moebius_->raw_parameters() : circle_->raw_parameters()) + 1;
-}
-
-Mapped MixedBumps::map(bool circular, bool invert, Value raw, Value x) const {
-  const bool turned = circular && moebius_;
-  const auto& bumps = circular ? circle_ : line_;
-  const std::int64_t own = turned ? moebius_->raw_parameters() : bumps->raw_parameters();
-  const Value given = slice(raw, 0, own);
-  const std::vector<Value> parameters =
-      turned ? moebius_->parameters(given) : bumps->parameters(given);
-  const MonotoneFunction& mixture =
-      turned ? static_cast<const MonotoneFunction&>(*moebius_) : *bumps;
-  const Value shift = circular ? slice(raw, own, 1) : Value{};
-  const double bound = std::numbers::pi;
-  const Value row = transpose(x);
-  Value at = row;
-  if (circular) at = wrapped(invert ? row - shift : row, bound) / kTurn + 0.5;
-  Value place = at, value;
-  if (invert)
-    value = place = turned ? MoebiusMixture::inverse(moebius_, at, parameters, search_)
-                           : BumpMixture::inverse(bumps, at, parameters);
-  else
-    value = mixture(at, parameters);
-  const Value image = invert ? mixture(place, parameters) : value;
-  const Value slope =
-      jvp({image}, {place}, {broadcast(row.graph->constant(1.0), row.shape())}).front();
-  if (!circular)
-    value = kept_inside(at, value);
-  else if (invert)
-    value = wrapped(kTurn * (value - 0.5), bound);
-  else
-    value = wrapped(kTurn * (value - 0.5) + shift, bound);
-  const Value log_det = sum(log(slope));
-  return {transpose(value), invert ? -log_det : log_det};
+  return {select(below, y / floor, select(above, one, zero)),
+          select(above, 1.0 + (y - 1.0) / floor, select(below, zero, one))};
 }
 
 }  // namespace thalweg

@@ -3,14 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "thalweg/transforms/feature_maps.h"
-#include "thalweg/transforms/find_root.h"
-#include "thalweg/transforms/moebius_mixture.h"
+#include "thalweg/transforms/monotone_mixture.h"
 
 namespace thalweg {
 
@@ -25,22 +22,12 @@ std::vector<std::string> ramp_names();
 /// Ramp by name; throws ConfigError that lists the names.
 Ramp ramp_by_name(std::string_view name);
 
-/// What moves angles: mixtures of bumps, or of Moebius maps (see MoebiusMixture).
-enum class CircleMap : std::uint8_t { kBumps, kMoebius };
-
-/// Names of all maps of angles: "bumps", "moebius".
-std::vector<std::string> circle_map_names();
-/// Map by name; throws ConfigError that lists the names.
-CircleMap circle_map_by_name(std::string_view name);
-
 struct BumpMixtureOptions {
   std::int64_t components = 8;     ///< at least 1
   double smallest_density = 1e-6;  ///< of a component, in (0, 1): slopes of the map are not below
   Ramp ramp = Ramp::kExponential;
   std::int64_t power = 0;  ///< exponential: 1 or 2; monomial: 2 to 20; 0: 1 and 3
   bool circular = false;
-  RootSearch search = {};
-  CircleMap circle = CircleMap::kBumps;  ///< of MixedBumps: what moves its angles
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.
@@ -55,7 +42,7 @@ Value generalised_sigmoid(const BumpMixtureOptions& options, Value u, Value alph
 /// G_k(0)) + c_k x), eq. 7 there, with G_k(x) = s(a_k (x - b_k) + 1/2), s the generalised sigmoid;
 /// the same formula continues it to all of the line. Of a circle of length 1 the bumps are no wider
 /// than it and their copies at b_k + 1, b_k + 2, ... are added, so that f(x + 1) = f(x) + 1.
-class BumpMixture : public MonotoneFunction {
+class BumpMixture : public MonotoneMixture {
  public:
   explicit BumpMixture(const BumpMixtureOptions& options) : options_(options) {}
 
@@ -64,38 +51,14 @@ class BumpMixture : public MonotoneFunction {
   /// (c = smallest + (1 - smallest) sigmoid(raw + 2)) and, of exponential ramps, K of alpha = 10
   /// sigmoid(raw - 3) + 0.8656721: the published parameters, shifted so that zeros are nearly the
   /// identity.
-  std::int64_t raw_parameters() const;
-  /// The parameters of maps side by side, from `raw`, raw_parameters() x maps.
-  std::vector<Value> parameters(Value raw) const;
-  /// f(x), x being 1 x maps.
+  std::int64_t raw_parameters() const override;
+  std::vector<Value> parameters(Value raw) const override;
   Value operator()(Value x, const std::vector<Value>& parameters) const override;
-  /// x with f(x) = y, on all of the line.
-  static Value inverse(const std::shared_ptr<const BumpMixture>& mixture, Value y,
-                       const std::vector<Value>& parameters);
+  Interval around_root(Value y, const std::vector<Value>& parameters) const override;
 
  private:
   Value bumps(Value x, Value location, Value sharpness, Value alpha) const;
   BumpMixtureOptions options_;
-};
-
-/// Bump mixtures of features in [0, 1] and of angles in [-pi, pi], or for these Moebius mixtures.
-/// An angle also has a shift, the last of its parameters, by which its image is turned. Values in
-/// [0, 1] stay there.
-class MixedBumps : public FeatureMaps {
- public:
-  /// `circular` says which features are angles; empty stands for none. Throws ConfigError, naming
-  /// `name`, for a `circular` of another length or options out of range.
-  MixedBumps(const std::string& name, std::int64_t features, const BumpMixtureOptions& options,
-             const std::vector<bool>& circular = {});
-
- protected:
-  std::int64_t parameters_of(bool circular) const override;
-  Mapped map(bool circular, bool invert, Value raw, Value x) const override;
-
- private:
-  std::shared_ptr<const BumpMixture> line_, circle_;
-  std::shared_ptr<const MoebiusMixture> moebius_;  // in place of circle_, or null
-  RootSearch search_;
 };
 
 }  // namespace thalweg

@@ -43,10 +43,9 @@ Value MoebiusMixture::operator()(Value x, const std::vector<Value>& parameters) 
   return x + (1.0 / std::numbers::pi) * sum(weight * turned, Axis::kFeatures);
 }
 
-Value MoebiusMixture::inverse(const std::shared_ptr<const MoebiusMixture>& mixture, Value y,
-                              const std::vector<Value>& parameters, const RootSearch& search) {
-  // Each map moves a point by less than a turn.
-  return find_root(mixture, y, parameters, y - 1.0, y + 1.0, search);
+MonotoneMixture::Interval MoebiusMixture::around_root(
+    Value y, const std::vector<Value>& /*parameters*/) const {
+  return {y - 1.0, y + 1.0};  // Each map moves a point by less than a turn.
 }
 
 }  // namespace thalweg

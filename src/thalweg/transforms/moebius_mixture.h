@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "thalweg/transforms/find_root.h"
+#include "thalweg/transforms/monotone_mixture.h"
 
 namespace thalweg {
 
@@ -17,21 +16,17 @@ namespace thalweg {
 ///     h(x) = x + arg(1 - conj(w) exp(2 pi i x)) / -pi,
 ///
 /// which needs no branch. It is analytic; slopes are between (1 - |w|) / (1 + |w|) and the inverse.
-class MoebiusMixture : public MonotoneFunction {
+class MoebiusMixture : public MonotoneMixture {
  public:
   explicit MoebiusMixture(std::int64_t components) : components_(components) {}
 
   /// Of one map, from any real numbers, in this order: K weights (p = softmax), K real and K
   /// imaginary parts v (w = 0.99 v / sqrt(1 + |v|^2), to v is added 0.3 exp(2 pi i k / K), so that
   /// zeros are nearly the identity and the maps differ).
-  std::int64_t raw_parameters() const { return 3 * components_; }
-  /// The parameters of maps side by side, from `raw`, raw_parameters() x maps.
-  std::vector<Value> parameters(Value raw) const;
-  /// f(x), x being 1 x maps.
+  std::int64_t raw_parameters() const override { return 3 * components_; }
+  std::vector<Value> parameters(Value raw) const override;
   Value operator()(Value x, const std::vector<Value>& parameters) const override;
-  /// x with f(x) = y, on all of the line.
-  static Value inverse(const std::shared_ptr<const MoebiusMixture>& mixture, Value y,
-                       const std::vector<Value>& parameters, const RootSearch& search = {});
+  Interval around_root(Value y, const std::vector<Value>& parameters) const override;
 
  private:
   std::int64_t components_;

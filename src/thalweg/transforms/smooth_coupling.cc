@@ -6,7 +6,7 @@ ElementwiseSmooth::ElementwiseSmooth(ParameterStore& parameters, const std::stri
                                      RandomSequence& random, std::int64_t features,
                                      const ElementwiseSmoothOptions& options)
     : ElementwiseMaps(parameters, name, random, features,
-                      std::make_unique<MixedBumps>(name, features, options.bumps, options.circular),
+                      std::make_unique<SmoothMaps>(name, features, options.maps, options.circular),
                       options.conditioner, options.context_features) {}
 
 SmoothCoupling::SmoothCoupling(ParameterStore& parameters, const std::string& name,
@@ -14,9 +14,9 @@ SmoothCoupling::SmoothCoupling(ParameterStore& parameters, const std::string& na
                                const SmoothCouplingOptions& options)
     : MapCoupling(
           parameters, name, random, FeatureSplit(name, features, options.swap, options.mask),
-          options.circular, true,
+          options.circular, options.maps.line == LineMap::kBumps,
           [&](std::int64_t moved, const std::vector<bool>& circular) {
-            return std::make_unique<MixedBumps>(name, moved, options.bumps, circular);
+            return std::make_unique<SmoothMaps>(name, moved, options.maps, circular);
           },
           options.conditioner ? options.conditioner
                               : network_factory<ResidualNetwork>(
