@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "thalweg/objectives/maximum_likelihood.h"
 #include "thalweg/sampling/density_evaluator.h"
 #include "thalweg/training/trainer.h"
+#include "thalweg/training/validator.h"
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/free_form.h"
 
@@ -405,6 +407,35 @@ TEST(FreeFormLoss, LearnsARingWithDensitiesThatAgree) {
   EXPECT_LT(after.reconstruction, 0.2);
   EXPECT_NEAR(mean(after.decoder), mean(after.exact), 0.2);
   EXPECT_EQ(trainer.counters().bad_steps, 0);
+}
+
+// g(z) is bounded without the skip, so that the row far away has no z: its density is a makeshift,
+// which must not make a validation, or the mass that a model covers, better than it is.
+TEST(FreeFormLoss, AMakeshiftIsNotBetterThanTheLeastDensity) {
+  ThreadPool pool(1);
+  ModelOptions options = small_free_form(2);
+  options.flow.global_skip = false;
+  const Model model(options, 3);
+  std::vector<double> rows(20), z(20);
+  ring(0, 10, z.data());
+  DensityEvaluator evaluator(model, pool, Precision::kDouble);
+  rows = evaluator.to_data(z);
+  const std::vector<double> known = evaluator.log_prob(rows);
+  ASSERT_EQ(evaluator.unsolved(), 0);
+  rows.insert(rows.end(), {1e3, 1e3});
+  const std::vector<double> all = evaluator.log_prob(rows), sure = evaluator.certain_log_prob(rows);
+  EXPECT_EQ(evaluator.unsolved(), 1);
+  EXPECT_TRUE(std::isfinite(all.back()));
+  EXPECT_EQ(sure.back(), -INFINITY);
+  for (std::size_t row = 0; row < known.size(); ++row) EXPECT_EQ(sure[row], all[row]);
+  TrainingOptions training = short_training();
+  Validator validator(model, {.validation_rows = rows, .generator = ring}, training, pool);
+  double sum = std::ranges::min(known);
+  for (const double value : known) sum += value;
+  EXPECT_NEAR(validator.loss(model.parameters().flat()), -sum / 11.0, 1e-9 * std::abs(sum));
+  const std::vector<double> lost = {1e3, 1e3};
+  Validator of_lost(model, {.validation_rows = lost, .generator = ring}, training, pool);
+  EXPECT_EQ(of_lost.loss(model.parameters().flat()), INFINITY);
 }
 
 TEST(FreeFormLoss, SkipsAStepThatIsNotFinite) {

@@ -11,6 +11,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/latent_overflow.h"
+#include "thalweg/flows/unsolved.h"
 #include "thalweg/sampling/column_map.h"
 
 namespace thalweg {
@@ -105,7 +106,7 @@ struct DensityEvaluator::Programs {
   ColumnMap columns;
   std::span<const double> parameters = {};
   std::array<std::optional<RowMap>, 5> maps = {};
-  std::int64_t unsolved = 0;  // rows of the last call
+  std::vector<bool> unsolved = {};  // rows of the last call, where some can be
 
   enum class Kind : std::uint8_t { kDensity, kLatent, kData, kOverflow, kPullBack };
 
@@ -144,13 +145,11 @@ struct DensityEvaluator::Programs {
                        .inputs = {rows, context},
                        .seed = seed,
                        .parameters = parameters});
-    if (kind != Kind::kOverflow) {
-      const std::size_t own = kind == Kind::kDensity ? 1 : 2;
-      unsolved =
-          results.size() > own
-              ? std::ranges::count_if(results.back(), [](double value) { return value > 0.0; })
-              : 0;
-    }
+    const std::size_t own = kind == Kind::kDensity ? 1 : 2;
+    if (kind == Kind::kOverflow || kind == Kind::kPullBack || results.size() <= own) return results;
+    unsolved.resize(results.back().size(), false);
+    for (std::size_t row = 0; row < unsolved.size(); ++row)
+      if (results.back()[row] > 0.0) unsolved[row] = true;
     return results;
   }
 
@@ -217,6 +216,7 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
     programs_->settle_overflow(y, given, seed, values);
     return values;
   };
+  programs_->unsolved.clear();
   std::vector<double> result = draw(0);
   const std::int64_t draws = programs_->draws;
   for (std::int64_t number = 1; number < draws; ++number) {
@@ -247,7 +247,22 @@ std::int64_t DensityEvaluator::affordable_cells(std::int64_t most) {
                   static_cast<std::int64_t>(std::sqrt(static_cast<double>(affordable_rows()))));
 }
 
-std::int64_t DensityEvaluator::unsolved() const { return programs_->unsolved; }
+std::int64_t DensityEvaluator::unsolved() const {
+  return std::ranges::count(programs_->unsolved, true);
+}
+
+std::vector<bool> DensityEvaluator::makeshift() const {
+  return has_continuous(programs_->model.flow()) ? std::vector<bool>() : programs_->unsolved;
+}
+
+std::vector<double> DensityEvaluator::certain_log_prob(std::span<const double> x,
+                                                       std::span<const double> context) {
+  std::vector<double> values = log_prob(x, context);
+  const std::vector<bool> doubtful = makeshift();
+  for (std::size_t row = 0; row < doubtful.size(); ++row)
+    if (doubtful[row]) values[row] = -INFINITY;
+  return values;
+}
 
 std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,
                                                 std::span<const double> context,
@@ -255,6 +270,7 @@ std::vector<double> DensityEvaluator::to_latent(std::span<const double> x,
   checked_rows("to_latent", programs_->model, x, context);
   std::vector<double> outer;
   const std::vector<double> y = programs_->columns.to_layers(x, &outer);
+  programs_->unsolved.clear();
   auto results =
       programs_->run(Programs::Kind::kLatent, y, standardised_context(programs_->model, context));
   const std::size_t features = results[0].size() / std::max<std::size_t>(1, outer.size());
@@ -271,6 +287,7 @@ std::vector<double> DensityEvaluator::to_data(std::span<const double> z,
                                               std::span<const double> context,
                                               std::vector<double>* log_det) {
   checked_rows("to_data", programs_->model, z, context);
+  programs_->unsolved.clear();
   auto results =
       programs_->run(Programs::Kind::kData, z, standardised_context(programs_->model, context));
   std::vector<double> outer;

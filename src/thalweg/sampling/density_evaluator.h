@@ -48,6 +48,12 @@ class DensityEvaluator {
   /// makeshift, that at the encoder's f(x), of a continuous one it may be off by more than 0.01
   /// nats. See unsolved_text().
   std::int64_t unsolved() const;
+  /// Which rows of that call have a makeshift, true; empty where that cannot be, as of continuous
+  /// flows.
+  std::vector<bool> makeshift() const;
+  /// log_prob(), but -inf where that is a makeshift: no more than what is known to be there.
+  std::vector<double> certain_log_prob(std::span<const double> x,
+                                       std::span<const double> context = {});
   /// How many log densities are worth their time where not all rows are needed, as in evaluations:
   /// those that take 2e12 floating-point operations at one draw, which are a minute of two threads
   /// in double, and at least 100. More than any table has for all but free-form and continuous
