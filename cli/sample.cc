@@ -121,6 +121,7 @@ void sample(Arguments arguments) {
   arguments.molecule = run.model->flow().coordinates() != nullptr;
   SampleRequest& request = arguments.request;
   request.condition = load_condition(run, arguments.condition);
+  request.condition_file = arguments.condition;
   const std::string outside =
       outside_of_training(run.options.model.context_columns, request.condition);
   if (!outside.empty()) fmt::print(stderr, "warning: {}\n", outside);

@@ -12,6 +12,7 @@
 #include "thalweg/metrics/model_check.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/training_run.h"
+#include "thalweg/training/reconstruction_search.h"
 
 namespace thalweg {
 namespace {
@@ -109,6 +110,27 @@ TEST(FreeFormRun, FindsTheWeightOfTheReconstruction) {
   EXPECT_EQ(found.trials.front().weight, 0.01);
   EXPECT_GE(found.weight, 0.01);
   EXPECT_EQ(load_run(plan.out).options.training.reconstruction_weight, found.weight);
+}
+
+TEST(FreeFormRun, EndsTheSearchOfAWeightWithItsTime) {
+  const TemporaryFolder folder;
+  const RunPlan plan = plan_of(folder, {{"training.iterations", std::int64_t{100}}});
+  ThreadPool pool(1);
+  const TrainingData data{.generator = [](std::uint64_t, std::int64_t count, double* x) {
+    std::fill_n(x, 2 * count, 0.1);
+  }};
+  int steps = 0;
+  const auto search = [&](int most) {
+    steps = 0;
+    return search_reconstruction_weight(
+        [&] { return std::make_unique<Model>(plan.options.model, 1); }, data, plan.options.training,
+        20, pool, {}, [&] { return ++steps > most; });
+  };
+  const ReconstructionSearch none = search(3);
+  EXPECT_TRUE(none.trials.empty());
+  EXPECT_EQ(none.weight, plan.options.training.reconstruction_weight);
+  EXPECT_EQ(steps, 4);
+  EXPECT_EQ(search(25).trials.size(), 1U);
 }
 
 TEST(FreeFormRun, RefusesOtherObjectivesBeforeAnythingIsWritten) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,56 @@ TEST(TableRun, OneProcessAtATimeWritesToAFolder) {
   }
   EXPECT_EQ(load_run(folder.path("run")).manifest.steps, 60);
   EXPECT_EQ(wider(3), 3);
+}
+
+// Samples never replace what they, or their run, come from; `--force` no folder but the run.
+TEST(TableRun, WhatARunComesFromStays) {
+  std::string text = "a,b,c\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 200; ++row)
+    text +=
+        fmt::format("{:.6g},{:.6g},{:.6g}\n", random.normal(), random.normal(), random.normal());
+  const TemporaryFolder folder;
+  const std::string file = folder.file("table.csv", text);
+  std::filesystem::create_directories(folder.path("run.old"));
+  folder.file("run.old/mine.txt", "keep me");
+  const std::vector<Setting> given = {{"data.condition", std::vector<std::string>{"c"}}};
+  trained(folder, file, given);
+  const LoadedRun run = trained(folder, file, given);
+  EXPECT_EQ(read_bytes(folder.path("run.old/mine.txt")), "keep me");
+  ThreadPool pool(1);
+  SampleRequest request{.count = 10};
+  const std::string condition = folder.file("condition.csv", "c\n0.5\n");
+  request.condition = load_condition(run, condition);
+  request.condition_file = condition;
+  std::filesystem::create_symlink(file, folder.path("link.csv"));
+  for (const std::string& out : {condition, file, folder.path("link.csv")}) {
+    expect_parts(message_of<ConfigError>([&] { sample_to_file(run, request, out, pool, {}); }),
+                 {"--out", out, "come from"});
+  }
+  EXPECT_EQ(read_bytes(condition), "c\n0.5\n");
+  EXPECT_EQ(read_bytes(file), text);
+}
+
+// A file to evaluate on need not have the weights that rows to train on had.
+TEST(TableRun, WeightsCountWhereTheyAre) {
+  std::string text = "a,w\n", plain = "a\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 300; ++row) {
+    const double a = random.normal();
+    text += fmt::format("{:.6g},{}\n", a, row % 3);
+    plain += fmt::format("{:.6g}\n", a);
+  }
+  const TemporaryFolder folder;
+  const LoadedRun run =
+      trained(folder, folder.file("table.csv", text), {{"data.weights", std::string("w")}});
+  ThreadPool pool(1);
+  DensityEvaluator density = evaluation_density(run, pool);
+  const auto held_out = [&](const std::string& content) {
+    return held_out_points(run, folder.file("other.csv", content), std::nullopt, density);
+  };
+  EXPECT_EQ(held_out(text).weights.size(), 300U);
+  EXPECT_TRUE(held_out(plain).weights.empty());
 }
 
 TEST(TableRun, LogDensitiesAndEvaluationAreOfOneMeasure) {

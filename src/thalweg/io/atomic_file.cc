@@ -1,14 +1,17 @@
 #include "thalweg/io/atomic_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <regex>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "thalweg/core/error.h"
 
@@ -146,6 +149,20 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+void remove_stale_files(const std::string& folder) {
+  static const std::regex kTemporary(R"(\..*\.(\d{1,9})-\d+\.tmp)");
+  std::error_code error;
+  std::vector<std::filesystem::path> stale;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    std::smatch match;
+    if (std::regex_match(name, match, kTemporary) && kill(std::stoi(match[1].str()), 0) != 0 &&
+        errno == ESRCH)
+      stale.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : stale) std::filesystem::remove(path, error);
 }
 
 }  // namespace thalweg

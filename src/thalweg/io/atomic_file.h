@@ -42,6 +42,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Removes temporary files of processes that are gone, as a killed one leaves them in a folder.
+void remove_stale_files(const std::string& folder);
+
 /// Writes a whole file through AtomicFile.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 

@@ -7,6 +7,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/new_folder.h"
 
 namespace thalweg {
 namespace {
@@ -64,7 +65,7 @@ SampleResult sample_positions(const LoadedRun& run, RunSampler& sampler, const s
   if (std::error_code ignored; !folder.empty() && !fs::is_directory(folder, ignored))
     fail<DataError>("{}: there is no folder '{}'; create it first", out, folder.string());
   // Under another name until all are there; gone where they never are.
-  const std::string unfinished = out + ".part";
+  const std::string unfinished = free_path(out + ".part");
   const auto remove = [](const std::string* path) {
     std::error_code ignored;
     fs::remove(*path, ignored);

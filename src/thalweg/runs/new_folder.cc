@@ -24,14 +24,23 @@ void check_replaceable(const std::string& path, bool force, const std::vector<st
           path, entry.path().filename().string());
 }
 
+std::string free_path(const std::string& path) {
+  std::error_code error;
+  std::string name = path;
+  for (int number = 2; fs::exists(fs::symlink_status(name, error)); ++number)
+    name = fmt::format("{}-{}", path, number);
+  return name;
+}
+
 NewFolder::NewFolder(const std::string& path, bool force, const std::vector<std::string>& files)
     : final_(path) {
   while (final_.size() > 1 && final_.ends_with('/')) final_.pop_back();
-  path_ = final_ + ".new";
   check_replaceable(final_, force, files);
+  path_ = free_path(final_ + ".new");
   std::error_code error;
-  fs::remove_all(path_, error);
-  if (!fs::create_directories(path_, error) || error)
+  // Without an error it is another process that made a folder of this name meanwhile.
+  while (!fs::create_directories(path_, error) && !error) path_ = free_path(path_);
+  if (error)
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", path_, error.message());
 }
 

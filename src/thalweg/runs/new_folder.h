@@ -13,8 +13,11 @@ void check_replaceable(
     const std::string& path, bool force, const std::vector<std::string>& files,
     const std::string& advice = "--force replaces it, --out names another folder");
 
+/// `path`, or with -2, -3, ... behind it, whichever names nothing yet.
+std::string free_path(const std::string& path);
+
 /// A folder that appears under its name with all its files, or not at all: until keep() they are in
-/// another one beside it, which is removed without it.
+/// another one beside it, of a name that was free, which is removed without it.
 class NewFolder {
  public:
   /// With `force` a folder that holds nothing but some of `files` is replaced. Throws ConfigError

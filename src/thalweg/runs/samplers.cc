@@ -283,9 +283,20 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
                             const SampleCallbacks& callbacks) {
   namespace fs = std::filesystem;
   const auto plain = [](const std::string& path) { return fs::absolute(path).lexically_normal(); };
-  if (!request.chains_out.empty() && plain(request.chains_out) == plain(out))
+  const auto is_out = [&](const std::string& path) {
+    std::error_code error;
+    return !path.empty() && (plain(path) == plain(out) || fs::equivalent(path, out, error));
+  };
+  if (is_out(request.chains_out))
     fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
                       out);
+  const DataOptions& data = run.options.data;
+  for (const std::string& path : {request.condition_file, data.path, data.validation, data.test})
+    if (is_out(path))
+      fail<ConfigError>(
+          "--out: '{}' is a file that the samples, or the run, come from; give it "
+          "another name",
+          out);
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
   if (run.model->flow().coordinates() != nullptr)
     return sample_positions(run, *sampler, out, pool, callbacks);

@@ -28,6 +28,7 @@ struct SampleRequest {
   std::int64_t seed = 1;
   std::optional<Precision> precision = {};  ///< empty: the run's own
   std::vector<double> condition = {};       ///< rows x columns of the condition, used in turn
+  std::string condition_file = {};          ///< that it came from, which no sample may replace
   /// importance: column, a last column log_weight; or resample, rows drawn again by their weights.
   std::string weights = "column";
 

@@ -71,10 +71,11 @@ std::string default_out(const std::string& source, const RunOptions& options) {
     const TargetOptions& target = options.target;
     const fs::path file =
         data.path.ends_with(".gz") ? fs::path(data.path).replace_extension() : fs::path(data.path);
-    name = !data.path.empty()      ? file.stem().string()
-           : !target.image.empty() ? fs::path(target.image).stem().string()
-           : target.name.empty()   ? "energy"
-                                   : target.name;
+    name = !data.path.empty()       ? file.stem().string()
+           : !target.image.empty()  ? fs::path(target.image).stem().string()
+           : !target.system.empty() ? fs::path(target.system).stem().string()
+           : target.name.empty()    ? "energy"
+                                    : target.name;
     // Other parts of an array than [0] are other runs.
     if (data.path.ends_with(']')) name += "-" + data.path.substr(data.path.rfind('[') + 1);
     std::erase(name, ']');
@@ -174,6 +175,7 @@ SettingsLayers new_layers(const RunRequest& request) {
   layers.asked.target.function = request.energy_function;
   settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
+  while (layers.out.size() > 1 && layers.out.ends_with('/')) layers.out.pop_back();
   return layers;
 }
 

@@ -1,11 +1,7 @@
 #include "thalweg/runs/training_run.h"
 
-#include <signal.h>
-
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <regex>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/version.h"
@@ -18,6 +14,7 @@
 #include "thalweg/runs/evaluation_cost.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/exploration_start.h"
+#include "thalweg/runs/new_folder.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/runs/stack_fit.h"
 #include "thalweg/sampling/flow_sampler.h"
@@ -29,21 +26,6 @@ namespace thalweg {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Removes temporary files of processes that are gone, as a killed one leaves them.
-void remove_stale_files(const std::string& folder) {
-  static const std::regex kTemporary(R"(\..*\.(\d{1,9})-\d+\.tmp)");
-  std::error_code error;
-  std::vector<fs::path> stale;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    std::smatch match;
-    if (std::regex_match(name, match, kTemporary) && kill(std::stoi(match[1].str()), 0) != 0 &&
-        errno == ESRCH)
-      stale.push_back(entry.path());
-  }
-  for (const fs::path& path : stale) fs::remove(path, error);
-}
 
 /// Where a run is written that is to replace the one in `out`: beside it, in a folder that is not
 /// there or holds a run that did not end, which makes room. Finished runs stay, and other folders.
@@ -104,9 +86,8 @@ class OutputFolder {
   void keep() {
     kept_ = true;
     if (!replaces_) return;
-    const std::string old = final_ + ".old";
+    const std::string old = free_path(final_ + ".old");
     std::error_code error;
-    fs::remove_all(old, error);
     fs::rename(final_, old, error);
     if (!error) fs::rename(folder_.path, final_, error);
     if (error)
@@ -359,7 +340,10 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     constexpr std::int64_t kSearchSteps = 400;
     const ReconstructionSearch search = search_reconstruction_weight(
         [&] { return std::make_unique<Model>(options.model, seed, moved); }, data, options.training,
-        std::min(kSearchSteps, options.training.iterations), pool, callbacks.interrupted);
+        std::min(kSearchSteps, options.training.iterations), pool, callbacks.interrupted,
+        [&, until = seconds() + 0.3 * options.training.time_budget] {
+          return options.training.time_budget > 0.0 && seconds() > until;
+        });
     if (search.weight == 0.0) return interrupted_early();
     options.training.reconstruction_weight = search.weight;
     run.options.training = options.training;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "thalweg/core/error.h"
 #include "thalweg/sampling/density_evaluator.h"
@@ -19,7 +20,7 @@ constexpr double kAlike = 0.02;   // nats within which losses are the same
 
 /// Samples of the training that the losses are taken on.
 struct Looked {
-  std::vector<double> x, context;
+  std::vector<double> x, context, weights;  // weights as of TrainingData
 };
 
 Looked looked_at(const Model& model, const TrainingData& data) {
@@ -36,11 +37,17 @@ Looked looked_at(const Model& model, const TrainingData& data) {
   const auto context = data.context.first(rows * given);
   result.x.assign(x.begin(), x.end());
   result.context.assign(context.begin(), context.end());
+  if (!data.weights.empty())
+    result.weights.assign(data.weights.begin(),
+                          data.weights.begin() + static_cast<std::ptrdiff_t>(rows));
   return result;
 }
 
-ReconstructionTrial try_weight(double weight, Model& model, const TrainingData& data,
-                               TrainingOptions training, std::int64_t steps, ThreadPool& pool) {
+/// None where `stopped` says so before its end.
+std::optional<ReconstructionTrial> try_weight(double weight, Model& model, const TrainingData& data,
+                                              TrainingOptions training, std::int64_t steps,
+                                              ThreadPool& pool,
+                                              const std::function<bool()>& stopped) {
   training.iterations = steps;
   training.reconstruction_weight = weight;
   training.reconstruction_start = 0.0;
@@ -54,14 +61,21 @@ ReconstructionTrial try_weight(double weight, Model& model, const TrainingData& 
     DensityEvaluator evaluator(model, pool, Precision::kDouble);
     for (std::int64_t look = 0; look <= kLooks; ++look) {
       if (look > 0)
-        for (std::int64_t step = 0; step < steps / kLooks; ++step) trainer.step();
+        for (std::int64_t step = 0; step < steps / kLooks; ++step) {
+          if (stopped()) return std::nullopt;
+          trainer.step();
+        }
       trainer.update_model();
-      double sum = 0.0;
-      for (const double value : evaluator.log_prob(looked.x, looked.context)) sum += value;
-      const auto rows =
-          static_cast<double>(looked.x.size()) / static_cast<double>(model.flow().features());
-      trial.loss = -sum / rows;
-      trial.solved_share = 1.0 - static_cast<double>(evaluator.unsolved()) / rows;
+      const std::vector<double> values = evaluator.log_prob(looked.x, looked.context);
+      double sum = 0.0, all = 0.0;
+      for (std::size_t row = 0; row < values.size(); ++row) {
+        const double counts = looked.weights.empty() ? 1.0 : looked.weights[row];
+        if (counts > 0.0) sum += counts * values[row];
+        all += counts;
+      }
+      trial.loss = -sum / all;
+      trial.solved_share =
+          1.0 - static_cast<double>(evaluator.unsolved()) / static_cast<double>(values.size());
       if (look == 0) first = before = trial.loss;
       const double fallen = std::max(0.0, first - before);
       trial.stable =
@@ -81,20 +95,28 @@ ReconstructionTrial try_weight(double weight, Model& model, const TrainingData& 
 ReconstructionSearch search_reconstruction_weight(
     const std::function<std::unique_ptr<Model>()>& make, const TrainingData& data,
     const TrainingOptions& training, std::int64_t steps, ThreadPool& pool,
-    const std::function<bool()>& interrupted) {
+    const std::function<bool()>& interrupted, const std::function<bool()>& out_of_time) {
   ReconstructionSearch search;
+  const auto asked = [](const std::function<bool()>& callback) { return callback && callback(); };
+  const auto stopped = [&] { return asked(interrupted) || asked(out_of_time); };
   bool lowering = false, raising = false;
   for (double weight = std::clamp(training.reconstruction_weight, kLeast, kMost);
        weight >= 0.999 * kLeast && weight <= 1.001 * kMost;) {
-    if (interrupted && interrupted()) return {};
+    if (asked(interrupted)) return {};
     const std::unique_ptr<Model> model = make();
-    search.trials.push_back(try_weight(weight, *model, data, training, steps, pool));
+    const auto trial = try_weight(weight, *model, data, training, steps, pool, stopped);
+    if (!trial) {
+      if (asked(interrupted)) return {};
+      break;
+    }
+    search.trials.push_back(*trial);
     const bool stable = search.trials.back().stable;
     // The other side of where stability begins is known.
     if ((stable && raising) || (!stable && lowering)) break;
     (stable ? lowering : raising) = true;
     weight *= stable ? 1.0 / kFactor : kFactor;
   }
+  if (search.trials.empty()) search.weight = training.reconstruction_weight;
   double least = INFINITY;
   for (const ReconstructionTrial& trial : search.trials) {
     if (trial.stable) least = std::min(least, trial.loss);

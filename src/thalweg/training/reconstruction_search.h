@@ -34,11 +34,12 @@ struct ReconstructionSearch {
 /// more than half of what it had fallen plus 0.5 nats between five looks, and z was found for 95 %
 /// of them. Without a stable one the largest weight is taken.
 ///
-/// `make` gives a fresh model each time. Throws as Trainer. `interrupted` may be empty; true ends
-/// the search with a weight of 0.
+/// `make` gives a fresh model each time. Throws as Trainer. Both callbacks, asked before each step,
+/// may be empty: `interrupted` ends the search with a weight of 0, `out_of_time` with what the
+/// trainings before tell, or the weight that it began with where none has ended.
 ReconstructionSearch search_reconstruction_weight(
     const std::function<std::unique_ptr<Model>()>& make, const TrainingData& data,
     const TrainingOptions& training, std::int64_t steps, ThreadPool& pool,
-    const std::function<bool()>& interrupted = {});
+    const std::function<bool()>& interrupted = {}, const std::function<bool()>& out_of_time = {});
 
 }  // namespace thalweg
