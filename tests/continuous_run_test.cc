@@ -1,5 +1,6 @@
 // Runs of continuous flows: what is chosen for them, and what is said where their steps are too
 // few.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,6 +22,32 @@ bool warns(const Evaluation& evaluation) {
   return std::ranges::any_of(evaluation.warnings, [](const std::string& warning) {
     return warning.find("the integration is too coarse for") != std::string::npos;
   });
+}
+
+// No gradient of flow matching reaches the base, nor may weight decay, which would draw the
+// components of a mixture together.
+TEST(ContinuousRun, LeavesTheBaseAsItIs) {
+  const TemporaryFolder folder;
+  std::string points = "a,b\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 500; ++row)
+    points += fmt::format("{},{}\n", random.normal(), random.normal());
+  RunPlan plan = plan_run({.settings = {{"data.path", folder.file("points.csv", points)},
+                                        {"flow.kind", std::string("continuous")},
+                                        {"flow.hidden", std::vector<std::int64_t>{8}},
+                                        {"base.kind", std::string("mixture")},
+                                        {"training.weight_decay", 1e-3},
+                                        {"training.iterations", std::int64_t{200}}},
+                           .out = folder.path("run")});
+  plan.report = false;
+  ThreadPool pool(1);
+  run_training(plan, pool);
+  const ParameterStore& learnt = load_run(plan.out).model->parameters();
+  const Model fresh(plan.options.model, static_cast<std::uint64_t>(plan.options.training.seed));
+  const ParameterId locations = fresh.parameters().find("base.mixture.locations");
+  const auto before = fresh.parameters().values(locations), after = learnt.values(locations);
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_NEAR(after[i], before[i], 1e-6 * std::abs(before[i]));
 }
 
 TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {

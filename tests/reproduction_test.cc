@@ -87,6 +87,43 @@ TEST_F(ReproductionTest, GoesOnAfterAnInterruptionToTheSameMetrics) {
     }
 }
 
+// What a run found before its training, as by an exploration, is no other setting.
+TEST_F(ReproductionTest, GoesOnWithWhatAnExplorationFound) {
+  const auto experiment = [] {
+    return read_experiment("energies", R"(
+title = "energy"
+metric = "reverse_kl_nats"
+metric_label = "KL"
+seeds = 1
+defaults = true
+[[rows]]
+key = "wells"
+name = "wells"
+settings.energy = "4*(x^2-1)^2 + y^2"
+settings.exploration.evaluations = 20000
+settings.training.iterations = 20
+[[columns]]
+key = "flow"
+name = "flow"
+settings.flow.blocks = 2
+settings.flow.hidden = [8]
+)");
+  };
+  Reproduction cut(experiment(), {.out = folder.path("out")});
+  ReproductionCallbacks callbacks;
+  int steps = 0;
+  bool trains = false;
+  callbacks.train = [&](const RunPlan& request) {
+    return run_training(request, pool,
+                        {.progress = [&](const TrainingProgress&) { trains = true; },
+                         .interrupted = [&] { return trains && ++steps == 8; }});
+  };
+  EXPECT_FALSE(cut.train(pool, callbacks));
+  ASSERT_TRUE(trains);
+  ASSERT_TRUE(cut.train(pool, callbacks));
+  EXPECT_EQ(cut.results().runs[0][0].at(0).steps, 20);
+}
+
 TEST_F(ReproductionTest, ResultsOfOtherSettingsAreNotTaken) {
   ASSERT_TRUE(reproduction({.seeds = 1}).train(pool));
   Experiment changed = two_columns();

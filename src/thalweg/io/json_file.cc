@@ -1,6 +1,7 @@
 #include "thalweg/io/json_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -96,6 +97,8 @@ double JsonObject::number_or_nan(const std::string& key) const {
   const auto found = value_->json.find(key);
   if (found != value_->json.end() && found->is_null())
     return std::numeric_limits<double>::quiet_NaN();
+  if (found != value_->json.end() && (*found == "inf" || *found == "-inf"))
+    return *found == "inf" ? INFINITY : -INFINITY;
   return number(key);
 }
 

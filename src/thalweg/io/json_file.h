@@ -18,7 +18,7 @@ class JsonObject {
   /// A whole number from -2^63 to 2^63 - 1.
   std::int64_t whole(const std::string& key) const;
   double number(const std::string& key) const;
-  /// A number, or NaN where the file has null, as numbers that are not finite are written.
+  /// A number, NaN where the file has null, or an infinity where it has the text inf or -inf.
   double number_or_nan(const std::string& key) const;
   /// The objects of a list.
   std::vector<JsonObject> objects(const std::string& key) const;

@@ -22,6 +22,7 @@ class FlowMatching : public Objective {
  public:
   explicit FlowMatching(Pairing pairing = Pairing::kIndependent) : pairing_(pairing) {}
   std::string name() const override { return "flow_matching"; }
+  bool trains_base() const override { return false; }
   /// Throws ConfigError for a flow of anything but one continuous layer, for a base with a
   /// rejection step, and for equivariant pairs of a base that is not one of particles.
   Loss build(StepBuilder& step) const override;

@@ -107,7 +107,8 @@ TrainingStep training_step(StepBuilder& builder, const Objective& objective) {
   std::vector<Value> parameters;
   const auto& infos = graph.parameters().infos();
   for (std::size_t index = 0; index < infos.size(); ++index) {
-    if (!infos[index].trainable) continue;
+    const bool of_base = infos[index].name.starts_with(builder.flow().base().name() + ".");
+    if (!infos[index].trainable || (of_base && !objective.trains_base())) continue;
     step.trainable.push_back({static_cast<std::int32_t>(index)});
     parameters.push_back(graph.parameter(step.trainable.back()));
   }

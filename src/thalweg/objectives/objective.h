@@ -121,6 +121,9 @@ class Objective {
   /// Whether encoders of free-form layers learn, which no density depends on. training_step()
   /// throws ConfigError for a flow with such layers and an objective that leaves them alone.
   virtual bool trains_encoders() const { return false; }
+  /// Whether the base learns. Parameters that no gradient reaches must not be given to an
+  /// optimizer, whose weight decay would move them.
+  virtual bool trains_base() const { return true; }
   /// Steps that another objective has first, and that one: none for most.
   virtual std::int64_t first_steps() const { return 0; }
   virtual const Objective* first() const { return nullptr; }

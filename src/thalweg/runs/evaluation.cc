@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/systematic_rows.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/matrix.h"
@@ -41,7 +42,7 @@ RunVerdict verdict_of_flow(const LoadedRun& run, const WeightedFlow& flow,
                            DensityEvaluator& evaluator) {
   if (!exploration) return unexplored_verdict();
   std::vector<double> log_model;
-  if (!run.model->flow().stochastic()) log_model = evaluator.log_prob(exploration->x);
+  if (!run.model->flow().stochastic()) log_model = evaluator.certain_log_prob(exploration->x);
   return compare_with_exploration({.x = flow.samples.x,
                                    .weights = flow.weights,
                                    .normaliser_error = normaliser_error(*run.model, {}),
@@ -76,8 +77,8 @@ std::string title_of(const LoadedRun& run, const HeldOut& points) {
 }
 
 /// Sentences about what the metrics show.
-std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, bool explored,
-                                         bool endless) {
+std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, std::size_t draws,
+                                         bool explored, bool endless) {
   std::vector<std::string> warnings, shaky;
   double pareto_k = 0.0;
   for (const Metric& metric : metrics) {
@@ -90,7 +91,7 @@ std::vector<std::string> metric_warnings(const std::vector<Metric>& metrics, boo
       warnings.push_back(fmt::format(
           "the energy of {:.0f} of {} draws is no number, which counts as a density of 0: --bounds "
           "can leave them out",
-          metric.value, kTargetSamples));
+          metric.value, draws));
     if (metric.name == "log_likelihood_undefined_rows")
       warnings.push_back(fmt::format(
           "{:.0f} of the rows have no density (NaN or infinite) and are not in the mean; `thalweg "
@@ -134,6 +135,18 @@ void keep_rows(HeldOut& points, std::int64_t most) {
   points.source = fmt::format("of {} {}", all, points.source);
 }
 
+/// The same number of rows without weights, each as often as its weight says.
+HeldOut equally_weighted(const HeldOut& points) {
+  if (points.weights.empty()) return points;
+  const std::vector<std::int64_t> rows = systematic_rows(points.weights, 0.5, points.rows);
+  HeldOut equal;
+  equal.source = points.source;
+  equal.rows = points.rows;
+  for (const auto part : {&HeldOut::x, &HeldOut::context})
+    equal.*part = take_rows(points.*part, std::ssize(points.*part) / points.rows, rows);
+  return equal;
+}
+
 }  // namespace
 
 DensityEvaluator evaluation_density(const LoadedRun& run, ThreadPool& pool,
@@ -151,7 +164,9 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
     const Table table = run.read_table(file);
     ModelRows rows = rows_for_model(table, run.options.model);
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
-    points.weights = weights_of(table, run.options.data.weights);
+    const std::string& weights = run.options.data.weights;
+    if (std::ranges::find(table.names, weights) != table.names.end())
+      points.weights = weights_of(table, weights);
     points.unkept = std::move(rows.unkept);
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
@@ -207,7 +222,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   };
   const std::uint64_t seed = seed_of(run, options);
   add("fit", fit_metrics(run, points, data, seed, density, pool, result.warnings));
-  if (has_continuous(run.model->flow()) && density.unsolved() > 0)
+  if (has_continuous(run.model->flow()) && points.rows > 0 && density.unsolved() > 0)
     result.warnings.push_back(unsolved_text(
         run.model->flow(), fmt::format("{} of {} rows", density.unsolved(), points.rows)));
   add("free_form",
@@ -224,8 +239,10 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   }
   const std::shared_ptr<const Target> target = run.target();
   bool endless = false;  // whether the integral of the energy seems infinite
+  std::size_t draws = 0;
   if (target) {
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
+    draws = flow.samples.log_model.size();
     if (flow.samples.unsolved > 0)
       result.warnings.push_back(unsolved_samples_text(
           fmt::format("{} of {} draws", flow.samples.unsolved, flow.samples.log_model.size())));
@@ -240,19 +257,22 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     }
     add("weights", weight_metrics(run, flow, exploration, result.verdict, density, seed, pool));
     if (particle_dimensions(run) > 0)
-      add("particles", particle_metrics(run, flow.samples.x, points.x));
+      add("particles", particle_metrics(run, flow.samples.x, equally_weighted(points).x));
     if (result.verdict) add("exploration", result.verdict->metrics);
     if (points.forces.empty()) add("forces", force_metrics(run, points, flow.samples.x, pool));
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
-  if (!target && particle_dimensions(run) > 0)
-    add("particles",
-        particle_metrics(
-            run,
-            FlowSampler(*run.model, pool, seed, run.precision()).next(points.rows, points.context),
-            points.x, points.context));
+  if (!target && particle_dimensions(run) > 0) {
+    const HeldOut equal = equally_weighted(points);
+    FlowSampler sampler(*run.model, pool, seed, run.precision());
+    const std::vector<double> drawn = sampler.next(equal.rows, equal.context);
+    if (const std::int64_t missed = sampler.statistics().unsolved; missed > 0)
+      result.warnings.push_back(
+          unsolved_samples_text(fmt::format("{} of {} draws", missed, equal.rows)));
+    add("particles", particle_metrics(run, drawn, equal.x, equal.context));
+  }
   if (run.manifest.returns > 0)
     result.warnings.push_back(fmt::format(
         "the training came {} time{} to where no batch was finite any more, and went on from its "
@@ -273,7 +293,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
       if ((metric.group == "weights" || metric.group == "exploration") && metric.error > 0.0)
         metric.error = std::nan("");
   for (std::string& warning :
-       metric_warnings(result.metrics, result.verdict && result.verdict->explored, endless))
+       metric_warnings(result.metrics, draws, result.verdict && result.verdict->explored, endless))
     result.warnings.push_back(std::move(warning));
   return result;
 }
@@ -288,8 +308,9 @@ Evaluation evaluate_run(const LoadedRun& run, const std::optional<PreparedData>&
 std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
                                      const EvaluationOptions& options) {
   const std::shared_ptr<const Target> target = run.target();
-  // Held-out frames of a molecule tell what a flow has lost.
-  if (!wants_verdict(target.get()) || run.model->flow().coordinates() != nullptr)
+  // Held-out rows of particles, and of molecules, tell what a flow has lost.
+  if (!wants_verdict(target.get()) || run.options.data.particles > 0 ||
+      run.model->flow().coordinates() != nullptr)
     return std::nullopt;
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();

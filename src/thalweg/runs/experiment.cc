@@ -445,6 +445,7 @@ void scale_training(TrainingOptions& training, double scale) {
   shorten(training.decay_every);
   shorten(training.annealing_steps);
   shorten(training.likelihood_steps);
+  shorten(training.reconstruction_steps);
   for (std::int64_t& milestone : training.milestones) shorten(milestone);
 }
 

@@ -173,14 +173,15 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
                of_values(DensityEvaluator(*run.model, pool, Precision::kDouble)
                              .log_prob(points.x, points.context),
                          points),
-               of_normaliser);
+               of_normaliser, points.weights);
     const std::shared_ptr<const Target> target = run.target();
     // Of particles it is the least NLL that a density can have, <U> + log Z, with the sign changed.
     if (target && target->log_normaliser() &&
         (run.model->flow().features() == 2 || run.options.data.particles > 0)) {
       std::vector<double> log_target = target_log_density(target, pool)(points.x);
       for (double& value : log_target) value -= *target->log_normaliser();
-      add_mean(metrics, "target_log_likelihood", "the target itself", log_target);
+      add_mean(metrics, "target_log_likelihood", "the target itself", log_target,
+               target->log_normaliser_error(), points.weights);
     }
     // Fitted covariances of rows without a centre of mass are singular.
     if (data && !is_mean_free(run.options.model))

@@ -12,6 +12,7 @@
 #include "thalweg/io/json_file.h"
 #include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/evaluation.h"
+#include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/option_table.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/settings.h"
@@ -44,6 +45,12 @@ std::optional<RunResult> load_result(const std::string& folder, const std::strin
   return result;
 }
 
+/// JSON itself has no infinities, and null for NaN.
+nlohmann::ordered_json json_number(double value) {
+  if (std::isinf(value)) return value > 0.0 ? "inf" : "-inf";
+  return value;
+}
+
 void save_result(const std::string& folder, const std::string& settings, const RunResult& result) {
   nlohmann::ordered_json json;
   json["settings"] = settings;
@@ -54,8 +61,8 @@ void save_result(const std::string& folder, const std::string& settings, const R
   for (const Metric& metric : result.metrics)
     json["metrics"].push_back({{"name", metric.name},
                                {"label", metric.label},
-                               {"value", metric.value},
-                               {"error", metric.error}});
+                               {"value", json_number(metric.value)},
+                               {"error", json_number(metric.error)}});
   fs::create_directories(folder);
   write_file_atomically(metrics_file(folder), json.dump(2) + "\n");
 }
@@ -67,6 +74,20 @@ std::vector<Setting> settings_of(RunOptions options, const std::set<std::string>
     if (keys.contains(key.path))
       settings.push_back({key.path, std::visit([](auto* kept) -> OptionValue { return *kept; },
                                                key.place(options))});
+  return settings;
+}
+
+/// The settings of a plan with what a run sets itself once it has begun, as `made` has it: by an
+/// exploration, by the search for a weight, or as the members of a stack.
+RunOptions with_found(RunOptions settings, const RunOptions& made, const RunPlan& plan) {
+  if (explores(settings)) {
+    settings.model.columns = made.model.columns;
+    if (plan.choose_base) settings.model.base = made.model.base;
+    if (plan.choose_objective) settings.training.objective = made.training.objective;
+  }
+  if (settings.training.reconstruction_search)
+    settings.training.reconstruction_weight = made.training.reconstruction_weight;
+  if (settings.model.base.kind == "stack") settings.model.base = made.model.base;
   return settings;
 }
 
@@ -129,6 +150,9 @@ std::string Reproduction::settings_text(std::size_t row, const ExperimentPart* c
   const ExperimentPart& part = experiment_.rows[row];
   std::string text = experiment_.settings + "\n" + part.settings + "\n" + part.data + "\n";
   if (column != nullptr) text += column->settings + "\n" + column->sampler + "\n";
+  // Only where there are some: earlier results stay what they are.
+  if (column != nullptr && !column->run.empty()) text += "run " + column->run + "\n";
+  if (experiment_.defaults) text += "defaults\n";
   return text + experiment_.judging;
 }
 
@@ -277,12 +301,14 @@ RunPlan Reproduction::training_request(const Cell& cell) {
   const bool renew = request_.force && renewed_.insert(training.out).second;
   const bool there = fs::exists(run.manifest());
   if (there && !renew) {
-    if (write_options(read_run_options(run)) != write_options(settings))
+    RunOptions made = read_run_options(run);
+    if (write_options(made) != write_options(with_found(settings, made, training)))
       fail<ConfigError>(
           "{}: was made with other settings than this version's; --force trains it anew",
           training.out);
     // A run that ended before its first checkpoint has nothing to go on from.
     training.resume = fs::exists(run.checkpoint());
+    if (training.resume) training.options = std::move(made);
   }
   training.force = there && !training.resume;
   return training;

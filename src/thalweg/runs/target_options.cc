@@ -85,7 +85,10 @@ std::shared_ptr<const Target> make_target(const TargetOptions& options) {
   TargetSettings settings{.particles = options.particles,
                           .dimensions = options.particle_dimensions,
                           .temperature = options.temperature};
-  if (options.log_integral_error > 0.0) settings.log_integral = options.log_integral;
+  // As numbers of a file of settings, both are 0 where nothing is known.
+  if (options.log_integral != 0.0 || options.log_integral_error > 0.0)
+    settings.log_integral = options.log_integral;
+  settings.log_integral_error = options.log_integral_error;
   return make_target(std::string_view(options.name), settings);
 }
 

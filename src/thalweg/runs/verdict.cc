@@ -248,6 +248,7 @@ class Comparison {
       verdict_.cautions.insert(verdict_.cautions.end(), exploration_.doubts.begin(),
                                exploration_.doubts.end());
     verdict_.log_integral = integral.value;
+    verdict_.log_integral_error = integral.error;
     add_metric(integral);
     add_metric({"exploration_log_integral",
                 exploration_.method.empty()

@@ -37,8 +37,8 @@ struct RunVerdict {
   /// The best estimate of the log integral, then what the exploration found and what it says of
   /// the flow.
   std::vector<Metric> metrics;
-  std::string method;         ///< what the exploration's log integral rests on, in words
-  double log_integral = 0.0;  ///< the first of the metrics
+  std::string method;  ///< what the exploration's log integral rests on, in words
+  double log_integral = 0.0, log_integral_error = 0.0;  ///< the first of the metrics
   /// Whether weighted draws of the flow stand for the target; else the exploration's samples do.
   bool flow_stands = true;
 

@@ -74,14 +74,14 @@ std::optional<Metric> missed_metric(const WeightedSamples& samples, const Target
   if (target.can_sample() && target.log_normaliser()) {
     x = target_samples(target, seed, Stream::kEvaluation, 0, kTargetSamples);
     log_target = truth(x);
-    log_model = evaluator.log_prob(x);
+    log_model = evaluator.certain_log_prob(x);
     log_weights.assign(log_target.size(), 0.0);
     log_integral = *target.log_normaliser();
   } else {
     const WideProposal wide(samples.x, features, target.half_width());
     x = wide.draw(static_cast<std::int64_t>(samples.log_model.size()), seed);
     log_target = truth(x);
-    log_model = evaluator.log_prob(x);
+    log_model = evaluator.certain_log_prob(x);
     x.insert(x.end(), samples.x.begin(), samples.x.end());
     log_target.insert(log_target.end(), samples.log_target.begin(), samples.log_target.end());
     log_model.insert(log_model.end(), samples.log_model.begin(), samples.log_model.end());
@@ -254,8 +254,17 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
   Metric reverse{"reverse_kl_nats",
                  stochastic ? "KL(model || target) of paths, nats" : "KL(model || target), nats",
                  difference_of_logs.mean, difference_of_logs.error};
-  const double known = exploration ? verdict->log_integral : estimate.log_integral;
-  reverse.value += target->log_normaliser().value_or(known);
+  if (const auto known = target->log_normaliser()) {
+    reverse.value += *known;
+    reverse.error =
+        std::hypot(reverse.error, normaliser_error(*run.model, {}), target->log_normaliser_error());
+  } else if (exploration) {
+    reverse.value += verdict->log_integral;
+    reverse.error = std::hypot(reverse.error, verdict->log_integral_error);
+  } else {
+    reverse.value += estimate.log_integral;
+    reverse.error = std::hypot(reverse.error, log_integral_error(estimate, *run.model));
+  }
   metrics.push_back(reverse);
   add_moments();
   // A density that is an estimate says too little where it is small; an exploration says more than

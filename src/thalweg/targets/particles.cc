@@ -22,26 +22,33 @@ std::vector<std::string> coordinate_names(const ParticleOptions& options) {
 class ParticleTarget : public UnsampledTarget {
  public:
   ParticleTarget(const std::string& name, std::shared_ptr<const ParticleEnergy> energy,
-                 std::optional<double> log_integral)
+                 std::optional<double> log_integral, double log_integral_error)
       : UnsampledTarget(name, coordinate_names(energy->options()), 0.0),
         energy_(std::move(energy)),
-        log_integral_(log_integral) {}
+        log_integral_(log_integral),
+        log_integral_error_(log_integral_error) {}
 
   std::int64_t particle_dimensions() const override { return energy_->options().dimensions; }
   const ParticleOptions* particle_options() const override { return &energy_->options(); }
   std::optional<double> log_normaliser() const override {
     const ParticleOptions& options = energy_->options();
-    if (options.strength > 0.0 || options.spring == 0.0) return log_integral_;
+    if (!is_harmonic()) return log_integral_;
     return 0.5 * static_cast<double>(features() - options.dimensions) *
            std::log(2.0 * std::numbers::pi / energy_->spring());
   }
+  double log_normaliser_error() const override { return is_harmonic() ? 0.0 : log_integral_error_; }
 
  protected:
   Value build_log_density(Value x) const override { return -call(energy_, x); }
 
  private:
+  bool is_harmonic() const {
+    return !(energy_->options().strength > 0.0) && energy_->options().spring != 0.0;
+  }
+
   std::shared_ptr<const ParticleEnergy> energy_;
   std::optional<double> log_integral_;
+  double log_integral_error_;
 };
 
 class WithoutLastParticle : public UnsampledTarget {
@@ -52,6 +59,7 @@ class WithoutLastParticle : public UnsampledTarget {
             {whole->columns().begin(), whole->columns().end() - whole->particle_dimensions()}, 0.0),
         whole_(std::move(whole)) {}
   std::optional<double> log_normaliser() const override { return whole_->log_normaliser(); }
+  double log_normaliser_error() const override { return whole_->log_normaliser_error(); }
 
  protected:
   Value build_log_density(Value x) const override {
@@ -70,9 +78,10 @@ class WithoutLastParticle : public UnsampledTarget {
 
 std::unique_ptr<Target> make_particle_target(const std::string& name,
                                              const ParticleOptions& options,
-                                             std::optional<double> log_integral) {
+                                             std::optional<double> log_integral,
+                                             double log_integral_error) {
   return std::make_unique<ParticleTarget>(name, std::make_shared<const ParticleEnergy>(options),
-                                          log_integral);
+                                          log_integral, log_integral_error);
 }
 
 std::shared_ptr<const Target> without_last_particle(std::shared_ptr<const Target> target) {

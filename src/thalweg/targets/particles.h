@@ -19,7 +19,8 @@ namespace thalweg {
 /// be differentiated once. Throws as ParticleEnergy.
 std::unique_ptr<Target> make_particle_target(const std::string& name,
                                              const ParticleOptions& options,
-                                             std::optional<double> log_integral = std::nullopt);
+                                             std::optional<double> log_integral = std::nullopt,
+                                             double log_integral_error = 0.0);
 
 /// `target`, of particles, as a density of the positions of all particles but the last, which is
 /// where the centre of mass is 0: what flows that know nothing of particles learn. Its logarithm

@@ -45,7 +45,7 @@ void add_particles(KindTable<TargetKind>& table) {
            .dimensions = settings.dimensions > 0 ? settings.dimensions : row.dimensions,
            .temperature = settings.temperature,
            .spring = row.spring},
-          settings.log_integral);
+          settings.log_integral, settings.log_integral_error);
     };
     table.add({row.name, row.summary, [make] { return make({}); }, make});
   }

@@ -32,6 +32,8 @@ class Target {
   virtual std::vector<double> sample(RandomSequence& random) const = 0;
   /// Log of the integral of exp(log_density), where it is known.
   virtual std::optional<double> log_normaliser() const { return std::nullopt; }
+  /// Its standard error, 0 where it is exact.
+  virtual double log_normaliser_error() const { return 0.0; }
   /// Half width of a square or cube around 0 that holds practically all mass, for plots and grids;
   /// 0 if it is not known.
   virtual double half_width() const = 0;
@@ -86,6 +88,7 @@ struct TargetSettings {
   std::int64_t dimensions = 0;  ///< of space; 0: the target's own
   double temperature = 1.0;
   std::optional<double> log_integral = std::nullopt;  ///< where it is known from elsewhere
+  double log_integral_error = 0.0;                    ///< its standard error
 };
 
 /// One built-in target.
