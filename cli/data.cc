@@ -23,12 +23,10 @@ struct Arguments {
   std::int64_t count = 100000, particles = 0, dimensions = 0, burn_in = -1, thinning = 0;
   double temperature = 1.0;
   int threads = 0;
+  const CLI::App* command = nullptr;
 };
 
 void draw_particles(const Arguments& arguments) {
-  if (!arguments.from.empty() || arguments.look_alike)
-    fail<ConfigError>("{}: is drawn by its own chains: expected neither --from nor --look-alike",
-                      arguments.name);
   ParticleFolderRequest request{.target = {},
                                 .count = arguments.count,
                                 .out = arguments.out,
@@ -64,9 +62,28 @@ void draw_particles(const Arguments& arguments) {
   for (const std::string& warning : report->warnings) fmt::print(stderr, "warning: {}\n", warning);
 }
 
+/// No option may be given that this kind of data does not have.
+void refuse_others(const Arguments& arguments, const std::vector<std::string>& others,
+                   const std::string& what) {
+  for (const CLI::Option* option : arguments.command->get_options())
+    if (option->count() > 0 && std::ranges::count(others, option->get_name()) > 0)
+      fail<ConfigError>("{}: is not of {}; leave it out", option->get_name(), what);
+}
+
 void prepare(const Arguments& arguments) {
-  if (std::ranges::count(particle_target_names(), arguments.name) > 0)
+  if (std::ranges::count(particle_target_names(), arguments.name) > 0) {
+    refuse_others(arguments, {"--rows", "--from", "--look-alike"},
+                  arguments.name + ", which is drawn by chains of its own");
     return draw_particles(arguments);
+  }
+  refuse_others(arguments,
+                {"--count", "--particles", "--dimensions", "--burn-in", "--thinning",
+                 "--temperature", "--no-integral"},
+                arguments.name + ", which is a table");
+  if (arguments.look_alike)
+    refuse_others(arguments, {"--from", "--force"}, "a look-alike, which needs a new folder");
+  else
+    refuse_others(arguments, {"--rows", "--seed"}, "a table as it was published");
   const UciTable& uci = find_uci_table(arguments.name, particle_target_names());
   std::string said;
   if (arguments.look_alike) {
@@ -88,6 +105,7 @@ void add_data(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "data", "Prepare the tables that papers compare on, or sample systems of particles");
   auto arguments = std::make_shared<Arguments>();
+  arguments->command = command;
   std::vector<std::string> names;
   for (const UciTable& table : uci_tables()) names.push_back(table.name);
   command

@@ -43,10 +43,7 @@ void run(Arguments& arguments) {
   }
   if (arguments.temperature_option->count() > 0 && arguments.temperatures->count() > 0)
     fail<ConfigError>("expected --temperature or --temperatures, got both");
-  if (arguments.temperature_option->count() > 0)
-    request.temperatures = {arguments.temperature};
-  else if (arguments.temperatures->count() == 0 && request.system.empty())
-    request.temperatures = {1.0};
+  if (arguments.temperature_option->count() > 0) request.temperatures = {arguments.temperature};
   catch_interrupts();
   ThreadPool pool(arguments.threads);
   SimulationReport report;
@@ -95,8 +92,9 @@ void add_simulate(CLI::App& app) {
                       "or a shared library with the C function thalweg_energy");
   command->add_option("--target", request.target, "or a built-in target (`thalweg list`)");
   command->add_option("--out", request.out, "folder to write")->required();
-  arguments->temperature_option = command->add_option("--temperature", arguments->temperature,
-                                                      "in K; default 300, or 1 for points");
+  arguments->temperature_option =
+      command->add_option("--temperature", arguments->temperature,
+                          "in K; default 300, or that of the --flow, or 1 for points");
   arguments->temperatures =
       command
           ->add_option("--temperatures", request.temperatures,

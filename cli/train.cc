@@ -68,6 +68,13 @@ RunRequest request_of(const Arguments& arguments) {
                                   {"molecule.solvent", &arguments.solvent},
                                   {"constants_file", &arguments.constants_file}})
     if (!text->empty()) set(key, *text);
+  if (!arguments.molecule.empty() && !is_system_file(arguments.molecule)) {
+    if (!arguments.topology.empty())
+      fail<ConfigError>("--topology: {} names the atoms already; give one of the two",
+                        arguments.molecule);
+    if (!arguments.solvent.empty())
+      fail<ConfigError>("--solvent: is of AMBER topologies, and {} is none", arguments.molecule);
+  }
   if (!arguments.molecule.empty())
     set(is_system_file(arguments.molecule) ? "molecule.system" : "molecule.topology",
         arguments.molecule);

@@ -226,6 +226,11 @@ TEST_F(Cli, PreparesTablesAndLearnsTheirSplits) {
   again.push_back("--force");
   EXPECT_EQ(run(again).code, 0);
   EXPECT_EQ(snapshot("gas"), before);
+  // Options that the kind of data does not have.
+  expect_failure({"data", "dw4", "--rows", "5000", "--out", "x"}, 2, "--rows");
+  expect_failure({"data", "gas", "--from", "raw", "--count", "100", "--out", "x"}, 2, "--count");
+  expect_failure({"data", "gas", "--look-alike", "--force", "--out", "raw"}, 2, "--force");
+  expect_failure({"data", "gas", "--look-alike", "--out", "raw"}, 2, "choose another --out");
   // A folder with anything else in it is not replaced, and a failure leaves nothing behind.
   write("gas/mine.txt", "keep me");
   expect_failure(again, 2, "mine.txt");

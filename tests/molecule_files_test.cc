@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -328,6 +329,13 @@ TEST(PdbFile, ResiduesMayShareANumber) {
   EXPECT_FALSE(same_atom(pdb.atoms[0], pdb.atoms[3]));
   EXPECT_EQ(text_of(pdb.atoms[3]), "N GLY 52A C A");
   EXPECT_TRUE(same_atom(atom_label(text_of(pdb.atoms[3])), pdb.atoms[3]));
+  std::vector<AtomLabel> moved = pdb.atoms;
+  EXPECT_NO_THROW(refuse_other_order(pdb.atoms, moved, "a", "b"));
+  std::swap(moved[1], moved[2]);
+  expect_parts(message_of<DataError>([&] { refuse_other_order(pdb.atoms, moved, "a", "b"); }),
+               {"b: atom 1", "as in a", "another order"});
+  moved[1].name = "XX";  // names of another convention tell nothing
+  EXPECT_NO_THROW(refuse_other_order(pdb.atoms, moved, "a", "b"));
   expect_parts(message_of<ConfigError>([] { atom_label("N GLY 52.5 C A"); }), {"52.5"});
   write_pdb(folder.path("b.pdb"), pdb.atoms, pdb.positions);
   const PdbFile back = read_pdb(folder.path("b.pdb"));
@@ -341,6 +349,14 @@ TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {
   const auto angles = backbone_angles(pdb.atoms);
   ASSERT_EQ(angles.size(), 1u);
   EXPECT_EQ(angles[0].residue, "ALA 2");
+  // Of several chains the label says which.
+  std::vector<AtomLabel> two = pdb.atoms;
+  for (AtomLabel& atom : two) atom.chain = "B";
+  two.insert(two.begin(), pdb.atoms.begin(), pdb.atoms.end());
+  const auto of_both = backbone_angles(two);
+  ASSERT_EQ(of_both.size(), 2u);
+  EXPECT_NE(of_both[0].residue, of_both[1].residue);
+  EXPECT_EQ(of_both[1].residue, "ALA 2 B");
   EXPECT_EQ(angles[0].phi, (std::array<std::int64_t, 4>{0, 1, 2, 4}));
   EXPECT_EQ(angles[0].psi, (std::array<std::int64_t, 4>{1, 2, 4, 5}));
   // Atoms of two molecules have no bond between them.
@@ -384,6 +400,17 @@ TEST(Trajectory, GrowsAndIsReadBack) {
     expect_parts(message_of<DataError>([&] { make_trajectory_writer(format, cut, 2, 4, 0.5); }),
                  {"cut off"});
     expect_parts(message_of<DataError>([&] { read_frames(path, 3); }), {"3"});
+  }
+  // Times of frames: replicas of one moment have the same.
+  for (const std::int64_t replicas : {1, 2}) {
+    const std::string path = folder.path(fmt::format("times-{}.nc", replicas));
+    const auto writer = make_trajectory_writer("nc", path, 2, 0, 0.5, replicas);
+    writer->append(frames);
+    writer->save();
+    const std::string bytes = read_bytes(path), last = bytes.substr(bytes.size() - 28, 4);
+    std::uint32_t word = 0;
+    for (const char byte : last) word = word << 8 | static_cast<std::uint8_t>(byte);
+    EXPECT_EQ(std::bit_cast<float>(word), replicas == 1 ? 2.0F : 1.0F);
   }
   // A DCD's header, as its readers have it: 84 bytes that begin with CORD, then the frames.
   const std::string dcd = read_bytes(folder.path("t.dcd"));

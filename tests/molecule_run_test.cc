@@ -1,5 +1,6 @@
 // Runs of molecules from trajectories to positions: densities, samples, weights and forces, and
 // files that do not belong together.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <Eigen/Geometry>
@@ -409,6 +410,7 @@ TEST_F(MoleculeRun, IsSimulatedWhereThereAreNoPositions) {
   EXPECT_NE(notes.at(0).find("no --data"), std::string::npos);
   const std::string bytes = read_bytes(folder_.path("run-md/trajectory.npy"));
   EXPECT_FALSE(wants_positions(given));
+  EXPECT_EQ(given.out, folder_.path("run"));
   const RunPlan plan = plan_run(given);
   EXPECT_EQ(plan.data->rows, 640);
   EXPECT_EQ(plan.options.data.path, folder_.path("run-md/trajectory.npy"));
@@ -430,6 +432,27 @@ TEST_F(MoleculeRun, IsSimulatedWhereThereAreNoPositions) {
                 [](const Setting& each) { return each.key == "molecule.topology"; });
   EXPECT_NE(message_of<ConfigError>([&] { give_positions(given, pool_); }).find("--topology"),
             std::string::npos);
+}
+
+// Without a name the run has that of the system, also once it was simulated.
+TEST_F(MoleculeRun, HasTheNameOfItsSystem) {
+  RunRequest asked = request();
+  asked.out.clear();
+  EXPECT_EQ(plan_run(asked).out, "runs/trajectory");
+  std::erase_if(asked.settings, [](const Setting& each) { return each.key == "data.path"; });
+  EXPECT_EQ(read_layers(asked).out, "runs/five");
+  asked.out = folder_.path("run") + "//";
+  EXPECT_EQ(read_layers(asked).out, folder_.path("run"));
+}
+
+TEST_F(MoleculeRun, SaysWhereBondsAreHeld) {
+  const auto notes = [&](double noise) {
+    write_npy(folder_.path("trajectory.npy"), std::vector<std::int64_t>{300, kAtoms, 3},
+              testing::small_molecule_rows(300, noise));
+    return fmt::format("{}", fmt::join(plan_run(request()).data->notes, "; "));
+  };
+  EXPECT_EQ(notes(0.004).find("constraints"), std::string::npos);
+  EXPECT_NE(notes(1e-5).find("constraints"), std::string::npos);
 }
 
 TEST_F(MoleculeRun, IsEvaluatedAndNamed) {

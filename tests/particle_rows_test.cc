@@ -185,6 +185,15 @@ TEST(ParticleFolders, TellRunsWhatTheyHold) {
   request.force = true;
   EXPECT_FALSE(write_particle_folder(request, pool, {.interrupted = [] { return true; }}));
   EXPECT_EQ(read_bytes(work.path("again/train.npy")), read_bytes(work.path("dw4/train.npy")));
+  // A tenth each to validate and to test on, however many draws a chain has.
+  request.out = work.path("odd");
+  request.force = false;
+  request.count = 2999;
+  request.burn_in = 0;
+  request.thinning = 1;
+  ASSERT_TRUE(write_particle_folder(request, pool));
+  EXPECT_EQ(read_npy(work.path("odd/train.npy")).shape[0], 2999);
+  EXPECT_EQ(read_npy(work.path("odd/test.npy")).shape[0], 299);
   request.target.name = "two_rings";
   expect_parts(message_of<ConfigError>([&] { write_particle_folder(request, pool); }),
                {"two_rings", "lennard_jones"});

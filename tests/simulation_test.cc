@@ -1,6 +1,7 @@
 // Simulations from files to files: what they leave, and that they go on to the same bits.
 #include "thalweg/runs/simulation.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -190,10 +191,13 @@ TEST_F(SimulationTest, NamesFromAPdbGiveItsAngles) {
 TEST_F(SimulationTest, IsMovedByAFlow) {
   write_npy(folder_.path("frames.npy"), std::vector<std::int64_t>{200, 5, 3},
             small_molecule_rows(200, 0.004));
-  const std::vector<Setting> training = {
-      {"molecule.system", request_.system},      {"data.path", folder_.path("frames.npy")},
-      {"training.iterations", std::int64_t{40}}, {"flow.kind", std::string("smooth")},
-      {"flow.blocks", std::int64_t{2}},          {"flow.hidden", std::vector<std::int64_t>{8}}};
+  const std::vector<Setting> training = {{"molecule.system", request_.system},
+                                         {"data.path", folder_.path("frames.npy")},
+                                         {"molecule.temperature", 310.0},
+                                         {"training.iterations", std::int64_t{40}},
+                                         {"flow.kind", std::string("smooth")},
+                                         {"flow.blocks", std::int64_t{2}},
+                                         {"flow.hidden", std::vector<std::int64_t>{8}}};
   request_.flow = trained(training);
   request_.positions = folder_.path("frames.npy");
   request_.ensemble = "nve";
@@ -206,6 +210,7 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
     request_.steps = steps;
     const SimulationReport report = run(request_);
     EXPECT_NE(report.text.find("moved by the model"), std::string::npos);
+    EXPECT_NE(report.text.find("at 310 K"), std::string::npos);  // that of the run
     const std::vector<double> energies = read_npy(folder_.path("md/energies.npy")).values;
     double largest = 0.0;
     for (std::size_t i = 0; i < energies.size(); i += 3)
@@ -218,6 +223,12 @@ TEST_F(SimulationTest, IsMovedByAFlow) {
   EXPECT_NEAR(coarse / fine, 4.0, 1.0);
 
   expect_resumption(2);
+  request_.temperatures = {300.0};
+  expect_parts(fmt::format("{}", fmt::join(run(request_).warnings, "; ")),
+               {"learnt at 310 K", "at 300 K"});
+  request_.solvent = "obc2";
+  expect_parts(message_of<ConfigError>([&] { run(request_); }), {"--solvent"});
+  request_.solvent = "none";
 
   request_.flow = folder_.path("nothing");
   expect_parts(message_of<DataError>([&] { run(request_); }), {"nothing"});
@@ -371,6 +382,19 @@ TEST_F(PointsSimulation, GoOnToTheSameBits) {
   }
   setenv("PATH", "", 1);
   expect_resumption(3);
+}
+
+// What runs away ends the simulation, with the frames before on the disk.
+TEST_F(PointsSimulation, LeaveTheFramesBeforeAWalkerIsLost) {
+  request_.energy = "-exp(x^2)";
+  request_.equilibration = 0;
+  request_.steps = 1000000;
+  request_.frame_every = 1;
+  expect_parts(message_of<NumericalError>([&] { run(request_); }),
+               {"walker", "frames before are in", "md"});
+  const Array energies = read_npy(folder_.path("md/energies.npy"));
+  EXPECT_GT(energies.shape[0], 2);
+  EXPECT_EQ(read_npy(folder_.path("md/trajectory.npy")).shape[0], 3 * energies.shape[0]);
 }
 
 // A flow of points that is trained to an energy moves them alike: by its virial at temperature 2.

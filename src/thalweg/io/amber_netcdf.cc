@@ -246,10 +246,12 @@ std::string amber_header(std::int64_t atoms, std::int64_t frames, std::int64_t l
 
 class AmberWriter : public TrajectoryWriter {
  public:
-  AmberWriter(const std::string& path, std::int64_t atoms, std::int64_t frames, double frame_time)
+  AmberWriter(const std::string& path, std::int64_t atoms, std::int64_t frames, double frame_time,
+              std::int64_t replicas)
       : atoms_(atoms),
         frames_(frames),
         frame_time_(frame_time),
+        replicas_(replicas),
         file_(path,
               frames == 0 ? 0 : std::ssize(amber_header(atoms, 0)) + frames * (4 + 12 * atoms)) {
     if (frames == 0) file_.append(amber_header(atoms_, 0));
@@ -257,9 +259,8 @@ class AmberWriter : public TrajectoryWriter {
   void append(std::span<const double> positions) override {
     const auto width = static_cast<std::size_t>(3 * atoms_);
     for (std::size_t first = 0; first < positions.size(); first += width) {
-      ++frames_;
       std::string bytes;
-      add(bytes, frame_time_ * static_cast<double>(frames_));
+      add(bytes, frame_time_ * static_cast<double>(frames_++ / replicas_ + 1));
       for (std::size_t i = 0; i < width; ++i) add(bytes, positions[first + i] / kAngstrom);
       file_.append(bytes);
     }
@@ -273,6 +274,7 @@ class AmberWriter : public TrajectoryWriter {
 
   std::int64_t atoms_, frames_;
   double frame_time_;
+  std::int64_t replicas_;
   GrowingFile file_;
 };
 
@@ -345,8 +347,9 @@ Frames read_amber_netcdf(const std::string& path) {
 
 std::unique_ptr<TrajectoryWriter> make_amber_netcdf_writer(const std::string& path,
                                                            std::int64_t atoms, std::int64_t frames,
-                                                           double frame_time) {
-  return std::make_unique<AmberWriter>(path, atoms, frames, frame_time);
+                                                           double frame_time,
+                                                           std::int64_t replicas) {
+  return std::make_unique<AmberWriter>(path, atoms, frames, frame_time, replicas);
 }
 
 }  // namespace thalweg

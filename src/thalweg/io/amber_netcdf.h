@@ -20,6 +20,7 @@ Frames read_amber_netcdf(const std::string& path);
 /// make_trajectory_writer says.
 std::unique_ptr<TrajectoryWriter> make_amber_netcdf_writer(const std::string& path,
                                                            std::int64_t atoms, std::int64_t frames,
-                                                           double frame_time);
+                                                           double frame_time,
+                                                           std::int64_t replicas = 1);
 
 }  // namespace thalweg

@@ -410,7 +410,8 @@ Array read_npy(const std::string& path) {
                     *total * header.item_size, shape_text(header.shape), available,
                     available < *total * header.item_size
                         ? "the file is cut off: copy or write it again"
-                        : "the header is damaged or more than one array is in the file");
+                        : "the header is damaged, more than one array is in the file, or it is "
+                          "still being written");
   }
   if (indices.size() > header.shape.size()) {
     fail<DataError>("{}: expected at most {} indices for shape {}, got {}", path,

@@ -246,7 +246,7 @@ Frames read_frames(const std::string& path, std::int64_t atoms) {
     frames = frames_of_array(path, atoms);
   } else if (path.ends_with(".dcd")) {
     frames = read_dcd(path);
-  } else if (path.ends_with(".nc")) {
+  } else if (path.ends_with(".nc") || path.ends_with(".ncrst")) {
     frames = read_amber_netcdf(path);
   } else if (path.ends_with(".pdb")) {
     PdbFile pdb = read_pdb(path);
@@ -268,9 +268,9 @@ Frames read_frames(const std::string& path, std::int64_t atoms) {
 std::unique_ptr<TrajectoryWriter> make_trajectory_writer(const std::string& format,
                                                          const std::string& path,
                                                          std::int64_t atoms, std::int64_t frames,
-                                                         double frame_time) {
+                                                         double frame_time, std::int64_t replicas) {
   if (format == "dcd") return std::make_unique<DcdWriter>(path, atoms, frames, frame_time);
-  if (format == "nc") return make_amber_netcdf_writer(path, atoms, frames, frame_time);
+  if (format == "nc") return make_amber_netcdf_writer(path, atoms, frames, frame_time, replicas);
   if (format == "npy") return std::make_unique<NpyTrajectory>(path, atoms, frames);
   fail<ConfigError>("format: expected npy, dcd or nc, got '{}'", format);
 }

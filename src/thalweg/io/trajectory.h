@@ -45,12 +45,13 @@ class TrajectoryWriter {
 
 /// Writes in single precision `format`, "npy" (frames x atoms x 3, nm), "dcd" or "nc" (Angstroms,
 /// as readers of DCD and of AMBER's NetCDF expect), after the first `frames` frames of what is
-/// there. `frame_time` in ps is for the header of DCD and the times of NetCDF. Throws ConfigError
-/// for another format.
+/// there. `frame_time` in ps is for the header of DCD and the times of NetCDF, where `replicas`
+/// frames that follow each other have one time. Throws ConfigError for another format.
 std::unique_ptr<TrajectoryWriter> make_trajectory_writer(const std::string& format,
                                                          const std::string& path,
                                                          std::int64_t atoms, std::int64_t frames,
-                                                         double frame_time);
+                                                         double frame_time,
+                                                         std::int64_t replicas = 1);
 
 /// An array of .npy that grows by its first dimension, in double.
 class GrowingArray : public TrajectoryWriter {

@@ -41,11 +41,23 @@ std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
   return residues;
 }
 
+bool has_chains(std::span<const AtomLabel> atoms) {
+  return std::ranges::any_of(
+      atoms, [&](const AtomLabel& atom) { return atom.chain != atoms.front().chain; });
+}
+
+/// As "ALA 2", and "ALA 2 B" where there are several chains.
+std::string label_of(const std::string& name, std::int64_t number, const std::string& insertion,
+                     const std::string& chain, bool chains) {
+  return fmt::format("{} {}{}{}", name, number, insertion, chains ? " " + chain : "");
+}
+
 }  // namespace
 
 std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
                                             std::span<const HarmonicBond> bonds) {
   const std::vector<Residue> residues = residues_of(atoms);
+  const bool chains = has_chains(atoms);
   const auto bonded = [&](std::int64_t c, std::int64_t n) {
     return bonds.empty() || std::ranges::any_of(bonds, [&](const HarmonicBond& bond) {
              const auto [one, other] = bond.atoms;
@@ -58,7 +70,7 @@ std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
     if (before.chain != own.chain || after.chain != own.chain) continue;
     if (!before.c || !own.n || !own.ca || !own.c || !after.n) continue;
     if (!bonded(*before.c, *own.n) || !bonded(*own.c, *after.n)) continue;
-    angles.push_back({fmt::format("{} {}{}", own.name, own.number, own.insertion),
+    angles.push_back({label_of(own.name, own.number, own.insertion, own.chain, chains),
                       {*before.c, *own.n, *own.ca, *own.c},
                       {*own.n, *own.ca, *own.c, *after.n}});
   }
@@ -70,11 +82,12 @@ std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms) {
       residues;
   for (std::size_t i = 0; i < atoms.size(); ++i)
     residues[{atoms[i].chain, atoms[i].residue_number, atoms[i].insertion}][atoms[i].name] = i;
+  const bool chains = has_chains(atoms);
   std::vector<AlphaCarbon> result;
   for (const auto& [place, own] : residues)
     if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
-      result.push_back({fmt::format("{} {}{}", atoms[own.at("CA")].residue, std::get<1>(place),
-                                    std::get<2>(place)),
+      result.push_back({label_of(atoms[own.at("CA")].residue, std::get<1>(place),
+                                 std::get<2>(place), std::get<0>(place), chains),
                         own.at("N"), own.at("CA"), own.at("C"), own.at("CB")});
   return result;
 }

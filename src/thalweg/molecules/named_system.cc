@@ -1,5 +1,6 @@
 #include "thalweg/molecules/named_system.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -44,7 +45,11 @@ NamedSystem read_named_system(const std::string& path, const std::string& solven
     fail<DataError>("{}: expected an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)",
                     path);
   }
-  if (!topology.empty()) result.atoms = read_pdb(topology).atoms;
+  if (!topology.empty()) {
+    std::vector<AtomLabel> atoms = read_pdb(topology).atoms;
+    refuse_other_order(result.atoms, atoms, path, topology);
+    result.atoms = std::move(atoms);
+  }
   if (!result.atoms.empty() &&
       static_cast<std::int64_t>(result.atoms.size()) != result.system.atoms())
     fail<DataError>("{}: expected the {} atoms of {}, got {}", topology, result.system.atoms(),
@@ -64,6 +69,25 @@ std::vector<std::string> element_warnings(const NamedSystem& named) {
                     i, atom.name, mass)};
   }
   return {};
+}
+
+void refuse_other_order(std::span<const AtomLabel> known, std::span<const AtomLabel> given,
+                        const std::string& known_source, const std::string& given_source) {
+  const auto names_of = [](std::span<const AtomLabel> atoms) {
+    std::vector<std::string> names;
+    for (const AtomLabel& atom : atoms) names.push_back(usual_name(atom.name));
+    return names;
+  };
+  std::vector<std::string> own = names_of(known), others = names_of(given);
+  const auto [first, second] = std::ranges::mismatch(own, others);
+  if (first == own.end() || second == others.end()) return;
+  const auto atom = static_cast<std::size_t>(first - own.begin());
+  const std::string expected = *first, got = *second;
+  std::ranges::sort(own);
+  std::ranges::sort(others);
+  if (own == others)
+    fail<DataError>("{}: atom {} is {}, expected {} as in {}: the atoms are in another order",
+                    given_source, atom, got, expected, known_source);
 }
 
 void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,

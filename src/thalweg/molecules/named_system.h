@@ -31,6 +31,11 @@ NamedSystem read_named_system(const std::string& path, const std::string& solven
 /// Hydrogens and others that weigh what they should not are in another order: a sentence, or none.
 std::vector<std::string> element_warnings(const NamedSystem& named);
 
+/// Throws DataError where atoms have the names of those that are known, but in another order. Names
+/// that are others altogether tell nothing, nor do none.
+void refuse_other_order(std::span<const AtomLabel> known, std::span<const AtomLabel> given,
+                        const std::string& known_source, const std::string& given_source);
+
 /// Throws DataError, with `path` and the frame, where two atoms of a frame (frames x atoms x 3, nm)
 /// are nearer than 0.02 nm.
 void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,

@@ -32,6 +32,8 @@ std::shared_ptr<const Potential> potential_of(const DriveRequest& request) {
     return std::make_shared<const ForceField>(
         read_named_system(request.potential, request.solvent, "").system);
   }
+  if (request.solvent != "none")
+    fail<ConfigError>("solvent: is of AMBER topologies; {} is a run", request.potential);
   auto own = std::make_shared<const RunPotential>(request.potential, request.temperature, kOneByOne,
                                                   request.loading);
   const Potential* potential = own->potential.get();

@@ -42,6 +42,7 @@ struct KnownMolecule {
   std::vector<AtomLabel> atoms;
   std::vector<AtomPair> bonds;
   std::map<AtomPair, double> lengths;
+  std::map<AtomPair, double> deviations;  ///< of each by the system at its temperature; or empty
   std::string source;
 };
 
@@ -52,11 +53,15 @@ KnownMolecule read_molecule(const RunOptions& options) {
     const NamedSystem named = read_named_system(target.system, target.solvent, topology);
     for (const std::string& warning : element_warnings(named))
       fail<DataError>("{}: {}", topology.empty() ? target.system : topology, warning);
-    std::map<AtomPair, double> lengths;
-    for (const HarmonicBond& bond : named.system.bonds)
-      lengths[std::minmax(bond.atoms[0], bond.atoms[1])] = bond.length;
-    return {named.system.atoms(), named.atoms, bonds_of(named.system), std::move(lengths),
-            target.system};
+    std::map<AtomPair, double> lengths, deviations;
+    for (const HarmonicBond& bond : named.system.bonds) {
+      const AtomPair atoms = std::minmax(bond.atoms[0], bond.atoms[1]);
+      lengths[atoms] = bond.length;
+      if (bond.stiffness > 0.0)
+        deviations[atoms] = std::sqrt(kBoltzmann * target.system_temperature / bond.stiffness);
+    }
+    return {named.system.atoms(), named.atoms,           bonds_of(named.system),
+            std::move(lengths),   std::move(deviations), target.system};
   }
   const PdbFile pdb = read_pdb(topology);
   const std::span<const double> first(pdb.positions.data(), 3 * pdb.atoms.size());
@@ -67,7 +72,7 @@ KnownMolecule read_molecule(const RunOptions& options) {
                  *to = &first[3 * static_cast<std::size_t>(b)];
     lengths[{a, b}] = std::hypot(from[0] - to[0], from[1] - to[1], from[2] - to[2]);
   }
-  return {std::ssize(pdb.atoms), pdb.atoms, std::move(bonds), std::move(lengths), topology};
+  return {std::ssize(pdb.atoms), pdb.atoms, std::move(bonds), std::move(lengths), {}, topology};
 }
 
 /// Throws where a bond of the z-matrix is as long as none is.
@@ -108,6 +113,28 @@ void check_usual_lengths(const Table& table, const InternalCoordinates& coordina
           "in another order than those of the topology",
           path, table.names[i], usual, found->second, molecule.source);
   }
+}
+
+/// A sentence where bonds hardly move, as constraints hold them, or nothing.
+std::string stiff_bonds_text(const Table& table, const InternalCoordinates& coordinates,
+                             const KnownMolecule& molecule) {
+  constexpr double kStiff = 0.1;  // of the deviation that the system's spring has
+  constexpr std::int64_t kFewest = 20;
+  std::int64_t stiff = 0;
+  for (std::size_t i = 0; i < table.names.size() && table.rows >= kFewest; ++i) {
+    const auto& [kind, row] = coordinates.coordinates()[i];
+    if (kind != InternalKind::kBond) continue;
+    const auto found = molecule.deviations.find(std::minmax(row.atom, row.bond_to));
+    if (found == molecule.deviations.end()) continue;
+    const double own = summarise_column(table, static_cast<std::int64_t>(i)).standard_deviation;
+    stiff += own < kStiff * found->second ? 1 : 0;
+  }
+  if (stiff == 0) return "";
+  return fmt::format(
+      "{} bond{} vary by less than a tenth of what the system's springs give: frames of dynamics "
+      "with constraints, whose density is not that of the system, and whose likelihood has nothing "
+      "but rounding of those bonds in it",
+      stiff, stiff == 1 ? "" : "s");
 }
 
 /// All that a bond, or an angle, can be.
@@ -344,8 +371,12 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "folder",
         data.path);
   Table table = read_internal_table(data.path, options.model);
-  if (options.model.columns.empty())
-    check_usual_lengths(table, *coordinates, read_molecule(options), data.path);
+  std::string stiff;
+  if (options.model.columns.empty()) {
+    const KnownMolecule molecule = read_molecule(options);
+    check_usual_lengths(table, *coordinates, molecule, data.path);
+    stiff = stiff_bonds_text(table, *coordinates, molecule);
+  }
   const auto bounds_of_forms = [&](const Table& frames, const std::string& path) {
     return options.molecule.chirality == "fixed"
                ? form_bounds(frames, *coordinates, molecule_atoms(options.model), path)
@@ -397,6 +428,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
                   options.model.molecule.atoms.empty()
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));
+  if (!stiff.empty()) prepared.notes.push_back(stiff);
   if (!data.forces.empty()) {
     if (data.drop_missing || data.drop_duplicates)
       fail<ConfigError>("data.forces: cannot be combined with {}, which leaves frames out",

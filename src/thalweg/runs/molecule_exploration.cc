@@ -74,6 +74,7 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   if (callbacks.note) callbacks.note(report.text);
   if (callbacks.warning)
     for (const std::string& warning : report.warnings) callbacks.warning(warning);
+  request.out = layers.out;  // which the name of the data would change
   request.settings.push_back({"data.path", paths.trajectory("npy")});
   request.settings.push_back({"exploration.evaluations", std::int64_t{0}});
   if (!layers.keys.contains("training.objective"))

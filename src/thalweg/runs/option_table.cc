@@ -186,7 +186,8 @@ const std::vector<OptionKey>& option_keys() {
       {"particles.log_integral",
        "log of the integral of exp(-energy) over rows with a centre of mass of 0, if it is known",
        [](R& r) -> P { return &r.target.log_integral; }},
-      {"particles.log_integral_error", "its standard error; 0: it is not known",
+      {"particles.log_integral_error",
+       "its standard error; 0: it is exact, or, if that is 0 as well, not known",
        [](R& r) -> P { return &r.target.log_integral_error; }, 0, 1e6},
 
       {"exploration.evaluations",

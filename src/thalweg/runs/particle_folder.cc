@@ -57,9 +57,13 @@ struct Plan {
   std::int64_t train = 0, other = 0, draws = 0;
   std::int64_t chains() const { return train + 2 * other; }
 };
+/// Rows to validate on, and to test on.
+std::int64_t tenth_of(std::int64_t count) { return std::max<std::int64_t>(20, count / 10); }
+
 Plan plan_chains(std::int64_t count) {
   const std::int64_t train = std::clamp<std::int64_t>(count / 100, 10, 200);
-  return {train, std::max<std::int64_t>(2, train / 10), (count + train - 1) / train};
+  const std::int64_t draws = (count + train - 1) / train;
+  return {train, std::max<std::int64_t>(2, (tenth_of(count) + draws - 1) / draws), draws};
 }
 
 /// The first `count` rows of chains `first` to `first + chains`, in the order of draws.
@@ -189,7 +193,7 @@ std::optional<ParticleFolderReport> write_particle_folder(const ParticleFolderRe
   const ChainDiagnostics of_size = worst_diagnostics(draws->square, draws->chains, 1);
 
   const std::vector<std::string>& names = target->columns();
-  const std::int64_t tenth = std::max<std::int64_t>(20, request.count / 10);
+  const std::int64_t tenth = tenth_of(request.count);
   Table train = part_of(*draws, 0, plan.train, request.count, names);
   const Table validation = part_of(*draws, plan.train, plan.other, tenth, names);
   const Table test = part_of(*draws, plan.train + plan.other, plan.other, tenth, names);

@@ -66,6 +66,11 @@ std::shared_ptr<const Target> target_beside_data(RunOptions& options) {
         "got '{}'",
         options.target.name + options.target.energy + options.target.energy_function +
             options.target.file());
+  if (options.data.particles > 0 && options.model.context_features > 0)
+    fail<ConfigError>(
+        "data.condition: expected none beside an energy of particles, whose weights would need "
+        "one for every draw, got {}",
+        fmt::join(options.data.condition, ", "));
   // An energy is of the columns by name, unless the points are a plain array.
   std::vector<std::string> names;
   for (const ColumnOptions& column : options.model.columns) names.push_back(column.name);

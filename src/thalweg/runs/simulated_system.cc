@@ -11,7 +11,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/random.h"
 #include "thalweg/core/text.h"
-#include "thalweg/flows/free_form_flow.h"
+#include "thalweg/io/pdb_file.h"
 #include "thalweg/io/table.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/molecules/force_field.h"
@@ -31,7 +31,7 @@ std::shared_ptr<const Potential> part_of(std::shared_ptr<const Owner> owner) {
 }
 
 std::shared_ptr<const Potential> molecule_flow(const SimulationRequest& request,
-                                               const NamedSystem& named) {
+                                               SimulatedSystem& named) {
   auto own = std::make_shared<const RunPotential>(request.flow, request.temperatures.front());
   if (own->potential->coordinates() != 3 * named.system.atoms())
     fail<DataError>("{}: expected a model of the {} atoms of {}, got one of {}", request.flow,
@@ -41,6 +41,13 @@ std::shared_ptr<const Potential> molecule_flow(const SimulationRequest& request,
     if (!same_atom(atom_label(atoms[i]), named.atoms[i]))
       fail<DataError>("{}: atom {} is '{}', expected '{}' as {} has it: the order differs",
                       request.flow, i, atoms[i], text_of(named.atoms[i]), request.system);
+  const double learnt = own->run.options.target.system_temperature;
+  if (learnt != request.temperatures.front())
+    named.warnings.push_back(
+        fmt::format("{} was learnt at {:g} K: at {:g} K its -kT log q moves by the density of {:g} "
+                    "K, faster or "
+                    "slower",
+                    request.flow, learnt, request.temperatures.front(), learnt));
   return part_of(std::shared_ptr<const RunPotential>(std::move(own)));
 }
 
@@ -56,14 +63,6 @@ void take_points_flow(const SimulationRequest& request, SimulatedSystem& simulat
   if (own->run.model->flow().coordinates() != nullptr)
     fail<ConfigError>("{}: is a model of a molecule's configurations: give its SYSTEM, too",
                       request.flow);
-  const Flow& flow = own->run.model->flow();
-  if (has_free_form(flow) || !std::ranges::all_of(flow.transforms(), [](const auto& transform) {
-        return transform->exact_slopes();
-      }))
-    fail<ConfigError>(
-        "{}: the slopes of its log density are estimates, of free-form layers or series of "
-        "determinants, which do not move points by an energy: draw samples from the run, or chains",
-        request.flow);
   if (!model.derived.empty())
     fail<ConfigError>("{}: column '{}' is derived from others and no coordinate of its model",
                       request.flow, model.derived.front().name);
@@ -152,6 +151,9 @@ std::vector<double> table_rows(const std::string& path, const SimulatedSystem& s
     if (table.names.size() != width)
       fail<DataError>("{}: expected points of {} columns, {}, got {}", path, width,
                       fmt::join(simulated.columns, ", "), table.columns());
+    if (!places.empty() && table.names.size() == width)
+      fail<DataError>("{}: expected points of columns {}, got {}: only some of the names are known",
+                      path, fmt::join(simulated.columns, ", "), fmt::join(table.names, ", "));
     places.resize(width);
     std::iota(places.begin(), places.end(), std::size_t{0});
   }
@@ -225,6 +227,11 @@ SimulatedSystem read_simulated_system(const SimulationRequest& request) {
     fail<ConfigError>("expected a SYSTEM, or an energy of points; see `thalweg simulate --help`");
   if (!request.constants.empty() && request.energy.empty())
     fail<ConfigError>("--constants: are of an --energy, and there is none");
+  if (movers > 0 && !request.system.empty() && request.solvent != "none")
+    fail<ConfigError>(
+        "--solvent: is of the system's own forces; expected none where something else moves the "
+        "atoms, got {}",
+        request.solvent);
   if (request.system.empty() && (request.solvent != "none" || !request.topology.empty()))
     fail<ConfigError>("{}: is of atoms: give their SYSTEM",
                       request.topology.empty() ? "--solvent" : "--topology");
@@ -274,6 +281,9 @@ std::vector<double> starting_rows(const SimulationRequest& request,
     const std::int64_t used = std::min(frames.count(), most);
     frames.positions.resize(static_cast<std::size_t>(used * simulated.potential->coordinates()));
     rows = std::move(frames.positions);
+    if (request.positions.ends_with(".pdb"))
+      refuse_other_order(simulated.atoms, read_pdb(request.positions).atoms, request.system,
+                         request.positions);
     refuse_overlaps(rows, frames.atoms, request.positions);
     refuse_long_bonds(rows, simulated.system, request.positions);
   } else if (request.positions.empty()) {

@@ -24,6 +24,7 @@ struct SimulatedSystem : NamedSystem {
   std::vector<std::string> columns = {};  ///< names of the coordinates of points
   std::optional<FreeDirections> directions =
       {};  ///< where they are known without a look at energies
+  std::vector<std::string> warnings = {};
 };
 
 /// Reads the files of a request. Throws ConfigError unless one thing is to move what there is, and

@@ -5,13 +5,16 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
 #include "thalweg/molecules/backbone.h"
 #include "thalweg/report/progress.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/runs/simulated_system.h"
 #include "thalweg/runs/simulation_files.h"
 #include "thalweg/runs/simulation_summary.h"
@@ -70,7 +73,8 @@ class Simulation {
     const auto width = static_cast<std::size_t>(dynamics_.coordinates());
     const std::size_t used = starts.size() / width;
     // Of a simulation that explodes they say why.
-    for (const std::string& warning : element_warnings(simulated_)) note("warning: " + warning);
+    for (const auto& list : {element_warnings(simulated_), simulated_.warnings})
+      for (const std::string& warning : list) note("warning: " + warning);
     if (request.minimise) {
       const MinimisationResult result = minimise(*simulated_.potential, starts, {}, pool_);
       starts = result.rows;
@@ -124,7 +128,12 @@ class Simulation {
       const std::int64_t most =
           std::max<std::int64_t>(10, static_cast<std::int64_t>(kBetween * rate));
       dynamics_.advance(std::min({most, steps_to_frame(), last - dynamics_.step()}));
-      check_finite();
+      if (const std::optional<std::size_t> lost = lost_walker()) {
+        // What was written before is whole; the state stays that of the last save.
+        trajectory_->save();
+        energies_->save();
+        fail_with(*lost);
+      }
       if (is_frame()) write_frame();
       state_.seconds = before + seconds_since(begin);
       if (seconds_since(saved) > 30.0) {
@@ -147,6 +156,8 @@ class Simulation {
                             .format = state_.request.format,
                             .text = simulation_text(state_, summary)};
     result.warnings = element_warnings(simulated_);
+    result.warnings.insert(result.warnings.end(), simulated_.warnings.begin(),
+                           simulated_.warnings.end());
     const auto others = simulation_warnings(state_, summary);
     result.warnings.insert(result.warnings.end(), others.begin(), others.end());
     if (!simulated_.atoms.empty()) {
@@ -199,7 +210,8 @@ class Simulation {
     else
       trajectory_ = make_trajectory_writer(
           request.format, path, simulated_.system.atoms(), rows,
-          units_.time_step * request.time_step * static_cast<double>(request.frame_every));
+          units_.time_step * request.time_step * static_cast<double>(request.frame_every),
+          request.replicas);
     energies_ = std::make_unique<GrowingArray>(
         paths_.energies(), std::vector<std::int64_t>{dynamics_.walkers(), 3}, state_.frames);
   }
@@ -238,18 +250,23 @@ class Simulation {
                   .first(static_cast<std::size_t>(models * dynamics_.coordinates())));
   }
 
-  void check_finite() const {
+  std::optional<std::size_t> lost_walker() const {
     const std::vector<double>& energies = dynamics_.energies();
     for (std::size_t i = 0; i < energies.size(); ++i)
-      if (!std::isfinite(energies[i]))
-        fail<NumericalError>(
-            "walker {}: the energy is {} at step {}: {}", i, energies[i], dynamics_.step(),
-            state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
-            : state_.request.system.empty()
-                ? "the point may have left the bounds of the model's columns: take a smaller "
-                  "--time-step"
-                : "a bond or an angle may have left the range in which the model has a density: "
-                  "train it longer, or take a smaller --time-step");
+      if (!std::isfinite(energies[i])) return i;
+    return std::nullopt;
+  }
+  [[noreturn]] void fail_with(std::size_t walker) const {
+    fail<NumericalError>(
+        "walker {}: the energy is {} at step {}: {}; the {} frames before are in {}", walker,
+        dynamics_.energies()[walker], dynamics_.step(),
+        state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
+        : state_.request.system.empty()
+            ? "the point may have left the bounds of the model's columns: take a smaller "
+              "--time-step"
+            : "a bond or an angle may have left the range in which the model has a density: "
+              "train it longer, or take a smaller --time-step",
+        state_.frames, state_.request.out);
   }
 
   void report(double rate) const {
@@ -290,6 +307,11 @@ SimulationState new_state(const SimulationRequest& request) {
   SimulationState state;
   state.request = request;
   if (request.equilibration < 0) state.request.equilibration = request.steps / 10;
+  if (request.temperatures.empty())
+    state.request.temperatures = {request.system.empty() ? 1.0
+                                  : request.flow.empty()
+                                      ? 300.0
+                                      : read_run_options({request.flow}).target.system_temperature};
   if (request.time_step < 0.0) state.request.time_step = request.system.empty() ? 0.01 : 1.0;
   if (request.topology.empty() && request.positions.ends_with(".pdb"))
     state.request.topology = request.positions;
@@ -308,6 +330,7 @@ SimulationReport simulate(const SimulationRequest& request, ThreadPool& pool,
   std::unique_ptr<const FolderLock> lock;
   if (request.resume && std::filesystem::is_directory(request.out))
     lock = hold_simulation_folder(request.out);
+  if (lock) remove_stale_files(request.out);
   SimulationState state = request.resume ? resumed_state(request) : new_state(request);
   check_request(state.request);
   const SimulatedSystem simulated = read_simulated_system(state.request);

@@ -27,11 +27,13 @@ struct SimulationRequest {
   /// expression with its constants (as read_constants takes them, a comma between), a shared
   /// library (see load_energy_library), or a built-in target.
   std::string energy, constants, energy_library, target;
-  std::string out;                             ///< folder to write
-  std::vector<double> temperatures = {300.0};  ///< K; several: replica exchange
-  std::string ensemble = "nvt";                ///< or "nve"
-  std::int64_t steps = 100000;                 ///< after equilibration
-  std::int64_t equilibration = -1;             ///< steps before; below 0: a tenth of `steps`
+  std::string out;  ///< folder to write
+  /// K; several: replica exchange; empty: 300, of a flow of SYSTEM that which it was learnt at, or
+  /// 1 of points
+  std::vector<double> temperatures = {};
+  std::string ensemble = "nvt";     ///< or "nve"
+  std::int64_t steps = 100000;      ///< after equilibration
+  std::int64_t equilibration = -1;  ///< steps before; below 0: a tenth of `steps`
   std::int64_t replicas = 1;
   double time_step = -1.0;  ///< fs, or the points' own unit; below 0: 1 fs, or 0.01
   double friction = 1.0;    ///< 1/ps, or 1 over the points' unit of time

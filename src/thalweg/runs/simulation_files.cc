@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
 #include "thalweg/io/safetensors.h"
 #include "thalweg/runs/new_folder.h"
 
@@ -177,6 +178,7 @@ std::unique_ptr<const FolderLock> prepare_simulation_folder(
   static const std::vector<std::string> kFiles = {
       "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd", "trajectory.nc",
       "last.pdb",          "summary.json", "report.html",    "plots"};
+  if (force) remove_stale_files(folder);
   check_replaceable(folder, force, kFiles,
                     "--resume goes on with it, --force replaces it, --out names another");
   std::error_code error;

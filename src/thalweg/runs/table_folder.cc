@@ -49,6 +49,7 @@ std::string columns_text(const Table& train) {
 
 void write_look_alike_folder(const UciTable& uci, std::int64_t rows, std::uint64_t seed,
                              const std::string& out) {
+  check_replaceable(out, false, {}, "choose another --out");
   NewFolder folder(out, false, {});
   write_uci_look_alike(uci, rows, seed, folder.path());
   folder.keep();

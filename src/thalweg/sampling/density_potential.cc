@@ -5,6 +5,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
+#include "thalweg/flows/free_form_flow.h"
 #include "thalweg/molecules/molecular_system.h"
 
 namespace thalweg {
@@ -13,8 +14,16 @@ namespace {
 constexpr std::int64_t kBlock = 64;
 
 void check_model(const Model& model) {
-  if (model.flow().context_features() > 0 || model.flow().stochastic())
+  const Flow& flow = model.flow();
+  if (flow.context_features() > 0 || flow.stochastic())
     fail<ConfigError>("flow potential: expected a model without condition and random layers");
+  if (has_free_form(flow) || !std::ranges::all_of(flow.transforms(), [](const auto& transform) {
+        return transform->exact_slopes();
+      }))
+    fail<ConfigError>(
+        "flow potential: the slopes of its log density are estimates, of free-form layers or "
+        "series of determinants, which do not move points by an energy: draw samples from the run, "
+        "or chains");
 }
 
 std::vector<double> parameters_of(const Model& model) {
