@@ -76,6 +76,7 @@ void prepare(const Arguments& arguments) {
                   arguments.name + ", which is drawn by chains of its own");
     return draw_particles(arguments);
   }
+  const UciTable& uci = find_uci_table(arguments.name, particle_target_names());
   refuse_others(arguments,
                 {"--count", "--particles", "--dimensions", "--burn-in", "--thinning",
                  "--temperature", "--no-integral"},
@@ -84,7 +85,6 @@ void prepare(const Arguments& arguments) {
     refuse_others(arguments, {"--from", "--force"}, "a look-alike, which needs a new folder");
   else
     refuse_others(arguments, {"--rows", "--seed"}, "a table as it was published");
-  const UciTable& uci = find_uci_table(arguments.name, particle_target_names());
   std::string said;
   if (arguments.look_alike) {
     write_look_alike_folder(uci, arguments.rows, static_cast<std::uint64_t>(arguments.seed),

@@ -76,10 +76,10 @@ void add_simulate(CLI::App& app) {
   command->add_option("SYSTEM", request.system,
                       "an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7); without "
                       "one points of mass 1 move by an energy whose temperatures are energies");
-  command->add_option(
-      "--positions", request.positions,
-      "where to start: .pdb, .npy (nm), .dcd or .nc; of points a table, or nothing for a start "
-      "from the standard normal; walkers take its frames in turn");
+  command->add_option("--positions", request.positions,
+                      "where to start: .pdb, .npy (nm), .dcd, .nc or .ncrst; of points a table, or "
+                      "nothing for a start "
+                      "from the standard normal; walkers take its frames in turn");
   command->add_option("--flow", request.flow,
                       "a run whose model of the configurations at the first temperature moves the "
                       "atoms in place of the system's forces, or the points");

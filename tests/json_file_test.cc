@@ -20,13 +20,15 @@ TEST(JsonFile, GivesWhatItHolds) {
   const std::string path =
       folder.file("a.json",
                   R"({"name": "x", "count": -9223372036854775808, "size": 1e-300, "none": null,
-          "parts": [{"value": 0.1}, {"value": null}]})");
+          "most": "inf", "least": "-inf", "parts": [{"value": 0.1}, {"value": null}]})");
   const JsonObject json = read_json_file(path, "delete it");
   EXPECT_EQ(json.text("name"), "x");
   EXPECT_EQ(json.whole("count"), INT64_MIN);
   EXPECT_EQ(json.number("size"), 1e-300);
   EXPECT_TRUE(std::isnan(json.number_or_nan("none")));
   EXPECT_EQ(json.number_or_nan("size"), 1e-300);
+  EXPECT_EQ(json.number_or_nan("most"), INFINITY);
+  EXPECT_EQ(json.number_or_nan("least"), -INFINITY);
   const std::vector<JsonObject> parts = json.objects("parts");
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].number("value"), 0.1);

@@ -457,7 +457,7 @@ TEST(Trajectory, PositionsMustBeThoseOfTheAtoms) {
   expect_parts(message_of<DataError>([&] { read_frames(folder.file("a.pdb", kPdb), 22); }),
                {"22 atoms", "got 6"});
   expect_parts(message_of<DataError>([&] { read_frames("a.txt", 22); }),
-               {".pdb, .npy, .dcd or .nc"});
+               {".pdb, .npy, .dcd, .nc or .ncrst"});
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/flows/model.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/runs/target_options.h"
 
 namespace thalweg::testing {
 namespace {
@@ -231,6 +232,20 @@ TEST(Particles, SettingsMakeFamilies) {
       "springs", {.particles = 5, .temperature = 2.0, .strength = 0.0, .spring = 3.0});
   EXPECT_NEAR(*springs->log_normaliser(), 6.0 * std::log(2.0 * std::numbers::pi * 2.0 / 3.0),
               1e-12);
+}
+
+TEST(Particles, IntegralsFromElsewhereHaveTheirErrors) {
+  const auto known = [](double value, double error) {
+    TargetOptions options;
+    options.name = "lj13";
+    options.log_integral = value;
+    options.log_integral_error = error;
+    return make_target(options);
+  };
+  EXPECT_FALSE(known(0.0, 0.0)->log_normaliser());
+  EXPECT_EQ(known(59.8, 0.0)->log_normaliser(), 59.8);
+  EXPECT_EQ(known(59.8, 0.03)->log_normaliser_error(), 0.03);
+  EXPECT_EQ(without_last_particle(known(0.0, 0.03))->log_normaliser_error(), 0.03);
 }
 
 TEST(Particles, SamplesOfOthersHaveTheExactVirial) {

@@ -124,6 +124,15 @@ settings.flow.hidden = [8]
   EXPECT_EQ(cut.results().runs[0][0].at(0).steps, 20);
 }
 
+TEST_F(ReproductionTest, ScalesWhateverCountsSteps) {
+  TrainingOptions training;
+  training.reconstruction_steps = training.annealing_steps = training.iterations = 100;
+  scale_training(training, 0.1);
+  for (const std::int64_t steps :
+       {training.reconstruction_steps, training.annealing_steps, training.iterations})
+    EXPECT_EQ(steps, 10);
+}
+
 TEST_F(ReproductionTest, ResultsOfOtherSettingsAreNotTaken) {
   ASSERT_TRUE(reproduction({.seeds = 1}).train(pool));
   Experiment changed = two_columns();

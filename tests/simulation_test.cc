@@ -358,6 +358,20 @@ TEST_F(PointsSimulation, StartWhereATableSaysByName) {
 
 // Two wells of equal energy that are never left: R-hat of the energy sees nothing, that of the
 // points does.
+// An array has no names but x0, x1, ..., of which some may be columns by chance.
+TEST_F(PointsSimulation, OfParticlesStartFromAPlainArray) {
+  request_.target = "dw4";
+  request_.positions = folder_.path("start.npy");
+  write_npy(request_.positions, std::vector<std::int64_t>{1, 8},
+            std::vector<double>{0.0, 0.0, 2.0, 0.0, 2.0, 2.0, 0.0, 2.0});
+  EXPECT_NO_THROW(run(request_));
+  request_.target.clear();
+  request_.energy = "x^2 + y^2";
+  request_.positions = folder_.file("some.csv", "x,z\n1,2\n");
+  request_.force = true;
+  expect_parts(message_of<DataError>([&] { run(request_); }), {"some.csv", "x, y", "x, z"});
+}
+
 TEST_F(PointsSimulation, AreWarnedOfWellsThatAreNotLeft) {
   request_.energy = "20*(x^2-4)^2";
   request_.replicas = 8;

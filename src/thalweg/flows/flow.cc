@@ -86,6 +86,12 @@ Value Flow::draw(Graph& graph, Domain domain, Value context) const {
   return base_->draw(graph, domain, context_for(base_->context_features(), context));
 }
 
+bool Flow::exact_slopes() const {
+  return std::ranges::all_of(transforms_, [](const auto& transform) {
+    return !transform->stochastic() && transform->exact_slopes();
+  });
+}
+
 bool Flow::stochastic() const {
   return std::ranges::any_of(transforms_,
                              [](const auto& transform) { return transform->stochastic(); });

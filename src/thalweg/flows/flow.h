@@ -46,6 +46,9 @@ class Flow {
 
   /// Whether some layer is stochastic, so that log_prob is an estimate.
   bool stochastic() const;
+  /// Whether derivatives of log_prob by x are those of one density: not of random moves, nor where
+  /// some layer has none that are exact (see Transform::exact_slopes).
+  bool exact_slopes() const;
   std::int64_t features() const { return base_->features(); }
   std::int64_t context_features() const { return context_features_; }
   /// Of a molecule, how its positions become x; null for other flows.

@@ -22,6 +22,12 @@ constexpr std::size_t kBufferSize = std::size_t{1} << 20;
 // A name may have 255 bytes; this leaves room for what makes a temporary's name unique.
 constexpr std::size_t kLongestStem = 200;
 
+/// Its group is the process.
+const std::regex& temporary() {
+  static const std::regex pattern(R"(\..*\.(\d{1,9})-\d+\.tmp)");
+  return pattern;
+}
+
 std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
@@ -151,14 +157,15 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   file.commit();
 }
 
+bool is_temporary_file(const std::string& name) { return std::regex_match(name, temporary()); }
+
 void remove_stale_files(const std::string& folder) {
-  static const std::regex kTemporary(R"(\..*\.(\d{1,9})-\d+\.tmp)");
   std::error_code error;
   std::vector<std::filesystem::path> stale;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     std::smatch match;
-    if (std::regex_match(name, match, kTemporary) && kill(std::stoi(match[1].str()), 0) != 0 &&
+    if (std::regex_match(name, match, temporary()) && kill(std::stoi(match[1].str()), 0) != 0 &&
         errno == ESRCH)
       stale.push_back(entry.path());
   }

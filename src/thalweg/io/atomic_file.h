@@ -42,6 +42,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Whether a file's name is one that AtomicFile gives to what is not finished.
+bool is_temporary_file(const std::string& name);
+
 /// Removes temporary files of processes that are gone, as a killed one leaves them in a folder.
 void remove_stale_files(const std::string& folder);
 

@@ -252,7 +252,7 @@ Frames read_frames(const std::string& path, std::int64_t atoms) {
     PdbFile pdb = read_pdb(path);
     frames = {static_cast<std::int64_t>(pdb.atoms.size()), std::move(pdb.positions)};
   } else {
-    fail<DataError>("{}: expected positions in a file .pdb, .npy, .dcd or .nc", path);
+    fail<DataError>("{}: expected positions in a file .pdb, .npy, .dcd, .nc or .ncrst", path);
   }
   if (frames.atoms != atoms)
     fail<DataError>("{}: expected positions of {} atoms, got {}", path, atoms, frames.atoms);

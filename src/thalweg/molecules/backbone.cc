@@ -49,7 +49,8 @@ bool has_chains(std::span<const AtomLabel> atoms) {
 /// As "ALA 2", and "ALA 2 B" where there are several chains.
 std::string label_of(const std::string& name, std::int64_t number, const std::string& insertion,
                      const std::string& chain, bool chains) {
-  return fmt::format("{} {}{}{}", name, number, insertion, chains ? " " + chain : "");
+  return fmt::format("{} {}{}{}", name, number, insertion,
+                     chains && !chain.empty() ? " " + chain : "");
 }
 
 }  // namespace

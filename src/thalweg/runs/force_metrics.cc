@@ -5,7 +5,6 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/matrix.h"
-#include "thalweg/flows/free_form_flow.h"
 #include "thalweg/objectives/force_matching.h"
 #include "thalweg/runs/evaluation_parts.h"
 #include "thalweg/runs/particle_metrics.h"
@@ -18,10 +17,7 @@ constexpr std::int64_t kMostRows = 2000;
 /// Whether the slopes of the model's log densities are those of a graph.
 bool has_forces(const LoadedRun& run) {
   const Flow& flow = run.model->flow();
-  return particle_dimensions(run) == 0 && !has_free_form(flow) &&
-         std::ranges::all_of(flow.transforms(), [](const auto& transform) {
-           return !transform->stochastic() && transform->exact_slopes();
-         });
+  return particle_dimensions(run) == 0 && flow.exact_slopes();
 }
 
 RowMap slope_map(const LoadedRun& run, ThreadPool& pool) {

@@ -131,10 +131,11 @@ std::string stiff_bonds_text(const Table& table, const InternalCoordinates& coor
   }
   if (stiff == 0) return "";
   return fmt::format(
-      "{} bond{} vary by less than a tenth of what the system's springs give: frames of dynamics "
-      "with constraints, whose density is not that of the system, and whose likelihood has nothing "
-      "but rounding of those bonds in it",
-      stiff, stiff == 1 ? "" : "s");
+      "in {} of the bonds the length varies by less than a tenth of what the system's springs "
+      "give: "
+      "frames of dynamics with constraints, whose density is not that of the system, and whose "
+      "likelihood has nothing but rounding of those bonds in it",
+      stiff);
 }
 
 /// All that a bond, or an angle, can be.

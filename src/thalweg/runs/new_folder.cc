@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "thalweg/core/error.h"
+#include "thalweg/io/atomic_file.h"
 
 namespace thalweg {
 
@@ -17,7 +18,8 @@ void check_replaceable(const std::string& path, bool force, const std::vector<st
   if (fs::is_empty(path)) return;
   if (!force) fail<ConfigError>("{}: exists already; {}", path, advice);
   for (const auto& entry : fs::directory_iterator(path))
-    if (std::ranges::find(files, entry.path().filename().string()) == files.end())
+    if (const std::string name = entry.path().filename().string();
+        std::ranges::find(files, name) == files.end() && !is_temporary_file(name))
       fail<ConfigError>(
           "{}: holds '{}', which this command does not write, so --force does not replace it; "
           "choose another --out",
@@ -33,7 +35,7 @@ std::string free_path(const std::string& path) {
 }
 
 NewFolder::NewFolder(const std::string& path, bool force, const std::vector<std::string>& files)
-    : final_(path) {
+    : final_(path), force_(force) {
   while (final_.size() > 1 && final_.ends_with('/')) final_.pop_back();
   check_replaceable(final_, force, files);
   path_ = free_path(final_ + ".new");
@@ -55,7 +57,10 @@ std::string NewFolder::file(const std::string& name) const {
 
 void NewFolder::keep() {
   std::error_code error;
-  fs::remove_all(final_, error);
+  if (force_)
+    fs::remove_all(final_, error);
+  else
+    fs::remove(final_, error);  // an empty folder, and no other
   fs::rename(path_, final_, error);
   if (error)
     fail<DataError>("{}: cannot be put in its place: {}; choose another --out", final_,

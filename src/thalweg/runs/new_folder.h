@@ -7,8 +7,8 @@
 namespace thalweg {
 
 /// Throws DataError where `path` is a file, ConfigError where it is a folder that is not empty:
-/// without `force`, with `advice` on what else to do, and with it where anything but `files` is in
-/// it.
+/// without `force`, with `advice` on what else to do, and with it where anything but `files`, and
+/// what a killed process left unfinished, is in it.
 void check_replaceable(
     const std::string& path, bool force, const std::vector<std::string>& files,
     const std::string& advice = "--force replaces it, --out names another folder");
@@ -30,11 +30,13 @@ class NewFolder {
 
   std::string file(const std::string& name) const;
   const std::string& path() const { return path_; }
-  /// Puts it in its place. Throws DataError where that fails.
+  /// Puts it in its place, of what `force` lets it replace or of nothing. Throws DataError where
+  /// that fails, as where another process was first.
   void keep();
 
  private:
   std::string final_, path_;
+  bool force_;
 };
 
 }  // namespace thalweg

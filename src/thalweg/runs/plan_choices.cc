@@ -103,10 +103,13 @@ void choose_for_continuous(RunOptions& options) {
 void choose_for_smooth(RunOptions& options) {
   FlowOptions& flow = options.model.flow;
   flow.activation = "silu";
-  flow.heads = false;
+  const bool bounded = is_on_unit_interval(options.model);
+  // Categories want masses, which no map of the line has.
+  if (bounded || std::ranges::none_of(options.model.columns, &ColumnOptions::is_category))
+    flow.heads = false;
   options.model.base.kind = "normal";
   options.data.marginal_maps = false;
-  if (!is_on_unit_interval(options.model)) return;
+  if (!bounded) return;
   flow.permutation = "swap";
   flow.act_norm = false;
   options.model.base.kind = "uniform";

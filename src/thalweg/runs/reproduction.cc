@@ -87,7 +87,10 @@ RunOptions with_found(RunOptions settings, const RunOptions& made, const RunPlan
   }
   if (settings.training.reconstruction_search)
     settings.training.reconstruction_weight = made.training.reconstruction_weight;
-  if (settings.model.base.kind == "stack") settings.model.base = made.model.base;
+  if (settings.model.base.kind == "stack") {
+    settings.model.base = made.model.base;
+    settings.training.iterations = made.training.iterations;
+  }
   return settings;
 }
 

@@ -291,7 +291,14 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
     fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
                       out);
   const DataOptions& data = run.options.data;
-  for (const std::string& path : {request.condition_file, data.path, data.validation, data.test})
+  std::vector<std::string> sources = {request.condition_file};
+  for (const std::string& path : {data.path, data.validation, data.test, data.forces}) {
+    sources.push_back(path.ends_with(']') ? path.substr(0, path.rfind('[')) : path);
+    if (std::error_code error; fs::is_directory(path, error))
+      for (const auto& entry : fs::directory_iterator(path, error))
+        sources.push_back(entry.path().string());
+  }
+  for (const std::string& path : sources)
     if (is_out(path))
       fail<ConfigError>(
           "--out: '{}' is a file that the samples, or the run, come from; give it "

@@ -42,7 +42,8 @@ std::shared_ptr<const Potential> molecule_flow(const SimulationRequest& request,
       fail<DataError>("{}: atom {} is '{}', expected '{}' as {} has it: the order differs",
                       request.flow, i, atoms[i], text_of(named.atoms[i]), request.system);
   const double learnt = own->run.options.target.system_temperature;
-  if (learnt != request.temperatures.front())
+  // One without a system knows no temperature.
+  if (!own->run.options.target.system.empty() && learnt != request.temperatures.front())
     named.warnings.push_back(
         fmt::format("{} was learnt at {:g} K: at {:g} K its -kT log q moves by the density of {:g} "
                     "K, faster or "
@@ -142,7 +143,7 @@ std::vector<double> table_rows(const std::string& path, const SimulatedSystem& s
                                std::int64_t most) {
   const Table table = load_table(path);
   const auto width = static_cast<std::size_t>(simulated.potential->coordinates());
-  // By name where all have one, else by place.
+  // By name where all have one, else, as in an array, by place.
   std::vector<std::size_t> places;
   for (const std::string& name : simulated.columns)
     if (const auto found = std::ranges::find(table.names, name); found != table.names.end())
@@ -151,7 +152,7 @@ std::vector<double> table_rows(const std::string& path, const SimulatedSystem& s
     if (table.names.size() != width)
       fail<DataError>("{}: expected points of {} columns, {}, got {}", path, width,
                       fmt::join(simulated.columns, ", "), table.columns());
-    if (!places.empty() && table.names.size() == width)
+    if (!places.empty() && table.names != default_names(table.columns()))
       fail<DataError>("{}: expected points of columns {}, got {}: only some of the names are known",
                       path, fmt::join(simulated.columns, ", "), fmt::join(table.names, ", "));
     places.resize(width);
@@ -282,7 +283,8 @@ std::vector<double> starting_rows(const SimulationRequest& request,
     frames.positions.resize(static_cast<std::size_t>(used * simulated.potential->coordinates()));
     rows = std::move(frames.positions);
     if (request.positions.ends_with(".pdb"))
-      refuse_other_order(simulated.atoms, read_pdb(request.positions).atoms, request.system,
+      refuse_other_order(simulated.atoms, read_pdb(request.positions).atoms,
+                         request.topology.empty() ? request.system : request.topology,
                          request.positions);
     refuse_overlaps(rows, frames.atoms, request.positions);
     refuse_long_bonds(rows, simulated.system, request.positions);

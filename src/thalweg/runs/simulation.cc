@@ -5,7 +5,6 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "thalweg/core/error.h"
@@ -127,12 +126,15 @@ class Simulation {
       constexpr double kBetween = 0.2;  // seconds from one look at interrupts to the next
       const std::int64_t most =
           std::max<std::int64_t>(10, static_cast<std::int64_t>(kBetween * rate));
-      dynamics_.advance(std::min({most, steps_to_frame(), last - dynamics_.step()}));
-      if (const std::optional<std::size_t> lost = lost_walker()) {
+      try {
+        dynamics_.advance(std::min({most, steps_to_frame(), last - dynamics_.step()}));
+        check_finite();
+      } catch (const NumericalError& error) {
         // What was written before is whole; the state stays that of the last save.
         trajectory_->save();
         energies_->save();
-        fail_with(*lost);
+        fail<NumericalError>("{}; the {} frames before are in {}", error.what(), state_.frames,
+                             state_.request.out);
       }
       if (is_frame()) write_frame();
       state_.seconds = before + seconds_since(begin);
@@ -250,23 +252,18 @@ class Simulation {
                   .first(static_cast<std::size_t>(models * dynamics_.coordinates())));
   }
 
-  std::optional<std::size_t> lost_walker() const {
+  void check_finite() const {
     const std::vector<double>& energies = dynamics_.energies();
     for (std::size_t i = 0; i < energies.size(); ++i)
-      if (!std::isfinite(energies[i])) return i;
-    return std::nullopt;
-  }
-  [[noreturn]] void fail_with(std::size_t walker) const {
-    fail<NumericalError>(
-        "walker {}: the energy is {} at step {}: {}; the {} frames before are in {}", walker,
-        dynamics_.energies()[walker], dynamics_.step(),
-        state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
-        : state_.request.system.empty()
-            ? "the point may have left the bounds of the model's columns: take a smaller "
-              "--time-step"
-            : "a bond or an angle may have left the range in which the model has a density: "
-              "train it longer, or take a smaller --time-step",
-        state_.frames, state_.request.out);
+      if (!std::isfinite(energies[i]))
+        fail<NumericalError>(
+            "walker {}: the energy is {} at step {}: {}", i, energies[i], dynamics_.step(),
+            state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
+            : state_.request.system.empty()
+                ? "the point may have left the bounds of the model's columns: take a smaller "
+                  "--time-step"
+                : "a bond or an angle may have left the range in which the model has a density: "
+                  "train it longer, or take a smaller --time-step");
   }
 
   void report(double rate) const {

@@ -178,7 +178,6 @@ std::unique_ptr<const FolderLock> prepare_simulation_folder(
   static const std::vector<std::string> kFiles = {
       "state.safetensors", "energies.npy", "trajectory.npy", "trajectory.dcd", "trajectory.nc",
       "last.pdb",          "summary.json", "report.html",    "plots"};
-  if (force) remove_stale_files(folder);
   check_replaceable(folder, force, kFiles,
                     "--resume goes on with it, --force replaces it, --out names another");
   std::error_code error;
@@ -187,6 +186,7 @@ std::unique_ptr<const FolderLock> prepare_simulation_folder(
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", folder,
                     error.message());
   auto lock = hold_simulation_folder(folder);
+  remove_stale_files(folder);
   for (const std::string& input : inputs)
     if (std::ranges::any_of(kFiles, [&](const std::string& name) {
           return fs::equivalent(input, fs::path(folder) / name, error);

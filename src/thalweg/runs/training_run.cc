@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Where a run is written that is to replace the one in `out`: beside it, in a folder that is not
-/// there or holds a run that did not end, which makes room. Finished runs stay, and other folders.
+/// there or holds a run that ended before its first checkpoint, which makes room. All others stay.
 std::string successor_folder(const std::string& out) {
   std::error_code error;
   for (int number = 1;; ++number) {
@@ -38,9 +38,15 @@ std::string successor_folder(const std::string& out) {
     bool unfinished = fs::is_empty(folder, error);
     if (fs::exists(RunFolder{folder}.manifest(), error)) {
       const std::string status = read_manifest({folder}).status;
-      unfinished = status == "begun" || status == "interrupted";
+      unfinished = (status == "begun" || status == "interrupted") &&
+                   !fs::exists(RunFolder{folder}.checkpoint(), error);
     }
     if (!unfinished) continue;
+    try {
+      const FolderLock lock(folder, "");  // Another process may be at its beginning.
+    } catch (const Error&) {
+      continue;
+    }
     fs::remove_all(folder, error);
     return folder;
   }

@@ -216,6 +216,16 @@ WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Tar
   return flow;
 }
 
+/// The error of the mean of log(q / p) plus the log of the mean of p / q over the same draws, to
+/// first order: what both have in common, as an error of log q, cancels.
+double error_with_integral(const WeightedFlow& flow, const ImportanceEstimate& estimate) {
+  if (std::isnan(estimate.log_integral_error)) return estimate.log_integral_error;
+  std::vector<double> parts = difference(flow.samples.log_model, flow.samples.log_target);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    parts[i] += std::exp(flow.weights->log_weights[i] - estimate.log_integral);
+  return std::hypot(mean_with_error(parts).error, flow.weights->tail_error);
+}
+
 std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flow,
                                    const std::optional<Exploration>& exploration,
                                    const std::optional<RunVerdict>& verdict,
@@ -258,12 +268,13 @@ std::vector<Metric> weight_metrics(const LoadedRun& run, const WeightedFlow& flo
     reverse.value += *known;
     reverse.error =
         std::hypot(reverse.error, normaliser_error(*run.model, {}), target->log_normaliser_error());
-  } else if (exploration) {
+  } else if (exploration && verdict->log_integral != estimate.log_integral) {
     reverse.value += verdict->log_integral;
-    reverse.error = std::hypot(reverse.error, verdict->log_integral_error);
+    reverse.error =
+        std::hypot(reverse.error, normaliser_error(*run.model, {}), verdict->log_integral_error);
   } else {
     reverse.value += estimate.log_integral;
-    reverse.error = std::hypot(reverse.error, log_integral_error(estimate, *run.model));
+    reverse.error = error_with_integral(flow, estimate);
   }
   metrics.push_back(reverse);
   add_moments();

@@ -259,8 +259,11 @@ std::vector<double> DensityEvaluator::certain_log_prob(std::span<const double> x
                                                        std::span<const double> context) {
   std::vector<double> values = log_prob(x, context);
   const std::vector<bool> doubtful = makeshift();
+  double least = INFINITY;
   for (std::size_t row = 0; row < doubtful.size(); ++row)
-    if (doubtful[row]) values[row] = -INFINITY;
+    if (!doubtful[row]) least = std::min(least, values[row]);
+  for (std::size_t row = 0; row < doubtful.size(); ++row)
+    if (doubtful[row]) values[row] = std::isfinite(least) ? least : -INFINITY;
   return values;
 }
 

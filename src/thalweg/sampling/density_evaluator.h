@@ -51,7 +51,8 @@ class DensityEvaluator {
   /// Which rows of that call have a makeshift, true; empty where that cannot be, as of continuous
   /// flows.
   std::vector<bool> makeshift() const;
-  /// log_prob(), but -inf where that is a makeshift: no more than what is known to be there.
+  /// log_prob(), but where that is a makeshift the least log density of the other rows, and -inf
+  /// where there are none: rows that a flow has lost must not look better than those that it has.
   std::vector<double> certain_log_prob(std::span<const double> x,
                                        std::span<const double> context = {});
   /// How many log densities are worth their time where not all rows are needed, as in evaluations:

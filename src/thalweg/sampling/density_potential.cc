@@ -5,7 +5,6 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/engine/derivatives.h"
-#include "thalweg/flows/free_form_flow.h"
 #include "thalweg/molecules/molecular_system.h"
 
 namespace thalweg {
@@ -17,13 +16,11 @@ void check_model(const Model& model) {
   const Flow& flow = model.flow();
   if (flow.context_features() > 0 || flow.stochastic())
     fail<ConfigError>("flow potential: expected a model without condition and random layers");
-  if (has_free_form(flow) || !std::ranges::all_of(flow.transforms(), [](const auto& transform) {
-        return transform->exact_slopes();
-      }))
+  if (!flow.exact_slopes())
     fail<ConfigError>(
-        "flow potential: the slopes of its log density are estimates, of free-form layers or "
-        "series of determinants, which do not move points by an energy: draw samples from the run, "
-        "or chains");
+        "flow potential: the model has free-form layers or series of determinants, and the slopes "
+        "of their log densities are estimates, no forces of an energy: draw samples from it, or "
+        "chains");
 }
 
 std::vector<double> parameters_of(const Model& model) {

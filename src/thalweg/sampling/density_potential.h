@@ -52,13 +52,13 @@ class DensityPotential : public Potential {
 /// -kT log p of the positions of a molecule's atoms by a model of its internal coordinates, in
 /// kJ/mol of nm. It depends on no place and no orientation: see Flow::log_prob_at_positions.
 /// `temperature` in K; a `block` of 16 serves those who ask for one configuration at a time. Throws
-/// ConfigError for a model of no molecule, with a condition or with random layers, and for a
+/// ConfigError for a model of no molecule, with a condition or without exact slopes, and for a
 /// temperature that is not above 0.
 std::unique_ptr<const DensityPotential> molecule_potential(const Model& model, double temperature,
                                                            std::int64_t block = 64);
 
-/// -scale log p of a model's points. Throws ConfigError for a model with a condition, with random
-/// layers, or of a molecule.
+/// -scale log p of a model's points. Throws ConfigError for a model with a condition, without exact
+/// slopes, or of a molecule.
 std::unique_ptr<const DensityPotential> model_potential(const Model& model, double scale);
 
 /// The energy of a target, in its own units; evaluate() throws what the energy does.

@@ -1,8 +1,5 @@
 #include "thalweg/training/validator.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/matrix.h"
 
@@ -29,14 +26,7 @@ Validator::Validator(const Model& model, const TrainingData& data, const Trainin
 double Validator::loss(std::span<const double> parameters) {
   evaluator_->use_parameters(parameters);
   double sum = 0.0, all = 0.0;
-  std::vector<double> values = evaluator_->log_prob(rows_, context_);
-  if (const std::vector<bool> doubtful = evaluator_->makeshift(); !doubtful.empty()) {
-    double least = INFINITY;
-    for (std::size_t row = 0; row < values.size(); ++row)
-      if (!doubtful[row]) least = std::min(least, values[row]);
-    for (std::size_t row = 0; row < values.size(); ++row)
-      if (doubtful[row]) values[row] = std::isfinite(least) ? least : -INFINITY;
-  }
+  const std::vector<double> values = evaluator_->certain_log_prob(rows_, context_);
   for (std::size_t row = 0; row < values.size(); ++row) {
     const double weight = weights_.empty() ? 1.0 : weights_[row];
     if (weight > 0.0) sum += weight * values[row];

@@ -21,9 +21,8 @@ class Validator {
             ThreadPool& pool);
 
   bool has_rows() const { return evaluator_.has_value(); }
-  /// In nats, with parameters in the layout of the model's store; there must be rows. Of a row for
-  /// which a free-form flow finds no z, whose density is a makeshift, the least log density of the
-  /// others counts: a flow that loses rows is no better one. Infinite where none is found.
+  /// In nats, with parameters in the layout of the model's store; there must be rows, by
+  /// DensityEvaluator::certain_log_prob.
   double loss(std::span<const double> parameters);
 
  private:

@@ -39,6 +39,8 @@ enum class FreeFormDensity : std::uint8_t {
 /// Trained by the objective free_form: no density depends on the encoder.
 class FreeForm : public Transform {
  public:
+  /// No: of many features the last step has first derivatives alone, where forces want more.
+  bool exact_slopes() const override { return false; }
   /// Throws ConfigError unless both networks have as many outputs as inputs, of equal number, and
   /// take the same context.
   FreeForm(const std::string& name, std::unique_ptr<const Network> encoder,
