@@ -182,10 +182,9 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
     return message_of(options);
   };
   EXPECT_EQ(message([](ModelOptions&) {}), "no error");
-  EXPECT_EQ(
-      message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
-      "flow.kind: expected spline or elementwise_spline or smooth or elementwise_smooth or logistic "
-      "or elementwise_logistic where columns are periodic, got real_nvp");
+  EXPECT_EQ(message([](ModelOptions& o) { o.flow.kind = "real_nvp"; }),
+            "flow.kind: expected spline or elementwise_spline or smooth or elementwise_smooth or "
+            "logistic or elementwise_logistic where columns are periodic, got real_nvp");
   EXPECT_EQ(
       message([](ModelOptions& o) { o.flow.permutation = "reverse"; }),
       "flow.permutation: expected swap or lu or none where columns are periodic, got reverse");

@@ -23,9 +23,9 @@ std::vector<double> nearest_distances(std::span<const double> values, std::int64
                                       std::int64_t features, std::int64_t dimensions);
 
 /// Makes the positions `x` of a row's particles NaN where their species is 0, which is none. `row`
-/// counts from 0. Throws DataError, with the row (from 1), for positions there that are neither 0 nor missing and
-/// for missing ones elsewhere, for species that are no whole numbers from 0 to 10^6, and for a row
-/// with fewer than 2 particles.
+/// counts from 0. Throws DataError, with the row (from 1), for positions there that are neither 0
+/// nor missing and for missing ones elsewhere, for species that are no whole numbers from 0 to
+/// 10^6, and for a row with fewer than 2 particles.
 void mark_absent(std::span<double> x, std::span<const double> species, std::int64_t dimensions,
                  std::size_t row);
 
