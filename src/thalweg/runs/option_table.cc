@@ -285,7 +285,8 @@ const std::vector<OptionKey>& option_keys() {
       {"flow.bumps", "smooth, logistic: components of the mixture that moves a column",
        [](R& r) -> P { return &r.model.flow.bumps; }, 1, 1024},
       {"flow.smallest_density",
-       "smooth, logistic: share of a straight line in each map, between 0 and 1, which bounds "
+       "smooth, logistic: least share of a straight line in each map, between 0 and 1, which "
+       "bounds "
        "slopes",
        [](R& r) -> P { return &r.model.flow.smallest_density; }, 1e-12, 0.999},
       {"flow.ramp",
