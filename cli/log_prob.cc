@@ -1,6 +1,5 @@
 // thalweg log-prob: the log density of points under a trained model.
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -11,6 +10,7 @@
 #include "thalweg/io/table.h"
 #include "thalweg/report/progress.h"
 #include "thalweg/runs/log_densities.h"
+#include "thalweg/runs/samplers.h"
 
 namespace thalweg::cli {
 
@@ -40,13 +40,10 @@ std::string mean_text(const MeanLogDensity& mean) {
 }
 
 void log_prob(const Arguments& arguments) {
-  std::error_code error;
-  if (std::filesystem::equivalent(arguments.data, arguments.out, error))
-    fail<ConfigError>("--out: is the file of the points, '{}'; give it another name",
-                      arguments.out);
   const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
+  refuse_source(run, arguments.out, arguments.data);
   const Table points = run.read_table(arguments.data, true, arguments.weights);
   const std::string weights = weights_column(run, points, arguments.weights);
   const auto [values, mean, warnings, unsolved] =

@@ -461,6 +461,20 @@ TEST(ColumnKinds, BoundsOfDatesAreDates) {
   EXPECT_EQ(message_of<DataError>([&] { check_bounds(columns[0], std::vector{18700.0}); }),
             "row 1, column 'day': the value 2021-03-14 is outside of its bounds "
             "2020-01-01:2020-12-31; correct it or widen the bounds");
+  // Of whole numbers bounds are the numbers within, and no bound between two of them is.
+  ColumnOptions count{.name = "n", .integer = true, .lower = 0.5, .upper = 100.5};
+  check_bounds(count, std::vector{1.0, 100.0});
+  EXPECT_EQ(count.lower, 1.0);
+  EXPECT_EQ(count.upper, 101.0);  // 100 stands for what is below
+  ColumnOptions month{.name = "m", .integer = true, .lower = 0.5, .upper = 12.5, .periodic = true};
+  check_bounds(month, std::vector{1.0, 12.0});
+  EXPECT_EQ(month.lower, 1.0);
+  EXPECT_EQ(month.upper, 13.0);
+  ColumnOptions tenth{
+      .name = "t", .integer = true, .origin = 0.05, .step = 0.1, .lower = 0.1, .upper = 0.36};
+  check_bounds(tenth, std::vector{0.15, 0.35});
+  EXPECT_NEAR(tenth.lower, 0.15, 1e-12);
+  EXPECT_NEAR(tenth.upper, 0.45, 1e-12);
   for (const char* entry : {"x=2020-01-01:", "day=2020-01-01 06:30:", "day=2020-13-01:"})
     EXPECT_THROW(read_bounds(columns, {entry}, {}), ConfigError) << entry;
 }

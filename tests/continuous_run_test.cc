@@ -103,8 +103,9 @@ TEST(ContinuousRun, ChoosesWhatServesAndSaysWhereStepsAreTooFew) {
 
   // Samples are counted as well, whoever draws them, and so are the maps by themselves.
   const auto missed = [&](const LoadedRun& of, const char* sampler) {
-    const SampleRequest request{
-        .sampler = sampler, .count = 400, .chains = 200, .burn_in = 20, .step_size = 0.3};
+    SampleRequest request{.sampler = sampler, .count = 400};
+    if (sampler_kinds().find("sampler", sampler).chains)
+      request.chains = 200, request.burn_in = 20, request.step_size = 0.3;
     return make_sampler(of, request, pool)->draw([](std::span<const double>) {}, {}).unsolved;
   };
   for (const char* sampler : {"naive", "mala"}) {

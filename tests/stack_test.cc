@@ -392,13 +392,17 @@ TEST(StackRun, SaysWhatItCannotDo) {
   model.base.kind = "stack";
   EXPECT_THROW(Model(model, 1), ConfigError);  // It has no members yet.
   model.flow.kind = "none";
-  EXPECT_NO_THROW(check_stack(model, true));
-  EXPECT_THROW(check_stack(model, false), ConfigError);
+  PreparedData data;
+  EXPECT_NO_THROW(check_stack(model, &data));
+  EXPECT_THROW(check_stack(model, nullptr), ConfigError);
+  data.weights = {1.0, 2.0};
+  EXPECT_THROW(check_stack(model, &data), ConfigError);
+  data.weights.clear();
   model.context_features = 1;
-  EXPECT_THROW(check_stack(model, true), ConfigError);
+  EXPECT_THROW(check_stack(model, &data), ConfigError);
   model.context_features = 0;
   model.flow.kind = "spline";
-  EXPECT_THROW(check_stack(model, true), ConfigError);
+  EXPECT_THROW(check_stack(model, &data), ConfigError);
   model.flow.kind = "none";
   model.base.members = {"Gaussian"};
   EXPECT_THROW(Model(model, 1), ConfigError);  // Its lists do not belong together.

@@ -87,10 +87,34 @@ TEST(TableRun, WhatARunComesFromStays) {
   std::filesystem::create_symlink(file, folder.path("link.csv"));
   for (const std::string& out : {condition, file, folder.path("link.csv")}) {
     expect_parts(message_of<ConfigError>([&] { sample_to_file(run, request, out, pool, {}); }),
-                 {"--out", out, "come from"});
+                 {"--out", out, "comes from"});
   }
   EXPECT_EQ(read_bytes(condition), "c\n0.5\n");
   EXPECT_EQ(read_bytes(file), text);
+}
+
+// Values of a category, and what a condition decides, keep their digits.
+TEST(TableRun, SamplesHaveDoublesWhereSingleOnesWouldCutThem) {
+  const TemporaryFolder folder;
+  std::string text = "a,day\n";
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 1500; ++row)
+    text += fmt::format("{:.6g},{}\n", random.normal(), row % 2 == 0 ? 20230115 : 20230117);
+  const LoadedRun run = trained(folder, folder.file("table.csv", text),
+                                {{"data.kinds", std::vector<std::string>{"day=category"}}});
+  EXPECT_EQ(sample_type(run, {}), FloatType::kFloat64);
+  ThreadPool pool(1);
+  const SampledTable drawn = sample_table(run, {.count = 50}, pool, {});
+  for (std::size_t i = 1; i < drawn.table.values.size(); i += 2)
+    EXPECT_TRUE(drawn.table.values[i] == 20230115 || drawn.table.values[i] == 20230117);
+  SampleRequest request{.count = 5};
+  request.local_probability = 0.2;
+  expect_parts(message_of<ConfigError>([&] { sample_table(run, request, pool, {}); }),
+               {"local_probability", "naive"});
+  request.sampler = "mala";
+  request.local_probability = 5.0;
+  expect_parts(message_of<ConfigError>([&] { sample_table(run, request, pool, {}); }),
+               {"local_probability", "from 0 to 1"});
 }
 
 // A file to evaluate on need not have the weights that rows to train on had.

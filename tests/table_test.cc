@@ -29,6 +29,17 @@ Table make_table(const Names& names, const Values& values) {
   return table;
 }
 
+TEST(LoadTable, NumbersStandForMissingValuesInArrays) {
+  const TemporaryFolder folder;
+  write_npy(folder.path("a.npy"), Shape{4, 1}, Values{-999.9, 1.0, -999.0, 2.0},
+            FloatType::kFloat32);
+  const Table table = load_table(folder.path("a.npy"), {.missing = {"-999.9", "-999", "none"}});
+  EXPECT_TRUE(std::isnan(table.values[0]));
+  EXPECT_EQ(table.values[1], 1.0);
+  EXPECT_TRUE(std::isnan(table.values[2]));
+  EXPECT_EQ(table.values[3], 2.0);
+}
+
 TEST(LoadTable, ReadsByExtension) {
   const TemporaryFolder folder;
   write_npy(folder.path("a.NPY"), Shape{2, 3}, Values{1, 2, 3, 4, 5, 6}, FloatType::kFloat32);

@@ -21,6 +21,7 @@
 #include "thalweg/datasets/column_kinds.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/date_parts.h"
+#include "thalweg/datasets/derived_columns.h"
 #include "thalweg/flows/unsolved.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/evaluation_json.h"
@@ -113,12 +114,15 @@ void add_run(nb::module_& module) {
       .def_prop_ro("path", [](const PythonRun& own) { return own.run().folder.path; })
       .def_prop_ro("columns",
                    [](const PythonRun& own) { return column_names(own.run().options.model); })
-      .def_prop_ro("derived_columns",
+      .def_prop_ro("sample_columns",
                    [](const PythonRun& own) {
-                     std::vector<std::string> names;
-                     for (const DerivedColumn& column : own.run().options.model.derived)
-                       names.push_back(column.name);
-                     return names;
+                     const ModelOptions& model = own.run().options.model;
+                     std::vector<std::string> names = column_names(model), ordered;
+                     const std::size_t width = names.size();
+                     for (const DerivedColumn& column : model.derived) names.push_back(column.name);
+                     for (const std::size_t number : order_of_data(width, model.derived))
+                       ordered.push_back(names[number]);
+                     return ordered;
                    })
       .def_prop_ro("condition_columns",
                    [](const PythonRun& own) { return condition_names(own.run()); })

@@ -200,6 +200,43 @@ def test_resuming_gives_the_bits_of_never_having_stopped(data, tmp_path):
     assert read(whole.path + "/model.safetensors") == read(parts.path + "/model.safetensors")
 
 
+def test_arguments_and_settings_do_not_contradict(data, tmp_path):
+    np.savetxt(tmp_path / "mine.csv", data[:50], delimiter=",", header="a,b", comments="")
+    for settings in (
+        {"data.path": str(tmp_path / "mine.csv")},
+        {"flow": {"kind": "spline"}},
+    ):
+        with pytest.raises(thalweg.ConfigError, match="expected one"):
+            thalweg.fit(data, flow="real_nvp", settings=SMALL | settings)
+    assert (tmp_path / "mine.csv").exists()
+    masked = np.ma.masked_equal(np.arange(60) % 5, 3)
+    with pytest.raises(thalweg.DataError, match="masks some"):
+        thalweg.fit({"a": masked, "b": np.arange(60.0)}, settings=SMALL)
+
+
+def test_frames_keep_rows_and_names_that_begin_with_a_hash():
+    rows = 300
+    texts = np.array(["#a", " b", "c"])[np.arange(rows) % 3]
+    numbers = np.random.default_rng(3).normal(size=rows)
+    model = thalweg.fit({"#kind": texts, "x": numbers}, settings=SMALL)
+    assert model.columns == ["#kind", "x"]
+    assert model.log_prob({"#kind": texts, "x": numbers}).shape == (rows,)
+    assert set(model.sample_dict(50)["#kind"]) <= {"#a", " b", "c"}
+
+
+def test_samples_have_the_names_of_their_columns():
+    random = np.random.default_rng(4)
+    a, b = random.normal(size=(2, 400))
+    frame = {"a": a, "b": b, "total": a + b, "c": random.normal(size=400)}
+    model = thalweg.fit(frame, settings=SMALL)
+    assert model.sample_columns == list(frame)
+    samples = dict(zip(model.sample_columns, model.sample(20).T))
+    np.testing.assert_allclose(samples["total"], samples["a"] + samples["b"], atol=1e-5)
+    bounds = [(-9, 9), None, None, None]
+    thalweg.fit(np.column_stack([*frame.values()])[:, :2], bounds=bounds[:2], settings=SMALL,
+                weights=np.ones(400))
+
+
 def test_models_say_what_they_are(model):
     assert "2: x0, x1" in repr(model) and "60 steps" in repr(model) and "finished" in repr(model)
     assert "<table>" in model._repr_html_()

@@ -95,7 +95,8 @@ def fit(
             wanted["data.columns"] = [points.name(each) for each in columns]
         for key, given in (("data.bounds", bounds), ("data.periodic", periodic)):
             if given is not None:
-                wanted[key] = _ranges(key.removeprefix("data."), given, points.names, points.name)
+                own = None if points.names is None else points.names[: points.own]
+                wanted[key] = _ranges(key.removeprefix("data."), given, own, points.name)
         if integers is not None:
             wanted["data.integers"] = [points.name(each) for each in integers]
         if kinds is not None:
@@ -233,10 +234,15 @@ def _train(
         wanted["flow.kind"] = flow
     if base is not None:
         wanted["base.kind"] = base
-    wanted.update(_flat(settings or {}))
     if seed is not None:
-        if int(wanted.setdefault("seed", int(seed))) != int(seed):
-            raise ConfigError(f"seed: expected one, got {seed} and in settings {wanted['seed']}")
+        wanted["seed"] = int(seed)
+    points: str = wanted.get("data.path", "")
+    for key, value in _flat(settings or {}).items():
+        if wanted.setdefault(key, value) != value:
+            raise ConfigError(
+                f"{key}: expected one, got {wanted[key]!r} and in settings {value!r}; leave it out "
+                "of one of them"
+            )
     if time_budget is not None:
         wanted["training.time_budget"] = float(time_budget)
     name = energy_name(function)
@@ -268,7 +274,7 @@ def _train(
     if os.path.dirname(outcome["folder"]) != keeper.path:
         shutil.rmtree(keeper.path, ignore_errors=True)
     elif keep_points:
-        os.remove(wanted["data.path"])  # the run has a copy
+        os.remove(points)  # a file of ours, of which the run has a copy
     model = Model(outcome["folder"], energy=function, threads=threads, keeper=keeper)
     if stopped:
         where = "" if out is None else f"; resume=True goes on with {outcome['folder']}"

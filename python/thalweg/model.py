@@ -98,7 +98,7 @@ class Model:
     @property
     def sample_columns(self) -> list[str]:
         """Names of the columns of ``sample()``: those of the data, also such as others decide."""
-        return points.in_order([*self._run.columns, *self._run.derived_columns])
+        return points.in_order(self._run.sample_columns)
 
     @property
     def atoms(self) -> list[str]:
@@ -359,7 +359,7 @@ class Model:
             array,
             self.columns,
             self.condition_columns,
-            len(self._run.derived_columns),
+            len(self._run.sample_columns) - len(self.columns),
             self._run.weighted,
         )
         rows = array[:, np.newaxis] if array.ndim == 1 else array

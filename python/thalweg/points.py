@@ -72,6 +72,13 @@ def columns_of(data: Any, what: str) -> Columns | None:
     for name, column in zip(names, columns):
         if isinstance(column, Iterator):
             raise DataError(f"{what}: column '{name}' is a {type(column).__name__}; make it a list")
+        if isinstance(column, np.ma.MaskedArray) and np.ma.is_masked(column):
+            if column.dtype.kind != "f":
+                raise DataError(
+                    f"{what}: column '{name}' masks some values; leave those rows out, or give "
+                    ".astype(float).filled(np.nan)"
+                )
+            column = column.filled(np.nan)
         values = np.asarray(column)
         if values.ndim > 1:
             raise ShapeError(
@@ -135,15 +142,21 @@ def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
     return texts
 
 
+def _field(text: str, alone: bool) -> str:
+    """A field of a CSV file; a # would begin a comment, blanks around it would be lost."""
+    plain = text == text.strip() and not any(each in text for each in ',"#\r\n')
+    if plain and not (alone and text == ""):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
 def write_csv(path: str, columns: Columns, what: str) -> None:
     """Writes columns with their names; numbers keep all their bits."""
-    import csv  # seldom needed, and slow to import
-
     texts = [_texts(name, values, what) for name, values in columns.items()]
+    alone = len(columns) == 1  # where an empty field would be an empty line
     with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*texts))
+        for row in ([*columns], *zip(*texts)):
+            file.write(",".join(_field(text, alone) for text in row) + "\n")
 
 
 class Points:
@@ -160,6 +173,7 @@ class Points:
     ) -> None:
         """positions: rows may be particles x dimensions each."""
         self.settings: dict[str, Any] = {}
+        self.own = 0  # columns of the data themselves, where they are known
         if isinstance(data, (str, os.PathLike)):
             self._refuse_arrays(condition, weights)
             if names is not None:
@@ -246,6 +260,7 @@ class Points:
             if len(names) != array.shape[1]:
                 raise ShapeError(f"names: expected {array.shape[1]}, got {len(names)}")
             columns = {name: array[:, i] for i, name in enumerate(names)}
+        self.own = len(columns)
         rows = len(next(iter(columns.values()), ()))
         for setting, name, values in self._beside(rows, condition, weights):
             if name in columns:
@@ -261,6 +276,7 @@ class Points:
 
     def _write_array(self, data: Any, folder: str, condition: Any, weights: Any) -> None:
         array = matrix(data, "data")
+        self.own = array.shape[1]
         beside = self._beside(array.shape[0], condition, weights)
         for setting, _, values in beside:
             if values.dtype.kind not in "fiub":

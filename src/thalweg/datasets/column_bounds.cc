@@ -96,7 +96,20 @@ double unbounded(double value, const ColumnOptions& column) {
 }
 
 void check_bounds(ColumnOptions& column, std::span<const double> values, bool closed) {
-  if (column.periodic) return;  // Any number stands for a point of the circle.
+  // Whole numbers lie on a lattice, of which bounds between its points are none.
+  constexpr double kRounding = 1e-9;
+  const auto above = [&](double bound) {
+    return column.origin +
+           column.step * std::ceil((bound - column.origin) / column.step - kRounding);
+  };
+  if (column.periodic) {  // Any number stands for a point of the circle.
+    const double turns = (column.upper - column.lower) / column.step;
+    if (column.integer && std::abs(turns - std::round(turns)) < kRounding * turns) {
+      column.upper += above(column.lower) - column.lower;
+      column.lower = above(column.lower);
+    }
+    return;
+  }
   // Evenly spaced values stand for the gap above them, so they may lie on the lower bound, and the
   // gap of the highest reaches one step beyond the upper one.
   for (std::size_t row = 0; row < values.size(); ++row) {
@@ -112,7 +125,15 @@ void check_bounds(ColumnOptions& column, std::span<const double> values, bool cl
           "infinite; widen the bound a little",
           row + 1, column.name, written_value(column, value));
   }
-  if (column.integer) column.upper += column.step;
+  if (column.integer) {
+    if (std::isfinite(column.lower)) column.lower = above(column.lower);
+    // The last point within, and the interval that it stands for.
+    if (std::isfinite(column.upper))
+      column.upper =
+          column.origin +
+          column.step *
+              (std::floor((column.upper - column.origin) / column.step + kRounding) + 1.0);
+  }
   column.upper += column.gap * static_cast<double>(column.atoms.size());
 }
 

@@ -16,8 +16,8 @@ void read_bounds(std::vector<ColumnOptions>& columns, const std::vector<std::str
                  const std::vector<std::string>& periods);
 
 /// Throws DataError, with row (from 1) and column, for values beyond the bounds of their column or,
-/// where they have no interval and the column is not `closed`, on one. Moves the upper bound to
-/// where the last interval ends.
+/// where they have no interval and the column is not `closed`, on one. Moves bounds of
+/// evenly spaced values to such values, and the upper one to where the last interval ends.
 void check_bounds(ColumnOptions& column, std::span<const double> values, bool closed = false);
 
 /// A value on the unbounded line, as the model maps it.

@@ -258,6 +258,9 @@ void leave_out_derived(PreparedData& data, double rounding, bool tables) {
                                   .tables = tables},
                                  data.derived);
   if (kept.size() == width) return;
+  std::set<std::string> bounded;
+  for (const ColumnOptions& column : data.columns)
+    if (std::isfinite(column.lower) || std::isfinite(column.upper)) bounded.insert(column.name);
   if (!tables)  // Runs of before have derived columns after all others.
     for (DerivedColumn& column : data.derived) column.place = -1;
   std::vector<ColumnOptions> columns;
@@ -277,8 +280,9 @@ void leave_out_derived(PreparedData& data, double rounding, bool tables) {
   for (const DerivedColumn& column : data.derived)
     data.notes.push_back(fmt::format(
         "{} in all rows: '{}' has no density of its own; it is not learnt, and samples get it by "
-        "this (data.find_derived = false learns it all the same)",
-        formula_text(column, others), column.name));
+        "this (data.find_derived = false learns it all the same){}",
+        formula_text(column, others), column.name,
+        bounded.contains(column.name) ? ", whatever its bounds" : ""));
 }
 
 /// Moves rows of particles to a centre of mass of 0, and says so.

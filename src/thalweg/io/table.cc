@@ -13,6 +13,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/csv.h"
+#include "thalweg/io/csv_fields.h"
 #include "thalweg/io/csv_writer.h"
 #include "thalweg/io/xyz_file.h"
 
@@ -130,8 +131,14 @@ Table load_table(const std::string& path, const ReadOptions& options) {
   const std::optional<Kind> kind = known_kind(path);
   if (!kind) fail_reading(path);
   if (*kind == Kind::kMolecules) return read_xyz(path, options.places);
-  return *kind == Kind::kNpy ? table_from_array(path, read_npy(path), options.particle_dimensions)
-                             : read_csv(path, options);
+  if (*kind != Kind::kNpy) return read_csv(path, options);
+  Table table = table_from_array(path, read_npy(path), options.particle_dimensions);
+  for (const double number : CsvSyntax(options.missing).missing_numbers) {
+    const double stored =
+        table.single_precision ? static_cast<double>(static_cast<float>(number)) : number;
+    std::ranges::replace(table.values, stored, std::numeric_limits<double>::quiet_NaN());
+  }
+  return table;
 }
 
 void save_table(const std::string& path, const Table& table, FloatType type) {

@@ -152,9 +152,14 @@ double between_groups(const std::vector<double>& values, const std::vector<std::
   for (std::size_t group = 0; group < group_count; ++group)
     if (count[group] > 1.5 * draws) used += 1.0, sum += mean[group], within += square[group];
   if (used < 1.5) return 1.0;
+  // Means of few draws differ by chance: by more than three times the variance that independent
+  // ones have in about one of 12 columns.
+  constexpr double kChance = 3.0;
   for (std::size_t group = 0; group < group_count; ++group)
-    if (count[group] > 1.5 * draws) between += std::pow(mean[group] - sum / used, 2) / (used - 1.0);
-  return std::sqrt(1.0 + between / (within / used));
+    if (count[group] > 1.5 * draws)
+      between += std::pow(mean[group] - sum / used, 2) / (used - 1.0) -
+                 kChance * square[group] / (count[group] * used);
+  return std::sqrt(1.0 + std::max(between, 0.0) / (within / used));
 }
 
 }  // namespace

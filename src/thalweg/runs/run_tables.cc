@@ -22,10 +22,13 @@ constexpr GroupCaption kGroups[] = {
     {"stack",
      "Densities that the model is a stack of: the weight of each, and its log likelihood over rows "
      "that it was not fitted to."},
+    {"free_form", "Densities of the free-form flow, and how far its networks invert each other."},
     {"weights", "Samples of the model, weighted to the target."},
     {"exploration", "Beside an independent exploration of the energy."},
     {"samples", "Samples of the model beside exact ones."},
     {"particles", "Particles of its samples beside those of held-out rows."},
+    {"molecule", "Configurations of its samples beside those of held-out frames."},
+    {"forces", "Forces, slopes of the log density, beside those that are to be."},
     {"grid", "The density on a grid."},
     {"", ""},
 };

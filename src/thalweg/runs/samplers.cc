@@ -226,6 +226,13 @@ class SampleRows {
   std::int64_t written_ = 0;
 };
 
+bool is_same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  const auto plain = [](const std::string& path) { return fs::absolute(path).lexically_normal(); };
+  std::error_code error;
+  return plain(a) == plain(b) || fs::equivalent(a, b, error);
+}
+
 template <typename Sampler>
 std::unique_ptr<RunSampler> make(const LoadedRun& run, const SampleRequest& request,
                                  ThreadPool& pool) {
@@ -251,14 +258,38 @@ KindTable<SamplerKind>& sampler_kinds() {
 }
 
 FloatType sample_type(const LoadedRun& run, std::optional<Precision> precision) {
+  const ModelOptions& model = run.options.model;
+  const auto keeps = [](const std::vector<double>& values) {
+    return std::ranges::all_of(values, [](double value) {
+      return std::isnan(value) || std::abs(value) <= 0x1p24 || static_cast<float>(value) == value;
+    });
+  };
+  const auto fits = [&](const ColumnOptions& column) {
+    return fits_single_precision(column) && keeps(column.values) && keeps(column.atoms) &&
+           keeps(column.levels);
+  };
   const bool single = precision.value_or(run.precision()) == Precision::kFloat &&
-                      std::ranges::all_of(run.options.model.columns, fits_single_precision);
+                      std::ranges::all_of(model.columns, fits) &&
+                      std::ranges::all_of(model.context_columns, fits) &&
+                      std::ranges::all_of(model.derived, [&](const DerivedColumn& column) {
+                        return keeps(column.values) && column.date.empty();
+                      });
   return single ? FloatType::kFloat32 : FloatType::kFloat64;
 }
 
 std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleRequest& request,
                                          ThreadPool& pool) {
   const SamplerKind& kind = sampler_kinds().find("sampler", request.sampler);
+  const SampleRequest usual;
+  if (!kind.chains &&
+      (request.chains != usual.chains || request.burn_in != usual.burn_in ||
+       request.thinning != usual.thinning || request.leapfrog_steps != usual.leapfrog_steps ||
+       request.step_size != usual.step_size || request.density != usual.density ||
+       request.local_probability != usual.local_probability))
+    fail<ConfigError>(
+        "samples: chains, burn_in, thinning, leapfrog_steps, step_size, local_probability and "
+        "density are of samplers with chains: expected none with {}",
+        kind.name);
   if (request.count < 1)
     fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
   const std::int64_t width = run.options.model.context_features;
@@ -278,32 +309,30 @@ std::vector<double> load_condition(const LoadedRun& run, const std::string& file
   return rows_for_model(run.read_table(file, false), run.options.model, false).context;
 }
 
-SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
-                            const std::string& out, ThreadPool& pool,
-                            const SampleCallbacks& callbacks) {
+void refuse_source(const LoadedRun& run, const std::string& out, const std::string& other) {
   namespace fs = std::filesystem;
-  const auto plain = [](const std::string& path) { return fs::absolute(path).lexically_normal(); };
-  const auto is_out = [&](const std::string& path) {
-    std::error_code error;
-    return !path.empty() && (plain(path) == plain(out) || fs::equivalent(path, out, error));
-  };
-  if (is_out(request.chains_out))
-    fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
-                      out);
   const DataOptions& data = run.options.data;
-  std::vector<std::string> sources = {request.condition_file};
-  for (const std::string& path : {data.path, data.validation, data.test, data.forces}) {
+  std::vector<std::string> sources;
+  for (const std::string& path : {other, data.path, data.validation, data.test, data.forces}) {
+    if (path.empty()) continue;
     sources.push_back(path.ends_with(']') ? path.substr(0, path.rfind('[')) : path);
     if (std::error_code error; fs::is_directory(path, error))
       for (const auto& entry : fs::directory_iterator(path, error))
         sources.push_back(entry.path().string());
   }
   for (const std::string& path : sources)
-    if (is_out(path))
+    if (is_same_file(path, out))
       fail<ConfigError>(
-          "--out: '{}' is a file that the samples, or the run, come from; give it "
-          "another name",
-          out);
+          "--out: '{}' is a file that this comes from, or the run; give it another name", out);
+}
+
+SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
+                            const std::string& out, ThreadPool& pool,
+                            const SampleCallbacks& callbacks) {
+  if (!request.chains_out.empty() && is_same_file(request.chains_out, out))
+    fail<ConfigError>("--chains-out: is the file of --out as well, '{}'; give it another name",
+                      out);
+  refuse_source(run, out, request.condition_file);
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
   if (run.model->flow().coordinates() != nullptr)
     return sample_positions(run, *sampler, out, pool, callbacks);

@@ -127,6 +127,9 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
 /// model without a file and for another one with a file, and what reading it throws.
 std::vector<double> load_condition(const LoadedRun& run, const std::string& file);
 
+/// Throws ConfigError where `out` is a file that the run comes from, or the one that is given.
+void refuse_source(const LoadedRun& run, const std::string& out, const std::string& other);
+
 /// Draws samples into a .npy, .csv, .tsv or .txt file, which appears once all are there; of a
 /// molecule as sample_positions() does.
 SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,

@@ -193,8 +193,11 @@ void choose_stack(RunOptions& options) {
   options.training.precision = "double";
 }
 
-void check_stack(const ModelOptions& model, bool has_data) {
-  if (!has_data) fail<ConfigError>("base.kind: 'stack' is fitted to points; give them with --data");
+void check_stack(const ModelOptions& model, const PreparedData* data) {
+  if (data == nullptr)
+    fail<ConfigError>("base.kind: 'stack' is fitted to points; give them with --data");
+  if (!data->weights.empty())
+    fail<ConfigError>("base.kind: 'stack' takes no weights of rows yet; use resampled or normal");
   if (model.context_features > 0)
     fail<ConfigError>("base.kind: 'stack' takes no condition yet; use resampled or normal");
   if (model.flow.heads) fail<ConfigError>("flow.heads: expected false over base.kind = \"stack\"");

@@ -26,7 +26,7 @@ bool suits_stack(const PreparedData& data);
 void choose_stack(RunOptions& options);
 
 /// Throws ConfigError for a stack with a condition, without data, or beside layers of a flow.
-void check_stack(const ModelOptions& model, bool has_data);
+void check_stack(const ModelOptions& model, const PreparedData* data);
 
 struct StackCallbacks {
   std::function<void(double, const std::string&)> progress =

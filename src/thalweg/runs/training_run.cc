@@ -300,7 +300,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     target = target_for_model(make_target(options.target), options.model);
   const bool stacks = options.model.base.kind == "stack";
   if (stacks) {
-    check_stack(options.model, plan.data.has_value());
+    check_stack(options.model, plan.data ? &*plan.data : nullptr);
     options.training.iterations = 0;  // Its members are trained when they are fitted.
   }
   OutputFolder output(plan.out, plan.resume, plan.force);
