@@ -142,6 +142,25 @@ TEST(Exploration, IntegralsOfPopulationsAreUnbiased) {
   EXPECT_LT(square, 0.05);
 }
 
+TEST(Exploration, ErrorsOfMassesHaveTheSpreadOfPopulations) {
+  // Two populations of 10 points in each of which 2 and 6 are in the second mode.
+  Points y = Points::Zero(2, 20);
+  for (const int column : {0, 1, 10, 11, 12, 13, 14, 15}) y.col(column) << 3.0, 0.5;
+  const std::vector<std::int64_t> mode_of_component{0, 1};
+  Points means(2, 2);
+  means << 0.0, 3.0, 0.0, 0.5;
+  const Eigen::MatrixXd unit = 0.01 * Eigen::MatrixXd::Identity(2, 2);
+  const Mixture mixture(Eigen::VectorXd::Ones(2), means, {unit, unit});
+  const Eigen::VectorXd weights = Eigen::VectorXd::Ones(20);
+  const auto of = [&](const std::vector<std::int64_t>& islands) {
+    return describe_modes(mixture, mode_of_component, y, y, weights, {}, islands);
+  };
+  ASSERT_EQ(of({}).size(), 2U);
+  EXPECT_NEAR(of({})[1].mass, 0.4, 1e-12);
+  EXPECT_NEAR(of({})[1].mass_error, std::sqrt(0.4 * 0.6 / 20.0), 1e-12);
+  for (const ExploredMode& mode : of({10, 10})) EXPECT_NEAR(mode.mass_error, 0.2, 1e-12);
+}
+
 TEST(Exploration, ALaplaceFitIsAGaussian) {
   ThreadPool pool(1);
   UnboundedEnergy energy(energy_of("0.5*(4*(x - 1)^2 + 2*(x - 1)*(y + 2) + 3*(y + 2)^2)"), {},

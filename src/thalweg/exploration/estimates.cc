@@ -120,6 +120,7 @@ WeightedDraws pooled(const std::vector<TemperedParticles>& islands) {
     result.y.middleCols(filled, count) = island.pool;
     result.log_weights.segment(filled, count)
         .setConstant(island.log_integral - std::log(static_cast<double>(count)));
+    result.islands.push_back(count);
     filled += count;
   }
   return result;

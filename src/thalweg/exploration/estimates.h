@@ -28,6 +28,8 @@ struct WeightedDraws {
   double log_integral = 0.0, error = 0.0;
   double share = 0.0;  ///< effective
   double shape = 0.0;  ///< Pareto k
+  /// Of particles, how many each population has, in order; empty where all are independent.
+  std::vector<std::int64_t> islands = {};
   /// Whether log_integral and error can be taken as they are.
   bool clean() const { return share > 0.1 && shape < 0.5; }
 };

@@ -434,7 +434,8 @@ class Explorer {
     const Points x = energy_.to_data(draws.y);
     Eigen::VectorXd weights =
         (draws.log_weights.array() - draws.log_weights.maxCoeff()).exp().matrix();
-    result.modes = describe_modes(proposal_, mode_of_component, draws.y, x, weights, columns_);
+    result.modes =
+        describe_modes(proposal_, mode_of_component, draws.y, x, weights, columns_, draws.islands);
     const Points samples = fresh_samples(draws), chosen = energy_.to_data(samples);
     result.x.assign(chosen.data(), chosen.data() + chosen.size());
     const Eigen::VectorXd log_target = energy_.log_density(chosen);

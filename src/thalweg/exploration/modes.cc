@@ -36,6 +36,20 @@ Moments circular_moments(const Eigen::VectorXd& values, const Eigen::VectorXd& w
   return {column.lower + angle / scale, std::sqrt(-2.0 * std::log(length)) / scale};
 }
 
+/// The error of a sum about 0, of terms or of the islands they are in: that of a self-normalised
+/// mean of 0 and 1 (Owen 2013, eq. 9.8) if terms are its weighted distances from the mean.
+double error_of_sum(const Eigen::VectorXd& terms, const std::vector<std::int64_t>& islands) {
+  if (islands.size() < 2) return terms.norm();
+  double squares = 0.0;
+  std::int64_t begin = 0;
+  for (const std::int64_t size : islands) {
+    squares += std::pow(terms.segment(begin, size).sum(), 2);
+    begin += size;
+  }
+  const auto count = static_cast<double>(islands.size());
+  return std::sqrt(squares * count / (count - 1.0));
+}
+
 }  // namespace
 
 std::vector<std::int64_t> modes_of_components(UnboundedEnergy& energy, const Mixture& mixture) {
@@ -83,7 +97,8 @@ std::vector<ExploredMode> describe_modes(const Mixture& mixture,
                                          const std::vector<std::int64_t>& mode_of_component,
                                          const Points& y, const Points& x,
                                          const Eigen::VectorXd& weights,
-                                         std::span<const ColumnOptions> columns) {
+                                         std::span<const ColumnOptions> columns,
+                                         const std::vector<std::int64_t>& islands) {
   const std::vector<std::int64_t> owner = modes_of_points(mixture, mode_of_component, y);
   const std::int64_t count = *std::max_element(mode_of_component.begin(), mode_of_component.end());
   const double total = weights.sum();
@@ -97,12 +112,9 @@ std::vector<ExploredMode> describe_modes(const Mixture& mixture,
     const Eigen::VectorXd part = weights(members);
     ExploredMode result;
     result.mass = part.sum() / total;
-    // Of a self-normalised mean of 0 and 1 (Owen 2013, eq. 9.8).
-    const double rest = weights.squaredNorm() - part.squaredNorm();
-    result.mass_error =
-        std::sqrt(std::max(0.0, part.squaredNorm() * std::pow(1.0 - result.mass, 2) +
-                                    rest * result.mass * result.mass)) /
-        total;
+    Eigen::VectorXd off = -result.mass * weights;
+    off(members) += part;
+    result.mass_error = error_of_sum(off, islands) / total;
     const Points own = x(Eigen::all, members);
     for (std::int64_t f = 0; f < x.rows(); ++f) {
       const Eigen::VectorXd values = own.row(f).transpose();
