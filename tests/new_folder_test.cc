@@ -36,5 +36,39 @@ TEST(NewFolder, LeavesOthersBesideItAlone) {
   EXPECT_EQ(free_path(out), out + "-2");
 }
 
+TEST(NewFolder, LosesNothingWhereItCannotBePutInPlace) {
+  const TemporaryFolder work;
+  const std::string out = work.path("data");
+  fs::create_directories(out);
+  work.file("data/a.txt", "old");
+  const fs::path before = fs::current_path();
+  fs::current_path(out);
+  // The folder that a process runs in has no other name to be moved to.
+  EXPECT_THROW(NewFolder(".", true, {"a.txt"}), ConfigError);
+  EXPECT_THROW(NewFolder(out, true, {"a.txt"}), ConfigError);
+  EXPECT_THROW(NewFolder("../data/.", true, {"a.txt"}), ConfigError);
+  fs::current_path(before);
+  EXPECT_EQ(read_bytes(out + "/a.txt"), "old");
+}
+
+TEST(NewFolder, KeepsWhatWasMadeWhereAnotherWasFirst) {
+  const TemporaryFolder work;
+  const std::string out = work.path("data");
+  {
+    NewFolder made(out, false, {});
+    work.file(fs::path(made.path()).filename().string() + "/a.txt", "mine");
+    fs::create_directories(out);
+    work.file("data/a.txt", "first");
+    EXPECT_THROW(made.keep(), DataError);
+  }
+  EXPECT_EQ(read_bytes(out + "/a.txt"), "first");
+  EXPECT_EQ(read_bytes(work.path("data.new/a.txt")), "mine");
+  EXPECT_THROW(replace_folder(work.path("absent"), out), DataError);
+  EXPECT_EQ(read_bytes(out + "/a.txt"), "first");
+  replace_folder(work.path("data.new"), out);
+  EXPECT_EQ(read_bytes(out + "/a.txt"), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(work.path(".")), fs::directory_iterator()), 1);
+}
+
 }  // namespace
 }  // namespace thalweg::testing

@@ -48,6 +48,7 @@ struct Table {
 
   /// Of all columns of the file in its order, also of those that were not asked for.
   std::vector<std::string> file_names = {};
+  std::string source = {};  ///< the file, for messages; empty: none
   /// What was found in the file, a sentence each.
   std::vector<std::string> notes = {};
 

@@ -10,6 +10,15 @@ namespace thalweg {
 
 namespace fs = std::filesystem;
 
+void refuse_current_folder(const std::string& path) {
+  std::error_code error;
+  if (fs::equivalent(path, fs::current_path(error), error))
+    fail<ConfigError>(
+        "{}: is the folder that this command was started in, which cannot be replaced; start it "
+        "elsewhere, or choose another --out",
+        path);
+}
+
 void check_replaceable(const std::string& path, bool force, const std::vector<std::string>& files,
                        const std::string& advice) {
   if (!fs::exists(path)) return;
@@ -37,6 +46,7 @@ std::string free_path(const std::string& path) {
 NewFolder::NewFolder(const std::string& path, bool force, const std::vector<std::string>& files)
     : final_(path), force_(force) {
   while (final_.size() > 1 && final_.ends_with('/')) final_.pop_back();
+  refuse_current_folder(final_);
   check_replaceable(final_, force, files);
   path_ = free_path(final_ + ".new");
   std::error_code error;
@@ -46,9 +56,23 @@ NewFolder::NewFolder(const std::string& path, bool force, const std::vector<std:
     fail<DataError>("{}: cannot make the folder: {}; choose another --out", path_, error.message());
 }
 
+void replace_folder(const std::string& made, const std::string& path) {
+  std::error_code error;
+  const std::string old = free_path(path + ".old");
+  fs::rename(path, old, error);
+  if (const bool moved = !error; moved || error == std::errc::no_such_file_or_directory) {
+    fs::rename(made, path, error);
+    if (std::error_code back; error && moved) fs::rename(old, path, back);
+  }
+  if (error)
+    fail<DataError>("{}: cannot be put in its place: {}; what was made is in {}", path,
+                    error.message(), made);
+  fs::remove_all(old, error);
+}
+
 NewFolder::~NewFolder() {
   std::error_code error;
-  fs::remove_all(path_, error);
+  if (!kept_) fs::remove_all(path_, error);
 }
 
 std::string NewFolder::file(const std::string& name) const {
@@ -56,15 +80,14 @@ std::string NewFolder::file(const std::string& name) const {
 }
 
 void NewFolder::keep() {
+  kept_ = true;
+  if (force_) return replace_folder(path_, final_);
   std::error_code error;
-  if (force_)
-    fs::remove_all(final_, error);
-  else
-    fs::remove(final_, error);  // an empty folder, and no other
+  fs::remove(final_, error);  // an empty folder, and no other
   fs::rename(path_, final_, error);
   if (error)
-    fail<DataError>("{}: cannot be put in its place: {}; choose another --out", final_,
-                    error.message());
+    fail<DataError>("{}: cannot be put in its place: {}; what was made is in {}", final_,
+                    error.message(), path_);
 }
 
 }  // namespace thalweg

@@ -6,6 +6,9 @@
 
 namespace thalweg {
 
+/// Throws ConfigError where `path` is the folder that the process runs in.
+void refuse_current_folder(const std::string& path);
+
 /// Throws DataError where `path` is a file, ConfigError where it is a folder that is not empty:
 /// without `force`, with `advice` on what else to do, and with it where anything but `files`, and
 /// what a killed process left unfinished, is in it.
@@ -15,6 +18,10 @@ void check_replaceable(
 
 /// `path`, or with -2, -3, ... behind it, whichever names nothing yet.
 std::string free_path(const std::string& path);
+
+/// Puts the folder `made` in the place of `path`, which is removed when it is done. Where that
+/// fails both stay, and DataError says where.
+void replace_folder(const std::string& made, const std::string& path);
 
 /// A folder that appears under its name with all its files, or not at all: until keep() they are in
 /// another one beside it, of a name that was free, which is removed without it.
@@ -31,12 +38,12 @@ class NewFolder {
   std::string file(const std::string& name) const;
   const std::string& path() const { return path_; }
   /// Puts it in its place, of what `force` lets it replace or of nothing. Throws DataError where
-  /// that fails, as where another process was first.
+  /// that fails, as where another process was first; the files then stay where they are.
   void keep();
 
  private:
   std::string final_, path_;
-  bool force_;
+  bool force_, kept_ = false;
 };
 
 }  // namespace thalweg

@@ -430,6 +430,7 @@ void clear_absent(ModelRows& rows, const ModelOptions& model) {
 }  // namespace
 
 ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool with_x) {
+  const std::string place = table.source.empty() ? "" : table.source + ": ";
   std::vector<std::string> wanted;
   if (with_x && model.columns.empty()) wanted = default_names(model.features);
   if (with_x)
@@ -446,7 +447,7 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
     }
     if (!unnamed || table.names.size() != wanted.size())
       fail<DataError>(
-          "the data lack column '{}'{}; the model wants {} columns", wanted[i],
+          "{}the data lack column '{}'{}; the model wants {} columns", place, wanted[i],
           name_hint(wanted[i], table.file_names.empty() ? table.names : table.file_names),
           wanted.size());
     numbers.resize(wanted.size());
@@ -472,9 +473,9 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
                                   (model.columns[i].missing || !model.flow.species.empty());
       if (!std::isfinite(value) && !(std::isnan(value) && may_be_missing))
         fail<DataError>(
-            "row {}, column '{}': the value is {}; expected a finite number: remove the row or "
+            "{}row {}, column '{}': the value is {}; expected a finite number: remove the row or "
             "fill the value in",
-            row + 1, table.names[numbers[i]], value);
+            place, row + 1, table.names[numbers[i]], value);
       (i < features ? result.x : result.context).push_back(value);
     }
   require_known_texts(model.context_columns, result.context);

@@ -14,6 +14,7 @@
 #include "thalweg/io/input_file.h"
 #include "thalweg/io/json_file.h"
 #include "thalweg/runs/molecule_data.h"
+#include "thalweg/runs/new_folder.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/training/checkpoint.h"
 
@@ -82,6 +83,7 @@ bool check_training_folder(const std::string& out, bool resume, bool force) {
   if (taken && !fs::exists(folder.manifest(), error))
     fail<ConfigError>("{}: is not a run, so --force does not replace it; choose another --out",
                       out);
+  if (taken) refuse_current_folder(out);
   return taken;
 }
 
@@ -185,6 +187,7 @@ Table LoadedRun::read_table(const std::string& file, bool with_x,
   reading.columns.insert(reading.columns.end(), dates.begin(), dates.end());
   if (!of_model.flow.species.empty()) reading.places = of_model.features / of_model.base.dimensions;
   Table table = load_table(file, reading);
+  table.source = file;
   DataOptions own = options.data;
   take_date_parts(table, own);
   return table;

@@ -92,14 +92,7 @@ class OutputFolder {
   void keep() {
     kept_ = true;
     if (!replaces_) return;
-    const std::string old = free_path(final_ + ".old");
-    std::error_code error;
-    fs::rename(final_, old, error);
-    if (!error) fs::rename(folder_.path, final_, error);
-    if (error)
-      fail<DataError>("{}: cannot be replaced: {}; the new run is in {}", final_, error.message(),
-                      folder_.path);
-    fs::remove_all(old, error);
+    replace_folder(folder_.path, final_);
     folder_.path = final_;
     replaces_ = false;
   }
