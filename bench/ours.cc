@@ -388,9 +388,10 @@ int run(const Arguments& arguments) {
   }
   const std::int64_t points = all.at(arguments.workload).value("points", all.at("points"));
   const std::vector<double> x = normal_rows(points, features);
-  thalweg::initialise_from_data(model.flow(), model.parameters(),
-                                std::span(x).first(static_cast<std::size_t>(
-                                    std::min<std::int64_t>(4096, points) * features)));
+  thalweg::initialise_from_data(
+      model.flow(), model.parameters(),
+      std::span(x).first(static_cast<std::size_t>(std::min<std::int64_t>(4096, points) * features)),
+      {}, pool);
   if (model.resampled() != nullptr) {
     set_last_acceptance_bias(model);
     thalweg::estimate_normaliser(model, 1 << 14, 3, pool);

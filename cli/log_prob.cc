@@ -1,5 +1,4 @@
 // thalweg log-prob: the log density of points under a trained model.
-#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -24,13 +23,6 @@ struct Arguments {
   bool ignore_hash = false;
 };
 
-/// The column that weighs the rows: the one asked for, or the run's own if the points have it.
-std::string weights_column(const LoadedRun& run, const Table& points, const std::string& asked) {
-  if (!asked.empty()) return asked;
-  const std::string& own = run.options.data.weights;
-  return std::ranges::find(points.names, own) == points.names.end() ? "" : own;
-}
-
 std::string mean_text(const MeanLogDensity& mean) {
   if (mean.counted == 0) return "no mean, since none that counts is finite";
   return fmt::format(
@@ -45,13 +37,16 @@ void log_prob(const Arguments& arguments) {
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   refuse_source(run, arguments.out, arguments.data);
   const Table points = run.read_table(arguments.data, true, arguments.weights);
-  const std::string weights = weights_column(run, points, arguments.weights);
+  std::vector<std::string> texts;
+  const std::string weights =
+      arguments.weights.empty() ? own_weights(run, points, texts) : arguments.weights;
   const auto [values, mean, warnings, unsolved] =
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision),
                      .draws = arguments.draws,
                      .weights = weights});
-  for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+  texts.insert(texts.end(), warnings.begin(), warnings.end());
+  for (const std::string& warning : texts) fmt::print(stderr, "warning: {}\n", warning);
   TableWriter writer(arguments.out, {"log_prob"});
   writer.append(values);
   writer.finish();
@@ -82,7 +77,7 @@ void add_log_prob(CLI::App& app) {
   command
       ->add_option("DATA", arguments->data,
                    "points with the columns of the training data; of a molecule positions: .npy, "
-                   ".dcd, .nc or .pdb")
+                   ".dcd, .nc, .ncrst or .pdb")
       ->required();
   command->add_option("--out", arguments->out, ".npy, .csv, .tsv or .txt file to write")
       ->required();

@@ -350,6 +350,23 @@ TEST(ResampledBase, ClassesHaveNormalisersOfTheirOwn) {
     }
 }
 
+TEST(ResampledBase, AClassWithoutADrawTakesTheMeanOfAll) {
+  ParameterStore parameters;
+  RandomSequence random(3, Stream::kInitialisation);
+  const auto base = make_class_resampled(parameters, random, true, true);
+  Graph graph(parameters, Phase::kTraining);
+  const Value z = graph.input({2, 1}), context = graph.input({2, 1});
+  const Value density = base->log_prob(z, context);
+  // With two proposals one of three classes has none.
+  const Arrays step = run_graph(graph, {graph.buffer_updates()[0].value, density},
+                                {{0.3, -0.2}, {1.0, 0.5}}, {1, 2});
+  for (const double value : step[0]) {
+    EXPECT_GT(value, 0.01);
+    EXPECT_LT(value, 1.0);
+  }
+  EXPECT_TRUE(std::isfinite(step[1][0]));
+}
+
 TEST(ResampledBase, ClassGradientsCrossTheNormaliser) {
   // The gradient of the loss on two classes by every parameter against differences, in a training
   // graph whose average is unset, so that value and gradient are of the same estimate of Z.
@@ -454,6 +471,8 @@ TEST(Classes, NameTheirContext) {
   EXPECT_THROW(ClassTable(2, {1.0}), ConfigError);
   EXPECT_THROW(ClassTable(1, {1.0, 2.0, 1.0}), ConfigError);
   EXPECT_THROW(ClassTable(1, {NAN}), ConfigError);
+  EXPECT_TRUE(ClassTable(1, {0.5, 0.5 + 1e-12, 9.0}).coincide_in_float());
+  EXPECT_FALSE(ClassTable(1, {0.5, 0.5001, 9.0}).coincide_in_float());
 }
 
 TEST(Bases, BadOptionsAreNamed) {

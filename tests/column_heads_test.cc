@@ -251,7 +251,8 @@ TEST(ColumnHeads, StartAtAConditionalGaussian) {
       ColumnHeadsOptions{.context_features = 1});
   EXPECT_TRUE(layer->wants_data());
   const Flow flow(std::make_shared<Normal>(parameters, "normal", 3), {layer});
-  initialise_from_data(flow, parameters, x, context);
+  ThreadPool pool(1);
+  initialise_from_data(flow, parameters, x, context, pool);
   const std::int32_t outputs = 2 * 25 + 2;
   const auto linear = parameters.values(parameters.find("layer.network.linear"));
   const auto bias = parameters.values(parameters.find("layer.network.2.bias"));

@@ -137,6 +137,41 @@ TEST(FindRoot, TakesAParameterThatAllSamplesShare) {
   EXPECT_NEAR(found[1][0], second, 1e-10);
 }
 
+TEST(FindRoot, IsNoNumberWhereSomethingIsNone) {
+  const ParameterStore none;
+  Graph graph(none);
+  const Value y = graph.input({1, 1}), factor = graph.input({1, 1});
+  const Value x = find_root(std::make_shared<const Cubic>(), y, {factor}, graph.constant(0.0),
+                            graph.constant(1.0));
+  const auto found = run_graph(graph, {x}, {{NAN, 0.5, 0.5}, {0.5, NAN, 0.5}}, {3});
+  EXPECT_TRUE(std::isnan(found[0][0]));
+  EXPECT_TRUE(std::isnan(found[0][1]));
+  EXPECT_NEAR(found[0][2], Cubic::root(0.5, 0.5), 1e-15);
+}
+
+/// x + p0 + p1.
+class TwoShifts : public MonotoneFunction {
+ public:
+  Value operator()(Value x, const std::vector<Value>& parameters) const override {
+    return x + parameters.at(0) + parameters.at(1);
+  }
+};
+
+TEST(FindRoot, CountsAParameterOnceThatIsHandedOverTwice) {
+  const ParameterStore none;
+  Graph graph(none);
+  const Value y = graph.input({1, 1}), p = graph.input({1, 1});
+  const Value x = find_root(std::make_shared<const TwoShifts>(), y, {p, p}, graph.constant(-9.0),
+                            graph.constant(9.0));
+  const Value one = graph.constant(1.0);
+  const auto found = run_graph(
+      graph, {x, gradient(batch_sum(x), {p})[0], jvp({x}, {p}, {broadcast(one, p.shape())})[0]},
+      {{1.0}, {0.25}}, {1});
+  EXPECT_NEAR(found[0][0], 0.5, 1e-14);
+  EXPECT_EQ(found[1][0], -2.0);
+  EXPECT_EQ(found[2][0], -2.0);
+}
+
 TEST(FindRoot, SearchesSeveralAtOnce) {
   // Rows of items, each with its own parameter.
   const auto [y, a] = points(3 * kPoints);

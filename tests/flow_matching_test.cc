@@ -176,6 +176,50 @@ TEST(FlowMatching, LearnsADensityThatIntegratesToOne) {
   EXPECT_NEAR(integral, 1.0, 2e-3);
 }
 
+TEST(FlowMatching, LeavesEveryPartOfTheBaseAlone) {
+  ThreadPool pool(1);
+  ModelOptions options = small_continuous();
+  options.context_features = 1;
+  options.base.classes = {0.0, 1.0};
+  options.base.kind = "mixture";
+  options.base.conditional = "proposal";
+  Model model(options, 3);
+  const auto of_base = [&] {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < model.parameters().infos().size(); ++i)
+      if (model.parameters().infos()[i].name.starts_with("base."))
+        for (const double value : model.parameters().values({static_cast<std::int32_t>(i)}))
+          values.push_back(value);
+    return values;
+  };
+  const std::vector<double> before = of_base();
+  ASSERT_FALSE(before.empty());
+  TrainingOptions training = short_training(3);
+  training.weight_decay = 0.1;
+  const std::vector<double> rows = {0.5, -0.5, 1.0, 0.2}, context = {0.0, 1.0};
+  Trainer(model, {.rows = rows, .context = context}, training, pool).run();
+  EXPECT_EQ(of_base(), before);
+}
+
+TEST(Classes, ThatFloatTakesForEachOtherAreTrainedInDouble) {
+  ThreadPool pool(1);
+  ModelOptions options = small_continuous();
+  options.flow.kind = "real_nvp";
+  options.context_features = 1;
+  options.context_columns = {{.name = "code", .mean = 3e8, .scale = 5e8}};
+  options.base.classes = {0.0, 1.0, 1e9};
+  options.base.conditional = "proposal";
+  Model model(options, 3);
+  EXPECT_TRUE(classes_need_double(model));
+  EXPECT_EQ(precision_of_moves(model, Precision::kFloat), Precision::kDouble);
+  const std::vector<double> rows = {0.5, -0.5, 1.0, 0.2}, context = {0.0, 1.0};
+  TrainingOptions training;
+  training.iterations = 2;
+  EXPECT_THROW(Trainer(model, {.rows = rows, .context = context}, training, pool), ConfigError);
+  training.precision = "double";
+  Trainer(model, {.rows = rows, .context = context}, training, pool).run();
+}
+
 TEST(FlowMatching, StepTakesNoIntegral) {
   std::vector<NodeId> sizes;
   for (const std::int64_t steps : {1, 500}) {

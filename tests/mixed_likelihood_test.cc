@@ -162,6 +162,18 @@ TEST(MixedLikelihood, AnnealsAfterTheStepsByLikelihoodAlone) {
   EXPECT_GT(std::abs(first_mixed_loss(1.0, 10) - first_mixed_loss(0.2, 10)), 0.1);
 }
 
+TEST(MixedLikelihood, TakesAutoregressiveFlowsWithDropout) {
+  ThreadPool pool(1);
+  ModelOptions options = small_model(kFeatures);
+  options.flow.kind = "autoregressive_affine";
+  options.flow.dropout = 0.1;
+  Model model(options, 1);
+  const std::vector<double> x = rows_of_rings(20);
+  Trainer trainer(model, {.rows = x, .target = make_target("two_rings")}, mixed_training(0.5),
+                  pool);
+  for (int step = 0; step < 3; ++step) EXPECT_TRUE(std::isfinite(trainer.step()));
+}
+
 TEST(MixedLikelihood, RefusesWhatItCannotDo) {
   ThreadPool pool(1);
   Model model(small_model(kFeatures), 1);

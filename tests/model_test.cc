@@ -190,6 +190,16 @@ TEST(Model, SaysWhatPeriodicColumnsNeed) {
       "flow.permutation: expected swap or lu or none where columns are periodic, got reverse");
   EXPECT_EQ(message([](ModelOptions& o) { o.flow.act_norm = true; }),
             "flow.act_norm: expected false where columns are periodic, got true");
+  EXPECT_EQ(message([](ModelOptions& o) { o.flow.heads = true; }),
+            "flow.heads: expected false for the periodic column 'phi', which would no longer be a "
+            "circle, got true");
+  EXPECT_EQ(message([](ModelOptions& o) {
+              o.flow.kind = "real_nvp";
+              o.columns[0].knots = {-3.0, 0.0, 3.0};
+              o.columns[0].scores = {-1.0, 0.0, 1.0};
+            }),
+            "flow.heads: expected true for the periodic column 'phi', beside texts or masses, got "
+            "false");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.conditional = "proposal"; }),
             "base.conditional: expected none where columns are periodic, got proposal");
   EXPECT_EQ(message([](ModelOptions& o) { o.base.kind = "mixture"; }),

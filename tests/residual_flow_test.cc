@@ -339,6 +339,23 @@ TEST(ResidualFlow, RoundTrips) {
     }
 }
 
+TEST(ResidualFlow, DensitiesOfManyColumnsAreExact) {
+  ModelOptions options;
+  options.features = 130;
+  options.flow.kind = "residual";
+  options.flow.blocks = 1;
+  options.flow.hidden = {16};
+  Model model(options, 1);
+  steepen(model.parameters());
+  ThreadPool pool(1);
+  const std::vector<double> row = normals(130, 7);
+  std::vector<double> rows;
+  for (int i = 0; i < 4; ++i) rows.insert(rows.end(), row.begin(), row.end());
+  const std::vector<double> found =
+      DensityEvaluator(model, pool, Precision::kDouble).log_prob(rows);
+  for (const double value : found) EXPECT_EQ(value, found[0]);
+}
+
 TEST(ResidualFlow, ManyFeaturesUseTheSeriesForTheInverseToo) {
   const std::int64_t features = 130;
   const std::int64_t samples = 20;

@@ -138,6 +138,33 @@ TEST_P(Evaluation, SamplesComeWithTheirDensities) {
   EXPECT_EQ(joined, FlowSampler(*model, pool, 13, Precision::kDouble).next(2100));
 }
 
+TEST(SampleWeights, AreThoseOfValuesWhereTheyWereDrawn) {
+  ModelOptions options = small_model("normal");
+  options.columns.resize(3);
+  for (ColumnOptions& column : options.columns) column.mean = 0.5;
+  options.columns[0].lowest = 0.0;
+  options.columns[1].digits = 1;
+  const auto model = disturbed_model(options);
+  ThreadPool pool(2);
+  std::vector<double> log_density;
+  const std::vector<double> x =
+      FlowSampler(*model, pool, 13, Precision::kDouble).next(500, {}, &log_density);
+  const auto expected = DensityEvaluator(*model, pool, Precision::kDouble).log_prob(x);
+  std::int64_t outside = 0;
+  for (std::size_t row = 0; row < expected.size(); ++row) {
+    EXPECT_NEAR(log_density[row], expected[row], 1e-9);
+    outside += x[3 * row] < 0.0 ? 1 : 0;
+  }
+  EXPECT_GT(outside, 20);
+  // Samples without densities are as the data are.
+  const std::vector<double> finished = FlowSampler(*model, pool, 13, Precision::kDouble).next(500);
+  for (std::size_t row = 0; row < expected.size(); ++row) {
+    EXPECT_DOUBLE_EQ(finished[3 * row], std::abs(x[3 * row]));
+    EXPECT_NEAR(finished[3 * row + 1], x[3 * row + 1], 0.5 * std::abs(x[3 * row + 1]));
+    EXPECT_EQ(finished[3 * row + 2], x[3 * row + 2]);
+  }
+}
+
 TEST(PathWeights, OfAStochasticFlowAreExact) {
   ModelOptions options = small_model("normal");
   options.flow.index_features = 1;

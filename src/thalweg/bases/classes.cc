@@ -46,6 +46,16 @@ std::optional<std::int64_t> ClassTable::find(std::span<const double> context) co
   return std::nullopt;
 }
 
+bool ClassTable::coincide_in_float() const {
+  const auto alike = [](double a, double b) {
+    return static_cast<float>(a) == static_cast<float>(b);
+  };
+  for (std::int64_t number = 0; number < count(); ++number)
+    for (std::int64_t other = 0; other < number; ++other)
+      if (std::ranges::equal(context(number), context(other), alike)) return true;
+  return false;
+}
+
 Value ClassTable::contexts(Graph& graph) const {
   return transpose(graph.constant({count(), context_features_}, values_));
 }

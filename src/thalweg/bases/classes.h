@@ -25,6 +25,8 @@ class ClassTable {
   std::span<const double> context(std::int64_t number) const;
   /// The class that a row of context_features() values names: equal to the last bit.
   std::optional<std::int64_t> find(std::span<const double> context) const;
+  /// Whether two rows are the same once they are rounded to float.
+  bool coincide_in_float() const;
   /// count() x 1: 1 for the class that `context`, context_features() x 1, names and 0 for others;
   /// NaN where it names none.
   Value one_hot(Value context) const;

@@ -92,9 +92,12 @@ Value ResampledBase::training_normaliser(Graph& graph) const {
   const Value total = batch_sum(known.empty() ? accepted : accepted * chosen, domain);
   const Value estimate = total / maximum(draws, graph.constant(1.0));
   const Value moved = average + options_.average_rate * (estimate - average);
-  // A class without a draw keeps its average.
+  // A class without a draw keeps its average; before its first it has that of all draws.
+  const Value before = known.empty() ? average
+                                     : select(less(zero, average), average,
+                                              sum(total, Axis::kFeatures) / graph.count(domain));
   const Value next = stop_gradient(
-      select(less(zero, draws), select(less(zero, average), moved, estimate), average));
+      select(less(zero, draws), select(less(zero, average), moved, estimate), before));
   const Value normaliser = (estimate - stop_gradient(estimate)) + next;
   graph.update_buffer(z_average_, normaliser);
   return normaliser;

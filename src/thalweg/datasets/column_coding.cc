@@ -79,7 +79,7 @@ double coordinate_of(const ColumnOptions& column, double value, double noise) {
   return column.integer ? inside(low, column.step, noise) : low;
 }
 
-double value_at(const ColumnOptions& column, double coordinate) {
+double value_at(const ColumnOptions& column, double coordinate, Drawn drawn) {
   if (std::isnan(coordinate)) return coordinate;
   double value = coordinate;
   if (column.is_category()) {
@@ -99,6 +99,7 @@ double value_at(const ColumnOptions& column, double coordinate) {
     if (column.decimals > 0) value = to_decimals(value, column.decimals);
     if (!column.levels.empty()) return column.levels[nearest_of(column.levels, value)];
   }
+  if (drawn == Drawn::kAsItIs) return value;
   if (column.digits > 0) value = to_digits(column, value);
   // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.
   const auto reflected = [&](double limit) {

@@ -18,11 +18,15 @@ namespace thalweg {
 /// missing.
 double coordinate_of(const ColumnOptions& column, double value, double noise);
 
-/// The value whose coordinate this is: the inverse of coordinate_of for any noise, kept between the
-/// column's lowest and highest (reflected, or clipped to an atom there) and rounded to its digits
-/// or levels; a coordinate beyond a category's is that of its nearest value. NaN for a missing
-/// value.
-double value_at(const ColumnOptions& column, double coordinate);
+/// What becomes of a continuous value that is drawn: it is kept between its column's lowest and
+/// highest (reflected, or clipped to an atom there) and rounded to its digits, as in the data; or
+/// stays as it was drawn, where the density at it counts.
+enum class Drawn { kAsInData, kAsItIs };
+
+/// The value whose coordinate this is: the inverse of coordinate_of for any noise. What is evenly
+/// spaced is rounded to its levels whatever `drawn`; a coordinate beyond a category's is that of
+/// its nearest value. NaN for a missing value.
+double value_at(const ColumnOptions& column, double coordinate, Drawn drawn = Drawn::kAsInData);
 
 /// Logarithm of the length of a value's interval if it is one of a mass, an atom; else 0. Added to
 /// a log density of coordinates it makes one of values: the log mass of categories and atoms, and

@@ -1,5 +1,6 @@
 #include "thalweg/engine/derivative_rules.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -242,7 +243,9 @@ void pull_back(ReverseSweep& sweep, const std::vector<char>& active, Value y, Va
             if (wanted(1)) give(1, share);
             std::vector<Value> moving;
             for (std::size_t i = 0; i < rule.parameters.size(); ++i)
-              if (wanted(i + 2)) moving.push_back(rule.parameters[i]);
+              if (wanted(i + 2) && std::ranges::find(moving, rule.parameters[i].id, &Value::id) ==
+                                       moving.end())  // each once, however often it is handed over
+                moving.push_back(rule.parameters[i]);
             if (moving.empty()) return;
             const std::vector<Value> slopes = vjp({rule.value}, {-share}, moving, rule.held);
             for (std::size_t i = 0; i < moving.size(); ++i) sweep.add(moving[i].id, slopes[i]);
@@ -362,7 +365,9 @@ std::optional<Value> push_forward(Value y, const std::vector<std::optional<Value
             const RootRule rule = root_rule(y, p);
             std::vector<Value> moving, along;
             for (std::size_t i = 0; i < rule.parameters.size(); ++i)
-              if (const auto t = tangent(i + 2)) {
+              if (const auto t = tangent(i + 2);
+                  t &&
+                  std::ranges::find(moving, rule.parameters[i].id, &Value::id) == moving.end()) {
                 moving.push_back(rule.parameters[i]);
                 along.push_back(*t);
               }

@@ -103,11 +103,10 @@ Value Flow::log_prob(Value x, Value context, std::size_t layers) const {
 }
 
 void initialise_from_data(const Flow& flow, ParameterStore& parameters, std::span<const double> x,
-                          std::span<const double> context, std::size_t layers) {
+                          std::span<const double> context, ThreadPool& pool, std::size_t layers) {
   const std::int64_t features = flow.features();
   const auto rows = static_cast<std::int64_t>(x.size()) / features;
   if (rows < 1) fail<ShapeError>("initialise_from_data: expected at least one row, got none");
-  ThreadPool pool;
   std::vector<double> current(x.begin(), x.end());
   for (std::size_t i = std::min(layers, flow.transforms().size()); i-- > 0;) {
     const Transform& transform = *flow.transforms()[i];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/bases/base.h"
+#include "thalweg/core/thread_pool.h"
 #include "thalweg/transforms/internal_coordinates.h"
 #include "thalweg/transforms/transform.h"
 
@@ -73,6 +74,7 @@ class Flow {
 /// least one row, with `context` rows x context_features. Runs in double. Throws NumericalError if
 /// values stop being finite.
 void initialise_from_data(const Flow& flow, ParameterStore& parameters, std::span<const double> x,
-                          std::span<const double> context = {}, std::size_t layers = Flow::kAll);
+                          std::span<const double> context, ThreadPool& pool,
+                          std::size_t layers = Flow::kAll);
 
 }  // namespace thalweg

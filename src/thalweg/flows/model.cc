@@ -37,12 +37,20 @@ struct Builder {
 
   /// Follows periodic columns from the data to the base, and checks that all on the way can turn.
   void find_circular() {
-    const auto periodic = [](const ColumnOptions& column) {
-      return column.periodic && !column.has_cells();
+    const FlowOptions& flow = options.flow;
+    // In cells a turn is what heads make of it.
+    const auto periodic = [&](const ColumnOptions& column) {
+      return column.periodic && !(column.has_cells() && flow.heads);
     };
     if (std::none_of(options.columns.begin(), options.columns.end(), periodic)) return;
     check_columns();
-    const FlowOptions& flow = options.flow;
+    for (const ColumnOptions& column : options.columns)
+      if (column.periodic && column.has_cells() != flow.heads)
+        fail<ConfigError>(
+            "flow.heads: expected {} for the periodic column '{}', {}, got {}", !flow.heads,
+            column.name,
+            column.has_cells() ? "beside texts or masses" : "which would no longer be a circle",
+            flow.heads);
     if (flow.blocks < 1) fail<ConfigError>("flow.blocks: expected at least 1, got {}", flow.blocks);
     const auto need = [](const char* key, const std::string& got, const std::string& expected) {
       fail<ConfigError>("{}: expected {} where columns are periodic, got {}", key, expected, got);

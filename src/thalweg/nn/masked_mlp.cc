@@ -98,10 +98,10 @@ Value MaskedMlp::masked_weights(Graph& graph, const Masked& layer) const {
 }
 
 /// From what enters the activation of the first hidden layer to what enters the last layer.
-Value MaskedMlp::hidden(Value x) const {
+Value MaskedMlp::hidden(Value x, Domain domain) const {
   Graph& graph = *x.graph;
   const auto activated = [&](Value value) {
-    return dropout(activate(options_.activation, value), options_.dropout);
+    return dropout(activate(options_.activation, value), options_.dropout, domain);
   };
   x = activated(x);
   for (std::size_t i = 1; i + 1 < layers_.size(); ++i)
@@ -120,7 +120,8 @@ Value MaskedMlp::build(Value x, Value context) const {
   return linear_ ? last + dense(masked_weights(graph, *linear_), x) : last;
 }
 
-Value MaskedMlp::outputs_of(Graph& graph, std::int64_t feature, Value before, Value context) const {
+Value MaskedMlp::outputs_of(Graph& graph, std::int64_t feature, Value before, Value context,
+                            Domain domain) const {
   const ScopeName scope(graph, name());
   if (feature < 0 || feature >= layout_.features)
     fail<ShapeError>("{}: expected a feature from 0 to {}, got {}", graph.scope(),
@@ -149,7 +150,8 @@ Value MaskedMlp::outputs_of(Graph& graph, std::int64_t feature, Value before, Va
       layers_.size() == 1
           ? from_known(weights, bias)
           : dense(weights,
-                  hidden(from_known(masked_weights(graph, first), graph.parameter(first.bias))),
+                  hidden(from_known(masked_weights(graph, first), graph.parameter(first.bias)),
+                         domain),
                   bias);
   if (!linear_ || parts.empty()) return result;
   // What is known is what the mask lets through.

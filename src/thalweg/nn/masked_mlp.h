@@ -39,8 +39,9 @@ class MaskedMlp : public Network {
 
   /// The outputs of one feature, in their order, from the inputs of the features before it (inputs
   /// x 1; empty for none): cheaper than all outputs. Shared where neither those nor a context
-  /// exist.
-  Value outputs_of(Graph& graph, std::int64_t feature, Value before, Value context) const;
+  /// exist, but for dropout, which is of the samples of `domain`.
+  Value outputs_of(Graph& graph, std::int64_t feature, Value before, Value context,
+                   Domain domain = 0) const;
   /// Number of inputs that belong to the features before `feature`.
   std::int64_t inputs_before(std::int64_t feature) const;
 
@@ -65,7 +66,7 @@ class MaskedMlp : public Network {
     ParameterId bias;
   };
   Value masked_weights(Graph& graph, const Masked& layer) const;
-  Value hidden(Value x) const;
+  Value hidden(Value x, Domain domain = 0) const;
 
   MaskedLayout layout_;
   std::vector<Layer> layers_;

@@ -98,12 +98,12 @@ Value activate(Activation activation, Value x) {
   fail<ConfigError>("unknown activation number {}", static_cast<int>(activation));
 }
 
-Value dropout(Value x, double rate) {
+Value dropout(Value x, double rate, Domain domain) {
   check_rate(x.graph->scope(), rate);
   if (rate == 0.0 || x.graph->phase() == Phase::kEvaluation) return x;
   Graph& graph = *x.graph;
   const Value kept =
-      less_equal(graph.constant(rate), graph.uniform(x.shape(), x.batched() ? x.domain() : 0));
+      less_equal(graph.constant(rate), graph.uniform(x.shape(), x.batched() ? x.domain() : domain));
   return x * (kept * (1.0 / (1.0 - rate)));
 }
 

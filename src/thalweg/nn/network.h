@@ -38,9 +38,9 @@ std::vector<std::string> smooth_activation_names();
 Value activate(Activation activation, Value x);
 
 /// In a training graph sets each element to 0 with probability `rate` and scales the rest by 1 / (1
-/// - rate), with fresh random numbers a sample; in an evaluation graph returns `x`. Throws
-/// ConfigError unless 0 <= rate < 1.
-Value dropout(Value x, double rate);
+/// - rate), with fresh random numbers a sample, of `domain` if `x` is shared; in an evaluation
+/// graph returns `x`. Throws ConfigError unless 0 <= rate < 1.
+Value dropout(Value x, double rate, Domain domain = 0);
 
 /// A function of one sample's features with an optional context, both vectors (features x items;
 /// applied to each item).

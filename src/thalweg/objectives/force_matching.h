@@ -26,8 +26,9 @@ class ForceMatching : public Objective {
  public:
   /// Throws ConfigError for weights out of range and without a target, which only forces of data
   /// without a reverse KL do not need. build() throws ConfigError
-  /// for a flow with a context, with random layers, or whose layers know a derivative of their
-  /// log-determinant as an estimate alone, ShapeError if the target has another number of features.
+  /// for a flow with a context whose forces do not come with the rows, with random layers, or whose
+  /// layers know a derivative of their log-determinant as an estimate alone, ShapeError if the
+  /// target has another number of features.
   ForceMatching(std::shared_ptr<const Target> target, const ForceMatchingOptions& options,
                 const ReverseKlOptions& reverse = {});
   std::string name() const override { return "force_matching"; }

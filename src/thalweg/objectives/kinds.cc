@@ -35,7 +35,8 @@ KindTable<ObjectiveKind>& objective_kinds() {
            [](const ObjectiveOptions& options, const TargetPointer&) {
              return std::make_unique<MaximumLikelihood>(options.rejection_weight);
            },
-       .loss = "negative log likelihood, nats"},
+       .loss = "negative log likelihood, nats",
+       .is_likelihood = true},
       {.name = "reverse_kl",
        .summary = "KL(model || target), from a target's energy alone",
        .settings = {"training.annealing_start", "training.annealing_steps",
@@ -75,7 +76,8 @@ KindTable<ObjectiveKind>& objective_kinds() {
                  reverse_options(options, 0));
            },
        .needs_target = true,
-       .takes_forces = true},
+       .takes_forces = true,
+       .loss = "likelihood and squared forces, weighted"},
       {.name = "free_form",
        .summary = "an estimate of the likelihood's gradient and reconstruction, of free-form flows",
        .settings = {"training.reconstruction_weight", "training.reconstruction_start",
@@ -92,7 +94,8 @@ KindTable<ObjectiveKind>& objective_kinds() {
                                      .rejection_weight = options.rejection_weight});
            },
        .loss = "reconstruction error |x - g(f(x))|^2 a row",
-       .told = "reconstruction"},
+       .told = "reconstruction",
+       .falls = false},
       {.name = "flow_matching",
        .summary = "a regression of the velocity on straight paths, of continuous flows",
        .settings = {"training.pairing"},

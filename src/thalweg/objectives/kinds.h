@@ -49,6 +49,8 @@ struct ObjectiveKind {
   bool takes_forces = false;        ///< forces that come with points may stand for a target
   std::string loss = "loss, nats";  ///< what the loss is, on its axis
   std::string told = "loss";        ///< and in a line of progress
+  bool is_likelihood = false;       ///< the loss is the negative log likelihood, as of validation
+  bool falls = true;                ///< what `loss` names gets less as a model gets better
 };
 
 /// What setting training.objective chooses from, and what a program adds to it.

@@ -106,8 +106,11 @@ TrainingStep training_step(StepBuilder& builder, const Objective& objective) {
   step.non_finite = loss.non_finite;
   std::vector<Value> parameters;
   const auto& infos = graph.parameters().infos();
+  // A base within a base has names of its own behind the first.
+  const std::string& base = builder.flow().base().name();
+  const std::string prefix = base.substr(0, base.find('.')) + ".";
   for (std::size_t index = 0; index < infos.size(); ++index) {
-    const bool of_base = infos[index].name.starts_with(builder.flow().base().name() + ".");
+    const bool of_base = infos[index].name.starts_with(prefix);
     if (!infos[index].trainable || (of_base && !objective.trains_base())) continue;
     step.trainable.push_back({static_cast<std::int32_t>(index)});
     parameters.push_back(graph.parameter(step.trainable.back()));

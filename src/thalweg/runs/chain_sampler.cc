@@ -33,7 +33,23 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+/// Options of other samplers are refused, not ignored.
+void check_taken(const SampleRequest& request) {
+  const SampleRequest usual;
+  const bool local = request.sampler != "independence";
+  if (!local && (request.step_size != usual.step_size ||
+                 request.local_probability != usual.local_probability))
+    fail<ConfigError>(
+        "--step-size and --local-probability are of sails, mala and hmc: expected none with {}",
+        request.sampler);
+  if (request.sampler != "hmc" && request.leapfrog_steps != usual.leapfrog_steps)
+    fail<ConfigError>("--leapfrog-steps is of hmc: expected none with {}", request.sampler);
+  if (request.chains_out.empty() && request.save_interval != usual.save_interval)
+    fail<ConfigError>("--save-interval is for --chains-out: give both, or neither");
+}
+
 ChainTarget chain_target(const SampleRequest& request, const LoadedRun& run) {
+  check_taken(request);
   if (request.sampler == "sails" || request.sampler == "sails_published") {
     if (!request.density.empty())
       fail<ConfigError>(
@@ -230,7 +246,9 @@ class ChainSampler : public RunSampler {
   void hand_over(const SampleSink& sink, std::vector<double> x) {
     const std::int64_t rows = std::min(request_.count - result_.count, kept_.chains);
     x.resize(static_cast<std::size_t>(rows * kept_.features));
-    result_.non_finite += finish_samples(*run_.model, x, pool_);
+    // Moved into limits that data showed, points would no longer follow the energy.
+    const Drawn drawn = target_ == ChainTarget::kEnergy ? Drawn::kAsItIs : Drawn::kAsInData;
+    result_.non_finite += finish_samples(*run_.model, x, pool_, drawn);
     sink(x);
     result_.count += rows;
   }

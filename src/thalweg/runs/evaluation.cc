@@ -151,8 +151,7 @@ HeldOut equally_weighted(const HeldOut& points) {
 
 DensityEvaluator evaluation_density(const LoadedRun& run, ThreadPool& pool,
                                     const EvaluationOptions& options) {
-  return {*run.model, pool, Precision::kDouble,
-          options.draws > 0 ? options.draws : run.options.importance_samples};
+  return {*run.model, pool, Precision::kDouble, draws_of(run, options.draws)};
 }
 
 HeldOut held_out_points(const LoadedRun& run, const std::string& file,
@@ -164,10 +163,8 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
     const Table table = run.read_table(file);
     ModelRows rows = rows_for_model(table, run.options.model);
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
-    const std::string& weights = run.options.data.weights;
-    if (std::ranges::find(table.names, weights) != table.names.end())
-      points.weights = weights_of(table, weights);
-    points.unkept = std::move(rows.unkept);
+    points.weights = weights_of(table, own_weights(run, table, points.warnings));
+    if (!rows.unkept.empty()) points.warnings.push_back(std::move(rows.unkept));
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
     if (rows.empty()) return {kNoHeldOut, 0, {}, {}, {}, {}};
@@ -241,7 +238,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   bool endless = false;  // whether the integral of the energy seems infinite
   std::size_t draws = 0;
   if (target) {
-    const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, density, pool);
+    const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, pool);
     draws = flow.samples.log_model.size();
     if (flow.samples.unsolved > 0)
       result.warnings.push_back(unsolved_samples_text(
@@ -278,10 +275,10 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
         "the training came {} time{} to where no batch was finite any more, and went on from its "
         "best step with half the learning rate: a smaller training.learning_rate may do better",
         run.manifest.returns, run.manifest.returns == 1 ? "" : "s"));
-  const std::string outside =
-      outside_of_training(run.options.model.context_columns, points.context);
-  for (const std::string& warning : {outside, points.unkept})
-    if (!warning.empty()) result.warnings.push_back(warning);
+  if (std::string outside = outside_of_training(run.options.model.context_columns, points.context);
+      !outside.empty())
+    result.warnings.push_back(std::move(outside));
+  result.warnings.insert(result.warnings.end(), points.warnings.begin(), points.warnings.end());
   if (result.verdict) {
     const auto& disagreements = result.verdict->disagreements;
     result.warnings.insert(result.warnings.end(), disagreements.begin(), disagreements.end());
@@ -316,8 +313,7 @@ std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
   if (!exploration) return unexplored_verdict();
   DensityEvaluator density = evaluation_density(run, pool, options);
   const std::int64_t draws = evaluation_rows(run, 0, density).drawn;
-  return verdict_of_flow(run,
-                         weighted_flow(run, target, draws, seed_of(run, options), density, pool),
+  return verdict_of_flow(run, weighted_flow(run, target, draws, seed_of(run, options), pool),
                          exploration, density);
 }
 
@@ -334,9 +330,7 @@ std::string metrics_text(const std::vector<Metric>& metrics) {
                       "not see:"},
             std::pair{"weights", "samples of the model, weighted to the target:"},
             std::pair{"exploration", "beside an independent exploration of the energy:"},
-            std::pair{"forces",
-                      "forces, slopes of the log density, beside those that are to be, "
-                      "summed over the columns:"},
+            std::pair{"forces", "forces, slopes of the log density, beside those that are to be:"},
             std::pair{"samples", "samples of the model beside exact ones:"},
             std::pair{"molecule", "a molecule, samples beside the data:"},
             std::pair{"particles", "particles of its samples beside those of held-out rows:"},

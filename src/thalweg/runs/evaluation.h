@@ -41,11 +41,11 @@ struct HeldOut {
   std::int64_t rows = 0;  ///< 0 for a target that cannot be sampled, and for data without any
   /// x: coordinates of the middles of the values' intervals (see coordinate_of).
   std::vector<double> x, context;
-  std::vector<double> weights;        ///< of the rows; empty: all count alike
-  std::vector<double> log_intervals;  ///< one a row, to add to log densities; empty: none
-  std::vector<double> values = {};    ///< those of x in the units of the data
-  std::vector<double> forces = {};    ///< of the rows, if they came with the data; else empty
-  std::string unkept = {};            ///< of rows of a file, see ModelRows
+  std::vector<double> weights;             ///< of the rows; empty: all count alike
+  std::vector<double> log_intervals;       ///< one a row, to add to log densities; empty: none
+  std::vector<double> values = {};         ///< those of x in the units of the data
+  std::vector<double> forces = {};         ///< of the rows, if they came with the data; else empty
+  std::vector<std::string> warnings = {};  ///< of rows of a file
 };
 
 /// The density of a run as its evaluation takes it, in double: compiled once, whatever shares it.

@@ -40,8 +40,7 @@ struct WeightedFlow {
   std::optional<SmoothedWeights> weights;
 };
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
-                           std::int64_t count, std::uint64_t seed, DensityEvaluator& evaluator,
-                           ThreadPool& pool);
+                           std::int64_t count, std::uint64_t seed, ThreadPool& pool);
 
 /// What weighted samples say of the target's integral and moments, and of what the model misses.
 /// With an exploration its verdict has the integral and what is missed, and its samples stand for

@@ -115,7 +115,7 @@ std::vector<Metric> force_metrics(const LoadedRun& run, const HeldOut& points,
       weights.push_back(points.weights[static_cast<std::size_t>(kept[row])]);
   }
   std::vector<Metric> metrics;
-  const char* unit = molecule ? ", (kT/nm)^2 a position" : "";
+  const char* unit = molecule ? ", (kT/nm)^2 a position" : ", columns summed";
   add_mean(metrics, "force_error", fmt::format("mean squared error{}", unit), errors, 0.0, weights);
   add_mean(metrics, "force_size", "mean square of what they are to be", sizes, 0.0, weights);
   return metrics;

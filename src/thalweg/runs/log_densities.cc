@@ -1,5 +1,6 @@
 #include "thalweg/runs/log_densities.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "thalweg/core/error.h"
@@ -13,10 +14,18 @@
 
 namespace thalweg {
 
+std::int64_t draws_of(const LoadedRun& run, std::int64_t asked) {
+  if (asked > 0 && !run.model->flow().stochastic())
+    fail<ConfigError>(
+        "--importance-samples: is for flows with random layers, and this one's density is exact "
+        "without; leave it out");
+  return asked > 0 ? asked : run.options.importance_samples;
+}
+
 DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
                              const DensityOptions& options) {
   return {*run.model, pool, options.precision.value_or(run.precision()),
-          options.draws > 0 ? options.draws : run.options.importance_samples};
+          draws_of(run, options.draws)};
 }
 
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
@@ -55,6 +64,16 @@ std::vector<double> weights_of(const Table& table, const std::string& name, cons
   std::vector<double> weights = take_column(table.values, table.names.size(), column);
   check_weights(name, weights);
   return weights;
+}
+
+std::string own_weights(const LoadedRun& run, const Table& table,
+                        std::vector<std::string>& warnings) {
+  const std::string& own = run.options.data.weights;
+  if (own.empty() || std::ranges::find(table.names, own) != table.names.end()) return own;
+  warnings.push_back(fmt::format(
+      "the rows have no column '{}', by which the run weighs its rows, so they all count alike",
+      own));
+  return "";
 }
 
 MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights) {

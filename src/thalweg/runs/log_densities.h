@@ -60,6 +60,10 @@ struct LogDensities {
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options = {});
 
+/// Draws a point: `asked`, or where that is 0 what the run says. Throws ConfigError for some asked
+/// of a flow without random layers.
+std::int64_t draws_of(const LoadedRun& run, std::int64_t asked);
+
 /// What log_densities() evaluates by, for callers that do so again and again. The run and the pool
 /// must outlive it.
 DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
@@ -72,6 +76,11 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEva
 /// an unknown column, and as check_weights.
 std::vector<double> weights_of(const Table& table, const std::string& name,
                                const char* key = "data.weights");
+
+/// The run's own column of weights, if a table of new rows has it; else none, and `warnings` say
+/// so.
+std::string own_weights(const LoadedRun& run, const Table& table,
+                        std::vector<std::string>& warnings);
 
 /// The standard error that a resampled base's estimate of Z gives a mean log density over rows with
 /// these conditions (rows x columns): that of log Z, which all rows of a class share. 0 for other

@@ -431,7 +431,7 @@ const std::vector<OptionKey>& option_keys() {
       {"training.beta2", "memory of the gradient's square",
        [](R& r) -> P { return &r.training.beta2; }, 0, 0.9999999},
       {"training.epsilon", "keeps the optimizer's quotient finite",
-       [](R& r) -> P { return &r.training.epsilon; }, 1e-30, 1},
+       [](R& r) -> P { return &r.training.epsilon; }, 1e-16, 1},
       {"training.schedule",
        "of the learning rate",
        [](R& r) -> P { return &r.training.schedule; },

@@ -195,20 +195,9 @@ double log_integral_error(const ImportanceEstimate& estimate, const Model& model
 }
 
 WeightedFlow weighted_flow(const LoadedRun& run, const std::shared_ptr<const Target>& target,
-                           std::int64_t count, std::uint64_t seed, DensityEvaluator& evaluator,
-                           ThreadPool& pool) {
+                           std::int64_t count, std::uint64_t seed, ThreadPool& pool) {
   WeightedFlow flow;
-  if (has_continuous(run.model->flow()) && !run.model->flow().stochastic()) {
-    // The way back costs as much, and is compiled already.
-    WeightedSamples& samples = flow.samples;
-    samples.x = FlowSampler(*run.model, pool, seed, Precision::kDouble).next(count);
-    samples.log_model = evaluator.log_prob(samples.x);
-    samples.unsolved = evaluator.unsolved();
-    samples.log_target =
-        counted_log_density(target_log_density(target, pool), samples.x, samples.undefined);
-  } else {
-    flow.samples = weighted_samples(run, target, count, seed, pool);
-  }
+  flow.samples = weighted_samples(run, target, count, seed, pool);
   const std::vector<double> log_weights = flow.samples.log_weights();
   const bool finite = std::ranges::all_of(log_weights, [](double w) { return w < INFINITY; });
   if (finite && *std::ranges::max_element(log_weights) > -INFINITY)

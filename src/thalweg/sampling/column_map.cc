@@ -95,7 +95,18 @@ std::vector<double> standardised_context(const Model& model, std::span<const dou
   return result;
 }
 
-std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool) {
+bool classes_need_double(const Model& model) {
+  const ClassTable& classes = model.classes();
+  std::vector<double> contexts;
+  for (std::int64_t number = 0; number < classes.count(); ++number)
+    contexts.insert(contexts.end(), classes.context(number).begin(), classes.context(number).end());
+  return !classes.empty() &&
+         ClassTable(classes.context_features(), standardised_context(model, contexts))
+             .coincide_in_float();
+}
+
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool,
+                            Drawn drawn) {
   constexpr std::int64_t kRows = 4096;
   const std::vector<ColumnOptions>& columns = model.options().columns;
   const std::int64_t features = model.flow().features();
@@ -108,7 +119,8 @@ std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool&
       for (std::int64_t column = 0; column < features; ++column) {
         double& value = x[static_cast<std::size_t>(row * features + column)];
         finite = finite && std::isfinite(value);  // NaN of a missing value comes after.
-        if (!columns.empty()) value = value_at(columns[static_cast<std::size_t>(column)], value);
+        if (!columns.empty())
+          value = value_at(columns[static_cast<std::size_t>(column)], value, drawn);
       }
       if (!finite) ++found;
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/datasets/column_coding.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
 
@@ -41,8 +42,12 @@ class ColumnMap {
 /// of a model's flow take.
 std::vector<double> standardised_context(const Model& model, std::span<const double> context);
 
+/// Whether layers in single precision would take two of the model's classes for one.
+bool classes_need_double(const Model& model);
+
 /// Turns coordinates of samples to values, as a model's data have them (see value_at). Gives the
 /// number of rows that are not finite. `x` is rows x features.
-std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool);
+std::int64_t finish_samples(const Model& model, std::span<double> x, ThreadPool& pool,
+                            Drawn drawn = Drawn::kAsInData);
 
 }  // namespace thalweg

@@ -95,7 +95,9 @@ void require_known_classes(const char* function, const Model& model,
 }
 
 Precision precision_of_moves(const Model& model, Precision wanted) {
-  return model.options().stochastic.kinds.empty() ? wanted : Precision::kDouble;
+  return model.options().stochastic.kinds.empty() && !classes_need_double(model)
+             ? wanted
+             : Precision::kDouble;
 }
 
 struct DensityEvaluator::Programs {

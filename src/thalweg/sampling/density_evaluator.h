@@ -84,7 +84,8 @@ class DensityEvaluator {
 
 /// The precision in which a model's densities and samples are made where `wanted` is asked for:
 /// random moves go by differences of energies, which in float may drown in the energies, so that a
-/// model with moves is evaluated and drawn from in double.
+/// model with moves is evaluated and drawn from in double, and so is one whose classes float takes
+/// for each other.
 Precision precision_of_moves(const Model& model, Precision wanted);
 
 /// Throws DataError for a row of `context` that names no class of a class-conditional base;

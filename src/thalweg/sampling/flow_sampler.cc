@@ -146,7 +146,8 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
     *log_density = std::move(results[1]);
     for (std::size_t row = 0; row < log_det.size(); ++row) (*log_density)[row] -= log_det[row];
   }
-  statistics_.non_finite += finish_samples(model, x, state.pool);
+  statistics_.non_finite += finish_samples(
+      model, x, state.pool, log_density != nullptr ? Drawn::kAsItIs : Drawn::kAsInData);
   statistics_.samples += count;
   return x;
 }

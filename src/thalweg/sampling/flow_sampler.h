@@ -41,9 +41,10 @@ class FlowSampler {
   /// Throws ShapeError, and DataError for a context that is none of the base's classes.
   ///
   /// If `log_density` is given, it gets log p(z) - log|det dx/dz| of each sample, its log density
-  /// (before integer columns are rounded). Of a flow with stochastic layers that is no density, but
-  /// exp(log p*(x) - log_density) is the exact importance weight of the path from z to x (Wu,
-  /// Koehler, Noe 2020, eq. 11), for any target p*.
+  /// (before integer columns are rounded), and continuous values stay as they were drawn, within
+  /// no limits that data showed, so that weights with it are right. Of a flow with stochastic
+  /// layers that is no density, but exp(log p*(x) - log_density) is the exact importance weight of
+  /// the path from z to x (Wu, Koehler, Noe 2020, eq. 11), for any target p*.
   std::vector<double> next(std::int64_t count, std::span<const double> context = {},
                            std::vector<double>* log_density = nullptr);
   const SamplingStatistics& statistics() const { return statistics_; }

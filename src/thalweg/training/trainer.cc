@@ -341,7 +341,8 @@ class TypedWork final : public Trainer::Work {
     std::vector<double> rows;
     std::vector<double> context;
     source_->first_samples(rows, context);
-    thalweg::initialise_from_data(model.flow(), model.parameters(), rows, context, model.layers());
+    thalweg::initialise_from_data(model.flow(), model.parameters(), rows, context, pool_,
+                                  model.layers());
     const auto flat = model.parameters().flat();
     std::copy(flat.begin(), flat.end(), parameters_.begin());
   }
@@ -431,6 +432,10 @@ Trainer::Trainer(Model& model, const TrainingData& data, const TrainingOptions& 
   if (!objective)
     objective = make_objective(objective_options(options, !data.forces.empty()), data.target);
   check_circular(model, *objective);
+  if (options.precision == "float" && classes_need_double(model))
+    fail<ConfigError>(
+        "training.precision: expected double, since classes of the base differ by too little "
+        "beside their spread for single precision; or give them codes of one size, as 0, 1, 2");
   if (options.precision == "float")
     work_ = std::make_unique<TypedWork<float>>(model, data, options, std::move(objective), pool);
   else

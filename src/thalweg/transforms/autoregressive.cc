@@ -49,7 +49,7 @@ Mapped Autoregressive::build_forward(Value z, Value context) const {
   for (std::int64_t i = 0; i < features(); ++i) {
     const Value before = found.empty() ? Value{} : concat(found);
     const Mapped moved =
-        move(network_->outputs_of(*z.graph, i, before, context), slice(z, i, 1), true);
+        move(network_->outputs_of(*z.graph, i, before, context, z.domain()), slice(z, i, 1), true);
     found.push_back(moved.value);
     log_det = log_det.valid() ? log_det + moved.log_det : moved.log_det;
   }

@@ -183,7 +183,7 @@ Mapped ColumnHeads::build_forward(Value z, Value context) const {
   for (std::int64_t i = 0; i < features(); ++i) {
     const auto column = static_cast<std::size_t>(i);
     const Value raw =
-        network_->outputs_of(graph, i, seen.empty() ? Value{} : concat(seen), context);
+        network_->outputs_of(graph, i, seen.empty() ? Value{} : concat(seen), context, z.domain());
     const Value from = slice(z, i, 1);
     const Mapped mapped = heads_[column].has_cells()
                               ? move_in_cells(raw, from, {static_cast<std::int32_t>(i)}, true)
@@ -206,7 +206,7 @@ void ColumnHeads::initialise(ParameterStore& parameters, std::span<const double>
                     name(), width, given, x.size(), context.size());
   Graph graph(parameters);
   const Value seen = inputs_.build(graph.input({features(), 1}));
-  ThreadPool pool;
+  ThreadPool pool(1);
   RowMap map(graph, {seen}, pool);
   const std::vector<double> inputs = map({.rows = static_cast<std::int64_t>(rows), .inputs = {x}});
 

@@ -51,10 +51,12 @@ Value find_root(const std::shared_ptr<const MonotoneFunction>& function, Value y
   }
   high = low + width;
   Value x = low + 0.5 * width;
+  Value off;
   for (std::int64_t step = 0; step < search.newton_steps; ++step) {
     const Value at = (*function)(x, parameters);
     const Value slope = jvp({at}, {x}, {one}).front();
     const Value before = less_equal(at, y);
+    off = at - y;
     low = select(before, x, low);
     high = select(before, high, x);
     const Value next = x - (at - y) / slope;
@@ -63,6 +65,8 @@ Value find_root(const std::shared_ptr<const MonotoneFunction>& function, Value y
     const Value good = less_equal(abs(next - kept), 0.5 * (high - low));
     x = select(good, kept, 0.5 * (low + high));
   }
+  // Comparisons with what is no number would leave a place in the interval, as if it were found.
+  if (off.valid()) x = select(equal(off, off), x, off);
   return root(function, x, y, parameters);
 }
 

@@ -17,12 +17,13 @@ void check_knots(const std::string& name, const MarginalKnots& column) {
     return std::ranges::all_of(values, [](double value) { return std::isfinite(value); }) &&
            std::ranges::adjacent_find(values, std::greater_equal<>()) == values.end();
   };
-  if (column.x.size() != column.z.size() || column.x.size() == 1 || !ascends(column.x) ||
-      !ascends(column.z))
+  const std::size_t least = column.smooth ? 3 : 2;
+  if (column.x.size() != column.z.size() || (!column.x.empty() && column.x.size() < least) ||
+      !ascends(column.x) || !ascends(column.z))
     fail<ConfigError>(
-        "{}: expected no knots, or at least 2 with as many scores, finite and ascending, got {} "
+        "{}: expected no knots, or at least {} with as many scores, finite and ascending, got {} "
         "and {}",
-        name, column.x.size(), column.z.size());
+        name, least, column.x.size(), column.z.size());
 }
 
 /// Halves the widest straight piece until there are `pieces`: the map stays as it is.

@@ -12,7 +12,7 @@ namespace thalweg {
 namespace {
 
 constexpr std::int64_t kFewFeatures = 8;          // exact by default
-constexpr std::int64_t kMostExactFeatures = 128;  // whose d x d matrices a tile holds
+constexpr std::int64_t kMostExactFeatures = 128;  // whose equations elimination solves
 constexpr std::int64_t kSureTerms = 10;           // of the series
 constexpr double kSeriesRemainder = 1e-3;         // of the series, in nats a feature
 constexpr double kFixedPointReduction = 1e-4;     // of the error, before the Newton steps
@@ -152,8 +152,8 @@ Value Residual::series_log_det(const LipschitzMlp::Linearised& at, Value x) cons
 }
 
 Value Residual::log_det(const LipschitzMlp::Linearised& at, Value x) const {
-  const bool series = options_.log_det == ResidualLogDet::kSeries &&
-                      (x.graph->phase() == Phase::kTraining || features() > kMostExactFeatures);
+  const bool series =
+      options_.log_det == ResidualLogDet::kSeries && x.graph->phase() == Phase::kTraining;
   return series ? series_log_det(at, x) : log_determinant(jacobian(at));
 }
 
