@@ -19,7 +19,9 @@ struct Arguments {
 };
 
 void reproduce(const Arguments& arguments) {
-  if (arguments.list || arguments.experiment.empty()) {
+  if (arguments.experiment.empty() && !arguments.list)
+    fail<ConfigError>("expected the name of an experiment, or a file; --list tells the names");
+  if (arguments.list) {
     for (const ExperimentFile& file : experiment_files())
       fmt::print("  {:<18} {}\n", file.name, read_experiment(file.name, file.text).title);
     return;
@@ -39,6 +41,8 @@ void reproduce(const Arguments& arguments) {
     fmt::print(stderr, "thalweg: {}, {}, seed {}: {}\n", step.row, step.column, step.seed,
                error.what());
   };
+  if (arguments.show && arguments.request.force)
+    fail<ConfigError>("--show trains nothing, so --force has nothing to do: leave one of them out");
   if (arguments.show)
     reproduction.load();
   else
@@ -46,6 +50,10 @@ void reproduce(const Arguments& arguments) {
   write_experiment_page(reproduction, pool);
   fmt::print("{}\nlook at {}/report.html\n", experiment_text(reproduction),
              reproduction.page_folder());
+  if (const std::int64_t failed = reproduction.results().failed;
+      failed > 0 && reproduction.lacks_results())
+    fail<NumericalError>("{}: {} of the runs diverged, and some rows have no result",
+                         reproduction.experiment().name, failed);
 }
 
 }  // namespace

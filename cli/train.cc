@@ -214,7 +214,7 @@ void add_train(CLI::App& app) {
   command->add_option(
       "--molecule", arguments->molecule,
       "learn positions of this molecule: a system (.xml, .prmtop), which gives "
-      "energies too, or a PDB; --data is then a trajectory: .npy, .dcd, .nc or .pdb");
+      "energies too, or a PDB; --data is then a trajectory: .npy, .dcd, .nc, .ncrst or .pdb");
   command->add_option("--topology", arguments->topology,
                       "PDB with names of the molecule's atoms, for phi, psi and chirality");
   command->add_option("--z-matrix", arguments->z_matrix,

@@ -25,7 +25,7 @@ namespace {
 
 constexpr char kTwo[] =
     "3\nwater\nO 0.1 0.2 0.3\nH 1 0 0 extra\n1 0 1e0 -2.5\n\n"
-    "2\nLattice=\"5 0 0\" Properties=species:S:1:pos:R:3:forces:R:3 e=1\r\n"
+    "2\nLattice=\"5 0 0\" pbc=\"F F F\" Properties=species:S:1:pos:R:3:forces:R:3 e=1\r\n"
     "  C\t+1.5 0 0 9 9 9\r\nH 0 0 1 9 9 9\r\n";
 
 TEST(Elements, HaveNumbersAndSymbols) {
@@ -81,6 +81,13 @@ TEST(XyzFile, SaysInALineWhatIsWrong) {
   expect_parts(error("1\n\nH 0 nan 0\n"), {"line 3", "finite"});
   expect_parts(error("1\n\nH 0 1e999 0\n"), {"line 3", "finite"});
   expect_parts(error("1\nProperties=pos:R:3:species:S:1\nH 0 0 0\n"), {"line 2", "species:S:1"});
+  for (const char* cell : {"Lattice=\"5 0 0 0 5 0 0 0 5\"", "pbc=\"F F T\"", "pbc=T"})
+    expect_parts(error(std::string("1\n") + cell + " Properties=species:S:1:pos:R:3\nH 0 0 0\n"),
+                 {"line 2", "periodic cell"});
+  EXPECT_EQ(
+      read_xyz(folder.file("free.xyz", "1\nLattice=\"5 0 0 0 5 0 0 0 5\" pbc=\"F F F\"\nH 0 0 0\n"))
+          .rows,
+      1);
   expect_parts(error("1\n\nH 0 0 0\nH 0 0 0\n"), {"line 4", "number of a molecule's atoms"});
   expect_parts(message_of<DataError>([&] { read_xyz(folder.file("three.xyz", kTwo), 2); }),
                {"three.xyz", "at most 2", "one of 3"});

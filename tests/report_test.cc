@@ -345,6 +345,13 @@ TEST_F(ReportTest, HistogramWithATailShowsBothSamples) {
 }
 
 // Places grow with values, and are the values before the tail.
+TEST(ColumnScale, AKnownRangeIsShownWhateverTheValues) {
+  const ColumnScale scale{.range = {{-180.0, 180.0}}};
+  const std::vector<double> few = {-1.0, 1.0}, others = {900.0};
+  EXPECT_EQ(interval_on(scale, few, others).low, -180.0);
+  EXPECT_EQ(interval_on(scale, few, others).high, 180.0);
+}
+
 TEST(ColumnScale, ATailIsContinuous) {
   const ColumnScale scale{.tail_unit = 2.0, .tail_begin = 10.0};
   const std::vector<double> values = {-5.0, 9.0, 10.0, 10.0 + 1e-6, 12.0, 1e3, 1e9};
@@ -647,6 +654,17 @@ TEST(Progress, Counts) {
   EXPECT_EQ(format_count(20000), "20 000");
   EXPECT_EQ(format_count(-1000000), "-1 000 000");
   EXPECT_EQ(format_count(std::numeric_limits<std::int64_t>::min()), "-9 223 372 036 854 775 808");
+}
+
+TEST(Progress, CellsShowTheirErrors) {
+  EXPECT_EQ(cell_text(0.25, 0.0), "0.2500");
+  EXPECT_EQ(cell_text(-1.5, 0.125), "-1.5000 ± 0.1250");
+  EXPECT_EQ(cell_text(0.000446, 0.0), "0.000446");
+  EXPECT_EQ(cell_text(0.50895, 0.000052), "0.508950 ± 0.000052");
+  EXPECT_EQ(cell_text(1e-30, 0.0), "0.000000000");
+  EXPECT_EQ(cell_text(0.0, 0.0), "0.0000");
+  EXPECT_EQ(cell_text(3.883e17, 0.0), "3.883e+17");
+  EXPECT_EQ(cell_text(INFINITY, 0.0), "inf");
 }
 
 TEST(Progress, LinesFit) {

@@ -14,6 +14,7 @@
 
 #include "corner_picture.h"
 #include "temporary_folder.h"
+#include "thalweg/report/progress.h"
 
 namespace {
 
@@ -114,7 +115,7 @@ TEST(Reproduce, RunsEveryCellAndKeepsFinishedOnes) {
   EXPECT_EQ(results(base + "rings/resampled/seed-2").at("steps"), 20);
   // Mean and standard error of two runs, and of the differences of the two seeds.
   const auto mean_and_error = [](double a, double b) {
-    return fmt::format("{:.4f} ± {:.4f}", (a + b) / 2.0, std::abs(a - b) / 2.0);
+    return thalweg::cell_text((a + b) / 2.0, std::abs(a - b) / 2.0);
   };
   std::array<std::array<double, 2>, 2> kl{};  // base, seed
   for (std::size_t i = 0; i < 2; ++i)
@@ -404,6 +405,10 @@ TEST(Reproduce, SaysWhatIsWrong) {
   expect_error(
       folder.file("i.toml", small_experiment() + "[[pictures]]\nkind='density'\ntitle='x'\n"), 2,
       "did you mean 'densities'");
+  expect_error(folder.file("j.toml", "better = 'lowest'\n" + small_experiment()), 2,
+               "lower or higher");
+  expect_error("rbd/table-1 --show --force", 2, "--force");
+  expect_error("--scale 0.5", 2, "--list");
   expect_error(folder.file("d.toml", small_experiment("flow.block = 3\n")), 2, "flow.blocks");
 }
 

@@ -295,6 +295,27 @@ name = "one"
   EXPECT_EQ(trained("settings.training.batch_size = 20\n"), 20);
 }
 
+TEST_F(ReproductionTest, RemembersWhatDiverged) {
+  Reproduction failing = reproduction();
+  ReproductionCallbacks callbacks;
+  callbacks.train = [](const RunPlan&) -> TrainingOutcome {
+    throw NumericalError("no batch was finite");
+  };
+  ASSERT_TRUE(failing.train(pool, callbacks));
+  EXPECT_EQ(failing.results().failed, 4);
+  EXPECT_TRUE(failing.lacks_results());
+  Reproduction shown = reproduction();
+  shown.load();
+  EXPECT_EQ(shown.results().failed, 4);
+  EXPECT_TRUE(shown.lacks_results());
+  Reproduction mended = reproduction();
+  ASSERT_TRUE(mended.train(pool));
+  EXPECT_EQ(mended.results().failed, 0);
+  shown.load();
+  EXPECT_EQ(shown.results().failed, 0);
+  EXPECT_FALSE(shown.lacks_results());
+}
+
 TEST_F(ReproductionTest, KeepsWhatIsWantedAlone) {
   EXPECT_EQ(reproduction({.columns = {"long"}}).experiment().columns.at(0).name, "10");
   expect_parts(message_of<ConfigError>([&] { reproduction({.columns = {"lnog"}}); }),

@@ -77,6 +77,26 @@ TEST(RunReport, SetsRunsOfOneTargetSideBySide) {
   EXPECT_FALSE(std::filesystem::exists(folder.path("no")));
 }
 
+TEST(RunReport, KeepsOtherColumnsApart) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  for (const auto& [name, header] : {std::pair{"a", "height,weight"}, {"b", "price,age"}}) {
+    std::string text = std::string(header) + "\n";
+    for (int row = 0; row < 40; ++row) text += fmt::format("{},{}\n", 0.37 * row, 1.71 * row * row);
+    RunPlan plan =
+        plan_run({.settings = {{"data.path", folder.file(std::string(name) + ".csv", text)},
+                               {"flow.hidden", std::vector<std::int64_t>{8}},
+                               {"training.iterations", std::int64_t{2}}},
+                  .out = folder.path(name)});
+    plan.report = false;
+    run_training(plan, pool);
+  }
+  expect_parts(message_of<ConfigError>([&] {
+                 report_runs({folder.path("a"), folder.path("b")}, folder.path("no"), pool);
+               }),
+               {"different columns"});
+}
+
 TEST(RunReport, SaysWhatWasLearnt) {
   EXPECT_EQ(learnt_from(small_run()), "samples of two rings");
   EXPECT_EQ(learnt_from(small_run("training.objective = 'reverse_kl'\n")),
@@ -86,6 +106,10 @@ TEST(RunReport, SaysWhatWasLearnt) {
   RunOptions options;
   options.data.path = "some/where/points.csv";
   EXPECT_EQ(learnt_from(options), "the points of points.csv");
+  options.data.forces = "some/where/forces.csv";
+  options.training.objective = "force_matching";
+  EXPECT_EQ(learnt_from(options), "the points of points.csv and the forces of forces.csv");
+  options.data.forces = "";
   options.data.path = "";
   options.target.energy = "0.5*x^2";
   options.training.objective = "reverse_kl";

@@ -23,7 +23,7 @@ constexpr std::size_t kBufferSize = std::size_t{1} << 20;
 constexpr std::size_t kLongestStem = 200;
 
 /// Its group is the process.
-const std::regex& temporary() {
+const std::regex& temporary_pattern() {
   static const std::regex pattern(R"(\..*\.(\d{1,9})-\d+\.tmp)");
   return pattern;
 }
@@ -157,7 +157,9 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   file.commit();
 }
 
-bool is_temporary_file(const std::string& name) { return std::regex_match(name, temporary()); }
+bool is_temporary_file(const std::string& name) {
+  return std::regex_match(name, temporary_pattern());
+}
 
 void remove_stale_files(const std::string& folder) {
   std::error_code error;
@@ -165,8 +167,8 @@ void remove_stale_files(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     std::smatch match;
-    if (std::regex_match(name, match, temporary()) && kill(std::stoi(match[1].str()), 0) != 0 &&
-        errno == ESRCH)
+    if (std::regex_match(name, match, temporary_pattern()) &&
+        kill(std::stoi(match[1].str()), 0) != 0 && errno == ESRCH)
       stale.push_back(entry.path());
   }
   for (const std::filesystem::path& path : stale) std::filesystem::remove(path, error);

@@ -1,5 +1,6 @@
 #include "thalweg/io/pdb_file.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -78,6 +79,11 @@ class AlternateLocations {
 };
 
 }  // namespace
+
+bool has_chains(std::span<const AtomLabel> atoms) {
+  return std::ranges::any_of(
+      atoms, [&](const AtomLabel& atom) { return atom.chain != atoms.front().chain; });
+}
 
 PdbFile read_pdb(const std::string& path) {
   TextLines lines(path);

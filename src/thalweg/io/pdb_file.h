@@ -21,6 +21,9 @@ struct AtomLabel {
   std::string insertion = {};  ///< a letter where residues share a number, as 52 and 52A; or none
 };
 
+/// Whether atoms are of more than one chain.
+bool has_chains(std::span<const AtomLabel> atoms);
+
 /// A PDB file's atoms, and the positions of its models.
 struct PdbFile {
   std::vector<AtomLabel> atoms = {};

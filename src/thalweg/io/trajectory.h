@@ -25,9 +25,9 @@ struct Frames {
 /// is cut off.
 Frames read_dcd(const std::string& path);
 
-/// Reads frames from .npy (atoms x 3, frames x atoms x 3, or frames x 3 atoms), .dcd, .nc or .pdb,
-/// by the end of the name. `atoms` is the number that is expected. Throws DataError for another
-/// number of atoms, positions that are not finite, and as the readers do.
+/// Reads frames from .npy (atoms x 3, frames x atoms x 3, or frames x 3 atoms), .dcd, .nc, .ncrst
+/// or .pdb, by the end of the name. `atoms` is the number that is expected. Throws DataError for
+/// another number of atoms, positions that are not finite, and as the readers do.
 Frames read_frames(const std::string& path, std::int64_t atoms);
 
 /// A position as a float. Throws DataError, which begins with `path`, for what none is.

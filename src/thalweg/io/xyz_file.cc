@@ -61,6 +61,28 @@ void require_plain_properties(std::string_view comment, const TextLines& lines) 
                     value.substr(0, std::min<std::size_t>(value.find(' '), 60)));
 }
 
+/// The value of a key of extended XYZ's comment; empty where it is not there.
+std::string_view comment_value(std::string_view comment, std::string_view key) {
+  const std::size_t found = comment.find(key);
+  if (found == std::string_view::npos) return {};
+  std::string_view value = comment.substr(found + key.size());
+  const bool quoted = value.starts_with('"');
+  if (quoted) value.remove_prefix(1);
+  return value.substr(0, value.find(quoted ? '"' : ' '));
+}
+
+/// Molecules that go through the walls of a box would be torn apart.
+void refuse_cell(std::string_view comment, const TextLines& lines) {
+  const std::string_view periodic = comment_value(comment, "pbc=");
+  const bool free = periodic.empty() ? comment.find("Lattice=") == std::string_view::npos
+                                     : periodic.find_first_of("Tt1") == std::string_view::npos;
+  if (!free)
+    fail<DataError>(
+        "{}: expected free molecules, got a periodic cell; make molecules whole and take Lattice "
+        "and pbc off",
+        lines.place());
+}
+
 Molecule read_molecule(TextLines& lines, std::size_t atoms) {
   std::string_view line;
   const auto next = [&](std::size_t done) {
@@ -70,6 +92,7 @@ Molecule read_molecule(TextLines& lines, std::size_t atoms) {
   };
   next(0);
   require_plain_properties(line, lines);
+  refuse_cell(line, lines);
   Molecule molecule;
   for (std::size_t i = 0; i < atoms; ++i) {
     next(i);

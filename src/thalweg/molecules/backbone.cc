@@ -41,11 +41,6 @@ std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
   return residues;
 }
 
-bool has_chains(std::span<const AtomLabel> atoms) {
-  return std::ranges::any_of(
-      atoms, [&](const AtomLabel& atom) { return atom.chain != atoms.front().chain; });
-}
-
 /// As "ALA 2", and "ALA 2 B" where there are several chains.
 std::string label_of(const std::string& name, std::int64_t number, const std::string& insertion,
                      const std::string& chain, bool chains) {

@@ -329,8 +329,7 @@ ZMatrixRow z_matrix_row(const std::string& text) {
 std::vector<std::string> atom_names(std::span<const AtomLabel> atoms, std::int64_t count) {
   std::vector<std::string> names;
   std::map<std::string, int> times;
-  const bool chains = std::ranges::any_of(
-      atoms, [&](const AtomLabel& atom) { return atom.chain != atoms.front().chain; });
+  const bool chains = has_chains(atoms);
   for (const AtomLabel& atom : atoms) {
     names.push_back(fmt::format("{}{}{}:{}", chains ? atom.chain + ":" : "", atom.residue_number,
                                 atom.insertion, atom.name));

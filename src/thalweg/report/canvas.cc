@@ -275,6 +275,7 @@ std::string Canvas::grid(std::int64_t rows, std::int64_t columns, std::span<cons
 void Canvas::panel(const Box& box, const Axis& x, const Axis& y,
                    std::span<const std::string> elements, std::string_view settings,
                    std::string_view background) {
+  last_panel_ = panels_.size();
   auto out = std::back_inserter(panels_);
   fmt::format_to(out,
                  "set lmargin at screen {:.6f}\nset rmargin at screen {:.6f}\n"
@@ -309,7 +310,9 @@ void Canvas::write(const std::filesystem::path& stem) const {
       "'#a0a0a0'\n"
       "set grid xtics ytics back linetype 1 linecolor rgb '#e4e4e4' linewidth 0.7\n"
       "set clip two\n" +
-      decorations_ + panels_ + "unset multiplot\n";
+      // With the last panel, since a panel's background covers what was drawn before it.
+      panels_.substr(0, last_panel_) + decorations_ + panels_.substr(last_panel_) +
+      "unset multiplot\n";
   run_gnuplot(data_, commands, static_cast<int>(std::lround(width_)),
               static_cast<int>(std::lround(height_)), kTextSize, stem);
 }

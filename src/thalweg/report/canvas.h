@@ -129,6 +129,7 @@ class Canvas {
   std::string data_;
   std::string decorations_;
   std::string panels_;
+  std::size_t last_panel_ = 0;  // where it begins in panels_
   int blocks_ = 0;
 };
 

@@ -55,6 +55,7 @@ std::vector<double> places_on(const ColumnScale& scale, std::span<const double> 
 
 Interval interval_on(const ColumnScale& scale, std::span<const double> data,
                      std::span<const double> model) {
+  if (scale.range) return {(*scale.range)[0], (*scale.range)[1]};
   if (scale.tail_unit > 0.0) {
     constexpr double kLeftOut = 0.005;
     const Interval a = robust_interval({data.begin(), data.end()}, kLeftOut);

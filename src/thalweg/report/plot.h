@@ -68,6 +68,9 @@ struct ColumnScale {
   /// logarithmic, with a value at tail_begin + tail_unit log(1 + (value - tail_begin) / tail_unit).
   double tail_unit = 0.0;
   double tail_begin = 0.0;
+  /// Of numbers on a linear axis: what is shown, where that is known, as of an angle; else the bulk
+  /// of the values.
+  std::optional<std::array<double, 2>> range = std::nullopt;
 };
 
 /// Points in the plane.

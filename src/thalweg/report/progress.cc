@@ -60,6 +60,16 @@ std::string number_text(double value, int decimals) {
                                                      : fmt::format("{:.4g}", value);
 }
 
+std::string cell_text(double value, double error) {
+  constexpr double kLeast = 4.0, kMost = 9.0;
+  const double size = error > 0.0 ? 10.0 * error : std::abs(value);
+  const double wanted = 2.0 - std::floor(std::log10(size));
+  const int decimals =
+      static_cast<int>(std::isfinite(wanted) ? std::clamp(wanted, kLeast, kMost) : kLeast);
+  return error > 0.0 ? number_text(value, decimals) + " ± " + number_text(error, decimals)
+                     : number_text(value, decimals);
+}
+
 bool environment_is_utf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const char* value = std::getenv(name);

@@ -17,6 +17,11 @@ std::string format_count(std::int64_t count);
 /// A number with `decimals` after the point, or in short with an exponent from a million on.
 std::string number_text(double value, int decimals);
 
+/// A value with its standard error, "1.2345 ± 0.0067", or without one where `error` is 0, in the
+/// cell of a table: four digits after the point, and as many more, up to nine, as give the error
+/// two, or a value without one three.
+std::string cell_text(double value, double error);
+
 /// Whether the environment (LC_ALL, else LC_CTYPE, else LANG) asks for UTF-8. Not to be called
 /// while another thread changes the environment.
 bool environment_is_utf8();

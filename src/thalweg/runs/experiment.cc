@@ -58,22 +58,24 @@ class Keys {
     return result;
   }
 
-  /// Numbers, or pairs of a number and its error; "" where none was published.
+  /// A number, or a pair of a number and its error; "" where none was published.
+  Published published_entry(const std::string& key, const toml::node& node) {
+    constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+    const toml::array* pair = node.as_array();
+    if (pair == nullptr && node.is_number()) return {*node.value<double>(), 0.0};
+    if (pair == nullptr && node.value<std::string>() == "") return {kNone, 0.0};
+    if (pair == nullptr || pair->size() != 2 || !pair->get(0)->is_number() ||
+        !pair->get(1)->is_number())
+      fail<ConfigError>(
+          "{}: {}: expected numbers, [value, error], or \"\" where none was published", where_,
+          key);
+    return {*pair->get(0)->value<double>(), *pair->get(1)->value<double>()};
+  }
+
+  /// A list of them.
   std::vector<Published> published(const std::string& key) {
     std::vector<Published> result;
-    for_each(key, [&](const toml::node& node) {
-      Published entry{std::numeric_limits<double>::quiet_NaN(), 0.0};
-      if (const toml::array* pair = node.as_array()) {
-        if (pair->size() != 2)
-          fail<ConfigError>("{}: {}: expected [value, error], got {} numbers", where_, key,
-                            pair->size());
-        entry.value = pair->get(0)->value<double>().value_or(entry.value);
-        entry.error = pair->get(1)->value<double>().value_or(0.0);
-      } else if (!node.is_string()) {
-        entry.value = node.value<double>().value_or(entry.value);
-      }
-      result.push_back(entry);
-    });
+    for_each(key, [&](const toml::node& node) { result.push_back(published_entry(key, node)); });
     return result;
   }
 
@@ -84,8 +86,7 @@ class Keys {
       const toml::array* list = node.as_array();
       if (list == nullptr) fail<ConfigError>("{}: {}: expected lists of numbers", where_, key);
       std::vector<Published>& entries = result.emplace_back();
-      for (const toml::node& entry : *list)
-        entries.push_back({entry.value<double>().value_or(NAN), 0.0});
+      for (const toml::node& entry : *list) entries.push_back(published_entry(key, entry));
     });
     return result;
   }
@@ -227,6 +228,9 @@ void check(const Experiment& experiment) {
           experiment.name, column.key, metrics, column.published.size());
   }
   if (!experiment.computed.empty()) find_computed_kind(experiment.computed, experiment.name);
+  if (experiment.better != "lower" && experiment.better != "higher")
+    fail<ConfigError>("{}: better: expected lower or higher, got '{}'", experiment.name,
+                      experiment.better);
   if (experiment.spread != "error" && experiment.spread != "deviation")
     fail<ConfigError>("{}: spread: expected error or deviation, got '{}'", experiment.name,
                       experiment.spread);

@@ -28,8 +28,7 @@ Summary summarise(const std::vector<double>& values, bool deviation = false) {
 
 std::string summary_text(const Summary& summary) {
   if (summary.count == 0) return "-";
-  if (!std::isfinite(summary.spread)) return fmt::format("{:.4f}", summary.mean);
-  return fmt::format("{:.4f} ± {:.4f}", summary.mean, summary.spread);
+  return cell_text(summary.mean, std::isfinite(summary.spread) ? summary.spread : 0.0);
 }
 
 std::string published_text(const std::vector<Published>& published, std::size_t column) {

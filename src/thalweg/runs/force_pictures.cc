@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/row_function.h"
 
 namespace thalweg {
@@ -63,23 +62,25 @@ HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, Thr
   return plot;
 }
 
+void add_force_cloud(ScatterPlot& plot, std::string title, RunForces forces) {
+  if (plot.panels.empty()) {
+    std::vector<double> sizes;
+    for (const double value : forces.target) sizes.push_back(std::abs(value));
+    if (const double frame = 2.0 * quantile(sizes, 1.0); frame > 0.0)
+      plot.x_scale.range = plot.y_scale.range = {{-frame, frame}};
+  }
+  plot.panels.push_back({std::move(title), std::move(forces.target), std::move(forces.model)});
+}
+
 ScatterPlot force_clouds(const std::vector<NamedRun>& runs, ThreadPool& pool) {
   ScatterPlot plot{
       .title = "Forces", .x_label = "target, kT per unit", .y_label = "flow, kT per unit"};
   for (const NamedRun& each : runs) {
     const std::vector<double> x = plane_samples(each);
     if (x.empty()) continue;
-    const std::optional<RunForces> forces = forces_of(*each.run, x, pool);
+    std::optional<RunForces> forces = forces_of(*each.run, x, pool);
     if (!forces) continue;
-    std::vector<double> sizes;
-    for (const double value : forces->target) sizes.push_back(std::abs(value));
-    const double frame = 2.0 * quantile(sizes, 1.0);
-    PointCloud cloud{.title = each.name};
-    for (std::size_t i = 0; i < forces->target.size(); ++i) {
-      cloud.x.push_back(forces->target[i]);
-      cloud.y.push_back(std::clamp(forces->model[i], -frame, frame));
-    }
-    plot.panels.push_back(std::move(cloud));
+    add_force_cloud(plot, each.name, std::move(*forces));
   }
   return plot;
 }

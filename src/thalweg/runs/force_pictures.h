@@ -1,8 +1,10 @@
-// Pictures of forces of runs in the plane beside those of their target.
+// Pictures of forces of runs beside those that they are to have.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "thalweg/runs/force_metrics.h"
 #include "thalweg/runs/run_maps.h"
 
 namespace thalweg {
@@ -11,9 +13,12 @@ namespace thalweg {
 /// the colours are, and of each run that has forces. Without panels if none has.
 HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, ThreadPool& pool);
 
-/// Components of the target's forces (across) and of each run's (along) at exact samples, in a
-/// frame that the former fill by half; what lies beyond is drawn on it. Without panels for a target
-/// that cannot be sampled.
+/// Adds a panel with components of the target's forces across and of the model's along. The first
+/// one's target fills half of the frame that all have, as forces where atoms overlap, or of a poor
+/// model, have no bound.
+void add_force_cloud(ScatterPlot& plot, std::string title, RunForces forces);
+
+/// Such panels of runs in the plane, at exact samples. None for a target that cannot be sampled.
 ScatterPlot force_clouds(const std::vector<NamedRun>& runs, ThreadPool& pool);
 
 }  // namespace thalweg

@@ -368,7 +368,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   DataOptions data = options.data;
   if (std::filesystem::is_directory(data.path))
     fail<DataError>(
-        "{}: expected a trajectory of a molecule in a file .npy, .dcd, .nc or .pdb, got a "
+        "{}: expected a trajectory of a molecule in a file .npy, .dcd, .nc, .ncrst or .pdb, got a "
         "folder",
         data.path);
   Table table = read_internal_table(data.path, options.model);

@@ -44,9 +44,9 @@ std::vector<double> position_rows(const InternalCoordinates& coordinates,
 std::vector<double> log_volumes(const InternalCoordinates& coordinates,
                                 std::span<const double> internal, ThreadPool& pool);
 
-/// Frames of the molecule in .npy, .dcd, .nc or .pdb. Throws DataError as read_frames, for names of
-/// atoms in a PDB that are not those of the molecule, for atoms that overlap, and for distances
-/// that no bond has (atoms in another order).
+/// Frames of the molecule in .npy, .dcd, .nc, .ncrst or .pdb. Throws DataError as read_frames, for
+/// names of atoms in a PDB that are not those of the molecule, for atoms that overlap, and for
+/// distances that no bond has (atoms in another order).
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model);
 
 /// Rows of 3 numbers an atom as a table of internal coordinates, and the frames of a file.

@@ -9,7 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/text.h"
 #include "thalweg/datasets/matrix.h"
-#include "thalweg/runs/force_metrics.h"
+#include "thalweg/runs/force_pictures.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/ramachandran.h"
@@ -110,23 +110,12 @@ LineChart torsion_chart(const std::vector<MoleculeRows>& runs, const std::string
 
 ScatterPlot molecule_force_clouds(const std::vector<MoleculeRows>& runs, ThreadPool& pool) {
   ScatterPlot plot{.title = "Forces", .x_label = "force field, kT/nm", .y_label = "flow, kT/nm"};
-  double frame = 0.0;
   for (const MoleculeRows& each : runs) {
     const auto most = 100 * static_cast<std::size_t>(each.run->model->flow().features());
     const auto add = [&](const std::string& title, std::span<const double> rows) {
       if (rows.empty()) return;
-      const std::optional<RunForces> forces =
-          forces_of(*each.run, rows.first(std::min(rows.size(), most)), pool);
-      if (!forces) return;
-      // Those of samples whose atoms overlap have no bound.
-      if (frame == 0.0)
-        for (const double value : forces->target) frame = std::max(frame, 2.0 * std::abs(value));
-      PointCloud cloud{.title = title};
-      for (std::size_t i = 0; i < forces->target.size(); ++i) {
-        cloud.x.push_back(std::clamp(forces->target[i], -frame, frame));
-        cloud.y.push_back(std::clamp(forces->model[i], -frame, frame));
-      }
-      plot.panels.push_back(std::move(cloud));
+      if (auto forces = forces_of(*each.run, rows.first(std::min(rows.size(), most)), pool))
+        add_force_cloud(plot, title, std::move(*forces));
     };
     add(each.name + ", at data", each.points);
     add(each.name + ", at samples", each.samples);

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "thalweg/runs/force_metrics.h"
+#include "thalweg/runs/energy_picture.h"
+#include "thalweg/runs/force_pictures.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/ramachandran.h"
@@ -68,6 +69,7 @@ std::vector<RunPicture> draw_molecule_pictures(const LoadedRun& run, const std::
       for (double& value : *values) value *= kDegrees;
     add(HistogramPlot{.title = each.samples.name + of,
                       .x_label = "degrees",
+                      .x_scale = {.range = {{-180.0, 180.0}}},
                       .data = std::move(each.points.values),
                       .model = std::move(each.samples.values)},
         fmt::format("torsion-{}", i),
@@ -79,39 +81,17 @@ std::vector<RunPicture> draw_molecule_pictures(const LoadedRun& run, const std::
   const std::vector<double> energies = molecule_energies(run, samples, pool);
   const std::vector<double> known = molecule_energies(run, points, pool);
   if (!energies.empty() && !known.empty()) {
-    HistogramPlot plot{.title = "Energies" + of, .x_label = "energy, kT", .data = known};
-    // Samples with atoms that overlap have any energy.
-    const auto [low, high] = std::ranges::minmax(known);
-    const double most = high + 2.0 * (high - low);
-    std::int64_t beyond = 0;
-    for (const double value : energies)
-      if (value <= most)
-        plot.model.push_back(value);
-      else
-        ++beyond;
-    if (!plot.model.empty())
-      add(plot, "energies",
-          fmt::format("Energies of samples beside those of the data. {:.3g} % of the samples have "
-                      "more than {:.4g} kT and are left out.",
-                      100.0 * static_cast<double>(beyond) / static_cast<double>(energies.size()),
-                      most));
+    const EnergyPicture picture = energy_picture("Energies" + of, "the data", known, energies);
+    add(picture.plot, "energies", picture.caption);
   }
   constexpr std::size_t kForceRows = 100;
   const std::size_t width = static_cast<std::size_t>(coordinates.features());
   const std::span<const double> some = points.first(std::min(points.size(), kForceRows * width));
-  if (const auto forces = some.empty() ? std::nullopt : forces_of(run, some, pool)) {
-    PointCloud cloud{.title = name.empty() ? "flow" : name};
-    double frame = 0.0;
-    for (const double value : forces->target) frame = std::max(frame, 2.0 * std::abs(value));
-    for (std::size_t i = 0; i < forces->target.size(); ++i) {
-      cloud.x.push_back(forces->target[i]);
-      cloud.y.push_back(std::clamp(forces->model[i], -frame, frame));
-    }
-    add(ScatterPlot{.title = "Forces" + of,
-                    .x_label = "force field, kT/nm",
-                    .y_label = "flow, kT/nm",
-                    .panels = {std::move(cloud)}},
-        "forces", "Forces on the atoms at points of the data, one dot a component.");
+  if (auto forces = some.empty() ? std::nullopt : forces_of(run, some, pool)) {
+    ScatterPlot plot{
+        .title = "Forces" + of, .x_label = "force field, kT/nm", .y_label = "flow, kT/nm"};
+    add_force_cloud(plot, name.empty() ? "flow" : name, std::move(*forces));
+    add(plot, "forces", "Forces on the atoms at points of the data, one dot a component.");
   }
   return pictures;
 }

@@ -22,6 +22,7 @@ namespace thalweg {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_literals;
 
 std::string metrics_file(const std::string& folder) { return folder + "/metrics.json"; }
 
@@ -45,6 +46,9 @@ std::optional<RunResult> load_result(const std::string& folder, const std::strin
   return result;
 }
 
+/// Tells that the last training of a cell diverged; beside its folder, which then is not made.
+std::string diverged_file(const std::string& folder) { return folder + ".diverged"; }
+
 /// JSON itself has no infinities, and null for NaN.
 nlohmann::ordered_json json_number(double value) {
   if (std::isinf(value)) return value > 0.0 ? "inf" : "-inf";
@@ -65,6 +69,7 @@ void save_result(const std::string& folder, const std::string& settings, const R
                                {"error", json_number(metric.error)}});
   fs::create_directories(folder);
   write_file_atomically(metrics_file(folder), json.dump(2) + "\n");
+  fs::remove(diverged_file(folder));
 }
 
 /// The settings of `options` that have these paths.
@@ -361,6 +366,8 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
             result = judge(cell, load_run(training.out), training.data, pool);
           } catch (const NumericalError& error) {
             if (callbacks.failed) callbacks.failed(step, error);
+            fs::create_directories(fs::path(cell_folder(cell)).parent_path());
+            write_file_atomically(diverged_file(cell_folder(cell)), error.what() + "\n"s);
             ++results_.failed;
             continue;
           }
@@ -379,9 +386,18 @@ void Reproduction::load() {
     for (std::int64_t seed = 1; seed <= seeds_; ++seed) {
       if (auto truth = known_truth(row, seed)) results_.truths[row].push_back(std::move(*truth));
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column)
-        if (auto result = known_cell({row, column, seed}))
+        if (const Cell cell{row, column, seed}; auto result = known_cell(cell))
           results_.runs[row][column].push_back(std::move(*result));
+        else if (fs::exists(diverged_file(cell_folder(cell))))
+          ++results_.failed;
     }
+}
+
+bool Reproduction::lacks_results() const {
+  for (const std::vector<std::vector<RunResult>>& row : results_.runs)
+    for (std::size_t column = 0; column < row.size(); ++column)
+      if (row[column].empty() && !experiment_.columns[column].published_only) return true;
+  return false;
 }
 
 std::optional<LoadedRun> Reproduction::first_run(std::size_t row, std::size_t column) const {

@@ -83,6 +83,9 @@ class Reproduction {
   /// that was made with other settings.
   bool train(ThreadPool& pool, const ReproductionCallbacks& callbacks = {});
 
+  /// Whether some row and column has no result.
+  bool lacks_results() const;
+
   /// The first seed's run of a cell, if it is finished; columns that differ in their sampler may
   /// share it.
   std::optional<LoadedRun> first_run(std::size_t row, std::size_t column) const;

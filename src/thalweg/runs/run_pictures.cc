@@ -9,6 +9,8 @@
 #include "thalweg/core/error.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/particle_observables.h"
+#include "thalweg/runs/energy_picture.h"
+#include "thalweg/runs/force_pictures.h"
 #include "thalweg/runs/molecule_pictures.h"
 #include "thalweg/runs/particle_metrics.h"
 #include "thalweg/runs/run_tables.h"
@@ -27,40 +29,20 @@ std::vector<double> column_of(const std::vector<double>& rows, std::int64_t widt
   return result;
 }
 
-double share_above(const std::vector<double>& values, double bound) {
-  const auto above = std::ranges::count_if(values, [&](double value) { return !(value <= bound); });
-  return static_cast<double>(above) / static_cast<double>(std::max<std::size_t>(1, values.size()));
-}
-
 /// How the axis of a column is to be: with its texts, or logarithmic where positive values reach
 /// over decades, and farther up than down.
 ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
   if (!column.labels.empty()) return {.texts = column.labels};
   std::erase_if(values, [](double value) { return std::isnan(value); });
   std::ranges::sort(values);
-  if (column.periodic || !column.date.empty() || values.empty() || values.front() <= 0.0) return {};
+  if (column.periodic) return {.range = {{column.lower, column.upper}}};
+  if (!column.date.empty() || values.empty() || values.front() <= 0.0) return {};
   const auto quantile = [&](double share) {
     return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
   };
   constexpr double kRange = 100.0, kAbove = 10.0;
   const double high = quantile(0.995);
   return {.logarithmic = high > kRange * quantile(0.005) && high > kAbove * quantile(0.5)};
-}
-
-/// The axis of energies: of a model whose samples overlap, most lie so far beyond those of the data
-/// that a linear axis shows one of the two alone.
-ColumnScale energy_scale(std::vector<double> data, const std::vector<double>& model) {
-  constexpr double kQuantile = 0.995, kBeyond = 0.02, kDecades = 16.0;
-  std::erase_if(data, [](double value) { return !std::isfinite(value); });
-  if (data.empty()) return {};
-  std::ranges::sort(data);
-  const auto quantile = [&](double share) {
-    return data[static_cast<std::size_t>(share * static_cast<double>(data.size() - 1))];
-  };
-  const double low = quantile(1.0 - kQuantile), high = quantile(kQuantile);
-  if (share_above(model, high + (high - low)) <= kBeyond || !(high > low)) return {};
-  // A decade takes a seventh of the width of the data.
-  return {.tail_unit = (high - low) / kDecades, .tail_begin = high};
 }
 
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
@@ -94,11 +76,12 @@ class Pictures {
     for (const ColumnOptions& column : first.options.model.columns) columns_.push_back(column.name);
     if (columns_.empty()) columns_ = default_names(features_);
     gather_points(first);
+    const std::vector<ColumnOptions>& options = first.options.model.columns;
     for (std::size_t column = 0; column < columns_.size(); ++column)
-      scales_.push_back(
-          data_ ? scale_of(first.options.model.columns[column],
-                           column_of(points_, features_, static_cast<std::int64_t>(column)))
-                : ColumnScale{});
+      scales_.push_back(options.empty() ? ColumnScale{}
+                                        : scale_of(options[column],
+                                                   column_of(points_, features_,
+                                                             static_cast<std::int64_t>(column))));
     // An exploration may have more points than are drawn.
     const std::int64_t points = static_cast<std::int64_t>(points_.size()) / features_;
     const std::int64_t count = context_.empty() ? std::min(most_, points) : points;
@@ -109,6 +92,7 @@ class Pictures {
 
   std::vector<RunPicture> draw() {
     add_losses();
+    add_forces();
     if (features_ == 1) add_histograms();
     if (features_ == 2) {
       add_plane();
@@ -134,6 +118,8 @@ class Pictures {
       const std::vector<std::int64_t> learnt = data_->training_rows(1);
       const std::span<const std::int64_t> rows = std::span(learnt).first(count);
       points_ = take_rows(data_->x, data_->features(), rows);
+      if (!data_->forces.empty())
+        forces_ = take_rows(data_->forces, std::ssize(data_->forces) / data_->rows, rows);
       context_ = take_rows(data_->context, data_->context_features(), rows);
       points_name_ = "data";
       return;
@@ -171,22 +157,33 @@ class Pictures {
     const std::size_t cut = values.size() / 500;
     const double low = values[cut], high = values[values.size() - 1 - cut];
     const double margin = std::max(0.1 * (high - low), 1e-12 * std::max(std::abs(low), 1e-300));
-    return {std::min(low - margin, -half_width_), std::max(high + margin, half_width_)};
+    std::array<double, 2> range{std::min(low - margin, -half_width_),
+                                std::max(high + margin, half_width_)};
+    const std::vector<ColumnOptions>& columns = first_run().options.model.columns;
+    if (columns.empty()) return range;
+    const ColumnOptions& own = columns[static_cast<std::size_t>(column)];
+    if (own.periodic) return {own.lower, own.upper};
+    return {std::max(range[0], own.lower), std::min(range[1], own.upper)};
   }
 
   void add_losses() {
-    LineChart chart{.title = "Training", .x_label = "step"};
-    std::string caption = "The lower, the better";
-    bool validated = false, annealed = false;
+    const auto kind_of = [](const NamedRun& each) -> const ObjectiveKind& {
+      return objective_kinds().find("training.objective", each.run->options.training.objective);
+    };
+    const bool likelihood = std::ranges::all_of(runs_, &ObjectiveKind::is_likelihood, kind_of);
+    LineChart training{.title = "Training", .x_label = "step"};
+    LineChart validation{
+        .title = "Validation", .x_label = "step", .y_label = "negative log likelihood, nats"};
+    bool falls = true, annealed = false;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const LoadedRun& run = *runs_[i].run;
       if (run.manifest.steps == 0) continue;
       const TrainingOptions& options = run.options.training;
-      const ObjectiveKind& objective =
-          objective_kinds().find("training.objective", options.objective);
-      const bool alike = chart.series.empty() || chart.y_label == objective.loss;
-      chart.y_label = alike ? objective.loss : "loss, nats";
+      const ObjectiveKind& objective = kind_of(runs_[i]);
+      const bool alike = training.series.empty() || training.y_label == objective.loss;
+      training.y_label = alike ? objective.loss : "loss, of each objective its own";
       annealed |= objective.needs_target && options.annealing_steps > 0;
+      falls &= objective.falls;
       const Table metrics = load_table(run.folder.metrics());
       const auto column = [&](const char* name) {
         const auto found = std::find(metrics.names.begin(), metrics.names.end(), name);
@@ -195,28 +192,70 @@ class Pictures {
         return column_of(metrics.values, metrics.columns(), found - metrics.names.begin());
       };
       const std::string prefix = runs_.size() > 1 ? runs_[i].name + ", " : "";
-      LineSeries training{.name = prefix + "training",
-                          .x = column("step"),
-                          .y = column("loss"),
-                          .style = LineStyle::kFaint,
-                          .colour = i};
-      LineSeries validation{.name = prefix + "validation", .colour = i};
+      LineSeries losses{.name = prefix + "training",
+                        .x = column("step"),
+                        .y = column("loss"),
+                        .style = LineStyle::kFaint,
+                        .colour = i};
+      LineSeries validated{.name = prefix + "validation", .colour = i};
       const std::vector<double> values = column("validation_loss");
       for (std::size_t row = 0; row < values.size(); ++row)
         if (std::isfinite(values[row])) {
-          validation.x.push_back(training.x[row]);
-          validation.y.push_back(values[row]);
+          validated.x.push_back(losses.x[row]);
+          validated.y.push_back(values[row]);
         }
-      if (validation.x.empty()) training.style = LineStyle::kSolid;
-      chart.series.push_back(std::move(training));
-      if (validation.x.empty()) continue;
-      chart.series.push_back(std::move(validation));
-      validated = true;
+      if (validated.x.empty() || !likelihood) losses.style = LineStyle::kSolid;
+      training.series.push_back(std::move(losses));
+      if (!validated.x.empty())
+        (likelihood ? training : validation).series.push_back(std::move(validated));
     }
-    if (chart.series.empty()) return;
+    if (training.series.empty()) return;
+    std::string caption = falls ? "The lower, the better"
+                                : "What the objective weighs against the likelihood: it may rise "
+                                  "while the model gets better";
     if (annealed) caption += " once annealing is over; until then the target itself changes";
-    if (validated) caption += "; a gap between training and validation is overfitting";
-    add(chart, "losses", caption + ".");
+    if (likelihood && training.series.size() > runs_.size())
+      caption += "; a gap between training and validation is overfitting";
+    add(training, "losses", caption + ".");
+    if (!validation.series.empty())
+      add(validation, "validation",
+          "Of rows that are not trained on. The lower, the better; where it rises again, that is "
+          "overfitting.");
+  }
+
+  /// At points, of models that learnt forces; a molecule has pictures of its own.
+  void add_forces() {
+    constexpr std::int64_t kRows = 2000;
+    ScatterPlot plot{.title = "Forces",
+                     .x_label = forces_.empty() ? "energy, kT per unit" : "data, kT per unit",
+                     .y_label = "flow, kT per unit"};
+    const std::size_t rows = std::min(points_.size(), static_cast<std::size_t>(kRows * features_));
+    const std::span<const double> points(points_.data(), rows);
+    for (const NamedRun& each : runs_) {
+      const LoadedRun& run = *each.run;
+      if (!objective_kinds()
+               .find("training.objective", run.options.training.objective)
+               .takes_forces ||
+          run.model->flow().coordinates() != nullptr || points.empty())
+        continue;
+      std::optional<RunForces> forces;
+      if (forces_.empty()) {
+        forces = forces_of(run, points, pool_);
+      } else if (auto own = model_forces(
+                     run, points,
+                     std::span(context_).first(
+                         rows / static_cast<std::size_t>(features_) *
+                         static_cast<std::size_t>(run.model->flow().context_features())),
+                     pool_)) {
+        forces = RunForces{std::move(*own),
+                           {forces_.begin(), forces_.begin() + static_cast<std::ptrdiff_t>(rows)}};
+      }
+      if (forces) add_force_cloud(plot, each.name, std::move(*forces));
+    }
+    if (!plot.panels.empty())
+      add(plot, "forces",
+          "Slopes of the log density at " + words_of_points() +
+              " beside those that they are to be, one dot a component.");
   }
 
   void add_histograms() {
@@ -340,20 +379,10 @@ class Pictures {
                                fmt::format("radial-{}", i));
       const std::vector<double> energies = particle_energies(run, drawn);
       if (energies.empty()) continue;
-      const std::vector<double> known_energies = particle_energies(run, known);
-      HistogramPlot plot =
-          histogram("Sample energies" + of, "energy, kT", known_energies, energies);
-      plot.x_scale = energy_scale(known_energies, energies);
-      std::string caption =
-          "Energies of samples of the model, as they are drawn, beside those of " +
-          words_of_points() + ".";
-      if (plot.x_scale.tail_unit > 0.0)
-        caption += fmt::format(
-            " {:.3g} % of them lie above {:.4g} kT, which only half a per cent of {} does: from "
-            "there on the axis is logarithmic.",
-            100.0 * share_above(energies, plot.x_scale.tail_begin), plot.x_scale.tail_begin,
-            words_of_points());
-      add(plot, fmt::format("energies-{}", i), std::move(caption));
+      EnergyPicture picture = energy_picture("Sample energies" + of, words_of_points(),
+                                             particle_energies(run, known), energies);
+      picture.plot.data_name = points_name_;
+      add(picture.plot, fmt::format("energies-{}", i), std::move(picture.caption));
     }
   }
 
@@ -403,6 +432,7 @@ class Pictures {
   std::int64_t most_ = 0;  // samples
   std::int64_t features_ = 0;
   std::vector<std::string> columns_;
+  std::vector<double> forces_;       // that came with the points
   std::vector<ColumnScale> scales_;  // of their axes
   std::string points_name_;
   bool reweighted_ = false;                   // the points are a model's own

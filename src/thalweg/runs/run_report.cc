@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <tuple>
 
 #include "thalweg/core/error.h"
 #include "thalweg/report/html.h"
@@ -20,12 +21,16 @@ namespace {
 
 void check_columns(const std::vector<NamedRun>& runs) {
   const LoadedRun& first = *runs.front().run;
-  for (const NamedRun& each : runs)
+  for (const NamedRun& each : runs) {
+    const ModelOptions &own = each.run->options.model, &other = first.options.model;
     if (each.run->model->flow().features() != first.model->flow().features() ||
-        each.run->options.model.context_features != first.options.model.context_features ||
-        each.run->options.model.flow.species != first.options.model.flow.species)
+        own.context_features != other.context_features || own.flow.species != other.flow.species ||
+        column_names(own) != column_names(other) ||
+        !std::ranges::equal(own.context_columns, other.context_columns, {}, &ColumnOptions::name,
+                            &ColumnOptions::name))
       fail<ConfigError>("report: '{}' and '{}' are models of different columns; report them apart",
                         first.folder.path, each.run->folder.path);
+  }
 }
 
 /// How many columns the runs have and what they learnt from.
@@ -108,19 +113,28 @@ std::string report_runs(const std::vector<std::string>& folders, std::string out
   // Pictures and metrics of one target would stand beside models of another.
   const auto aim = [](const LoadedRun& run) {
     const TargetOptions& target = run.options.target;
-    return std::array{target.name,
-                      target.image,
-                      target.energy,
-                      target.energy_library,
-                      target.energy_function,
-                      target.constants_file,
-                      fmt::format("{}", fmt::join(target.constants, ","))};
+    return std::array{
+        target.name,
+        target.image,
+        target.energy,
+        target.energy_library,
+        target.energy_function,
+        target.constants_file,
+        fmt::format("{}", fmt::join(target.constants, ",")),
+        fmt::format("{} {} {}", target.particles, target.particle_dimensions, target.temperature)};
+  };
+  // A molecule's frames may be learnt with its energy and without.
+  const auto same_molecule = [](const TargetOptions& a, const TargetOptions& b) {
+    return a.system.empty() || b.system.empty() ||
+           std::tie(a.system, a.solvent, a.system_temperature) ==
+               std::tie(b.system, b.solvent, b.system_temperature);
   };
   std::vector<NamedRun> runs;
   std::vector<Evaluation> evaluations;
   std::optional<PreparedData> first_data;
   for (const LoadedRun& run : loaded) {
-    if (aim(run) != aim(loaded.front()))
+    if (aim(run) != aim(loaded.front()) ||
+        !same_molecule(run.options.target, loaded.front().options.target))
       fail<ConfigError>("{} and {} were trained for different targets: give each a report",
                         folders.front(), run.folder.path);
     std::optional<PreparedData> data = run.data();

@@ -41,9 +41,11 @@ const Metric* find_metric(const std::vector<Metric>& metrics, const std::string&
 
 std::string metric_cell(const Metric* metric) {
   if (metric == nullptr) return "-";
-  if (std::isnan(metric->error)) return fmt::format("{:.4f} (not reliable)", metric->value);
-  if (metric->error > 0.0) return fmt::format("{:.4f} \u00b1 {:.4f}", metric->value, metric->error);
-  return fmt::format("{:.{}f}", metric->value, std::min(metric->decimals, 4));
+  if (std::isnan(metric->error)) return cell_text(metric->value, 0.0) + " (not reliable)";
+  // Few decimals are what a metric asks for, as a count does.
+  if (metric->error == 0.0 && metric->decimals < 4)
+    return number_text(metric->value, metric->decimals);
+  return cell_text(metric->value, metric->error);
 }
 
 /// Of all runs, each name once, in the order in which they come.
@@ -88,7 +90,11 @@ std::string learnt_from(const RunOptions& options) {
     return (options.target.energy.empty() ? "the energy of " : "the energy ") + name;
   const bool table = !options.data.path.empty();
   std::string text = (table ? "the points of " : "samples of ") + name;
-  if (objective.needs_target) text += table ? " and an energy" : " and its energy";
+  if (!options.data.forces.empty())
+    text += fmt::format(" and the forces of {}",
+                        std::filesystem::path(options.data.forces).filename().string());
+  else if (objective.needs_target)
+    text += table ? " and an energy" : " and its energy";
   return text;
 }
 

@@ -16,8 +16,8 @@ namespace thalweg {
 struct SimulationRequest {
   std::string system;            ///< an OpenMM System (.xml) or an AMBER topology (.prmtop, .parm7)
   std::string solvent = "none";  ///< of AMBER topologies: none, obc1 or obc2
-  /// .pdb, .npy, .dcd or .nc, walkers take the frames in turn; of points a table as load_table
-  /// reads, or empty: drawn from the standard normal.
+  /// .pdb, .npy, .dcd, .nc or .ncrst, walkers take the frames in turn; of points a table as
+  /// load_table reads, or empty: drawn from the standard normal.
   std::string positions;
   std::string topology;  ///< a PDB with names of atoms; empty: the positions', if a PDB
   /// A run's folder: its model of the configurations at the first temperature moves the atoms in
