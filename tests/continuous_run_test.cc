@@ -42,7 +42,8 @@ TEST(ContinuousRun, LeavesTheBaseAsItIs) {
   plan.report = false;
   ThreadPool pool(1);
   run_training(plan, pool);
-  const ParameterStore& learnt = load_run(plan.out).model->parameters();
+  const LoadedRun run = load_run(plan.out);
+  const ParameterStore& learnt = run.model->parameters();
   const Model fresh(plan.options.model, static_cast<std::uint64_t>(plan.options.training.seed));
   const ParameterId locations = fresh.parameters().find("base.mixture.locations");
   const auto before = fresh.parameters().values(locations), after = learnt.values(locations);
