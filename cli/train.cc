@@ -193,7 +193,7 @@ void add_train(CLI::App& app) {
   command->add_option("--image", arguments->image,
                       "PNG or JPEG picture to learn as a density in the plane");
   command->add_option("--energy", arguments->energy,
-                      "energy in kT to learn from, as \"0.5*x^2 + cos(3*y)\"");
+                      "energy in kT to learn from, as \"0.5*x^2 + (y^2 - 2)^2\"");
   command->add_option("--constants", arguments->constants,
                       "named numbers of the energy, as \"a=2.5,y=[1, 2, 3]\"");
   command->add_option("--constants-file", arguments->constants_file,

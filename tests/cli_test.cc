@@ -900,6 +900,18 @@ TEST_F(Cli, RefusesToJudgeByOtherData) {
   expect_failure({"report", "r"}, 3, "the data have changed since r was trained");
 }
 
+TEST_F(Cli, RefusesToWeighByAnEnergyThatHasChanged) {
+  write("k.toml", "a = 0.5\n");
+  ASSERT_EQ(
+      run(tiny({"--energy", "a*(x^2 + y^2)", "--constants-file", "k.toml", "--out", "r"})).code, 0);
+  ASSERT_EQ(run({"sample", "r", "--sampler", "importance", "--count", "50", "--out", "s.csv"}).code,
+            0);
+  write("k.toml", "a = 9\n");
+  expect_failure({"sample", "r", "--sampler", "importance", "--count", "50", "--out", "s.csv"}, 3,
+                 "the energy has changed since r was trained");
+  expect_failure({"evaluate", "r"}, 3, "the energy has changed since r was trained");
+}
+
 TEST_F(Cli, RefusesToResumeWithOtherData) {
   write_points("points.csv", 100);
   ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);

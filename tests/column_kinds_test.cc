@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <numbers>
 
@@ -17,6 +18,7 @@
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/derived_columns.h"
+#include "thalweg/datasets/even_spacing.h"
 #include "thalweg/datasets/marginal_map.h"
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/datasets/standardisation.h"
@@ -83,6 +85,12 @@ TEST(ColumnCoding, GoesThereAndBack) {
   spaced.highest = 2.3;
   EXPECT_NEAR(value_at(spaced, 0.05), 0.6, 1e-12);
   EXPECT_EQ(value_at(spaced, -4.0), 0.3);
+  // Moved back into its limits, a value is written as the data are.
+  spaced.decimals = 1;
+  for (int k = 0; k < 15; ++k) {
+    const double value = value_at(spaced, 0.25 - 0.1 * k);
+    EXPECT_EQ(value, std::strtod(fmt::format("{:.1f}", value).c_str(), nullptr)) << k;
+  }
   masses.lowest = -1.0;
   EXPECT_EQ(value_at(masses, -1.5), -1.0);
 }
@@ -129,6 +137,22 @@ TEST(ColumnKinds, FindsWhatColumnsHold) {
                     {.declared = "spaced"});
             }),
             "column 'c' is declared evenly spaced, but no step is found in its values");
+}
+
+TEST(ColumnKinds, AValueFarBeyondTheOthersDoesNotMakeTheseOne) {
+  for (const double far : {1e6, 3e7, 9.96921e36}) {
+    std::vector<double> values = values_of(3000, [](auto& random) {
+      return static_cast<double>(static_cast<float>(random.normal()));
+    });
+    values[7] = far;
+    ColumnOptions column;
+    column.name = "c";
+    std::vector<std::string> notes;
+    find_spacing(column, values, false, true, 0x1p-53, notes);
+    EXPECT_FALSE(column.integer) << far;
+    ASSERT_EQ(notes.size(), 1u) << far;
+    expect_parts(notes[0], {"'c'", fmt::format("{:.6g}", far), "--missing"});
+  }
 }
 
 TEST(ColumnKinds, FindsLevels) {

@@ -34,6 +34,19 @@
 namespace thalweg {
 namespace {
 
+TEST(DensityPotential, HasTheForcesOfALinearEnergy) {
+  const ParameterStore none;
+  Graph graph(none);
+  const Value x = graph.input({2, 1});
+  const DensityPotential potential(graph, sum(x * graph.constant({2, 1}, {-1.0, 3.0})), x, {}, 2.0,
+                                   64);
+  const std::vector<double> points = {0.5, 1.0, -0.25, 2.0, 0.0, 1e3};  // coordinates x rows
+  std::vector<double> energies(3), forces(6);
+  potential.evaluate(points.data(), 3, energies.data(), forces.data());
+  EXPECT_EQ(forces, (std::vector<double>{-2.0, -2.0, -2.0, 6.0, 6.0, 6.0}));
+  EXPECT_NEAR(energies[0], -2.0 * (-0.5 + 6.0), 1e-12);
+}
+
 constexpr std::int64_t kAtoms = 5, kWidth = 15;
 constexpr double kTemperature = 320.0;
 

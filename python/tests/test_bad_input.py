@@ -124,6 +124,11 @@ def test_samples_that_cannot_be_had(model, arguments, says):
         model.sample(**arguments)
 
 
+def test_names_are_of_one_column_each(tmp_path):
+    with pytest.raises(thalweg.ConfigError, match="expected each once, got 'a' more than once"):
+        thalweg.fit(GOOD, tmp_path / "run", names=["a"] * GOOD.shape[1])
+
+
 def test_a_file_has_names_of_its_own(tmp_path):
     np.save(tmp_path / "points.npy", GOOD)
     with pytest.raises(thalweg.ConfigError, match="a file has its own"):

@@ -259,6 +259,8 @@ class Points:
             names = [str(name) for name in names or []]
             if len(names) != array.shape[1]:
                 raise ShapeError(f"names: expected {array.shape[1]}, got {len(names)}")
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ConfigError(f"names: expected each once, got {twice[0]!r} more than once")
             columns = {name: array[:, i] for i, name in enumerate(names)}
         self.own = len(columns)
         rows = len(next(iter(columns.values()), ()))

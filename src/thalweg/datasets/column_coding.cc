@@ -99,16 +99,17 @@ double value_at(const ColumnOptions& column, double coordinate, Drawn drawn) {
     if (column.decimals > 0) value = to_decimals(value, column.decimals);
     if (!column.levels.empty()) return column.levels[nearest_of(column.levels, value)];
   }
-  if (drawn == Drawn::kAsItIs) return value;
-  if (column.digits > 0) value = to_digits(column, value);
   // What an atom ends belongs to it; elsewhere a pile at the end would be a value too common.
   const auto reflected = [&](double limit) {
     return std::binary_search(column.atoms.begin(), column.atoms.end(), limit)
                ? limit
                : 2.0 * limit - value;
   };
+  if (drawn == Drawn::kAsItIs) return value;
   if (value < column.lowest) value = reflected(column.lowest);
   if (value > column.highest) value = reflected(column.highest);
+  if (column.integer && column.decimals > 0) value = to_decimals(value, column.decimals);
+  if (column.digits > 0) value = to_digits(column, value);
   return std::clamp(value, column.lowest, column.highest);
 }
 

@@ -108,6 +108,35 @@ std::int64_t decimals_of(double origin, double step) {
   return -1;
 }
 
+double quantile(const std::vector<double>& sorted, double share) {
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+/// The largest magnitude, but for a few values far beyond all others, beside whose rounding these
+/// would be one.
+double largest_of_most(const std::vector<double>& sorted) {
+  constexpr double kMost = 0.99, kBeyond = 10.0;
+  const double largest = std::max(std::abs(sorted.front()), std::abs(sorted.back()));
+  const double of_most =
+      std::max(std::abs(quantile(sorted, 1.0 - kMost)), std::abs(quantile(sorted, kMost)));
+  return of_most > 0.0 ? std::min(largest, kBeyond * of_most) : largest;
+}
+
+/// Says which value lies so far off that it decides the column's spread.
+void note_far_value(const std::string& name, const std::vector<double>& sorted,
+                    std::vector<std::string>& notes) {
+  constexpr double kMost = 0.99, kFar = 1e4;
+  const double low = quantile(sorted, 1.0 - kMost), high = quantile(sorted, kMost);
+  const double above = sorted.back() - high, below = low - sorted.front();
+  const double far = std::max(above, below);
+  if (high > low && far > kFar * (high - low))
+    notes.push_back(fmt::format(
+        "column '{}' holds {:.6g}, {:.1g} times as far off as 98 % of the values are wide: it "
+        "decides the scale of all others; take its rows out, or name it with --missing if it "
+        "stands for one",
+        name, above >= below ? sorted.back() : sorted.front(), far / (high - low)));
+}
+
 void check_declared(const std::string& column, const std::vector<double>& values) {
   for (std::size_t row = 0; row < values.size(); ++row)
     if (!is_whole({&values[row], 1}, 0x1p-53))
@@ -134,7 +163,8 @@ void find_spacing(ColumnOptions& column, std::vector<double> values, bool declar
   }
   const bool whole = is_whole(values, rounding);
   std::sort(values.begin(), values.end());
-  const double largest = std::max(std::abs(values.front()), std::abs(values.back()));
+  const double largest = largest_of_most(values);
+  note_far_value(column.name, values, notes);
   const double rounding_error = whole ? 0.0 : rounding_of(values, rounding) * largest;
   const Levels levels = levels_of(values, 8.0 * rounding_error);
   const auto rows = static_cast<double>(values.size());

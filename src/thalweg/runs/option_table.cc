@@ -33,7 +33,7 @@ const std::vector<OptionKey>& option_keys() {
        "draws a point for the log density of a flow with random layers; 1: its lower bound",
        [](R& r) -> P { return &r.importance_samples; }, 1, 1e6},
 
-      {"energy", "a target's energy in kT as an expression, as \"0.5*x^2 + cos(3*y)\"",
+      {"energy", "a target's energy in kT as an expression, as \"0.5*x^2 + (y^2 - 2)^2\"",
        [](R& r) -> P { return &r.target.energy; }},
       {"energy_library", "or a shared library with a C function thalweg_energy",
        [](R& r) -> P { return &r.target.energy_library; }},

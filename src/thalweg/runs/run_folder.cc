@@ -114,8 +114,14 @@ LoadedRun::LoadedRun(std::shared_ptr<const Target> target) : target_(new MadeOnc
 
 std::shared_ptr<const Target> LoadedRun::target() const {
   std::call_once(target_->done, [&] {
-    if (has_target(options.target))
-      target_->target = target_for_model(make_target(options.target), options.model);
+    if (!has_target(options.target)) return;
+    const std::string& file = options.target.file();
+    if (!file.empty() && !manifest.data_hash.empty() &&
+        !manifest.data_hash.ends_with(content_hash(read_file(file))))
+      fail<DataError>(
+          "{}: the energy has changed since {} was trained: put the file back, or train anew", file,
+          folder.path);
+    target_->target = target_for_model(make_target(options.target), options.model);
   });
   return target_->target;
 }

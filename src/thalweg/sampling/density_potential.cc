@@ -53,7 +53,10 @@ DensityPotential::DensityPotential(Graph& graph, Value log_density, Value x,
       block_(block),
       scale_(scale),
       parameters_(std::move(parameters)) {
-  const Value slopes = vjp({log_density}, {}, {x}).front();
+  Value slopes = vjp({log_density}, {}, {x}).front();
+  // Of a linear energy they are one for all rows, and each row is to have its own.
+  if (!slopes.batched()) slopes = slopes + 0.0 * x;
+  if (!log_density.batched()) log_density = log_density + 0.0 * sum(x);
   program_ = std::make_shared<const Program<double>>(graph, std::vector<Value>{log_density, slopes},
                                                      block);
 }
