@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "thalweg/core/error.h"
 #include "thalweg/datasets/date_parts.h"
@@ -115,13 +116,14 @@ LoadedRun::LoadedRun(std::shared_ptr<const Target> target) : target_(new MadeOnc
 std::shared_ptr<const Target> LoadedRun::target() const {
   std::call_once(target_->done, [&] {
     if (!has_target(options.target)) return;
+    std::shared_ptr<const Target> made = make_target(options.target);
     const std::string& file = options.target.file();
     if (!file.empty() && !manifest.data_hash.empty() &&
         !manifest.data_hash.ends_with(content_hash(read_file(file))))
       fail<DataError>(
           "{}: the energy has changed since {} was trained: put the file back, or train anew", file,
           folder.path);
-    target_->target = target_for_model(make_target(options.target), options.model);
+    target_->target = target_for_model(std::move(made), options.model);
   });
   return target_->target;
 }
