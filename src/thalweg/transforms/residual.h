@@ -15,8 +15,7 @@ namespace thalweg {
 enum class ResidualLogDet : std::uint8_t {
   kAutomatic,  ///< exact up to 8 features, where that is the quicker, too, else the series
   kExact,      ///< J from forward derivatives, then elimination: cost of `features` derivatives
-  kSeries,     ///< in training graphs the series estimator; in evaluation graphs exact up to 128
-               ///< features, else the series
+  kSeries,     ///< in training graphs the series estimator; in evaluation graphs exact
 };
 
 /// Names of all: "auto", "exact", "series".
