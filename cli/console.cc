@@ -94,6 +94,13 @@ void ProgressDisplay::clear() {
   next_fraction_ = 0.0;
 }
 
+void ProgressDisplay::draw(const std::string& line) {
+  fmt::print(stderr, "\r\033[K{}", line);
+  std::fflush(stderr);
+  drawn_ = true;
+  last_time_ = now();
+}
+
 void ProgressDisplay::show(double fraction, const std::string& text) {
   if (!wanted(fraction)) return;
   if (!terminal_) {
@@ -103,11 +110,39 @@ void ProgressDisplay::show(double fraction, const std::string& text) {
   }
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  const std::size_t width = known ? size.ws_col - 1u : 79u;
-  fmt::print(stderr, "\r\033[K{}", progress_line(fraction, text, width, unicode_));
-  std::fflush(stderr);
-  drawn_ = true;
-  last_time_ = now();
+  draw(progress_line(fraction, text, known ? size.ws_col - 1u : 79u, unicode_));
+}
+
+void ProgressDisplay::show(const std::string& text) {
+  if (quiet_ || (terminal_ && now() - last_time_ < 0.1)) return;
+  if (terminal_)
+    draw(text);
+  else if (text != text_)
+    fmt::print(stderr, "{}\n", text);
+  text_ = text;
+}
+
+ShowsWork::ShowsWork(ProgressDisplay& display)
+    : display_(display),
+      scope_([this](const std::string& part, double share) { show(part, share); }) {}
+
+void ShowsWork::show(const std::string& part, double share) {
+  constexpr double kMoment = 2.0;  // seconds
+  const double time = now();
+  if (part != part_) {
+    part_ = part;
+    part_began_ = call_began_ = time;
+    display_.clear();
+  } else if (share < share_) {
+    call_began_ = time;  // of the pool, another one
+  }
+  share_ = share;
+  if (time - part_began_ < kMoment) return;
+  // Of many short calls no share of one says anything; a file wants no bars of each part.
+  if (!display_.terminal() || time - call_began_ < kMoment)
+    display_.show(part);
+  else if (display_.wanted(share))
+    display_.show(share, part);
 }
 
 TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool quiet,
@@ -115,7 +150,10 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
   catch_interrupts();
   TrainingOutcome outcome;
   {
+    // A training ends between two steps, with all saved, whatever else would end it at a task.
+    const InterruptScope whole_steps([] { return false; });
     ProgressDisplay display(quiet);
+    const ShowsWork shows(display);
     RunCallbacks callbacks;
     callbacks.progress = [&](const TrainingProgress& progress) {
       const double done = training_share(progress);
@@ -146,6 +184,13 @@ TrainingOutcome train_with_progress(const RunPlan& plan, ThreadPool& pool, bool 
     };
     callbacks.interrupted = interrupted;
     outcome = run_training(plan, pool, callbacks);
+  }
+  if (outcome.unjudged) {
+    fmt::print(stderr,
+               "thalweg: interrupted after the training, which is over and saved in {}, before it "
+               "was evaluated; `thalweg report {}` makes up for it\n",
+               outcome.folder, outcome.folder);
+    throw ExitCode{kInterrupted};
   }
   if (outcome.reason != StopReason::kCallback) return outcome;
   if (outcome.folder.empty()) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "thalweg/core/interrupts.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/runs/simulation.h"
 #include "thalweg/runs/training_run.h"
 
@@ -66,12 +67,33 @@ class ProgressDisplay {
   /// Whether a call of show() now would be seen: the text need not be made else.
   bool wanted(double fraction);
   void show(double fraction, const std::string& text);
+  /// A text without a bar; off a terminal only where the last one was another.
+  void show(const std::string& text);
+  bool terminal() const { return terminal_; }
   /// Takes the bar away, for lines of another kind or a bar that begins anew.
   void clear();
 
  private:
+  void draw(const std::string& line);
+
   bool quiet_, terminal_, unicode_, drawn_ = false;
   double last_time_ = -1.0, next_fraction_ = 0.0;
+  std::string text_;  // without a bar
+};
+
+/// While this lives, shows what part of its work the calling thread is at, once that takes more
+/// than a moment. The display must outlive it.
+class ShowsWork {
+ public:
+  explicit ShowsWork(ProgressDisplay& display);
+
+ private:
+  void show(const std::string& part, double share);
+
+  ProgressDisplay& display_;
+  std::string part_;
+  double part_began_ = 0.0, call_began_ = 0.0, share_ = 0.0;
+  ProgressScope scope_;
 };
 
 /// Trains with a progress bar (unless quiet) until done or until Ctrl-C, which ends the tool with

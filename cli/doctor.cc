@@ -63,13 +63,19 @@ std::optional<RunVerdict> verdict_if_there(const LoadedRun& run, const Arguments
 
 void examine(const Arguments& arguments) {
   const StopsByInterrupt stops;
+  ProgressDisplay display(false);
+  const ShowsWork shows(display);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
-  bool broken =
-      print_findings(check_model(*run.model, run.usual_context(), arguments.samples,
-                                 static_cast<std::uint64_t>(arguments.seed), pool,
-                                 precision_of(arguments.precision).value_or(run.precision())));
+  const std::vector<Finding> findings =
+      check_model(*run.model, run.usual_context(), arguments.samples,
+                  static_cast<std::uint64_t>(arguments.seed), pool,
+                  precision_of(arguments.precision).value_or(run.precision()));
+  display.clear();
+  bool broken = print_findings(findings);
+  std::fflush(stdout);
   const std::optional<RunVerdict> verdict = verdict_if_there(run, arguments, pool);
+  display.clear();
   if (verdict) print_findings(verdict->findings);
   if (!broken && !verdict) {
     fmt::print("\nThe model is sound.\n");

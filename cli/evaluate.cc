@@ -24,6 +24,8 @@ struct Arguments {
 
 void evaluate(const Arguments& arguments) {
   const StopsByInterrupt stops;
+  ProgressDisplay display(arguments.json);
+  const ShowsWork shows(display);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   const std::optional<PreparedData> data = run.data();
@@ -32,6 +34,7 @@ void evaluate(const Arguments& arguments) {
   DensityEvaluator density = evaluation_density(run, pool, options);
   const HeldOut points = held_out_points(run, arguments.data, data, density, options);
   const Evaluation evaluation = evaluate_run(run, points, data, density, pool, options);
+  display.clear();
   if (arguments.json) {
     fmt::print("{}\n", evaluation_json(arguments.run, points, evaluation));
     return;

@@ -33,6 +33,8 @@ std::string mean_text(const MeanLogDensity& mean) {
 
 void log_prob(const Arguments& arguments) {
   const StopsByInterrupt stops;
+  ProgressDisplay display(arguments.quiet);
+  const ShowsWork shows(display);
   ThreadPool pool(arguments.threads);
   const LoadedRun run = load_run(arguments.run, {.verify = !arguments.ignore_hash});
   refuse_source(run, arguments.out, arguments.data);
@@ -45,6 +47,7 @@ void log_prob(const Arguments& arguments) {
                     {.precision = precision_of(arguments.precision),
                      .draws = arguments.draws,
                      .weights = weights});
+  display.clear();
   texts.insert(texts.end(), warnings.begin(), warnings.end());
   for (const std::string& warning : texts) fmt::print(stderr, "warning: {}\n", warning);
   TableWriter writer(arguments.out, {"log_prob"});

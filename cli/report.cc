@@ -20,8 +20,12 @@ struct Arguments {
 void report(const Arguments& arguments) {
   const StopsByInterrupt stops;
   ThreadPool pool(arguments.threads);
-  fmt::print("{}\n",
-             report_runs(arguments.runs, arguments.out, pool, {.verify = !arguments.ignore_hash}));
+  ProgressDisplay display(false);
+  const ShowsWork shows(display);
+  const std::string page =
+      report_runs(arguments.runs, arguments.out, pool, {.verify = !arguments.ignore_hash});
+  display.clear();
+  fmt::print("{}\n", page);
 }
 
 }  // namespace

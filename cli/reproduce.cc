@@ -21,6 +21,8 @@ struct Arguments {
 void reproduce(const Arguments& arguments) {
   if (arguments.experiment.empty() && !arguments.list)
     fail<ConfigError>("expected the name of an experiment, or a file; --list tells the names");
+  if (arguments.show && arguments.request.force)
+    fail<ConfigError>("--show trains nothing, so --force has nothing to do: leave one of them out");
   if (arguments.list) {
     for (const ExperimentFile& file : experiment_files())
       fmt::print("  {:<18} {}\n", file.name, read_experiment(file.name, file.text).title);
@@ -41,13 +43,16 @@ void reproduce(const Arguments& arguments) {
     fmt::print(stderr, "thalweg: {}, {}, seed {}: {}\n", step.row, step.column, step.seed,
                error.what());
   };
-  if (arguments.show && arguments.request.force)
-    fail<ConfigError>("--show trains nothing, so --force has nothing to do: leave one of them out");
-  if (arguments.show)
-    reproduction.load();
-  else
-    reproduction.train(pool, callbacks);
-  write_experiment_page(reproduction, pool);
+  {
+    const StopsByInterrupt stops;
+    ProgressDisplay display(arguments.quiet);
+    const ShowsWork shows(display);
+    if (arguments.show)
+      reproduction.load();
+    else
+      reproduction.train(pool, callbacks);
+    write_experiment_page(reproduction, pool);
+  }
   fmt::print("{}\nlook at {}/report.html\n", experiment_text(reproduction),
              reproduction.page_folder());
   if (const std::int64_t failed = reproduction.results().failed;

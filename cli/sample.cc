@@ -130,10 +130,13 @@ void sample(Arguments arguments) {
   {
     catch_interrupts();
     ProgressDisplay display(arguments.quiet);
+    const bool chains = sampler_kinds().find("--sampler", request.sampler).chains;
     SampleCallbacks callbacks;
     callbacks.progress = [&](std::int64_t step, std::int64_t steps) {
       const double done = static_cast<double>(step) / static_cast<double>(steps);
-      if (display.wanted(done)) display.show(done, fmt::format("step {} of {}", step, steps));
+      if (display.wanted(done))
+        display.show(done, fmt::format("{} {} of {}", chains ? "step" : "sample",
+                                       format_count(step), format_count(steps)));
     };
     callbacks.interrupted = interrupted;
     result = sample_to_file(run, request, arguments.out, pool, callbacks);

@@ -10,6 +10,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/random.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/runs/samplers.h"
@@ -151,6 +152,84 @@ TEST(Evaluation, LocalMovesBetweenFarModesAreWarnedOf) {
       EXPECT_TRUE(result.chains->warnings.empty()) << result.chains->warnings[0];
     }
   }
+}
+
+TEST(Evaluation, DrawsTellHowFarTheyAreAndEndWhereTheyAreAskedTo) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
+  for (const std::string sampler : {"naive", "importance"}) {
+    SampleRequest request;
+    request.sampler = sampler;
+    request.count = 100'000;
+    std::int64_t told = 0, rows = 0;
+    SampleCallbacks callbacks{.progress = [&](std::int64_t done, std::int64_t count) {
+      EXPECT_EQ(count, request.count);
+      EXPECT_GT(done, told);
+      told = done;
+    }};
+    const std::int64_t columns = sampler == "naive" ? 2 : 3;
+    const auto sink = [&](std::span<const double> drawn) { rows += std::ssize(drawn) / columns; };
+    EXPECT_FALSE(make_sampler(run, request, pool)->draw(sink, callbacks).interrupted);
+    EXPECT_EQ(told, request.count);
+    EXPECT_EQ(rows, request.count);
+    told = rows = 0;
+    callbacks.interrupted = [] { return true; };
+    EXPECT_TRUE(make_sampler(run, request, pool)->draw(sink, callbacks).interrupted);
+    EXPECT_LE(rows, 256) << "the first block is a small one, whatever a row costs";
+  }
+}
+
+TEST(Evaluation, AnInterruptedOneLeavesTheTrainingThatIsOver) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  RunPlan plan = plan_run({.settings = {{"data.target", std::string("two_rings")},
+                                        {"flow.kind", std::string("real_nvp")},
+                                        {"flow.blocks", std::int64_t{1}},
+                                        {"base.kind", std::string("normal")},
+                                        {"training.iterations", std::int64_t{5}}},
+                           .out = folder.path("run")});
+  bool trained = false;
+  int looks = 0;
+  const RunCallbacks callbacks{
+      .progress = [&](const TrainingProgress& now) { trained = now.step == now.iterations; },
+      .interrupted = [&] { return trained && ++looks > 1; }};
+  TrainingOutcome outcome = run_training(plan, pool, callbacks);
+  EXPECT_EQ(outcome.reason, StopReason::kIterations);
+  EXPECT_TRUE(outcome.unjudged);
+  EXPECT_TRUE(outcome.evaluation.metrics.empty());
+  EXPECT_EQ(load_run(plan.out).manifest.status, "finished");
+  // The same in the place of a run that is there.
+  plan.force = true;
+  plan.options.training.iterations = 6;
+  trained = false;
+  looks = 0;
+  outcome = run_training(plan, pool, callbacks);
+  EXPECT_TRUE(outcome.unjudged);
+  EXPECT_EQ(outcome.folder, plan.out);
+  EXPECT_EQ(load_run(plan.out).manifest.steps, 6);
+}
+
+TEST(Evaluation, TellsWhatItIsAt) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
+  std::vector<std::string> parts;
+  double last = 0.0;
+  {
+    const ProgressScope scope([&](const std::string& part, double share) {
+      if (parts.empty() || parts.back() != part) parts.push_back(part);
+      EXPECT_GE(share, 0.0);
+      EXPECT_LT(share, 1.0);
+      last = share;
+    });
+    pool.parallel(10, [](std::int64_t, int) {});
+    EXPECT_TRUE(parts.empty()) << "what has no name is not told";
+    evaluate_run(run, std::nullopt, pool);
+  }
+  EXPECT_EQ(parts, (std::vector<std::string>{"evaluating: weighted draws", "evaluating: forces",
+                                             "evaluating: the density on a grid"}));
+  EXPECT_GT(last, 0.0);
 }
 
 TEST(Evaluation, ChainsNameTheModeThatTheyNeverSee) {

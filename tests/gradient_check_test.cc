@@ -70,6 +70,14 @@ TEST(GradientCheck, RaisesNoAlarmAtKinksWallsJumpsAndScales) {
   }
 }
 
+TEST(GradientCheck, StandsWherePointsRanFarFromAShortPeriod) {
+  const std::shared_ptr<const Target> target = make_expression_target("0.3*log(1+x^2)+cos(3*x)");
+  std::vector<double> points;
+  for (std::uint64_t row = 0; row < 200; ++row)
+    points.push_back(1e6 * RandomSequence(1, Stream::kEvaluation, row).normal());
+  EXPECT_EQ(verdict(target, points, {1e6}), "");
+}
+
 TEST(GradientCheck, StandsOnKinksAndWithinBounds) {
   // All points on the kinks, where a slope is anything between two, and steps that are powers of 2.
   const std::shared_ptr<const Target> kinks =

@@ -9,7 +9,7 @@
 
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/datasets/particle_rows.h"
 #include "thalweg/io/elements.h"
 #include "thalweg/io/table.h"

@@ -308,6 +308,12 @@ TEST_F(ReproductionTest, RemembersWhatDiverged) {
   shown.load();
   EXPECT_EQ(shown.results().failed, 4);
   EXPECT_TRUE(shown.lacks_results());
+  // With other settings nothing has diverged yet.
+  Experiment changed = two_columns();
+  changed.columns[0].settings = "training.iterations = 6\n";
+  Reproduction others(std::move(changed), {.out = folder.path("out")});
+  others.load();
+  EXPECT_EQ(others.results().failed, 2);
   Reproduction mended = reproduction();
   ASSERT_TRUE(mended.train(pool));
   EXPECT_EQ(mended.results().failed, 0);

@@ -44,6 +44,12 @@ TEST(UnusedSettings, AreNamedWithWhatWouldReadThem) {
            {"data.target=two_moons", "exploration.particles=700"},
            {"data.target=two_moons", "particles.count=5"},
            {"molecule.energy_cut=5"},
+           {"data.path=points.csv", "constants=[\"a=2\"]"},
+           {"energy=x^2", "data.weights=w"},
+           {"data.target=two_moons", "data.drop_duplicates=true"},
+           {"training.schedule=constant", "training.decay_factor=0.1"},
+           {"training.schedule=cosine", "training.milestones=[10, 20]"},
+           {"training.schedule=step", "training.final_factor=0.5"},
            {"data.image_sigma=2"}})
     EXPECT_EQ(said_of(settings).size(), 1u) << settings.back();
 }
@@ -56,6 +62,10 @@ TEST(UnusedSettings, AreNotThoseThatAreRead) {
             "flow.steps=5", "flow.network_blocks=3", "training.objective=flow_matching",
             "training.pairing=optimal_transport"},
            {"base.kind=normal", "base.conditional=proposal"},
+           {"energy=a*x^2", "constants=[\"a=2\"]"},
+           {"data.path=points.csv", "data.weights=w", "data.test_fraction=0.2"},
+           {"training.schedule=step", "training.milestones=[10, 20]", "training.decay_factor=0.1"},
+           {"training.schedule=one_cycle", "training.final_factor=0.5"},
            {"flow.kind=free_form", "flow.network=equivariant", "base.kind=normal",
             "base.dimensions=2"},
            {"flow.kind=autoregressive_spline", "flow.bins=12", "flow.dropout=0.1"},

@@ -100,8 +100,8 @@ def test_a_function_is_given_whole_batches_and_asked_for_no_more(tmp_path):
     steps = [count for count in counts if count in (128, 6 * 128)]
     assert steps.count(128) == steps.count(6 * 128) >= TINY["training.iterations"]
     counts.clear()
-    model.sample(20000, seed=1, sampler="importance", weights="column")
-    assert counts and sum(counts) == 20000 and max(counts) == 16384
+    model.sample(40000, seed=1, sampler="importance", weights="column")
+    assert counts and sum(counts) == 40000 and max(counts) == 16384
 
 
 def test_bounds_of_an_energy():

@@ -9,6 +9,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/interrupts.h"
 #include "thalweg/core/subnormals.h"
+#include "thalweg/core/work_progress.h"
 
 namespace thalweg {
 namespace {
@@ -63,6 +64,7 @@ void ThreadPool::take_tasks(int thread) {
   try {
     for (std::int64_t index = next_.fetch_add(1); index < count_; index = next_.fetch_add(1)) {
       check_interrupted();
+      if (thread == 0) tell_progress(index, count_);
       (*task_)(index, thread);
     }
   } catch (...) {
@@ -77,6 +79,7 @@ void ThreadPool::parallel(std::int64_t count, const std::function<void(std::int6
   if (workers_.empty() || count <= 1) {
     for (std::int64_t index = 0; index < count; ++index) {
       check_interrupted();
+      tell_progress(index, count);
       task(index, 0);
     }
     return;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/datasets/rounding.h"
 
 namespace thalweg {
@@ -108,17 +109,13 @@ std::int64_t decimals_of(double origin, double step) {
   return -1;
 }
 
-double quantile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
-}
-
 /// The largest magnitude, but for a few values far beyond all others, beside whose rounding these
 /// would be one.
 double largest_of_most(const std::vector<double>& sorted) {
   constexpr double kMost = 0.99, kBeyond = 10.0;
   const double largest = std::max(std::abs(sorted.front()), std::abs(sorted.back()));
-  const double of_most =
-      std::max(std::abs(quantile(sorted, 1.0 - kMost)), std::abs(quantile(sorted, kMost)));
+  const double of_most = std::max(std::abs(sorted_quantile(sorted, 1.0 - kMost)),
+                                  std::abs(sorted_quantile(sorted, kMost)));
   return of_most > 0.0 ? std::min(largest, kBeyond * of_most) : largest;
 }
 
@@ -126,7 +123,7 @@ double largest_of_most(const std::vector<double>& sorted) {
 void note_far_value(const std::string& name, const std::vector<double>& sorted,
                     std::vector<std::string>& notes) {
   constexpr double kMost = 0.99, kFar = 1e4;
-  const double low = quantile(sorted, 1.0 - kMost), high = quantile(sorted, kMost);
+  const double low = sorted_quantile(sorted, 1.0 - kMost), high = sorted_quantile(sorted, kMost);
   const double above = sorted.back() - high, below = low - sorted.front();
   const double far = std::max(above, below);
   if (high > low && far > kFar * (high - low))

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 
 namespace thalweg {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/exploration/modes.h"
 #include "thalweg/metrics/importance.h"
 

@@ -17,11 +17,11 @@
 namespace thalweg {
 namespace {
 
-constexpr double kSteps[] = {1e-2, 1e-4, 1e-6};  // in scales of a column
-constexpr std::int64_t kNodes = 4;               // -h, -h/2, h/2 and h beside a point
-constexpr double kJitter = 0.05;                 // in scales, so that no two points are the same
-constexpr double kTolerance = 1e-2;              // of a slope
-constexpr double kSafety = 10.0;                 // times the estimated error of a difference
+constexpr double kSteps[] = {1e-2, 1e-4, 1e-6, 1e-8};  // in scales of a column
+constexpr std::int64_t kNodes = 4;                     // -h, -h/2, h/2 and h beside a point
+constexpr double kJitter = 0.05;     // in scales, so that no two points are the same
+constexpr double kTolerance = 1e-2;  // of a slope
+constexpr double kSafety = 10.0;     // times the estimated error of a difference
 constexpr std::int64_t kLeastPoints = 3;
 
 /// A slope by differences and how far it may be off.

@@ -19,7 +19,7 @@ namespace thalweg {
 /// Throws DataError with the column, the point, the slope given and the one found, where three
 /// points and most of those that can be judged agree that a slope is wrong, by more than 1 %.
 /// Points near kinks, walls and energies that are not finite are not judged: differences of two
-/// lengths, and their second differences, disagree there. Takes 12 evaluations a feature and point.
+/// lengths, and their second differences, disagree there. Takes 16 evaluations a feature and point.
 /// Throws ShapeError for sizes that do not fit, ConfigError for scales that are not positive.
 void check_gradients(const std::shared_ptr<const Target>& target, std::span<const double> points,
                      std::span<const double> scales, std::span<const ColumnOptions> columns,

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 
 namespace thalweg {
 namespace {

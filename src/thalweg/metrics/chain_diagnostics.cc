@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
 #include "thalweg/core/normal_quantile.h"
+#include "thalweg/core/quantiles.h"
 
 namespace thalweg {
 namespace {

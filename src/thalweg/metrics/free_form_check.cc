@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/free_form_flow.h"
 #include "thalweg/sampling/column_map.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/engine/row_map.h"
@@ -233,6 +234,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
   DensityEvaluator& evaluator = in_float ? *in_float : in_double;
   constexpr std::int64_t kFewest = 16, kMost = 8192, kDensities = 8;
   if (rows == 0) rows = std::clamp(evaluator.affordable_rows() / kDensities, kFewest, kMost);
+  WorkPart part("examining: samples");
   FlowSampler sampler(model, pool, seed, precision);
   const std::vector<double> samples = sampler.next(rows, repeated(context, rows));
   const SamplingStatistics& statistics = sampler.statistics();
@@ -248,6 +250,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
   const Points points = finite_points(inner, model.flow().features());
   if (points.rows() == 0) return findings;
 
+  part.rename("examining: densities");
   std::int64_t bad = 0;
   for (const double value : evaluator.log_prob(points.x, repeated(context, points.rows())))
     if (!std::isfinite(value)) ++bad;
@@ -256,6 +259,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
       judge(bad_share, 0.0, 1e-3),
       "Share of the model's own samples at which its log density is not finite.");
 
+  part.rename("examining: densities far away");
   const std::vector<double> distant = distant_points(model, points, seed);
   std::int64_t undefined = 0;
   const std::int64_t distant_rows = static_cast<std::int64_t>(distant.size()) / points.features;
@@ -268,6 +272,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
       "the "
       "samples reach.");
 
+  part.rename("examining: the inverse");
   // A stochastic layer draws anew on the way back.
   if (!model.flow().stochastic()) {
     const double exact = round_trip_error(in_double, points, context);
@@ -306,6 +311,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "the integration itself; a larger flow.steps in config.toml, without training, cures it.");
   }
   if (has_free_form(model.flow())) {
+    part.rename("examining: encoder and decoder");
     const FreeFormCheck check =
         check_free_form(model, points.x, repeated(context, points.rows()), seed, pool);
     const double unsolved =
@@ -334,6 +340,7 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
         "Mean difference of the log density by the decoder's Jacobian at f(x) from the exact one; "
         "doubtful where it is not to be believed.");
   }
+  part.rename("examining: the integral");
   // The density of paths is an estimate, whose noise hides what a grid says.
   if (points.features <= 2 && model.options().stochastic.kinds.empty()) {
     const GridIntegral integral = integral_around(in_double, points, context);

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/metrics/chain_diagnostics.h"
 
 namespace thalweg {

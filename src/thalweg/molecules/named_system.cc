@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/openmm_system.h"
 

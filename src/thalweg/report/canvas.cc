@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <iterator>
 
+#include "thalweg/core/quantiles.h"
 #include "thalweg/report/gnuplot.h"
 #include "thalweg/report/plain_text.h"
 
@@ -99,15 +100,9 @@ bool drawable(double value) { return std::abs(value) < 1e100; }
 Interval robust_interval(std::vector<double> values, double tail) {
   std::erase_if(values, [](double value) { return !drawable(value); });
   if (values.empty()) return {-0.5, 0.5};
-  const auto quantile = [&values](double share) {
-    const auto place =
-        static_cast<std::ptrdiff_t>(std::llround(share * static_cast<double>(values.size() - 1)));
-    std::nth_element(values.begin(), values.begin() + place, values.end());
-    return values[static_cast<std::size_t>(place)];
-  };
-  const Interval bulk{quantile(tail), quantile(1.0 - tail)};
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  Interval shown{*low, *high};
+  std::ranges::sort(values);
+  const Interval bulk{sorted_quantile(values, tail), sorted_quantile(values, 1.0 - tail)};
+  Interval shown{values.front(), values.back()};
   if (bulk.span() > 0.0) {
     if (shown.low < bulk.low - 1.5 * bulk.span()) shown.low = bulk.low - 0.2 * bulk.span();
     if (shown.high > bulk.high + 1.5 * bulk.span()) shown.high = bulk.high + 0.2 * bulk.span();

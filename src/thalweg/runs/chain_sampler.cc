@@ -49,7 +49,6 @@ void check_taken(const SampleRequest& request) {
 }
 
 ChainTarget chain_target(const SampleRequest& request, const LoadedRun& run) {
-  check_taken(request);
   if (request.sampler == "sails" || request.sampler == "sails_published") {
     if (!request.density.empty())
       fail<ConfigError>(
@@ -364,6 +363,7 @@ class ChainSampler : public RunSampler {
 
 std::unique_ptr<RunSampler> make_chain_sampler(const LoadedRun& run, const SampleRequest& request,
                                                ThreadPool& pool) {
+  check_taken(request);
   return std::make_unique<ChainSampler>(run, request, pool);
 }
 

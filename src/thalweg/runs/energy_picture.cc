@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "thalweg/core/quantiles.h"
+
 namespace thalweg {
 namespace {
 
@@ -18,10 +20,8 @@ ColumnScale energy_scale(std::vector<double> data, const std::vector<double>& mo
   std::erase_if(data, [](double value) { return !std::isfinite(value); });
   if (data.empty()) return {};
   std::ranges::sort(data);
-  const auto quantile = [&](double share) {
-    return data[static_cast<std::size_t>(share * static_cast<double>(data.size() - 1))];
-  };
-  const double low = quantile(1.0 - kQuantile), high = quantile(kQuantile);
+  const double low = sorted_quantile(data, 1.0 - kQuantile);
+  const double high = sorted_quantile(data, kQuantile);
   if (share_above(model, high + (high - low)) <= kBeyond || !(high > low)) return {};
   // A decade takes a seventh of the width of the data.
   return {.tail_unit = (high - low) / kDecades, .tail_begin = high};

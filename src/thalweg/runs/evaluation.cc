@@ -8,6 +8,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/systematic_rows.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_texts.h"
 #include "thalweg/datasets/matrix.h"
@@ -210,9 +211,10 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
                         ThreadPool& pool, const EvaluationOptions& options) {
   Evaluation result;
   result.title = title_of(run, points);
+  WorkPart part("evaluating: log likelihoods");
   result.rows = options.parts.value_or(evaluation_rows(run, points.rows, density));
-  const auto add = [&](const char* group, std::vector<Metric> part) {
-    for (Metric& metric : part) {
+  const auto add = [&](const char* group, std::vector<Metric> metrics) {
+    for (Metric& metric : metrics) {
       metric.group = group;
       result.metrics.push_back(std::move(metric));
     }
@@ -222,10 +224,13 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   if (has_continuous(run.model->flow()) && points.rows > 0 && density.unsolved() > 0)
     result.warnings.push_back(unsolved_text(
         run.model->flow(), fmt::format("{} of {} rows", density.unsolved(), points.rows)));
+  part.rename("evaluating: inversion");
   add("free_form",
       free_form_metrics(run, points, result.rows.checked, seed, pool, result.warnings));
   add("stack", stack_metrics(*run.model));
+  part.rename("evaluating: forces");
   if (!points.forces.empty()) add("forces", force_metrics(run, points, {}, pool));
+  part.rename("evaluating: the molecule");
   if (run.model->flow().coordinates() != nullptr) {
     const auto likelihood = std::ranges::find(result.metrics, "log_likelihood", &Metric::name);
     if (likelihood != result.metrics.end())
@@ -238,6 +243,7 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
   bool endless = false;  // whether the integral of the energy seems infinite
   std::size_t draws = 0;
   if (target) {
+    part.rename("evaluating: weighted draws");
     const WeightedFlow flow = weighted_flow(run, target, result.rows.drawn, seed, pool);
     draws = flow.samples.log_model.size();
     if (flow.samples.unsolved > 0)
@@ -256,12 +262,16 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     if (particle_dimensions(run) > 0)
       add("particles", particle_metrics(run, flow.samples.x, equally_weighted(points).x));
     if (result.verdict) add("exploration", result.verdict->metrics);
+    part.rename("evaluating: forces");
     if (points.forces.empty()) add("forces", force_metrics(run, points, flow.samples.x, pool));
+    part.rename("evaluating: samples beside exact ones");
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
+    part.rename("evaluating: the density on a grid");
     if (run.model->flow().features() == 2)
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
   if (!target && particle_dimensions(run) > 0) {
+    part.rename("evaluating: draws");
     const HeldOut equal = equally_weighted(points);
     FlowSampler sampler(*run.model, pool, seed, run.precision());
     const std::vector<double> drawn = sampler.next(equal.rows, equal.context);
@@ -311,6 +321,7 @@ std::optional<RunVerdict> verdict_of(const LoadedRun& run, ThreadPool& pool,
     return std::nullopt;
   const std::optional<Exploration> exploration = run.exploration();
   if (!exploration) return unexplored_verdict();
+  const WorkPart part("evaluating: weighted draws");
   DensityEvaluator density = evaluation_density(run, pool, options);
   const std::int64_t draws = evaluation_rows(run, 0, density).drawn;
   return verdict_of_flow(run, weighted_flow(run, target, draws, seed_of(run, options), pool),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "thalweg/core/quantiles.h"
 #include "thalweg/runs/row_function.h"
 
 namespace thalweg {
@@ -17,14 +18,11 @@ std::vector<double> lengths(const std::vector<double>& forces) {
   return result;
 }
 
-/// The value that a share of the finite ones is below.
-double quantile(std::vector<double> values, double share) {
+/// The value that a share of the finite ones is below; 0 without any.
+double finite_quantile(std::vector<double> values, double share) {
   std::erase_if(values, [](double value) { return !std::isfinite(value); });
-  if (values.empty()) return 0.0;
-  const auto place =
-      values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), place, values.end());
-  return *place;
+  std::ranges::sort(values);
+  return values.empty() ? 0.0 : sorted_quantile(values, share);
 }
 
 /// Exact samples in the plane, or none.
@@ -55,7 +53,7 @@ HeatMapPlot force_maps(const std::vector<NamedRun>& runs, double half_width, Thr
       const std::vector<double> sizes = places.empty()
                                             ? plot.panels.front().values
                                             : lengths(forces_of(run, places, pool)->target);
-      plot.colour_range = {{0.0, 1.2 * quantile(sizes, 0.99)}};
+      plot.colour_range = {{0.0, 1.2 * finite_quantile(sizes, 0.99)}};
     }
     panel(each.name, false);
   }
@@ -66,8 +64,10 @@ void add_force_cloud(ScatterPlot& plot, std::string title, RunForces forces) {
   if (plot.panels.empty()) {
     std::vector<double> sizes;
     for (const double value : forces.target) sizes.push_back(std::abs(value));
-    if (const double frame = 2.0 * quantile(sizes, 1.0); frame > 0.0)
-      plot.x_scale.range = plot.y_scale.range = {{-frame, frame}};
+    if (const double frame = 1.05 * finite_quantile(sizes, 1.0); frame > 0.0) {
+      plot.x_scale.range = {{-frame, frame}};
+      plot.y_scale.range = {{-2.0 * frame, 2.0 * frame}};
+    }
   }
   plot.panels.push_back({std::move(title), std::move(forces.target), std::move(forces.model)});
 }

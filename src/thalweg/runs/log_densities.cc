@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
@@ -39,6 +40,7 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEva
   ModelRows rows = rows_for_model(points, run.options.model);
   const std::vector<double> intervals = log_intervals(run.options.model.columns, rows.x);
   centre_in_intervals(run.options.model.columns, rows.x);
+  const WorkPart part("log densities");
   LogDensities result;
   result.values = evaluator.log_prob(rows.x, rows.context);
   result.unsolved = evaluator.unsolved();

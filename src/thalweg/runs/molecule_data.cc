@@ -8,7 +8,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/datasets/matrix.h"
 #include "thalweg/metrics/marginal_divergence.h"
 #include "thalweg/metrics/particle_observables.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/datasets/particle_rows.h"
 #include "thalweg/metrics/particle_observables.h"
 #include "thalweg/targets/particle_energy.h"

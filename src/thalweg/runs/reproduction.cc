@@ -9,6 +9,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
 #include "thalweg/io/json_file.h"
 #include "thalweg/runs/computed_experiments.h"
 #include "thalweg/runs/evaluation.h"
@@ -46,8 +47,14 @@ std::optional<RunResult> load_result(const std::string& folder, const std::strin
   return result;
 }
 
-/// Tells that the last training of a cell diverged; beside its folder, which then is not made.
+/// Tells that the last training of a cell diverged, by which error and, after it, with which
+/// settings; beside its folder, which then is not made.
 std::string diverged_file(const std::string& folder) { return folder + ".diverged"; }
+
+bool diverged_with(const std::string& settings, const std::string& folder) {
+  const std::string path = diverged_file(folder);
+  return fs::exists(path) && read_file(path).ends_with("\n" + settings);
+}
 
 /// JSON itself has no infinities, and null for NaN.
 nlohmann::ordered_json json_number(double value) {
@@ -367,7 +374,9 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
           } catch (const NumericalError& error) {
             if (callbacks.failed) callbacks.failed(step, error);
             fs::create_directories(fs::path(cell_folder(cell)).parent_path());
-            write_file_atomically(diverged_file(cell_folder(cell)), error.what() + "\n"s);
+            write_file_atomically(
+                diverged_file(cell_folder(cell)),
+                error.what() + "\n"s + settings_text(row, &experiment_.columns[column]));
             ++results_.failed;
             continue;
           }
@@ -388,7 +397,7 @@ void Reproduction::load() {
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column)
         if (const Cell cell{row, column, seed}; auto result = known_cell(cell))
           results_.runs[row][column].push_back(std::move(*result));
-        else if (fs::exists(diverged_file(cell_folder(cell))))
+        else if (diverged_with(settings_text(row, &experiment_.columns[column]), cell_folder(cell)))
           ++results_.failed;
     }
 }

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/median.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/core/random.h"
 #include "thalweg/engine/row_map.h"
 #include "thalweg/nn/network.h"

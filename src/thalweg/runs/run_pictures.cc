@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/io/table.h"
 #include "thalweg/metrics/particle_observables.h"
 #include "thalweg/runs/energy_picture.h"
@@ -37,12 +38,10 @@ ColumnScale scale_of(const ColumnOptions& column, std::vector<double> values) {
   std::ranges::sort(values);
   if (column.periodic) return {.range = {{column.lower, column.upper}}};
   if (!column.date.empty() || values.empty() || values.front() <= 0.0) return {};
-  const auto quantile = [&](double share) {
-    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-  };
   constexpr double kRange = 100.0, kAbove = 10.0;
-  const double high = quantile(0.995);
-  return {.logarithmic = high > kRange * quantile(0.005) && high > kAbove * quantile(0.5)};
+  const double high = sorted_quantile(values, 0.995);
+  return {.logarithmic = high > kRange * sorted_quantile(values, 0.005) &&
+                         high > kAbove * sorted_quantile(values, 0.5)};
 }
 
 /// Samples of a model drawn again by their weights: as good a picture of an energy as there is.
@@ -394,10 +393,8 @@ class Pictures {
     // A few particles far away would widen the axis.
     constexpr double kShown = 0.999;
     std::vector<double> sorted = known;
-    const auto last = sorted.begin() +
-                      static_cast<std::ptrdiff_t>(kShown * static_cast<double>(sorted.size() - 1));
-    std::ranges::nth_element(sorted, last);
-    const double furthest = *last;
+    std::ranges::sort(sorted);
+    const double furthest = sorted_quantile(sorted, kShown);
     LineChart chart{.title = title, .x_label = "distance", .y_label = "density around a particle"};
     for (const auto& [label, distances] :
          {std::pair{points_name_.c_str(), &known}, {"model", &drawn}}) {

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/report/html.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_pictures.h"
@@ -86,6 +87,7 @@ void write_run_report(const std::vector<NamedRun>& runs, const std::vector<Evalu
     std::error_code error;
     fs::create_directories(plots, error);
     if (error) fail<DataError>("{}: cannot make the folder: {}", plots.string(), error.message());
+    const WorkPart part("drawing pictures");
     std::int64_t samples = evaluations.front().rows.pictured;
     for (const Evaluation& each : evaluations) samples = std::min(samples, each.rows.pictured);
     for (const RunPicture& picture : draw_run_pictures(runs, data, plots, samples, pool)) {

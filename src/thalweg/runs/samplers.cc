@@ -1,6 +1,7 @@
 #include "thalweg/runs/samplers.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -19,9 +20,34 @@ namespace thalweg {
 
 namespace {
 
-constexpr std::int64_t kBlock = 65536;  // rows in memory at a time
+/// Sizes of blocks that samples are drawn in: as many rows as take about half a second, for
+/// progress and interruptions between them. Samples do not depend on it.
+class BlockSize {
+ public:
+  explicit BlockSize(int threads) : least_(std::min<std::int64_t>(kMost, 128 * threads)) {}
 
-bool wants_stop(const SampleCallbacks& callbacks) {
+  std::int64_t next(std::int64_t left) {
+    const double now =
+        std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    constexpr double kSeconds = 0.5;
+    if (last_ > 0.0) {
+      const double factor = std::clamp(kSeconds / (now - last_), 0.25, 16.0);
+      rows_ = std::clamp(static_cast<std::int64_t>(factor * static_cast<double>(rows_)), least_,
+                         kMost);
+    }
+    last_ = now;
+    return std::min(rows_, left);
+  }
+
+ private:
+  static constexpr std::int64_t kMost = 65536;  // rows in memory at a time
+  std::int64_t least_, rows_ = least_;
+  double last_ = 0.0;  // when the last block began
+};
+
+/// Tells of samples that are drawn; whether no more are wanted.
+bool told_to_stop(const SampleCallbacks& callbacks, std::int64_t done, std::int64_t count) {
+  if (callbacks.progress) callbacks.progress(done, count);
   return callbacks.interrupted && callbacks.interrupted();
 }
 
@@ -31,6 +57,7 @@ class NaiveSampler : public RunSampler {
   NaiveSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
       : run_(run),
         request_(request),
+        pool_(pool),
         sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), precision()) {}
 
   std::vector<std::string> columns() const override { return column_names(run_.options.model); }
@@ -39,11 +66,12 @@ class NaiveSampler : public RunSampler {
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
     const std::int64_t width = run_.options.model.context_features;
+    BlockSize size(pool_.threads());
     while (result.count < request_.count) {
-      const std::int64_t block = std::min(kBlock, request_.count - result.count);
+      const std::int64_t block = size.next(request_.count - result.count);
       sink(sampler_.next(block, rows_in_turn(request_.condition, width, result.count, block)));
       result.count += block;
-      if ((result.interrupted = wants_stop(callbacks))) break;
+      if ((result.interrupted = told_to_stop(callbacks, result.count, request_.count))) break;
     }
     const SamplingStatistics& statistics = sampler_.statistics();
     result.non_finite = statistics.non_finite;
@@ -59,6 +87,7 @@ class NaiveSampler : public RunSampler {
 
   const LoadedRun& run_;
   const SampleRequest request_;
+  ThreadPool& pool_;
   FlowSampler sampler_;
 };
 
@@ -101,8 +130,9 @@ class ImportanceSampler : public RunSampler {
     const RowFunction log_target = target_log_density(run_.target(), pool_);
     std::vector<double> kept, log_weights;
     std::int64_t undefined = 0;
+    BlockSize size(pool_.threads());
     while (result.count < request_.count) {
-      const std::int64_t block = std::min(kBlock, request_.count - result.count);
+      const std::int64_t block = size.next(request_.count - result.count);
       std::vector<double> log_density;
       const std::vector<double> x = sampler_.next(
           block, rows_in_turn(request_.condition, model.context_features, result.count, block),
@@ -119,7 +149,8 @@ class ImportanceSampler : public RunSampler {
       }
       sink(rows);
       result.count += block;
-      if ((result.interrupted = wants_stop(callbacks))) return result;
+      if ((result.interrupted = told_to_stop(callbacks, result.count, request_.count)))
+        return result;
     }
     result.non_finite = sampler_.statistics().non_finite;
     result.unsolved = sampler_.statistics().unsolved;

@@ -48,7 +48,7 @@ using SampleSink = std::function<void(std::span<const double>)>;
 
 /// How a sampler tells of its progress and asks whether to go on; all may be empty.
 struct SampleCallbacks {
-  /// Done steps and all steps of chains.
+  /// Done samples and all of them; of chains, steps.
   std::function<void(std::int64_t, std::int64_t)> progress = {};
   std::function<bool()> interrupted = {};  ///< true ends the sampling
 };

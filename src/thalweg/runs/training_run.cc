@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/core/version.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/exploration/gradient_check.h"
@@ -437,7 +438,7 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
   outcome.seconds = manifest.seconds;
   outcome.folder = folder.path;
   if (stopped && output.replaces()) return outcome;  // The older run stays, the new one beside it.
-  if (!stopped && plan.report) {
+  const auto judge = [&] {
     const double trained = seconds();
     // Without densities a page takes some seconds.
     constexpr double kPage = 0.3, kMostPage = 15.0;
@@ -457,6 +458,17 @@ TrainingOutcome run_training(const RunPlan& plan, ThreadPool& pool, const RunCal
     write_run_report({{run_name(plan.out), &run}}, {outcome.evaluation}, plan.data, folder.path,
                      pool);
     warn(overrun_text(budget, trained, seconds()));
+  };
+  if (!stopped && plan.report) {
+    try {
+      std::optional<InterruptScope> scope;
+      if (callbacks.interrupted) scope.emplace(callbacks.interrupted);
+      judge();
+    } catch (const InterruptedError&) {
+      if (!callbacks.interrupted) throw;
+      outcome.evaluation = {};
+      outcome.unjudged = true;
+    }
   }
   output.keep();
   outcome.folder = folder.path;

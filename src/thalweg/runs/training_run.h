@@ -23,7 +23,8 @@ struct RunCallbacks {
   std::function<void(double, const std::string&)> fitting = {};
   /// Once, before training, where the weight of a free-form flow's reconstruction is found.
   std::function<void(const ReconstructionSearch&)> searched = {};
-  std::function<bool()> interrupted = {};  ///< true ends the training, with all saved
+  /// True ends the training, with all saved; or, where it is over, its evaluation.
+  std::function<bool()> interrupted = {};
 };
 
 /// What came of a training.
@@ -36,6 +37,7 @@ struct TrainingOutcome {
   /// replace another.
   std::string folder;
   Evaluation evaluation;  ///< with RunPlan::report, of a training that ended
+  bool unjudged = false;  ///< whether the evaluation was interrupted; there is no page then
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced

@@ -20,6 +20,20 @@
 namespace thalweg {
 namespace {
 
+const std::set<std::string> kOfTables = {
+    "data.weights",      "data.forces",        "data.header",
+    "data.kinds",        "data.missing",       "data.drop_duplicates",
+    "data.drop_missing", "data.drop_constant", "data.find_kinds",
+    "data.find_derived", "data.find_integers", "data.marginal_maps",
+    "data.validation",   "data.test",          "data.validation_fraction",
+    "data.test_fraction"};
+/// Which schedules read a setting.
+const std::map<std::string, std::vector<std::string>> kOfSchedules = {
+    {"training.decay_factor", {"step", "exponential"}},
+    {"training.decay_every", {"step", "exponential"}},
+    {"training.milestones", {"step"}},
+    {"training.final_factor", {"cosine", "one_cycle"}}};
+
 /// A choice among kinds, each of which reads settings.
 class Choice {
  public:
@@ -79,6 +93,15 @@ class Readers {
     if (setting.starts_with("stochastic.") && setting != "stochastic.kind" &&
         options_.model.stochastic.kinds.empty())
       return "random layers, stochastic.kind, and there are none";
+    if (setting.starts_with("constants") && options_.target.energy.empty())
+      return "an energy that is an expression, and there is none";
+    if (kOfTables.contains(setting) && options_.data.path.empty())
+      return "a table, data.path, and there is none";
+    const std::string& schedule = options_.training.schedule;
+    if (const auto of = kOfSchedules.find(setting);
+        of != kOfSchedules.end() && std::ranges::find(of->second, schedule) == of->second.end())
+      return fmt::format("training.schedule = {}, and it is {}", fmt::join(of->second, " or "),
+                         schedule);
     if (setting == "flow.index_hidden" && options_.model.flow.index_features == 0)
       return "flow.index_features, and there are none";
     if (is_read(setting)) return {};
