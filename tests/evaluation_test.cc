@@ -180,6 +180,23 @@ TEST(Evaluation, DrawsTellHowFarTheyAreAndEndWhereTheyAreAskedTo) {
   }
 }
 
+TEST(Evaluation, WeightedDrawsAreInDoubleUnlessFloatIsAskedFor) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), "0.7*x^2 + 0.5*y^2", pool);
+  const auto drawn = [&](std::optional<Precision> precision) {
+    return sample_run(
+        run, {.sampler = "importance", .count = 500, .seed = 3, .precision = precision}, pool);
+  };
+  const std::vector<double> usual = drawn({}), in_float = drawn(Precision::kFloat);
+  EXPECT_EQ(usual, drawn(Precision::kDouble));
+  double largest = 0.0;
+  for (std::size_t i = 0; i < usual.size(); ++i)
+    largest = std::max(largest, std::abs(usual[i] - in_float[i]));
+  EXPECT_GT(largest, 0.0);
+  EXPECT_LT(largest, 1e-4);
+}
+
 TEST(Evaluation, AnInterruptedOneLeavesTheTrainingThatIsOver) {
   const TemporaryFolder folder;
   ThreadPool pool(2);

@@ -260,6 +260,16 @@ TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
   // A normal has its log density in closed form; the target's is the most that any can have.
   const std::vector<Metric>& metrics = outcome.evaluation.metrics;
   EXPECT_LT(value_of(metrics, "log_likelihood"), value_of(metrics, "target_log_likelihood"));
+  // Their difference row by row, which has the smaller error.
+  const auto find = [&](const char* name) {
+    return *std::ranges::find(metrics, name, &Metric::name);
+  };
+  const Metric divergence = find("forward_kl_nats");
+  EXPECT_NEAR(divergence.value,
+              value_of(metrics, "target_log_likelihood") - value_of(metrics, "log_likelihood"),
+              1e-9);
+  EXPECT_GT(divergence.error, 0.0);
+  EXPECT_GT(divergence.value, 3.0 * divergence.error);
   EXPECT_GT(value_of(metrics, "energy_variation"), 0.3);
   EXPECT_GT(value_of(metrics, "distance_variation"), 0.3);
   const LoadedRun run = load_run(work.path("run"));

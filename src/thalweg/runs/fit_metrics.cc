@@ -182,6 +182,12 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
       for (double& value : log_target) value -= *target->log_normaliser();
       add_mean(metrics, "target_log_likelihood", "the target itself", log_target,
                target->log_normaliser_error(), points.weights);
+      // Of each row's difference, whose error is far below those of the means.
+      if (run.options.data.particles > 0) {
+        for (std::size_t row = 0; row < own.size(); ++row) log_target[row] -= own[row];
+        add_mean(metrics, "forward_kl_nats", "  KL(target || model)", log_target,
+                 std::hypot(target->log_normaliser_error(), of_normaliser), points.weights);
+      }
     }
     // Fitted covariances of rows without a centre of mass are singular.
     if (data && !is_mean_free(run.options.model))

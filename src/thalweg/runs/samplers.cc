@@ -32,8 +32,8 @@ class BlockSize {
     constexpr double kSeconds = 0.5;
     if (last_ > 0.0) {
       const double factor = std::clamp(kSeconds / (now - last_), 0.25, 16.0);
-      rows_ = std::clamp(static_cast<std::int64_t>(factor * static_cast<double>(rows_)), least_,
-                         kMost);
+      rows_ =
+          std::clamp(static_cast<std::int64_t>(factor * static_cast<double>(rows_)), least_, kMost);
     }
     last_ = now;
     return std::min(rows_, left);
@@ -100,7 +100,8 @@ class ImportanceSampler : public RunSampler {
         pool_(pool),
         resample_(request.weights == "resample"),
         // Log weights may be large numbers with small differences.
-        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), Precision::kDouble) {
+        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed),
+                 request.precision.value_or(Precision::kDouble)) {
     if (!run.target())
       fail<ConfigError>(
           "--sampler importance: this run was trained on data, of which no density is known to "

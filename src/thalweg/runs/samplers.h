@@ -26,9 +26,10 @@ struct SampleRequest {
   std::string sampler = "naive";  ///< a name of sampler_kinds()
   std::int64_t count = 0;         ///< samples; may exceed memory
   std::int64_t seed = 1;
-  std::optional<Precision> precision = {};  ///< empty: the run's own
-  std::vector<double> condition = {};       ///< rows x columns of the condition, used in turn
-  std::string condition_file = {};          ///< that it came from, which no sample may replace
+  /// Empty: the run's own, and double for weighted draws.
+  std::optional<Precision> precision = {};
+  std::vector<double> condition = {};  ///< rows x columns of the condition, used in turn
+  std::string condition_file = {};     ///< that it came from, which no sample may replace
   /// importance: column, a last column log_weight; or resample, rows drawn again by their weights.
   std::string weights = "column";
 
