@@ -37,7 +37,7 @@ struct TrainingOutcome {
   /// replace another.
   std::string folder;
   Evaluation evaluation;  ///< with RunPlan::report, of a training that ended
-  bool unjudged = false;  ///< whether the evaluation was interrupted; there is no page then
+  bool unjudged = false;  ///< whether the evaluation was interrupted; no page is written then
 };
 
 /// Trains and writes the run's folder. A run that is there is continued with `resume`, replaced
