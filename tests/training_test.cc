@@ -273,8 +273,10 @@ TEST(Schedule, RefusesOptionsOutOfRange) {
   const auto message = [](const ScheduleOptions& options) {
     return message_of<ConfigError>([&] { Schedule(options, 10); });
   };
-  EXPECT_EQ(message({.kind = "cosin"}),
-            "training.schedule: unknown 'cosin'; did you mean 'cosine'?");
+  EXPECT_EQ(
+      message({.kind = "cosin"}),
+      "training.schedule: expected one of constant, step, exponential, cosine, one_cycle, got "
+      "'cosin'; did you mean 'cosine'?");
   EXPECT_EQ(message({.warm_up = -1}), "training.warm_up: expected at least 0, got -1");
   EXPECT_EQ(message({.decay_factor = 0.0}),
             "training.decay_factor: expected a number in (0, 1], got 0");

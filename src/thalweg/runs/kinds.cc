@@ -7,6 +7,7 @@
 #include "thalweg/runs/samplers.h"
 #include "thalweg/stochastic/stochastic_layer.h"
 #include "thalweg/targets/target.h"
+#include "thalweg/training/schedule.h"
 
 namespace thalweg {
 namespace {
@@ -31,6 +32,7 @@ std::vector<KindGroup> kind_groups() {
           group_of("networks", "flow.network", network_kinds()),
           group_of("random moves", "stochastic.kind", stochastic_kinds()),
           group_of("objectives", "training.objective", objective_kinds()),
+          group_of("schedules", "training.schedule", schedule_kinds()),
           group_of("samplers", "thalweg sample --sampler NAME", sampler_kinds())};
 }
 

@@ -8,6 +8,7 @@
 #include "thalweg/flows/transform_kinds.h"
 #include "thalweg/nn/network_kinds.h"
 #include "thalweg/objectives/kinds.h"
+#include "thalweg/training/schedule.h"
 #include "thalweg/transforms/affine_coupling.h"
 #include "thalweg/transforms/residual.h"
 #include "thalweg/transforms/smooth_maps.h"
@@ -437,7 +438,8 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.training.schedule; },
        0,
        0,
-       {"constant", "step", "exponential", "cosine", "one_cycle"}},
+       {},
+       [] { return schedule_kinds().names(); }},
       {"training.warm_up", "steps over which the learning rate grows at first",
        [](R& r) -> P { return &r.training.warm_up; }, 0, 1e9},
       {"training.decay_factor", "step and exponential schedules: factor a decay",

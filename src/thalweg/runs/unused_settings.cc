@@ -16,6 +16,7 @@
 #include "thalweg/runs/option_text.h"
 #include "thalweg/runs/target_options.h"
 #include "thalweg/stochastic/stochastic_layer.h"
+#include "thalweg/training/schedule.h"
 
 namespace thalweg {
 namespace {
@@ -27,12 +28,6 @@ const std::set<std::string> kOfTables = {
     "data.find_derived", "data.find_integers", "data.marginal_maps",
     "data.validation",   "data.test",          "data.validation_fraction",
     "data.test_fraction"};
-/// Which schedules read a setting.
-const std::map<std::string, std::vector<std::string>> kOfSchedules = {
-    {"training.decay_factor", {"step", "exponential"}},
-    {"training.decay_every", {"step", "exponential"}},
-    {"training.milestones", {"step"}},
-    {"training.final_factor", {"cosine", "one_cycle"}}};
 
 /// A choice among kinds, each of which reads settings.
 class Choice {
@@ -76,6 +71,7 @@ class Readers {
     choices_.emplace_back("stochastic.kind", stochastic_kinds(), model.stochastic.kinds);
     choices_.emplace_back("training.objective", objective_kinds(),
                           Names{options.training.objective});
+    choices_.emplace_back("training.schedule", schedule_kinds(), Names{options.training.schedule});
   }
 
   /// What would read a setting that nothing reads; empty where something does.
@@ -97,11 +93,6 @@ class Readers {
       return "an energy that is an expression, and there is none";
     if (kOfTables.contains(setting) && options_.data.path.empty())
       return "a table, data.path, and there is none";
-    const std::string& schedule = options_.training.schedule;
-    if (const auto of = kOfSchedules.find(setting);
-        of != kOfSchedules.end() && std::ranges::find(of->second, schedule) == of->second.end())
-      return fmt::format("training.schedule = {}, and it is {}", fmt::join(of->second, " or "),
-                         schedule);
     if (setting == "flow.index_hidden" && options_.model.flow.index_features == 0)
       return "flow.index_features, and there are none";
     if (is_read(setting)) return {};

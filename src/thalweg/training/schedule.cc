@@ -1,27 +1,70 @@
 #include "thalweg/training/schedule.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 
 #include "thalweg/core/error.h"
-#include "thalweg/core/text.h"
 
 namespace thalweg {
 namespace {
-
-const std::array<std::string, 5> kKinds = {"constant", "step", "exponential", "cosine",
-                                           "one_cycle"};
-constexpr double kCycleStart = 1.0 / 25.0;
-constexpr double kCyclePeak = 0.3;  // share of the steps before the peak
 
 /// Half a period of a cosine from `start` to `end` for progress in [0, 1].
 double cosine_between(double start, double end, double progress) {
   return end + (start - end) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
+double steps_factor(const ScheduleOptions& options, const SchedulePlace& place) {
+  const auto& milestones = options.milestones;
+  const auto passed = std::upper_bound(milestones.begin(), milestones.end(), place.step);
+  return std::pow(options.decay_factor,
+                  milestones.empty()
+                      ? std::floor(place.since / static_cast<double>(options.decay_every))
+                      : static_cast<double>(passed - milestones.begin()));
+}
+
+/// Smith and Topin 2019.
+double cycle_factor(const ScheduleOptions& options, const SchedulePlace& place) {
+  constexpr double kStart = 1.0 / 25.0, kPeak = 0.3;
+  if (place.progress < kPeak) return cosine_between(kStart, 1.0, place.progress / kPeak);
+  return cosine_between(1.0, options.final_factor, (place.progress - kPeak) / (1.0 - kPeak));
+}
+
 }  // namespace
+
+KindTable<ScheduleKind>& schedule_kinds() {
+  using Options = ScheduleOptions;
+  using Place = SchedulePlace;
+  static KindTable<ScheduleKind> kinds({
+      {.name = "constant",
+       .summary = "the same learning rate throughout",
+       .make = [](const Options&, const Place&) { return 1.0; }},
+      {.name = "step",
+       .summary = "times a factor at each milestone, or every so many steps",
+       .settings = {"training.decay_factor", "training.decay_every", "training.milestones"},
+       .make = steps_factor},
+      {.name = "exponential",
+       .summary = "the same decay, smoothly",
+       .settings = {"training.decay_factor", "training.decay_every"},
+       .make =
+           [](const Options& options, const Place& place) {
+             return std::pow(options.decay_factor,
+                             place.since / static_cast<double>(options.decay_every));
+           }},
+      {.name = "cosine",
+       .summary = "half a period of a cosine, down to the last factor",
+       .settings = {"training.final_factor"},
+       .make =
+           [](const Options& options, const Place& place) {
+             return cosine_between(1.0, options.final_factor, place.progress);
+           }},
+      {.name = "one_cycle",
+       .summary = "by cosines up from 1/25 over the first 30 %, then down to the last factor",
+       .settings = {"training.final_factor"},
+       .make = cycle_factor},
+  });
+  return kinds;
+}
 
 std::int64_t Pace::place(std::int64_t step, double seconds) {
   constexpr double kSlowStart = 0.05;  // share of the time
@@ -36,12 +79,9 @@ std::int64_t Pace::place(std::int64_t step, double seconds) {
 }
 
 Schedule::Schedule(const ScheduleOptions& options, std::int64_t iterations)
-    : options_(options), iterations_(iterations) {
-  const auto* kind = std::find(kKinds.begin(), kKinds.end(), options.kind);
-  if (kind == kKinds.end())
-    fail<ConfigError>("training.schedule: unknown '{}'{}", options.kind,
-                      name_hint(options.kind, kKinds));
-  kind_ = static_cast<Kind>(kind - kKinds.begin());
+    : options_(options),
+      make_(schedule_kinds().find("training.schedule", options.kind).make),
+      iterations_(iterations) {
   if (options.warm_up < 0)
     fail<ConfigError>("training.warm_up: expected at least 0, got {}", options.warm_up);
   if (!(options.decay_factor > 0.0 && options.decay_factor <= 1.0))
@@ -64,28 +104,7 @@ double Schedule::factor(std::int64_t step) const {
     return static_cast<double>(step + 1) / static_cast<double>(options_.warm_up);
   const auto since = static_cast<double>(step - options_.warm_up);
   const auto total = static_cast<double>(std::max<std::int64_t>(1, iterations_ - options_.warm_up));
-  const double progress = std::min(1.0, since / total);
-  const double periods = since / static_cast<double>(options_.decay_every);
-  const auto& milestones = options_.milestones;
-  switch (kind_) {
-    case Kind::kConstant:
-      return 1.0;
-    case Kind::kStep: {
-      const auto passed = std::upper_bound(milestones.begin(), milestones.end(), step);
-      return std::pow(options_.decay_factor,
-                      milestones.empty() ? std::floor(periods)
-                                         : static_cast<double>(passed - milestones.begin()));
-    }
-    case Kind::kExponential:
-      return std::pow(options_.decay_factor, periods);
-    case Kind::kCosine:
-      return cosine_between(1.0, options_.final_factor, progress);
-    case Kind::kOneCycle:
-      if (progress < kCyclePeak) return cosine_between(kCycleStart, 1.0, progress / kCyclePeak);
-      return cosine_between(1.0, options_.final_factor,
-                            (progress - kCyclePeak) / (1.0 - kCyclePeak));
-  }
-  return 1.0;
+  return make_(options_, {step, since, std::min(1.0, since / total)});
 }
 
 }  // namespace thalweg

@@ -2,23 +2,39 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "thalweg/core/kind_table.h"
 
 namespace thalweg {
 
 struct ScheduleOptions {
-  /// constant; step (times decay_factor at each milestone, or every decay_every steps);
-  /// exponential (the same decay, smoothly); cosine (half a period down to final_factor); one_cycle
-  /// (Smith and Topin 2019: cosine from 1/25 up to 1 over the first 30 %, then down to
-  /// final_factor).
-  std::string kind = "constant";
+  std::string kind = "constant";     ///< a name of schedule_kinds()
   std::int64_t warm_up = 0;          ///< first steps, in which the rate grows linearly; at least 0
   double decay_factor = 0.5;         ///< step, exponential: in (0, 1]
   std::int64_t decay_every = 10000;  ///< step, exponential: at least 1
   std::vector<std::int64_t> milestones = {};  ///< step: used in place of decay_every; increasing
   double final_factor = 0.0;                  ///< cosine, one_cycle: in [0, 1]
 };
+
+/// Where a step is in a schedule.
+struct SchedulePlace {
+  std::int64_t step;  ///< from 0
+  double since;       ///< steps since the warm-up's end
+  double progress;    ///< their share of all that follow the warm-up, in [0, 1]
+};
+
+/// One kind of schedule: `make` gives its factor on the learning rate after the warm-up.
+struct ScheduleKind {
+  std::string name, summary;
+  std::vector<std::string> settings = {};  ///< keys of the settings that it reads
+  std::function<double(const ScheduleOptions&, const SchedulePlace&)> make;
+};
+
+/// What setting training.schedule chooses from, and what a program adds to it.
+KindTable<ScheduleKind>& schedule_kinds();
 
 /// How far on schedule and annealing are where time is short: so far that they end when it does.
 class Pace {
@@ -53,9 +69,8 @@ class Schedule {
   double factor(std::int64_t step) const;
 
  private:
-  enum class Kind : std::uint8_t { kConstant, kStep, kExponential, kCosine, kOneCycle };
   ScheduleOptions options_;
-  Kind kind_ = Kind::kConstant;
+  std::function<double(const ScheduleOptions&, const SchedulePlace&)> make_;
   std::int64_t iterations_;
 };
 
