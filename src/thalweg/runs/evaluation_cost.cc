@@ -15,8 +15,8 @@
 namespace thalweg {
 namespace {
 
-constexpr std::int64_t kChecks = 8, kFewestChecked = 100, kMostChecked = 4000;
-constexpr std::int64_t kFewestDrawn = 1000, kFewestPictured = 1000, kMostPictured = 20000;
+constexpr std::int64_t kChecks = 8, kFewestChecked = 16, kMostChecked = 4000;
+constexpr std::int64_t kFewestDrawn = 500, kFewestPictured = 1000, kMostPictured = 20000;
 
 /// Seconds of what `work` does.
 template <typename Work>

@@ -235,7 +235,7 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
 
 std::int64_t DensityEvaluator::affordable_rows() {
   constexpr double kFlops = 2e12, kMost = 1e9;
-  constexpr std::int64_t kFewest = 100;
+  constexpr std::int64_t kFewest = 32;
   const double flops = programs_->get(Programs::Kind::kDensity).flops_per_row();
   return std::max(kFewest, static_cast<std::int64_t>(std::min(kMost, kFlops / flops)));
 }

@@ -57,7 +57,7 @@ class DensityEvaluator {
                                        std::span<const double> context = {});
   /// How many log densities are worth their time where not all rows are needed, as in evaluations:
   /// those that take 2e12 floating-point operations at one draw, which are a minute of two threads
-  /// in double, and at least 100. More than any table has for all but free-form and continuous
+  /// in double, and at least 32. More than any table has for all but free-form and continuous
   /// flows of many columns.
   std::int64_t affordable_rows();
   /// Rows that all threads work on at a time: log densities of fewer take as long.
