@@ -75,6 +75,13 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Columns that a line may fill without being broken.
+std::size_t terminal_width() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col - 1u : 79u;
+}
+
 }  // namespace
 
 ProgressDisplay::ProgressDisplay(bool quiet)
@@ -108,15 +115,13 @@ void ProgressDisplay::show(double fraction, const std::string& text) {
     next_fraction_ = std::floor(10.0 * fraction + 1e-9) / 10.0 + 0.1;
     return;
   }
-  winsize size{};
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  draw(progress_line(fraction, text, known ? size.ws_col - 1u : 79u, unicode_));
+  draw(progress_line(fraction, text, terminal_width(), unicode_));
 }
 
 void ProgressDisplay::show(const std::string& text) {
   if (quiet_ || (terminal_ && now() - last_time_ < 0.1)) return;
   if (terminal_)
-    draw(text);
+    draw(fitted_text(text, terminal_width(), unicode_));
   else if (text != text_)
     fmt::print(stderr, "{}\n", text);
   text_ = text;

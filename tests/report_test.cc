@@ -679,6 +679,7 @@ TEST(Progress, LinesFit) {
       const std::string line =
           progress_line(0.73, "a text that does not fit everywhere, é", width, unicode);
       EXPECT_LE(text_width(line), width);
+      EXPECT_LE(text_width(fitted_text("evaluating: samples\nbeside é", width, unicode)), width);
       EXPECT_TRUE(unicode || !contains(line, "…"));
     }
   }

@@ -26,14 +26,6 @@ std::string bar(double fraction, std::size_t cells, bool unicode) {
   return text;
 }
 
-std::string cut(std::string_view text, std::size_t width, bool unicode) {
-  if (unicode || text_width(text) <= width) return shorten(text, width);
-  if (width < 3) return std::string(width, '.');
-  std::string kept = shorten(text, width - 2);
-  kept.resize(kept.size() - std::string_view("…").size());
-  return kept + "...";
-}
-
 }  // namespace
 
 std::string format_duration(double seconds) {
@@ -82,6 +74,15 @@ bool environment_is_utf8() {
   return false;
 }
 
+std::string fitted_text(std::string_view text, std::size_t width, bool unicode) {
+  const std::string clean = clean_text(text);
+  if (unicode || text_width(clean) <= width) return shorten(clean, width);
+  if (width < 3) return std::string(width, '.');
+  std::string kept = shorten(clean, width - 2);
+  kept.resize(kept.size() - std::string_view("…").size());
+  return kept + "...";
+}
+
 std::string progress_line(double fraction, std::string_view text, std::size_t width, bool unicode) {
   fraction = fraction > 0.0 ? std::min(fraction, 1.0) : 0.0;
   // Rounded down, so that 100 % means done.
@@ -90,9 +91,8 @@ std::string progress_line(double fraction, std::string_view text, std::size_t wi
     const std::size_t cells = std::clamp<std::size_t>(width / 4, 6, 30);
     line += " " + bar(fraction, unicode ? cells : cells - 2, unicode);
   }
-  const std::string clean = clean_text(text);
   const std::size_t used = text_width(line) + 1;
-  if (!clean.empty() && used < width) line += " " + cut(clean, width - used, unicode);
+  if (!text.empty() && used < width) line += " " + fitted_text(text, width - used, unicode);
   return text_width(line) <= width ? line : std::string();
 }
 

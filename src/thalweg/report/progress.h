@@ -14,7 +14,7 @@ std::string format_duration(double seconds);
 /// Digits in groups of three from 10 000 on: "1024", "20 000", "-1 000 000".
 std::string format_count(std::int64_t count);
 
-/// A number with `decimals` after the point, or in short with an exponent from a million on.
+/// A number with `decimals` after the point, or in short with an exponent from 1e12 on.
 std::string number_text(double value, int decimals);
 
 /// A value with its standard error, "1.2345 ± 0.0067", or without one where `error` is 0, in the
@@ -25,6 +25,10 @@ std::string cell_text(double value, double error);
 /// Whether the environment (LC_ALL, else LC_CTYPE, else LANG) asks for UTF-8. Not to be called
 /// while another thread changes the environment.
 bool environment_is_utf8();
+
+/// The text without control characters, in at most `width` columns; "…" marks a cut, without
+/// `unicode` "...".
+std::string fitted_text(std::string_view text, std::size_t width, bool unicode);
 
 /// One line of at most `width` columns, " 42% ████▌      text", without a line end. `fraction` is
 /// clamped to [0, 1], NaN counts as 0; the text comes last and is shortened to fit; below 24
