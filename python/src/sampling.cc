@@ -4,11 +4,13 @@
 #include <nanobind/stl/vector.h>
 
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "arrays.h"
 #include "interrupts.h"
+#include "thalweg/core/error.h"
 #include "thalweg/flows/unsolved.h"
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/samplers.h"
@@ -68,7 +70,13 @@ using Options = nb::typed<nb::dict, nb::str, nb::any>;
 /// What Model.sample was asked for, all of it by name.
 SampleRequest request_of(const Options& options) {
   const auto take = [&]<typename T>(const char* name, T& value) {
-    value = nb::cast<T>(options[name]);
+    if (!nb::try_cast<T>(options[name], value))
+      fail<ConfigError>("{}: expected {}, got {}", name,
+                        std::is_same_v<T, std::string> ? "a text"
+                        : std::is_floating_point_v<T>  ? "a number"
+                        : std::is_integral_v<T>        ? "a whole number below 2^63"
+                                                       : "an array of numbers",
+                        nb::repr(options[name]).c_str());
   };
   SampleRequest request;
   take("sampler", request.sampler);

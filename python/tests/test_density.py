@@ -128,6 +128,89 @@ def test_derived_columns_come_back_in_samples():
     assert np.all(np.isfinite(model.log_prob(samples)))
 
 
+@pytest.mark.parametrize("columns", [[2, 0], [2, 0, 1], [0, 2], [2, 1, 3], [3, 2, 0, 1]])
+def test_columns_keep_the_order_that_was_asked_for(columns):
+    random = np.random.default_rng(8)
+    whole = np.array([0.0, 20.0, 400.0]) + random.normal(size=(400, 3))
+    whole = np.column_stack([whole, whole[:, 1] + whole[:, 2]])
+    model = thalweg.fit(whole, columns=columns, settings=SMALL | {"training.iterations": 20})
+    names = [f"x{number}" for number in columns]
+    assert model.sample_columns == names
+    samples = model.sample(50, seed=1)
+    np.testing.assert_allclose(samples.mean(axis=0), whole[:, columns].mean(axis=0), atol=2.0)
+    by_name = {name: samples[:, number] for number, name in enumerate(names)}
+    np.testing.assert_array_equal(model.log_prob(samples), model.log_prob(by_name))
+    np.testing.assert_array_equal(model.to_latent(samples), model.to_latent(by_name))
+    x = np.column_stack([by_name[name] for name in model.columns])
+    np.testing.assert_allclose(model.from_latent(model.to_latent(samples)), x, rtol=1e-6)
+    np.testing.assert_array_equal(model.log_prob(x), model.log_prob(by_name))
+
+
+def test_columns_of_a_conditional_model_keep_their_order():
+    random = np.random.default_rng(9)
+    whole = np.array([0.0, 20.0, 400.0]) + random.normal(size=(400, 3))
+    model = thalweg.fit(
+        whole, columns=[2, 0], condition=[1], settings=SMALL | {"training.iterations": 20}
+    )
+    samples = model.sample(30, 20.0, seed=1)
+    np.testing.assert_allclose(samples.mean(axis=0), [400.0, 0.0], atol=2.0)
+    by_name = {"x0": samples[:, 1], "x1": np.full(30, 20.0), "x2": samples[:, 0]}
+    expected = model.log_prob(by_name)
+    np.testing.assert_array_equal(model.log_prob(samples, 20.0), expected)
+    all_of_them = np.column_stack([by_name[name] for name in ("x0", "x1", "x2")])
+    np.testing.assert_array_equal(model.log_prob(all_of_them), expected)
+
+
+def test_log_weights_stand_behind_the_columns():
+    settings = {"flow.kind": "real_nvp", "base.kind": "normal", "exploration.evaluations": 0}
+    model = thalweg.fit_energy(
+        "(x0-50)^2/2 + x1^2/2",
+        columns=["x1", "x0"],
+        settings=settings | {"training.iterations": 3},
+        report=False,
+    )
+    options = {"sampler": "importance", "seed": 1}
+    samples = model.sample(40, weights="column", **options)
+    assert samples.shape == (40, 3) and model.sample_columns == ["x1", "x0"]
+    x1, x0, log_weights = samples.T
+    energies = (x0 - 50) ** 2 / 2 + x1**2 / 2
+    np.testing.assert_allclose(
+        log_weights, -energies - model.log_prob(samples[:, :2]), rtol=1e-4, atol=1e-2
+    )
+
+
+def test_a_condition_gives_its_own_columns_alone():
+    random = np.random.default_rng(10)
+    frame = {name: random.normal(size=400) for name in ("a", "b", "t")}
+    model = thalweg.fit(frame, condition="t", settings=SMALL | {"training.iterations": 20})
+    x = np.column_stack([frame["a"], frame["b"]])[:30] + 1.0
+    given = {name: values[:30] for name, values in frame.items()}
+    expected = model.log_prob(x, given["t"])
+    np.testing.assert_array_equal(model.log_prob(x, condition=given), expected)
+    np.testing.assert_array_equal(
+        model.to_latent(x, condition=given), model.to_latent(x, given["t"])
+    )
+    one = {name: values[:1] for name, values in given.items()}
+    np.testing.assert_array_equal(
+        model.log_prob(x, condition=one), model.log_prob(x, condition=given["t"][:1])
+    )
+
+
+def test_a_condition_may_be_a_date_that_was_taken_in_parts():
+    random = np.random.default_rng(11)
+    when = np.datetime64("2024-03-01T00:00", "ms") + 3_600_000 * random.integers(0, 2000, 400)
+    frame = {"a": random.normal(size=400), "b": random.normal(size=400), "when": when}
+    model = thalweg.fit(
+        frame,
+        condition="when",
+        kinds={"when": "hour"},
+        settings=SMALL | {"training.iterations": 20},
+    )
+    few = {name: values[:5] for name, values in frame.items()}
+    x = np.column_stack([few["a"], few["b"]])
+    np.testing.assert_array_equal(model.log_prob(x, {"when": few["when"]}), model.log_prob(few))
+
+
 @pytest.mark.parametrize("flow", ["real_nvp", "spline", "autoregressive_affine"])
 def test_points_of_the_base_and_samples_are_one_another(flow):
     data = np.abs(banana(500))

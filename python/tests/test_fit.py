@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import logging
@@ -200,6 +201,46 @@ def test_resuming_gives_the_bits_of_never_having_stopped(data, tmp_path):
     assert read(whole.path + "/model.safetensors") == read(parts.path + "/model.safetensors")
 
 
+def test_a_resumed_run_keeps_its_data_and_its_seed(data, tmp_path):
+    out = tmp_path / "run"
+    few, more = ({"training.iterations": number} for number in (3, 5))
+    thalweg.fit(data, out, settings=SMALL | few, seed=4, report=False)
+    with pytest.raises(thalweg.ConfigError, match="resume: .*got a ndarray; leave data out"):
+        thalweg.fit(data, out, settings=more, resume=True)
+    with pytest.raises(thalweg.ConfigError, match="seed cannot change"):
+        thalweg.fit(out=out, settings=more, resume=True, seed=3, report=False)
+    assert thalweg.fit(out=out, settings=more, resume=True, seed=4, report=False).steps == 5
+
+    energy = {"flow.kind": "real_nvp", "exploration.evaluations": 0, "base.kind": "normal"}
+    thalweg.fit_energy("x^2/2+y^2", tmp_path / "energy", settings=energy | few, report=False)
+    with pytest.raises(thalweg.ConfigError, match="seed cannot change"):
+        thalweg.fit_energy("x^2/2+y^2", tmp_path / "energy", settings=more, resume=True, seed=3)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"names": ["a", "b"]},
+        {"columns": ["a"]},
+        {"condition": "b"},
+        {"weights": np.ones(600)},
+        {"bounds": {"a": (0, None)}},
+        {"periodic": {"a": (0, 9)}},
+        {"integers": ["a"]},
+        {"kinds": {"a": "category"}},
+    ],
+)
+def test_what_is_said_of_columns_needs_data(argument, tmp_path):
+    np.savetxt(tmp_path / "mine.csv", banana(60), delimiter=",", header="a,b", comments="")
+    (name,) = argument
+    with pytest.raises(thalweg.ConfigError, match=f"^{name}: expected data beside it"):
+        thalweg.fit(settings=SMALL | {"data.path": str(tmp_path / "mine.csv")}, **argument)
+    with pytest.raises(thalweg.ConfigError, match=f"^{name}: expected none with resume"):
+        thalweg.fit(out=tmp_path / "run", resume=True, **argument)
+    with pytest.raises(thalweg.ConfigError, match="^data: expected"):
+        thalweg.fit(**argument)
+
+
 def test_arguments_and_settings_do_not_contradict(data, tmp_path):
     np.savetxt(tmp_path / "mine.csv", data[:50], delimiter=",", header="a,b", comments="")
     for settings in (
@@ -209,9 +250,34 @@ def test_arguments_and_settings_do_not_contradict(data, tmp_path):
         with pytest.raises(thalweg.ConfigError, match="expected one"):
             thalweg.fit(data, flow="real_nvp", settings=SMALL | settings)
     assert (tmp_path / "mine.csv").exists()
+    with pytest.raises(thalweg.ConfigError, match="time_budget: expected one, got 9.0 and in .* 8"):
+        thalweg.fit(data, time_budget=9, settings=SMALL | {"training": {"time_budget": 8}})
     masked = np.ma.masked_equal(np.arange(60) % 5, 3)
     with pytest.raises(thalweg.DataError, match="masks some"):
         thalweg.fit({"a": masked, "b": np.arange(60.0)}, settings=SMALL)
+
+
+def test_settings_may_be_of_numpy(data):
+    settings = {"flow.hidden": np.array([8, 8]), "training.iterations": np.int64(3)}
+    model = thalweg.fit(data, settings=SMALL | settings)
+    assert "hidden = [8, 8]" in model.config and model.steps == 3
+
+
+def test_frames_may_hold_any_numbers(data):
+    plain = {"a": data[:, 0].astype(np.float32), "b": (9 * data[:, 1]).astype(np.int64)}
+    few = SMALL | {"training.iterations": 3}
+    expected = thalweg.fit(plain, settings=few)
+    for form in (
+        {"a": plain["a"].astype(np.longdouble), "b": plain["b"]},
+        {name: np.array(list(values), dtype=object) for name, values in plain.items()},
+        {"a": np.array([*plain["a"].astype(np.longdouble)], dtype=object), "b": plain["b"]},
+    ):
+        model = thalweg.fit(form, settings=few)
+        assert read(model.path + "/points.csv") == read(expected.path + "/points.csv")
+        np.testing.assert_array_equal(model.log_prob(form), expected.log_prob(plain))
+    other = np.array([np.timedelta64(1, "ns")] * len(data), dtype=object)
+    with pytest.raises(thalweg.DataError, match="holds a timedelta64"):
+        thalweg.fit({"a": plain["a"], "b": other}, settings=few)
 
 
 def test_frames_keep_rows_and_names_that_begin_with_a_hash():
@@ -253,10 +319,22 @@ def test_temporary_runs_go_with_their_models(data):
 
 
 def test_a_pickled_model_is_the_same(model, data):
-    copy = pickle.loads(pickle.dumps(model))
-    assert copy.path != model.path
-    np.testing.assert_array_equal(copy.log_prob(data), model.log_prob(data))
-    np.testing.assert_array_equal(copy.sample(10, seed=1), model.sample(10, seed=1))
+    again = pickle.loads(pickle.dumps(model))
+    assert again.path != model.path
+    np.testing.assert_array_equal(again.log_prob(data), model.log_prob(data))
+    np.testing.assert_array_equal(again.sample(10, seed=1), model.sample(10, seed=1))
+
+
+def test_copies_are_loaded_as_the_model_was(model, tmp_path):
+    model.save(tmp_path / "run")
+    weights = tmp_path / "run" / "model.safetensors"
+    changed = bytearray(weights.read_bytes())
+    changed[8 + int.from_bytes(changed[:8], "little")] ^= 1  # a last bit of the first number
+    weights.write_bytes(changed)
+    loaded = thalweg.load(tmp_path / "run", verify=False, threads=1)
+    for same in (copy.deepcopy(loaded), pickle.loads(pickle.dumps(copy.deepcopy(loaded)))):
+        np.testing.assert_array_equal(same.sample(10, seed=1), loaded.sample(10, seed=1))
+        assert same._threads == 1
 
 
 def _density(model, data):

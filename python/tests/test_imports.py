@@ -128,6 +128,25 @@ def test_what_normflows_has_besides_is_refused_by_name(nf):
         thalweg.import_normflows(torch.nn.Linear(2, 2))
 
 
+def test_activations_with_other_options_are_refused_by_name():
+    from thalweg.imports.pytorch import activation_name
+
+    for module, name in (
+        (torch.nn.Softplus(), "softplus"),
+        (torch.nn.GELU(), "gelu"),
+        (torch.nn.ELU(), "elu"),
+    ):
+        assert activation_name(module) == name
+    for module, text in (
+        (torch.nn.Softplus(beta=2), r"Softplus\(beta=2\.?0?\): cannot be imported"),
+        (torch.nn.Softplus(threshold=1), r"Softplus\(threshold=1\.?0?\): cannot be imported"),
+        (torch.nn.GELU(approximate="tanh"), r"GELU\(approximate='tanh'\): cannot be imported"),
+        (torch.nn.ELU(alpha=0.5), r"ELU\(alpha=0.5\): cannot be imported"),
+    ):
+        with pytest.raises(thalweg.ConfigError, match=text):
+            activation_name(module)
+
+
 @pytest.fixture
 def zuko():
     return pytest.importorskip("zuko", reason="zuko is not installed: pip install zuko")

@@ -55,6 +55,10 @@ def test_wrong_priors_and_simulators_are_told():
         thalweg.infer(simulator, 3)
     with pytest.raises(thalweg.ConfigError, match="finite range of a"):
         thalweg.infer(simulator, {"a": (0, np.inf)})
+    with pytest.raises(thalweg.ConfigError, match="simulations: expected at least 1, got 0"):
+        thalweg.infer(simulator, box, 0)
+    with pytest.raises(thalweg.ConfigError, match=r"resume: .*thalweg\.fit\(out=..., resume=True"):
+        thalweg.infer(lambda theta: 1 / 0, lambda n, random: 1 / 0, 100, resume=True)
     with pytest.raises(thalweg.ShapeError, match="simulator: expected 100 rows"):
         thalweg.infer(lambda theta: theta[:3], box, 100)
     with pytest.raises(thalweg.ShapeError, match="prior: expected 100 rows"):

@@ -53,12 +53,13 @@ def fit(
         columns, which may hold texts and dates, or the path of a file. With data.particles or a
         molecule in ``settings`` also rows x particles x dimensions. None with a preset that brings
         its own, to resume, and for a molecule whose system and topology ``settings`` name: it is
-        simulated first, into the folder ``out`` with "-md" behind it.
+        simulated first, into the folder ``out`` with "-md" behind it. What names its columns,
+        from names to kinds below, is then part of ``settings``, as data.columns.
     out: folder of the run, with a copy of the data unless they are a file; None: a temporary one,
         which goes with the model (``model.save(path)`` keeps it).
     names: of the columns of an array, else x0, x1, ... Elsewhere columns of an array may be named
         by number.
-    columns: those to model; None: all but the condition.
+    columns: those to model, in this order; None: all but the condition.
     condition: columns that the density is conditioned on, by name, or an array with its rows.
     weights: how much each row counts: a column, or one number a row.
     bounds: that samples respect: {"a": (0, None), "b": (0, 1)}, or a pair or None a column.
@@ -69,9 +70,11 @@ def fit(
     energy: an energy beside the points, for objectives that take both.
     preset: a preset's name or a config file.
     settings: any others, {"training.iterations": 5000}, or nested by section.
-    seed: of every random number, the split of the rows included; None: that of the settings, or 1.
+    seed: of every random number, the split of the rows included; None: that of the settings or of
+        the run that is resumed, or 1.
     time_budget: seconds that all may take.
-    resume: go on with the run in ``out``. force: replace it.
+    resume: go on with the run in ``out``, with its own copy of the data: leave data out. Settings
+        of the training may change, the seed and the model may not. force: replace it.
     report: evaluate and write report.html; None: if there is an ``out``.
     progress: None: a bar on a terminal or in a notebook; True, False, or a function that is called
         with a dictionary of share, text, step, iterations, loss and so on, ten times a second.
@@ -81,6 +84,11 @@ def fit(
     What was found of the data is logged to "thalweg" as information. Raises ShapeError,
     ConfigError and DataError for what cannot be learnt, NumericalError if training diverges.
     """
+    if resume and not (data is None or isinstance(data, (str, os.PathLike))):
+        raise ConfigError(
+            f"resume: expected no data, got a {type(data).__name__}; leave data out, as the run in "
+            "out goes on with its own copy of them"
+        )
     keeper = TemporaryFolder()
     flat = _flat(settings or {})
     positions = any(flat.get(key) for key in _OF_POSITIONS)
@@ -103,6 +111,18 @@ def fit(
             wanted["data.kinds"] = [f"{points.name(key)}={kind}" for key, kind in kinds.items()]
     elif not (preset or resume or settings):
         raise ConfigError("data: expected an array, a DataFrame, a dictionary of columns or a file")
+    else:
+        _refuse_without_data(
+            resume,
+            names=names,
+            columns=columns,
+            condition=condition,
+            weights=weights,
+            bounds=bounds,
+            periodic=periodic,
+            integers=integers,
+            kinds=kinds,
+        )
     return _train(
         keeper,
         wanted,
@@ -112,7 +132,7 @@ def fit(
         base=base,
         source=preset,
         settings=settings,
-        seed=None if resume else seed,
+        seed=seed,
         time_budget=time_budget,
         resume=resume,
         force=force,
@@ -121,6 +141,20 @@ def fit(
         told=progress,
         threads=threads,
     )
+
+
+def _refuse_without_data(resume: bool, **arguments: Any) -> None:
+    """Arguments that say what columns are, where no data are given that have them."""
+    for name, given in arguments.items():
+        if given is None:
+            continue
+        if resume:
+            raise ConfigError(
+                f"{name}: expected none with resume, got a {type(given).__name__}; leave it out, "
+                "as the run keeps its own"
+            )
+        where = "" if name == "names" else f", or data.{name} in settings"
+        raise ConfigError(f"{name}: expected data beside it, got none; give data{where}")
 
 
 def fit_energy(
@@ -193,7 +227,7 @@ def fit_energy(
         base=base,
         source="",
         settings=settings,
-        seed=None if resume else seed,
+        seed=seed,
         time_budget=time_budget,
         resume=resume,
         force=force,
@@ -236,15 +270,17 @@ def _train(
         wanted["base.kind"] = base
     if seed is not None:
         wanted["seed"] = int(seed)
+    if time_budget is not None:
+        wanted["training.time_budget"] = float(time_budget)
     points: str = wanted.get("data.path", "")
     for key, value in _flat(settings or {}).items():
-        if wanted.setdefault(key, value) != value:
+        value = _value(key, value)
+        if key in wanted and wanted[key] != value:
             raise ConfigError(
                 f"{key}: expected one, got {wanted[key]!r} and in settings {value!r}; leave it out "
                 "of one of them"
             )
-    if time_budget is not None:
-        wanted["training.time_budget"] = float(time_budget)
+        wanted[key] = value
     name = energy_name(function)
     folder = os.path.join(keeper.path, "run") if out is None else os.fspath(out)
     evaluate = None if function is None else energies.prepared(function, name)

@@ -36,14 +36,23 @@ def infer(
         rows, as an array (parameters theta0, theta1, ...), a dictionary or a DataFrame.
     seed: of the prior's draws and the training; None: 1, or that of the settings for the training.
     simulations: how many. Those whose observations are not finite are left out and told of.
-    bounds: of a function's parameters, as in ``fit``; all other options as there.
+    bounds: of a function's parameters, as in ``fit``; all other options as there, but for resume:
+        ``thalweg.fit(out=..., resume=True)`` goes on with what was simulated.
 
     The model's columns are the parameters, its condition the observations c0, c1, ...:
     ``posterior.sample(1000, condition=observed)``, ``posterior.log_prob(theta, observed)``.
 
-    Raises what simulator and prior raise; ShapeError where they give other numbers of rows,
-    DataError where fewer than half of the observations are finite, and as ``fit``.
+    Raises what simulator and prior raise; ConfigError for no simulations and for resume, ShapeError
+    where they give other numbers of rows, DataError where fewer than half of the observations are
+    finite, and as ``fit``.
     """
+    if int(simulations) < 1:
+        raise ConfigError(f"simulations: expected at least 1, got {simulations}")
+    if options.get("resume"):
+        raise ConfigError(
+            "resume: expected a new inference, got one to go on with; thalweg.fit(out=..., "
+            "resume=True) does, with what was simulated"
+        )
     random = np.random.default_rng(1 if seed is None else seed)
     theta = _drawn(prior, int(simulations), random)
     if isinstance(prior, Mapping):

@@ -27,7 +27,7 @@ _BLOCK = 16384
 _SAMPLING = {
     "sampler": "naive",
     "precision": "",
-    "weights": "resample",
+    "weights": "",
     "chains": 0,
     "burn_in": 500,
     "thinning": 10,
@@ -67,6 +67,8 @@ class Model:
     ) -> None:
         self._keeper = keeper
         self._energy = energy
+        self._verify = verify
+        self._threads = threads
         name = energy_name(energy)
         # The run does not keep it.
         self._evaluate = None if energy is None else energies.prepared(energy, name)
@@ -87,7 +89,8 @@ class Model:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns that the density is of; without names x0, x1, ..."""
+        """Names of the columns that the density is of, in the order that ``fit`` was asked for;
+        without names x0, x1, ..."""
         return self._run.columns
 
     @property
@@ -97,8 +100,11 @@ class Model:
 
     @property
     def sample_columns(self) -> list[str]:
-        """Names of the columns of ``sample()``: those of the data, also such as others decide."""
-        return points.in_order(self._run.sample_columns)
+        """Names of the columns of ``sample()``: those of the data, also such as others decide, in
+        the order of ``columns``."""
+        names = self._run.sample_columns
+        # Runs of before have columns that others decide at the end.
+        return points.in_order(names) if points.in_order(self.columns) == self.columns else names
 
     @property
     def atoms(self) -> list[str]:
@@ -169,7 +175,7 @@ class Model:
         seed: int | None = None,
         sampler: str = "naive",
         precision: str = "",
-        weights: str = "resample",
+        weights: str = "",
         chains: int = 0,
         burn_in: int = 500,
         thinning: int = 10,
@@ -186,13 +192,13 @@ class Model:
             rows x ``condition_columns``, a dictionary or a DataFrame.
         seed: the same seed gives the same samples, for any number of threads; None: a fresh one.
         sampler: "naive" draws from the flow; "importance" weighs its draws by the energy that the
-            model was trained for, "resample" drawing rows again by their weights and
-            ``weights="column"`` adding their logarithm as a last column (of a molecule, as
-            "log_weights" to the info); "sails", "mala", "hmc"
+            model was trained for: ``weights="resample"``, its default, draws rows again by their
+            weights and ``weights="column"`` adds their logarithm as a last column (of a molecule,
+            as "log_weights" to the info); "sails", "mala", "hmc"
             and "independence" are Markov chains in latent space, with chains, burn_in, thinning,
             leapfrog_steps, step_size (0: found), local_probability and density ("model" or
             "target").
-        precision: "float" or "double"; else that of the training.
+        precision: "float" or "double"; else that of the training, and double for weighted draws.
         info: give a tuple of the samples and a dictionary of what the sampler found as well:
             acceptance, R-hat, effective samples, log integral.
 
@@ -231,7 +237,8 @@ class Model:
                     "use sample_dict(), which gives columns by name"
                 )
         names = [name for name, _, _, _ in contents[:kept]]
-        order = [names.index(name) for name in points.in_order(names)]
+        order = [names.index(name) for name in self.sample_columns]
+        order += range(len(order), kept)  # what the sampler adds
         if order != list(range(len(contents))):
             array = array[:, order]
         return (array, found) if info else array
@@ -255,6 +262,8 @@ class Model:
         self, n: int, condition: Any, seed: int | None, **options: Any
     ) -> dict[str, Any]:
         options = {**_SAMPLING, **options}
+        if options["sampler"] == "importance" and not options["weights"]:
+            options["weights"] = "resample"
         if options["precision"] not in ("", "float", "double"):
             raise ConfigError(f"precision: expected float or double, got {options['precision']!r}")
         if seed is None:
@@ -271,10 +280,11 @@ class Model:
         """Log densities of rows in nats, in the data's units: n float64.
 
         x: rows x ``columns``, as an array, or a DataFrame or dictionary, which may have others
-            besides. An array may also have all columns of the array that was fitted, condition
-            included. A point of D columns is ``x[None]``.
+            besides. An array may also have the ``sample_columns``, or, with more columns than
+            these, all of the array that was fitted, condition included. A point of D columns is
+            ``x[None]``.
         condition: rows x ``condition_columns`` in the same forms, or one row for all of x; not
-            needed where x has these columns.
+            needed where x has these columns. Others that a DataFrame has are left out.
         gradient: give a tuple of the log densities and their slopes d log p / dx, n x ``columns``,
             as well, in double. Outside of a column's bounds they are NaN.
 
@@ -359,7 +369,7 @@ class Model:
             array,
             self.columns,
             self.condition_columns,
-            len(self._run.sample_columns) - len(self.columns),
+            self.sample_columns,
             self._run.weighted,
         )
         rows = array[:, np.newaxis] if array.ndim == 1 else array
@@ -411,22 +421,32 @@ class Model:
             raise ConfigError("condition: this model has no condition")
         if table is None:
             array = points.matrix(x, "x")
-            columns = self.columns
-            if array.shape[1] != len(columns):
+            columns, width = self.columns, array.shape[1]
+            own = columns if width == len(columns) else self.sample_columns
+            if width != len(own):
                 raise ShapeError(
                     f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}) beside "
                     f"a condition, got shape {array.shape}"
                 )
-            table = {name: array[:, number] for number, name in enumerate(columns)}
+            table = {name: array[:, number] for number, name in enumerate(own)}
         rows = len(next(iter(table.values())))
         given = self._condition_columns(condition)
         for name, values in given.items():
+            if not self._conditions_on(name):
+                continue
             if len(values) not in (1, rows):
                 raise ShapeError(
                     f"condition: expected one row, or {rows} as x has, got {len(values)}"
                 )
             table[name] = np.broadcast_to(values, (rows,)) if len(values) == 1 else values
         return table
+
+    def _conditions_on(self, name: str) -> bool:
+        """Whether a column is one of the condition, or a date whose parts, name.hour, are."""
+        names = self.condition_columns
+        return name in names or (
+            name not in self.columns and any(each.startswith(f"{name}.") for each in names)
+        )
 
     def _log_prob_of_columns(self, table: points.Columns, gradient: bool) -> Any:
         wanted = self.columns + self.condition_columns
@@ -530,10 +550,15 @@ class Model:
                 for file in sorted(files):
                     full = os.path.join(folder, file)
                     archive.write(full, os.path.relpath(full, self.path))
-        return _from_bytes, (stream.getvalue(), self._energy)
+        return _from_bytes, (stream.getvalue(), self._energy, self._verify, self._threads)
 
 
-def _from_bytes(data: bytes, energy: Callable[..., Any] | None) -> Model:
+def _from_bytes(
+    data: bytes,
+    energy: Callable[..., Any] | None,
+    verify: bool = True,
+    threads: int | None = None,
+) -> Model:
     import io
     import zipfile
 
@@ -541,7 +566,7 @@ def _from_bytes(data: bytes, energy: Callable[..., Any] | None) -> Model:
     folder = os.path.join(keeper.path, "run")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
-    return Model(folder, energy=energy, keeper=keeper)
+    return Model(folder, energy=energy, verify=verify, threads=threads, keeper=keeper)
 
 
 def load(

@@ -80,6 +80,8 @@ def columns_of(data: Any, what: str) -> Columns | None:
                 )
             column = column.filled(np.nan)
         values = np.asarray(column)
+        if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+            values = values.astype(np.float64)
         if values.ndim > 1:
             raise ShapeError(
                 f"{what}: expected one number a row in column '{name}', got shape {values.shape}"
@@ -109,6 +111,16 @@ def stacked(columns: Columns, names: Sequence[str]) -> npt.NDArray[np.float64]:
     return result
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy as Python's own."""
+    if isinstance(value, np.floating):
+        return float(value)  # item() leaves a long double as it is
+    # item() makes a whole number of a date in nanoseconds.
+    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
+        return value.item()
+    return value
+
+
 def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
     """A column as a CSV file has it."""
     kind = values.dtype.kind
@@ -129,7 +141,7 @@ def _texts(name: str, values: npt.NDArray[Any], what: str) -> list[str]:
             f"{what}: column '{name}' has dtype {values.dtype}; expected numbers, texts or dates"
         )
     texts = []
-    for value in values.tolist():
+    for value in map(_plain, values.tolist()):
         if value is None or str(value) in ("nan", "<NA>", "NaT"):
             texts.append("")
         elif isinstance(value, (str, int, float)) or hasattr(value, "isoformat"):
@@ -379,22 +391,22 @@ def names_of_array(
     array: npt.NDArray[Any],
     columns: list[str],
     conditions: list[str],
-    derived: int,
+    samples: list[str],
     weighted: bool,
 ) -> list[str]:
-    """What the columns of an array are called: a model's own, or all of the array that was fitted,
-    with derived ones, conditions and weights."""
+    """What the columns of an array are called: a model's own, those of its samples, or all of the
+    array that was fitted, with derived ones, conditions and weights."""
     width = array.shape[1] if array.ndim == 2 else 1
     if array.ndim not in (1, 2) or (array.ndim == 1 and len(columns) > 1):
         raise ShapeError(
             f"x: expected rows x {len(columns)} columns ({', '.join(columns[:6])}), got shape "
             f"{array.shape}" + ("; one point is x[None]" if array.ndim == 1 else "")
         )
-    if width == len(columns) and not conditions:
-        return columns
+    if not conditions and width in (len(columns), len(samples)):
+        return columns if width == len(columns) else samples
     names = [f"x{i}" for i in range(width)]
-    others = derived + len(conditions)
-    whole = len(columns) + others <= width <= len(columns) + others + weighted
+    least = len(samples) + len(conditions)
+    whole = least <= width <= least + weighted
     if not whole or not set(columns + conditions) <= set(names):
         if width == len(columns) and conditions:
             raise ConfigError(

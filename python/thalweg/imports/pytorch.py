@@ -17,6 +17,12 @@ _ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Softplus": "softplus",
 }
+# The options that they have in a run.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "ELU": {"alpha": 1.0},
+    "GELU": {"approximate": "none"},
+    "Softplus": {"beta": 1.0, "threshold": 20.0},
+}
 
 
 def array(tensor: Any) -> Array:
@@ -39,8 +45,12 @@ def activation_name(module: Any) -> str:
     name = type(module).__name__
     if name == "LeakyReLU" and module.negative_slope in (0.0, 0.01):
         return "relu" if module.negative_slope == 0.0 else "leaky_relu"
-    if name not in _ACTIVATIONS or (name == "ELU" and module.alpha != 1.0):
+    if name not in _ACTIVATIONS:
         raise refuse(f"activation {name}", f"known are LeakyReLU(0.01), {', '.join(_ACTIVATIONS)}")
+    for option, expected in _OPTIONS.get(name, {}).items():
+        given = getattr(module, option, expected)
+        if given != expected:
+            raise refuse(f"activation {name}({option}={given!r})", f"known is {expected!r}")
     return _ACTIVATIONS[name]
 
 

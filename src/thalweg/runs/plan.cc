@@ -367,6 +367,8 @@ std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t
   std::vector<double> rows;
   if (width == 0) return rows;
   const std::int64_t given = static_cast<std::int64_t>(condition.size()) / width;
+  if (given == 0)
+    fail<ShapeError>("condition: expected at least one row of {} columns, got none", width);
   for (std::int64_t row = first; row < first + count; ++row) {
     const auto begin = condition.begin() + row % given * width;
     rows.insert(rows.end(), begin, begin + width);

@@ -54,7 +54,7 @@ void settle_particles(RunOptions& options);
 std::vector<std::string> column_names(const ModelOptions& model);
 
 /// `count` rows of a condition, given x width, from number `first` on, those given being used in
-/// turn.
+/// turn. Throws ShapeError where none is given.
 std::vector<double> rows_in_turn(std::span<const double> condition, std::int64_t width,
                                  std::int64_t first, std::int64_t count);
 
