@@ -34,6 +34,19 @@ void refuse_other_settings(const CLI::App& command) {
                         option->get_name());
 }
 
+/// Options that are given and would do nothing.
+void refuse_unread(const Arguments& arguments) {
+  const SimulationRequest& request = arguments.request;
+  const auto given = [&](const char* name) {
+    return arguments.command->get_option(name)->count() > 0;
+  };
+  if (given("--exchange-every") && request.temperatures.size() < 2)
+    fail<ConfigError>("--exchange-every: is for several --temperatures");
+  if (given("--friction") && request.ensemble == "nve" && request.equilibration == 0)
+    fail<ConfigError>(
+        "--friction: is of Langevin dynamics, and --ensemble nve with --equilibrate 0 has none");
+}
+
 void run(Arguments& arguments) {
   SimulationRequest& request = arguments.request;
   request.seed = static_cast<std::uint64_t>(arguments.seed);
@@ -44,6 +57,7 @@ void run(Arguments& arguments) {
   if (arguments.temperature_option->count() > 0 && arguments.temperatures->count() > 0)
     fail<ConfigError>("expected --temperature or --temperatures, got both");
   if (arguments.temperature_option->count() > 0) request.temperatures = {arguments.temperature};
+  refuse_unread(arguments);
   catch_interrupts();
   ThreadPool pool(arguments.threads);
   SimulationReport report;
@@ -123,7 +137,8 @@ void add_simulate(CLI::App& app) {
       ->check(count);
   command
       ->add_option("--exchange-every", request.exchange_every,
-                   "steps between tries to exchange; default 200")
+                   "steps between tries to exchange, of even and odd pairs of temperatures in "
+                   "turns; default 200")
       ->check(count);
   command->add_option("--format", request.format, "of the trajectory: npy (the default), dcd or nc")
       ->check(CLI::IsMember({"npy", "dcd", "nc"}));

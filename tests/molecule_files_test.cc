@@ -219,6 +219,12 @@ TEST(AmberTopology, SaysWhatIsWrong) {
   expect_parts(message("hello\n"), {"expected %FLAG", "hello"});
   expect_parts(message(""), {"%FLAG", "found none"});
   expect_parts(message(with(text, "%FLAG TITLE", "%FLAG CTITLE")), {"CHARMM", "not supported"});
+  for (const auto& [flag, named] :
+       {std::pair{"%FLAG IPOL\n%FORMAT(1I8)\n       1\n", "IPOL"},
+        {"%FLAG AMOEBA_FORCEFIELD\n%FORMAT(1I8)\n       1\n", "AMOEBA"}})
+    expect_parts(message(text + flag), {named, "not supported"});
+  EXPECT_NO_THROW(
+      read_amber_topology(folder.file("p.prmtop", text + "%FLAG IPOL\n%FORMAT(1I8)\n       0\n")));
   // IFBOX.
   expect_parts(message(with(text, "       0       0       4       0\n       0",
                             "       0       1       4       0\n       0")),
@@ -341,6 +347,20 @@ TEST(PdbFile, ResiduesMayShareANumber) {
   const PdbFile back = read_pdb(folder.path("b.pdb"));
   EXPECT_EQ(back.atoms[8].insertion, "B");
   EXPECT_EQ(back.atoms[0].insertion, "");
+}
+
+// Numbers start anew with each molecule, and AMBER's files have no chains.
+TEST(Backbone, AlphaCarbonsOfResiduesOfOneNumberAreEachTheirOwn) {
+  std::vector<AtomLabel> atoms;
+  for (const char* residue : {"ALA", "VAL", "ALA", "VAL"})
+    for (const char* name : {"N", "CA", "CB", "C"})
+      atoms.push_back({name, residue, "", std::string(residue) == "ALA" ? 1 : 2});
+  const std::vector<AlphaCarbon> found = alpha_carbons(atoms);
+  ASSERT_EQ(found.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(found[i].n, 4 * i);
+    EXPECT_EQ(found[i].cb, 4 * i + 2);
+  }
 }
 
 TEST(Backbone, FindsTheAnglesOfResiduesAndTheirSizes) {

@@ -28,6 +28,7 @@
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/row_function.h"
+#include "thalweg/runs/simulation_files.h"
 #include "thalweg/runs/training_run.h"
 #include "thalweg/sampling/density_potential.h"
 
@@ -412,8 +413,21 @@ TEST_F(MoleculeRun, IsSimulatedWhereThereAreNoPositions) {
   ASSERT_TRUE(wants_positions(asked));
   RunRequest given = asked;
   int looks = 0;
-  EXPECT_FALSE(give_positions(given, pool_, {.interrupted = [&] { return looks++ > 0; }}));
-  // The same again goes on with it.
+  const auto begun = [&] {
+    return std::filesystem::exists(folder_.path("run-md/state.safetensors"));
+  };
+  asked.force = given.force = true;
+  EXPECT_FALSE(
+      give_positions(given, pool_, {.interrupted = [&] { return begun() && looks++ > 0; }}));
+  // The same again goes on with it, as the message says.
+  const auto step = [&] {
+    return read_simulation_state(folder_.path("run-md/state.safetensors")).step;
+  };
+  const std::int64_t made = step();
+  EXPECT_GT(made, 0);
+  given = asked;
+  EXPECT_FALSE(give_positions(given, pool_, {.interrupted = [] { return true; }}));
+  EXPECT_GE(step(), made);
   asked.force = false;
   std::vector<std::string> notes;
   const SimulationCallbacks callbacks{

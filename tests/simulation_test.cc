@@ -14,6 +14,7 @@
 #include "molecules.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/core/random.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
@@ -48,8 +49,11 @@ class SimulationTest : public ::testing::Test {
   SimulationReport run(const SimulationRequest& request, int stop_after = -1) {
     ThreadPool pool(2);
     int looks = 0;
-    return simulate(request, pool,
-                    {.interrupted = [&] { return stop_after >= 0 && looks++ >= stop_after; }});
+    bool moving = !request.minimise || request.resume;
+    return simulate(
+        request, pool,
+        {.note = [&](const std::string& text) { moving |= text.starts_with("minimised"); },
+         .interrupted = [&] { return moving && stop_after >= 0 && looks++ >= stop_after; }});
   }
   /// That the simulation that has run, stopped after so many looks and resumed, has the same bits.
   void expect_resumption(int stop_after) {
@@ -141,6 +145,9 @@ TEST_F(SimulationTest, GoesOnToTheBitsOfNeverHavingStopped) {
   EXPECT_EQ(read_npy(folder_.path("md/energies.npy")).shape[0], 6);
   more.resume_steps = 10;
   expect_parts(message_of<ConfigError>([&] { run(more); }), {"--steps", "60 steps already"});
+  std::ofstream(request_.system) << with(small_system_xml(), "\"14.0\"", "\"15.0\"");
+  more.resume_steps = 80;
+  expect_parts(message_of<DataError>([&] { run(more); }), {"five.xml", "masses", "--force"});
   std::ofstream(request_.system) << with(small_system_xml(), "200000", "210000");
   more.resume_steps = 80;
   expect_parts(message_of<DataError>([&] { run(more); }), {"five.xml", "changed", "--force"});
@@ -409,6 +416,45 @@ TEST_F(PointsSimulation, LeaveTheFramesBeforeAWalkerIsLost) {
   const Array energies = read_npy(folder_.path("md/energies.npy"));
   EXPECT_GT(energies.shape[0], 2);
   EXPECT_EQ(read_npy(folder_.path("md/trajectory.npy")).shape[0], 3 * energies.shape[0]);
+}
+
+// Forces of 0 hold no walker before a wall, and one that came back from behind it is lost all the
+// same, at the same step however often someone looks.
+TEST_F(PointsSimulation, BehindAWallAreLostEvenIfTheyComeBack) {
+  request_.energy = "where(x > -2.5, 0.5*x^2, inf)";
+  request_.positions = folder_.file("start.csv", "x\n0.5\n");
+  request_.equilibration = 0;
+  request_.replicas = 1;
+  request_.seed = 1;
+  request_.steps = 40000;
+  request_.force = true;
+  std::vector<std::string> said;
+  for (const std::int64_t every : {1, 10, 1000}) {
+    request_.frame_every = every;
+    said.push_back(message_of<NumericalError>([&] { run(request_); }));
+    expect_parts(said.back(), {"walker 0", "inf at step", "wall", "frames before"});
+    said.back().resize(said.back().find("; the "));
+  }
+  EXPECT_EQ(said[0], said[1]);
+  EXPECT_EQ(said[0], said[2]);
+}
+
+TEST_F(PointsSimulation, GoToAMinimumWhateverTheirUnits) {
+  request_.energy = "0.1*(x-3)^2";
+  request_.positions = folder_.file("start.csv", "x\n0\n");
+  request_.minimise = true;
+  std::string found;
+  ThreadPool pool(1);
+  simulate(request_, pool, {.note = [&](const std::string& text) { found = text; }});
+  expect_parts(found, {"minimised 1 frame", "the first has 0.000"});
+}
+
+TEST_F(SimulationTest, MayBeInterruptedOnItsWayToAMinimum) {
+  ThreadPool pool(1);
+  int looks = 0;
+  EXPECT_THROW(simulate(request_, pool, {.interrupted = [&] { return looks++ >= 1; }}),
+               InterruptedError);
+  EXPECT_FALSE(fs::exists(request_.out));
 }
 
 // A flow of points that is trained to an energy moves them alike: by its virial at temperature 2.
@@ -720,6 +766,11 @@ TEST_F(SimulationTest, TheToolDoesTheSame) {
   EXPECT_EQ(tool("simulate five.xml --positions none.pdb --out other"), 3);
   EXPECT_EQ(tool("simulate --resume --out tool --temperature 400"), 2);
   expect_parts(read_bytes(folder_.path("error.txt")), {"leave out --temperature"});
+  for (const std::string unread : {"--exchange-every 7", "--friction 2 --ensemble nve"}) {
+    EXPECT_EQ(tool("simulate five.xml --positions start.npy --equilibrate 0 --out other " + unread),
+              2);
+    expect_parts(read_bytes(folder_.path("error.txt")), {unread.substr(0, unread.find(' '))});
+  }
   EXPECT_EQ(tool("simulate --help"), 0);
   expect_parts(read_bytes(folder_.path("out.txt")), {"Examples:", "--temperatures", "--minimize"});
 }

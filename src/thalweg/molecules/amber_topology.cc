@@ -129,9 +129,12 @@ class Reader {
         {"CTITLE", "a topology of CHARMM is"},
         {"CMAP_COUNT", "CMAP is"},
         {"CHARMM_CMAP_COUNT", "CMAP is"},
-        {"LENNARD_JONES_CCOEF", "12-6-4 potentials are"}};
+        {"LENNARD_JONES_CCOEF", "12-6-4 potentials are"},
+        {"AMOEBA_FORCEFIELD", "AMOEBA is"}};
     for (const auto& [flag, what] : kUnknown)
       if (sections_.has(flag)) refuse(what);
+    if (sections_.has("IPOL") && sections_.whole("IPOL", 1)[0] != 0)
+      refuse("polarizable atoms (IPOL) are");
   }
 
   /// The tables of Lennard-Jones potentials, which all pairs read.

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
-#include <tuple>
 
 #include "thalweg/core/error.h"
 
@@ -21,7 +19,7 @@ double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] 
 struct Residue {
   std::string name, chain, insertion;
   std::int64_t number;
-  std::optional<std::int64_t> n, ca, c;
+  std::optional<std::int64_t> n, ca, c, cb;
 };
 
 std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
@@ -32,11 +30,12 @@ std::vector<Residue> residues_of(std::span<const AtomLabel> atoms) {
         residues.back().insertion != atom.insertion || residues.back().name != atom.residue ||
         residues.back().chain != atom.chain)
       residues.push_back(
-          {atom.residue, atom.chain, atom.insertion, atom.residue_number, {}, {}, {}});
+          {atom.residue, atom.chain, atom.insertion, atom.residue_number, {}, {}, {}, {}});
     const auto index = static_cast<std::int64_t>(i);
     if (atom.name == "N") residues.back().n = index;
     if (atom.name == "CA") residues.back().ca = index;
     if (atom.name == "C") residues.back().c = index;
+    if (atom.name == "CB") residues.back().cb = index;
   }
   return residues;
 }
@@ -74,17 +73,15 @@ std::vector<BackboneAngles> backbone_angles(std::span<const AtomLabel> atoms,
 }
 
 std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms) {
-  std::map<std::tuple<std::string, std::int64_t, std::string>, std::map<std::string, std::size_t>>
-      residues;
-  for (std::size_t i = 0; i < atoms.size(); ++i)
-    residues[{atoms[i].chain, atoms[i].residue_number, atoms[i].insertion}][atoms[i].name] = i;
   const bool chains = has_chains(atoms);
+  const auto number = [](std::optional<std::int64_t> atom) {
+    return static_cast<std::size_t>(*atom);
+  };
   std::vector<AlphaCarbon> result;
-  for (const auto& [place, own] : residues)
-    if (own.contains("N") && own.contains("CA") && own.contains("C") && own.contains("CB"))
-      result.push_back({label_of(atoms[own.at("CA")].residue, std::get<1>(place),
-                                 std::get<2>(place), std::get<0>(place), chains),
-                        own.at("N"), own.at("CA"), own.at("C"), own.at("CB")});
+  for (const Residue& own : residues_of(atoms))
+    if (own.n && own.ca && own.c && own.cb)
+      result.push_back({label_of(own.name, own.number, own.insertion, own.chain, chains),
+                        number(own.n), number(own.ca), number(own.c), number(own.cb)});
   return result;
 }
 

@@ -29,7 +29,7 @@ struct AlphaCarbon {
   std::string residue;  ///< as ALA 2
   std::size_t n, ca, c, cb;
 };
-/// Of all residues that have these four atoms by name.
+/// Of all residues that have these four atoms by name, in the order of the atoms.
 std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms);
 
 /// Angles of a residue in radians, one a configuration.

@@ -10,6 +10,24 @@
 
 namespace thalweg {
 
+namespace {
+
+/// Whether the folder's simulation is this one on its way, which done anew would be the same.
+bool is_interrupted(const std::string& path, const SimulationRequest& wanted) {
+  try {
+    const SimulationState state = read_simulation_state(path);
+    const SimulationRequest& there = state.request;
+    return state.step < there.equilibration + there.steps && there.system == wanted.system &&
+           there.solvent == wanted.solvent && there.temperatures == wanted.temperatures &&
+           there.topology == std::filesystem::absolute(wanted.topology).lexically_normal() &&
+           there.steps == wanted.steps && there.seed == wanted.seed;
+  } catch (const DataError&) {
+    return false;  // and is replaced
+  }
+}
+
+}  // namespace
+
 bool wants_positions(const RunRequest& request) {
   if (request.resume) return false;
   const SettingsLayers layers = read_layers(request);
@@ -45,7 +63,8 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   simulation.steps = std::max<std::int64_t>(evaluations / (kReplicas * kTemperatures), 20);
   simulation.frame_every = std::max<std::int64_t>(simulation.steps / kFrames, 1);
   const SimulationPaths paths{simulation.out};
-  if (!request.force && std::filesystem::exists(paths.state())) {
+  if (std::filesystem::exists(paths.state()) &&
+      (!request.force || is_interrupted(paths.state(), simulation))) {
     const SimulationRequest there = read_simulation_state(paths.state()).request;
     if (there.system != simulation.system || there.solvent != simulation.solvent ||
         there.temperatures != simulation.temperatures ||

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/io/atomic_file.h"
 #include "thalweg/io/pdb_file.h"
 #include "thalweg/io/trajectory.h"
@@ -75,14 +77,22 @@ class Simulation {
     for (const auto& list : {element_warnings(simulated_), simulated_.warnings})
       for (const std::string& warning : list) note("warning: " + warning);
     if (request.minimise) {
-      const MinimisationResult result = minimise(*simulated_.potential, starts, {}, pool_);
-      starts = result.rows;
       const bool of_atoms = !request.system.empty();
+      MinimisationOptions options;
+      // Points have no usual lengths and forces.
+      if (!of_atoms)
+        options = {.force = 1e-3 * request.temperatures[0],
+                   .first_step = request.time_step,
+                   .longest_move = 1.0};
+      std::optional<InterruptScope> scope;
+      if (callbacks_.interrupted) scope.emplace(callbacks_.interrupted);
+      const MinimisationResult result = minimise(*simulated_.potential, starts, options, pool_);
+      starts = result.rows;
       note(fmt::format(
           "minimised {} frame{} in at most {} steps: the first has {:.3f}{}{}", used,
           used == 1 ? "" : "s", result.steps, result.energies[0], of_atoms ? " kJ/mol" : "",
-          result.unfinished > 0 ? fmt::format("; {} have forces above 1{}", result.unfinished,
-                                              of_atoms ? " kJ/mol/nm" : "")
+          result.unfinished > 0 ? fmt::format("; {} have forces above {:g}{}", result.unfinished,
+                                              options.force, of_atoms ? " kJ/mol/nm" : "")
                                 : ""));
     }
     std::vector<double> rows;
@@ -104,12 +114,17 @@ class Simulation {
   void go_on(std::unique_ptr<const FolderLock> lock) {
     lock_ = std::move(lock);
     dynamics_.restore(state_.step, state_.positions, state_.velocities, state_.exchanges);
-    const double scale = std::abs(state_.energies[0]) + 1.0;
-    if (!(std::abs(dynamics_.energies()[0] - state_.energies[0]) < 1e-6 * scale))
-      fail<DataError>(
-          "{}: its energy is {} where the simulation had {}: it was changed since; start anew with "
-          "--force",
-          moved_by(state_.request), dynamics_.energies()[0], state_.energies[0]);
+    for (std::size_t i = 0; i < state_.energies.size(); ++i) {
+      const double scale = std::abs(state_.energies[i]) + 1.0;
+      if (!(std::abs(dynamics_.energies()[i] - state_.energies[i]) < 1e-6 * scale))
+        fail<DataError>(
+            "{}: its energy is {} where the simulation had {}: it was changed since; start anew "
+            "with --force",
+            moved_by(state_.request), dynamics_.energies()[i], state_.energies[i]);
+    }
+    if (!state_.masses.empty() && state_.masses != simulated_.masses)
+      fail<DataError>("{}: its masses are not those of the simulation: start anew with --force",
+                      moved_by(state_.request));
     open_files();
   }
 
@@ -240,6 +255,7 @@ class Simulation {
     state_.positions = dynamics_.positions();
     state_.velocities = dynamics_.velocities();
     state_.energies = dynamics_.energies();
+    state_.masses = simulated_.masses;
     state_.exchanges = dynamics_.exchanges();
     write_simulation_state(paths_.state(), state_);
   }
@@ -253,17 +269,25 @@ class Simulation {
   }
 
   void check_finite() const {
-    const std::vector<double>& energies = dynamics_.energies();
-    for (std::size_t i = 0; i < energies.size(); ++i)
-      if (!std::isfinite(energies[i]))
-        fail<NumericalError>(
-            "walker {}: the energy is {} at step {}: {}", i, energies[i], dynamics_.step(),
-            state_.request.flow.empty() ? "take a smaller --time-step, or --minimize first"
-            : state_.request.system.empty()
-                ? "the point may have left the bounds of the model's columns: take a smaller "
-                  "--time-step"
-                : "a bond or an angle may have left the range in which the model has a density: "
-                  "train it longer, or take a smaller --time-step");
+    const auto& losses = dynamics_.losses();
+    const auto first = std::ranges::min_element(losses, {}, [](const auto& loss) {
+      return static_cast<std::uint64_t>(loss.step);  // that of -1 is the largest
+    });
+    if (first->step < 0) return;
+    const SimulationRequest& request = state_.request;
+    fail<NumericalError>(
+        "walker {}: the energy is {} at step {}: {}", first - losses.begin(), first->energy,
+        first->step,
+        !request.flow.empty() && request.system.empty()
+            ? "the point may have left the bounds of the model's columns: take a smaller "
+              "--time-step"
+        : !request.flow.empty()
+            ? "a bond or an angle may have left the range in which the model has a density: "
+              "train it longer, or take a smaller --time-step"
+        : request.system.empty() && first->energy == INFINITY
+            ? "forces hold no walker from a wall of infinite energy: give one that rises, or "
+              "sample it by `thalweg train --energy`"
+            : "take a smaller --time-step, or --minimize first");
   }
 
   void report(double rate) const {

@@ -113,6 +113,7 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
   file.tensors["positions"] = numbers(state.positions);
   file.tensors["velocities"] = numbers(state.velocities);
   file.tensors["energies"] = numbers(state.energies);
+  file.tensors["masses"] = numbers(state.masses);
   file.metadata["dimensions"] = fmt::format("{}", state.directions.dimensions);
   file.metadata["free_directions"] = fmt::format("{}", state.directions.free);
   write_safetensors(path, file);
@@ -155,6 +156,8 @@ SimulationState read_simulation_state(const std::string& path) {
   state.positions = tensor(file, path, "positions").values;
   state.velocities = tensor(file, path, "velocities").values;
   state.energies = tensor(file, path, "energies").values;
+  // Those of before do not tell them.
+  if (file.tensors.contains("masses")) state.masses = tensor(file, path, "masses").values;
   const std::size_t walkers = levels * static_cast<std::size_t>(state.request.replicas);
   const auto check_numbers = [&](const char* name, const std::vector<double>& values, auto fit) {
     if (values.empty() || !fit(values.size()))

@@ -35,6 +35,7 @@ struct SimulationState {
   std::int64_t step = 0, frames = 0;
   double seconds = 0.0;  ///< spent so far
   std::vector<double> positions, velocities, energies;
+  std::vector<double> masses = {};  ///< of the coordinates; empty: of a state that does not say
   std::vector<ExchangeCounts> exchanges;
   FreeDirections directions = {};
 };

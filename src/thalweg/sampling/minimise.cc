@@ -21,11 +21,9 @@ class Descent {
     potential_.evaluate(x_.data(), 1, &energy_, f_.data());
   }
 
-  /// Gives the number of steps made.
-  std::int64_t run() {
-    double step = options_.first_step, mix = kFirstMix;
-    std::int64_t downhill = 0, made = 0;
-    while (made < options_.steps && std::isfinite(energy_) && largest() > options_.force) {
+  /// Makes so many steps more, or fewer to the end.
+  void run(std::int64_t steps) {
+    for (; steps > 0 && !over(); --steps) {
       double power = 0.0, speed = 0.0, force = 0.0;
       for (std::size_t c = 0; c < x_.size(); ++c) {
         power += f_[c] * v_[c];
@@ -33,33 +31,37 @@ class Descent {
         force += f_[c] * f_[c];
       }
       if (power > 0.0) {
-        const double turn = mix * std::sqrt(speed / force);
-        for (std::size_t c = 0; c < x_.size(); ++c) v_[c] = (1.0 - mix) * v_[c] + turn * f_[c];
-        if (++downhill > kDelay) {
-          step = std::min(kLonger * step, kLongest * options_.first_step);
-          mix *= kLessMix;
+        const double turn = mix_ * std::sqrt(speed / force);
+        for (std::size_t c = 0; c < x_.size(); ++c) v_[c] = (1.0 - mix_) * v_[c] + turn * f_[c];
+        if (++downhill_ > kDelay) {
+          step_ = std::min(kLonger * step_, kLongest * options_.first_step);
+          mix_ *= kLessMix;
         }
       } else {
         std::ranges::fill(v_, 0.0);
-        step *= kShorter;
-        mix = kFirstMix;
-        downhill = 0;
+        step_ *= kShorter;
+        mix_ = kFirstMix;
+        downhill_ = 0;
       }
       double longest = 0.0;
       for (std::size_t c = 0; c < x_.size(); ++c) {
-        v_[c] += step * f_[c];
-        longest = std::max(longest, step * std::abs(v_[c]));
+        v_[c] += step_ * f_[c];
+        longest = std::max(longest, step_ * std::abs(v_[c]));
       }
       const double shrink = longest > options_.longest_move ? options_.longest_move / longest : 1.0;
       for (std::size_t c = 0; c < x_.size(); ++c) {
         v_[c] *= shrink;
-        x_[c] += step * v_[c];
+        x_[c] += step_ * v_[c];
       }
       potential_.evaluate(x_.data(), 1, &energy_, f_.data());
-      ++made;
+      ++made_;
     }
-    return made;
   }
+
+  bool over() const {
+    return made_ >= options_.steps || !std::isfinite(energy_) || !(largest() > options_.force);
+  }
+  std::int64_t steps() const { return made_; }
 
   double energy() const { return energy_; }
   double largest() const {
@@ -76,7 +78,8 @@ class Descent {
   const MinimisationOptions& options_;
   std::span<double> x_;
   std::vector<double> v_, f_;
-  double energy_ = 0.0;
+  double energy_ = 0.0, step_ = options_.first_step, mix_ = kFirstMix;
+  std::int64_t downhill_ = 0, made_ = 0;
 };
 
 }  // namespace
@@ -91,16 +94,19 @@ MinimisationResult minimise(const Potential& potential, std::span<const double> 
   MinimisationResult result{.rows = {rows.begin(), rows.end()},
                             .energies = std::vector<double>(count),
                             .forces = std::vector<double>(count)};
-  std::vector<std::int64_t> steps(count);
-  pool.parallel(static_cast<std::int64_t>(count), [&](std::int64_t index, int) {
-    const auto i = static_cast<std::size_t>(index);
-    Descent descent(potential, options, {&result.rows[i * width], width});
-    steps[i] = descent.run();
-    result.energies[i] = descent.energy();
-    result.forces[i] = descent.largest();
-  });
+  std::vector<Descent> descents;
+  for (std::size_t i = 0; i < count; ++i)
+    descents.emplace_back(potential, options, std::span(&result.rows[i * width], width));
+  // A pool asks between its tasks whether someone wants them to end.
+  constexpr std::int64_t kSteps = 100;
+  while (!std::ranges::all_of(descents, &Descent::over))
+    pool.parallel(static_cast<std::int64_t>(count), [&](std::int64_t index, int) {
+      descents[static_cast<std::size_t>(index)].run(kSteps);
+    });
   for (std::size_t i = 0; i < count; ++i) {
-    result.steps = std::max(result.steps, steps[i]);
+    result.energies[i] = descents[i].energy();
+    result.forces[i] = descents[i].largest();
+    result.steps = std::max(result.steps, descents[i].steps());
     if (!(result.forces[i] <= options.force)) ++result.unfinished;
   }
   return result;

@@ -121,6 +121,11 @@ void MolecularDynamics::evaluate_all() {
   });
 }
 
+void MolecularDynamics::note_losses(std::int64_t first, std::int64_t count, std::int64_t step) {
+  for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(first + count); ++i)
+    if (!std::isfinite(energies_[i]) && losses_[i].step < 0) losses_[i] = {step, energies_[i]};
+}
+
 void MolecularDynamics::start(std::span<const double> rows) {
   set_rows(rows, x_);
   pool_.parallel(tiles(), [&](std::int64_t index, int) {
@@ -137,6 +142,8 @@ void MolecularDynamics::start(std::span<const double> rows) {
   step_ = 0;
   std::ranges::fill(exchanges_, ExchangeCounts{});
   evaluate_all();
+  losses_.assign(energies_.size(), {});
+  note_losses(0, walkers_, step_);
 }
 
 void MolecularDynamics::restore(std::int64_t step, std::span<const double> positions,
@@ -152,6 +159,8 @@ void MolecularDynamics::restore(std::int64_t step, std::span<const double> posit
   step_ = step;
   exchanges_ = std::move(exchanges);
   evaluate_all();
+  losses_.assign(energies_.size(), {});
+  note_losses(0, walkers_, step_);
 }
 
 void MolecularDynamics::step_tile(const Tile& own, std::int64_t first_step, std::int64_t steps) {
@@ -183,6 +192,7 @@ void MolecularDynamics::step_tile(const Tile& own, std::int64_t first_step, std:
       }
     }
     potential_.evaluate(x, n, energies, forces);
+    note_losses(own.first, n, step);
     for (std::int64_t c = 0; c < coordinates_; ++c) {
       const double kick = half_kick_[static_cast<std::size_t>(c)];
       for (std::int64_t k = c * n; k < (c + 1) * n; ++k) v[k] += kick * forces[k];

@@ -57,7 +57,7 @@ class MolecularDynamics {
   /// Goes on from what rows() of positions and velocities were after `step` steps.
   void restore(std::int64_t step, std::span<const double> positions,
                std::span<const double> velocities, std::vector<ExchangeCounts> exchanges);
-  /// Makes steps. Energies may leave the finite: see energies().
+  /// Makes steps. Energies may leave the finite: see losses().
   void advance(std::int64_t steps);
   /// Moves each walker's centre of mass, so many coordinates a particle, to the origin.
   void centre(std::int64_t dimensions = 3);
@@ -71,6 +71,14 @@ class MolecularDynamics {
   std::vector<double> velocities() const { return rows_of(v_); }
   /// Of each walker, kJ/mol.
   const std::vector<double>& energies() const { return energies_; }
+  /// Of each walker whose energy was not finite after a step, or at the start, the first such
+  /// energy: a walker may come back from behind a wall.
+  struct Loss {
+    std::int64_t step = -1;  ///< -1: it never was
+    double energy = 0.0;
+  };
+  /// One a walker; kept from start() or restore() on.
+  const std::vector<Loss>& losses() const { return losses_; }
   std::vector<double> kinetic_energies() const;
   /// Sum of x dU/dx, kJ/mol; its mean in the canonical ensemble is kT times the number of
   /// coordinates, less those on which the energy does not depend.
@@ -93,6 +101,7 @@ class MolecularDynamics {
   std::vector<double> rows_of(const std::vector<double>& tiled) const;
   void set_rows(std::span<const double> rows, std::vector<double>& tiled) const;
   void evaluate_all();
+  void note_losses(std::int64_t first, std::int64_t count, std::int64_t step);
   void step_tile(const Tile& tile, std::int64_t first_step, std::int64_t steps);
   void exchange();
   void swap_walkers(std::int64_t a, std::int64_t b);
@@ -107,6 +116,7 @@ class MolecularDynamics {
   std::vector<double> heat_;       // of each walker, sqrt(kT)
   double decay_;
   std::vector<double> x_, v_, forces_, energies_;
+  std::vector<Loss> losses_;
   std::vector<ExchangeCounts> exchanges_;
 };
 
