@@ -204,8 +204,9 @@ void add_sample(CLI::App& app) {
       ->check(CLI::IsMember(sampler_kinds().names()));
   CLI::Option* weights =
       command
-          ->add_option("--weights", request.weights,
-                       "of importance: column, log_weight; or resample, by weight")
+          ->add_option(
+              "--weights", request.weights,
+              "of importance: column, log_weight, which is the default; or resample, by weight")
           ->check(CLI::IsMember({"column", "resample"}));
   std::vector<CLI::Option*> of_chains = {
       command->add_option("--chains", request.chains, "chains at once; 1000 unless given")

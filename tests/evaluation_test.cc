@@ -180,6 +180,23 @@ TEST(Evaluation, DrawsTellHowFarTheyAreAndEndWhereTheyAreAskedTo) {
   }
 }
 
+TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  const LoadedRun run = gaussian_run(folder.path("run"), kOneMode, pool);
+  const auto refusal = [&](const SampleRequest& request) {
+    return message_of<ConfigError>([&] { make_sampler(run, request, pool); });
+  };
+  expect_parts(refusal({.count = 10, .weights = "column"}), {"weights", "importance", "naive"});
+  expect_parts(refusal({.sampler = "importance", .count = 10, .weights = "rows"}),
+               {"column or resample", "'rows'"});
+  expect_parts(refusal({.count = 10, .seed = -1}), {"seed of at least 0", "-1"});
+  expect_parts(refusal({.count = 10, .chains = 4}), {"chains", "naive"});
+  // Rows of a condition are taken in turn, so there must be one.
+  expect_parts(message_of<ShapeError>([] { rows_in_turn({}, 2, 0, 3); }), {"2 columns", "none"});
+  EXPECT_EQ(rows_in_turn({}, 0, 0, 3), std::vector<double>());
+}
+
 TEST(Evaluation, WeightedDrawsAreInDoubleUnlessFloatIsAskedFor) {
   const TemporaryFolder folder;
   ThreadPool pool(2);

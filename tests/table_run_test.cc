@@ -93,6 +93,38 @@ TEST(TableRun, WhatARunComesFromStays) {
   EXPECT_EQ(read_bytes(file), text);
 }
 
+// A file without names is read by place, so what is written to one must be in that order.
+TEST(TableRun, SamplesWithoutNamesAreReadBackAsTheColumnsThatTheyAre) {
+  const TemporaryFolder folder;
+  Table points;
+  points.names = {"x0", "x1", "x2"};
+  points.rows = 400;
+  RandomSequence random(3, Stream::kTarget);
+  for (int row = 0; row < 400; ++row)
+    for (const double centre : {0.0, 100.0, -50.0})
+      points.values.push_back(centre + random.normal());
+  save_table(folder.path("points.npy"), points);
+  using Names = std::vector<std::string>;
+  ThreadPool pool(1);
+  for (const auto& [columns, condition] : {std::pair{Names{"x2", "x0", "x1"}, Names{}},
+                                           {Names{"x1", "x0"}, Names{}},
+                                           {Names{"x1", "x2"}, Names{"x0"}},
+                                           {Names{"x2", "x0"}, Names{"x1"}},
+                                           {Names{"x0", "x1", "x2"}, Names{}}}) {
+    const LoadedRun run = trained(folder, folder.path("points.npy"),
+                                  {{"data.columns", columns}, {"data.condition", condition}});
+    SampleRequest request{.count = 20};
+    if (!condition.empty()) request.condition = {condition[0] == "x0" ? 0.5 : 100.5};
+    std::vector<std::vector<double>> found;
+    for (const char* name : {"samples.npy", "samples.csv"}) {
+      sample_to_file(run, request, folder.path(name), pool, {});
+      found.push_back(log_densities(run, run.read_table(folder.path(name)), pool, {}).values);
+    }
+    ASSERT_EQ(found[0].size(), 20u);
+    for (std::size_t row = 0; row < 20; ++row) EXPECT_NEAR(found[0][row], found[1][row], 1e-3);
+  }
+}
+
 // Values of a category, and what a condition decides, keep their digits.
 TEST(TableRun, SamplesHaveDoublesWhereSingleOnesWouldCutThem) {
   const TemporaryFolder folder;

@@ -106,7 +106,7 @@ class ImportanceSampler : public RunSampler {
       fail<ConfigError>(
           "--sampler importance: this run was trained on data, of which no density is known to "
           "weight samples by; use naive, or sails");
-    if (!resample_ && request.weights != "column")
+    if (!resample_ && !request.weights.empty() && request.weights != "column")
       fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
     if (const std::optional<Exploration> exploration = run.exploration())
       endless_ = exploration->endless;
@@ -181,11 +181,32 @@ class ImportanceSampler : public RunSampler {
   std::vector<std::int64_t> resampled_;  // draws that the samples are
 };
 
+/// In which order columns go into a file without names, in which the first one is read as x0:
+/// those called so by their numbers, then the others. Empty: as they are, since such a file cannot
+/// tell them.
+std::vector<std::size_t> order_by_number(const std::vector<std::string>& names) {
+  std::vector<std::size_t> order, others;
+  for (std::size_t number = 0; number < names.size(); ++number) {
+    const auto found = std::ranges::find(names, fmt::format("x{}", number));
+    if (found != names.end()) {
+      if (order.size() < number) return {};
+      order.push_back(static_cast<std::size_t>(found - names.begin()));
+    }
+  }
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (std::ranges::find(order, i) == order.end()) others.push_back(i);
+  if (order.empty() || (std::ranges::is_sorted(order) && order.back() + 1 == order.size()))
+    return {};
+  order.insert(order.end(), others.begin(), others.end());
+  return order;
+}
+
 /// Rows of a sampler as a table has them: with derived columns in the order of the data, then what
-/// the sampler adds, then the condition.
+/// the sampler adds, then the condition; of a file without `names` in order_by_number().
 class SampleRows {
  public:
-  SampleRows(const LoadedRun& run, const SampleRequest& request, const RunSampler& sampler)
+  SampleRows(const LoadedRun& run, const SampleRequest& request, const RunSampler& sampler,
+             bool with_names = true)
       : model_(run.options.model),
         request_(request),
         sampler_(sampler),
@@ -207,10 +228,12 @@ class SampleRows {
       columns.push_back(of_model[number]);
     }
     content_ = contents_of(columns);
-    if (!with_condition()) return;
-    names_.insert(names_.end(), condition_.names().begin(), condition_.names().end());
-    content_.resize(columns.size());
-    content_.insert(content_.end(), condition_.content().begin(), condition_.content().end());
+    if (with_condition()) {
+      names_.insert(names_.end(), condition_.names().begin(), condition_.names().end());
+      content_.resize(columns.size());
+      content_.insert(content_.end(), condition_.content().begin(), condition_.content().end());
+    }
+    if (!with_names) by_number_ = order_by_number(names_);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -218,7 +241,7 @@ class SampleRows {
 
   /// The next rows, valid until the next call.
   std::span<const double> join(std::span<const double> rows) {
-    if (!with_condition() && model_.derived.empty()) return rows;
+    if (!with_condition() && model_.derived.empty() && by_number_.empty()) return rows;
     joined_.clear();
     const auto width = static_cast<std::size_t>(model_.context_features);
     const std::size_t given = with_condition() ? request_.condition.size() / width : 0;
@@ -239,6 +262,11 @@ class SampleRows {
       }
       for (const std::size_t number : order_) joined_.push_back(unordered_[number]);
       if (with_condition()) condition_.append(condition, joined_);
+      if (by_number_.empty()) continue;
+      const auto row = joined_.end() - std::ssize(by_number_);
+      unordered_.assign(row, joined_.end());
+      std::ranges::transform(by_number_, row,
+                             [&](std::size_t column) { return unordered_[column]; });
     }
     return joined_;
   }
@@ -254,6 +282,7 @@ class SampleRows {
   std::vector<std::string> names_;
   std::vector<ColumnText> content_;
   std::vector<std::size_t> order_;  // of the sampler's and the derived columns
+  std::vector<std::size_t> by_number_;
   std::vector<double> joined_, others_, unordered_;
   std::int64_t written_ = 0;
 };
@@ -322,8 +351,13 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
         "samples: chains, burn_in, thinning, leapfrog_steps, step_size, local_probability and "
         "density are of samplers with chains: expected none with {}",
         kind.name);
+  if (!kind.weighted && !request.weights.empty())
+    fail<ConfigError>("samples: weights are of sampler importance: expected none with {}",
+                      kind.name);
   if (request.count < 1)
     fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
+  if (request.seed < 0)
+    fail<ConfigError>("samples: expected a seed of at least 0, got {}", request.seed);
   const std::int64_t width = run.options.model.context_features;
   const auto given = static_cast<std::int64_t>(request.condition.size());
   if (width == 0 ? given > 0 : given == 0 || given % width != 0)
@@ -368,7 +402,7 @@ SampleResult sample_to_file(const LoadedRun& run, const SampleRequest& request,
   const std::unique_ptr<RunSampler> sampler = make_sampler(run, request, pool);
   if (run.model->flow().coordinates() != nullptr)
     return sample_positions(run, *sampler, out, pool, callbacks);
-  SampleRows rows(run, request, *sampler);
+  SampleRows rows(run, request, *sampler, !out.ends_with(".npy"));
   TableWriter writer(out, rows.names(), sampler->float_type(), rows.content());
   SampleResult result = sampler->draw(
       [&](std::span<const double> drawn) { writer.append(rows.join(drawn)); }, callbacks);

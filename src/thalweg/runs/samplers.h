@@ -31,7 +31,8 @@ struct SampleRequest {
   std::vector<double> condition = {};  ///< rows x columns of the condition, used in turn
   std::string condition_file = {};     ///< that it came from, which no sample may replace
   /// importance: column, a last column log_weight; or resample, rows drawn again by their weights.
-  std::string weights = "column";
+  /// Empty: column.
+  std::string weights = {};
 
   // Of Markov chains.
   std::int64_t chains = 0;  ///< 0: 1000, or as many as there are to go on with
