@@ -78,6 +78,18 @@ TEST(Model, ResidualNetworksNeedOneWidth) {
       "flow.network: expected one of mlp, residual, residual_mlp, equivariant, got 'transformer'");
 }
 
+TEST(Model, ParticleTypesAreOneOfEachParticle) {
+  ModelOptions options = options_of("free_form", 6);
+  options.flow.network = "equivariant";
+  options.flow.hidden = {8};
+  options.flow.act_norm = false;
+  options.flow.particle_types = {0, 1};
+  options.base.kind = "mean_free_normal";
+  options.base.dimensions = 2;
+  EXPECT_EQ(message_of(options),
+            "flow.particle_types: expected a type for each of 3 particles, got 2");
+}
+
 ModelOptions periodic_options() {
   ModelOptions options = options_of("spline", 3);
   options.flow.blocks = 3;

@@ -248,6 +248,27 @@ TEST_F(MoleculeSets, AreLearntAndDrawnByWhatTheyAreMadeOf) {
     }
 }
 
+TEST_F(MoleculeSets, ARunThatTookThemAsPlainColumnsGoesOnAsSuch) {
+  RunRequest plain = request(3, "real_nvp");
+  plain.settings.resize(2);
+  for (const Setting& setting : std::vector<Setting>{{"data.species", false},
+                                                     {"data.particles", std::int64_t{0}},
+                                                     {"flow.hidden", std::vector<std::int64_t>{8}},
+                                                     {"flow.blocks", std::int64_t{1}},
+                                                     {"training.iterations", std::int64_t{2}}})
+    plain.settings.push_back(setting);
+  RunPlan plan = plan_run(plain);
+  EXPECT_FALSE(plan.options.data.species);
+  plan.report = false;
+  run_training(plan, pool_);
+  RunPlan more = plan_run(
+      {.settings = {{"training.iterations", std::int64_t{4}}}, .out = plain.out, .resume = true});
+  EXPECT_FALSE(more.options.data.species);
+  EXPECT_EQ(more.options.data.particles, 0);
+  more.report = false;
+  EXPECT_EQ(run_training(more, pool_).steps, 4);
+}
+
 TEST_F(MoleculeSets, AreTakenByFreeFormFlowsAndFromTables) {
   RunRequest free_form = request(20, "free_form");
   RunPlan plan = plan_run(free_form);

@@ -14,6 +14,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/datasets/prepare_data.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/metrics/model_check.h"
 #include "thalweg/metrics/particle_observables.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/particle_folder.h"
@@ -276,6 +277,32 @@ TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
   EXPECT_EQ(run.target()->features(), 3);
   const std::string page = read_bytes(work.path("run/report.html"));
   expect_parts(page, {"Sample energies", "Distances", "Radial distribution"});
+}
+
+// Two particles on a line have two columns, and a density on a line of that plane alone: what grids
+// over the plane say of it, an integral of 21 and a wrong divergence, is left out.
+TEST(ParticleFolders, TwoOnALineAreNotTakenForAPlane) {
+  TemporaryFolder work;
+  ThreadPool pool(2);
+  ParticleFolderRequest request{.target = {}, .count = 300, .out = work.path("data"), .seed = 4};
+  request.target.name = "multi_double_well";
+  request.target.particles = 2;
+  request.target.particle_dimensions = 1;
+  ASSERT_TRUE(write_particle_folder(request, pool));
+  const RunPlan plan = plan_run({.settings = {{"data.path", work.path("data")},
+                                              {"base.kind", std::string("mean_free_normal")},
+                                              {"flow.kind", std::string("none")},
+                                              {"flow.blocks", std::int64_t{1}},
+                                              {"training.iterations", std::int64_t{0}}},
+                                 .out = work.path("run")});
+  const TrainingOutcome outcome = run_training(plan, pool, {});
+  EXPECT_GT(value_of(outcome.evaluation.metrics, "forward_kl_nats"), 0.0);
+  for (const char* name : {"kl_nats", "integral"})
+    EXPECT_EQ(std::ranges::count(outcome.evaluation.metrics, name, &Metric::name), 0) << name;
+  const std::vector<Finding> findings = check_model(*load_run(plan.out).model, {}, 100, 1, pool);
+  EXPECT_EQ(std::ranges::count(findings, "integral", &Finding::name), 0);
+  const std::string page = read_bytes(work.path("run/report.html"));
+  EXPECT_EQ(page.find("Density"), std::string::npos);
 }
 
 }  // namespace

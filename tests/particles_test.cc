@@ -219,8 +219,10 @@ TEST(Particles, SettingsMakeFamilies) {
   EXPECT_EQ(make_target("lennard_jones", {.particles = 7, .temperature = 2.0})->features(), 21);
   EXPECT_EQ(make_target("multi_double_well", {.particles = 3, .dimensions = 3})->columns().back(),
             "z2");
-  expect_parts(message_of<ConfigError>([] { make_target("lj13", {.particles = 14}); }),
-               {"particles.count", "lj13", "lennard_jones"});
+  EXPECT_EQ(make_target("lj13", {.particles = 13, .dimensions = 3})->features(), 39);
+  for (const TargetSettings& other : {TargetSettings{.particles = 14}, {.dimensions = 2}})
+    expect_parts(message_of<ConfigError>([&] { make_target("lj13", other); }),
+                 {"particles.count", "lj13", "lennard_jones"});
   expect_parts(message_of<ConfigError>([] { make_target("two_rings", {.temperature = 2.0}); }),
                {"two_rings", "dw4"});
   expect_parts(message_of<ConfigError>([] { make_target("lennard_jones", {.particles = 1}); }),

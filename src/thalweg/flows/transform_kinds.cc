@@ -160,6 +160,11 @@ NetworkFactory network_of(const TransformRequest& request, bool zero_output) {
         "flow.particle_types: is for networks of particles, flow.network = \"equivariant\", got "
         "'{}'",
         kind.name);
+  if (const std::int64_t particles =
+          request.features / std::max<std::int64_t>(1, request.dimensions);
+      !flow.particle_types.empty() && std::ssize(flow.particle_types) != particles)
+    fail<ConfigError>("flow.particle_types: expected a type for each of {} particles, got {}",
+                      particles, flow.particle_types.size());
   if (!flow.species.empty() && !kind.of_particles)
     fail<ConfigError>(
         "flow.species: is for networks of particles, flow.network = \"equivariant\", got '{}'",

@@ -342,7 +342,8 @@ std::vector<Finding> check_model(const Model& model, std::span<const double> con
   }
   part.rename("examining: the integral");
   // The density of paths is an estimate, whose noise hides what a grid says.
-  if (points.features <= 2 && model.options().stochastic.kinds.empty()) {
+  if (points.features <= 2 && model.options().stochastic.kinds.empty() &&
+      !is_mean_free(model.options())) {
     const GridIntegral integral = integral_around(in_double, points, context);
     add("integral", integral.value,
         fmt::format("{:.5f}, {} points not finite", integral.value, integral.non_finite),

@@ -267,7 +267,8 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     part.rename("evaluating: samples beside exact ones");
     if (target->can_sample()) add("samples", sample_check_metrics(run, seed, pool));
     part.rename("evaluating: the density on a grid");
-    if (run.model->flow().features() == 2)
+    // Rows without a centre of mass are on a line of the plane.
+    if (run.model->flow().features() == 2 && !is_mean_free(run.options.model))
       add("grid", grid_metrics(run, options.as_published, seed, density, pool, result.warnings));
   }
   if (!target && particle_dimensions(run) > 0) {

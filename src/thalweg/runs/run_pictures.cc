@@ -93,12 +93,14 @@ class Pictures {
     add_losses();
     add_forces();
     if (features_ == 1) add_histograms();
-    if (features_ == 2) {
+    // Rows without a centre of mass are on a line of the plane.
+    const bool plane = features_ == 2 && !is_mean_free(first_run().options.model);
+    if (plane) {
       add_plane();
       add_bases();
     }
     // Columns of particles with species are of other ones in each row.
-    if (features_ > 2 && first_run().options.model.flow.species.empty()) add_pairs();
+    if (features_ > 1 && !plane && first_run().options.model.flow.species.empty()) add_pairs();
     if (particle_dimensions(first_run()) > 0) add_particles();
     for (std::size_t i = 0; i < runs_.size(); ++i)
       if (runs_[i].run->model->flow().coordinates() != nullptr)

@@ -39,10 +39,6 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
   if (data.path.empty() && !data.forces.empty())
     fail<ConfigError>("data.forces goes with a file of points: give --data FILE");
-  if (is_xyz_path(data.path)) {
-    if (!keys.contains("data.particles")) data.particles = 3;
-    if (!keys.contains("data.species")) data.species = true;
-  }
   // Points of particles may have their energy beside them, to be judged by.
   if (!data.path.empty() && !needs_target(options) && data.particles == 0 &&
       target.system.empty()) {
@@ -173,6 +169,11 @@ SettingsLayers new_layers(const RunRequest& request) {
   set_all(layers.asked, request.settings, &layers.keys);
   take_folder_settings(layers.asked, layers.keys);
   layers.asked.target.function = request.energy_function;
+  // A run that goes on keeps what it was told of its file.
+  if (is_xyz_path(layers.asked.data.path)) {
+    if (!layers.keys.contains("data.particles")) layers.asked.data.particles = 3;
+    if (!layers.keys.contains("data.species")) layers.asked.data.species = true;
+  }
   settle(layers.asked, layers.keys);
   layers.out = request.out.empty() ? default_out(request.source, layers.asked) : request.out;
   while (layers.out.size() > 1 && layers.out.ends_with('/')) layers.out.pop_back();

@@ -32,11 +32,14 @@ void add_particles(KindTable<TargetKind>& table) {
            {"dw4", "4 particles with a double well for each distance, 8 columns",
             "multi_double_well", 4, 2, 0.0, false}}) {
     const auto make = [row](const TargetSettings& settings) {
-      if (!row.family && (settings.particles > 0 || settings.dimensions > 0))
+      const auto differs = [](std::int64_t wanted, std::int64_t own) {
+        return wanted > 0 && wanted != own;
+      };
+      if (!row.family && (differs(settings.particles, row.particles) ||
+                          differs(settings.dimensions, row.dimensions)))
         fail<ConfigError>(
             "particles.count and particles.dimensions: {} has {} particles in {} dimensions; "
-            "others "
-            "are of data.target = {}",
+            "others are of data.target = {}",
             row.name, row.particles, row.dimensions, row.pair);
       return make_particle_target(
           row.name,
