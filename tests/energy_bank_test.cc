@@ -114,7 +114,7 @@ TEST(EnergyBank, RaisesNoAlarmOverFiniteIntegrals) {
     // As of samples that are right, too narrow and too broad.
     for (const double scale : {0.01, 1.0, 100.0}) {
       const Points y = scale * normal_points(target->features(), 200, random);
-      EXPECT_EQ(endless_tail(energy, y, log_integral, columns, target->columns(), random), "")
+      EXPECT_EQ(infinite_integral(energy, y, log_integral, columns, target->columns(), random), "")
           << row.key << ' ' << scale;
     }
   }

@@ -24,7 +24,7 @@ std::string said_of(const std::string& energy, const std::vector<ColumnOptions>&
   UnboundedEnergy unbounded(target, columns, pool);
   RandomSequence random(1, Stream::kExploration);
   const Points y = normal_points(target->features(), 400, random);
-  return endless_tail(unbounded, y, 0.0, columns, target->columns(), random);
+  return infinite_integral(unbounded, y, 0.0, columns, target->columns(), random);
 }
 
 std::vector<ColumnOptions> bounded(double lower, double upper) {
@@ -54,6 +54,32 @@ TEST(Tails, NamesTheColumnsThatHaveNoIntegral) {
   // 1/x on (0, 1], and on (0, inf).
   EXPECT_NE(said_of("log(x)", bounded(0.0, 1.0)).find("-x"), std::string::npos);
   EXPECT_NE(said_of("log(x)", bounded(0.0, INFINITY)).find("+x, -x"), std::string::npos);
+}
+
+// Samples are nearer to a pole than any distance that is looked at, as those of a chain would be.
+TEST(Tails, NamesPolesWithoutAnIntegral) {
+  const struct {
+    const char *energy, *named;
+  } cases[] = {
+      {"log(abs(x)) + x^2/2", "near x = "},
+      {"log(x) + x", "near x = "},  // no number below 0
+      {"1.5*log(abs(x - 0.3)) + x^2/2", "near x = 0.3"},
+      {"x^2/2 + log(abs(y)) + y^2/2", "near y = "},
+      {"log(abs(x - y)) + (x^2 + y^2)/2", "near x = "},  // a line
+      {"log(x^2 + y^2) + (x^2 + y^2)/2", "near x = "},   // 1 / r^2 in the plane
+      {"x^2 + y^2 + z^2 - 1/sqrt(x^2 + y^2 + z^2)", "near x = "},
+      {"-abs(x)^(-0.5) + x^2", "near x = "},
+  };
+  for (const auto& [energy, named] : cases)
+    EXPECT_NE(said_of(energy).find(named), std::string::npos) << energy << ": " << said_of(energy);
+  for (const char* energy :
+       {"0.9*log(abs(x)) + x^2/2", "0.5*log(abs(x)) + 0.5*log(abs(y)) + (x^2 + y^2)/2",
+        "0.9*log(x^2 + y^2) + (x^2 + y^2)/2",          // 1 / r^1.8 in the plane
+        "0.5*log(x^2 + y^2) + (x^2 + y^2)/2",          // 1 / r: along no line but through 0
+        "log(x^2 + y^2 + z^2) + (x^2 + y^2 + z^2)/2",  // 1 / r^2 in space
+        "abs(x)", "sqrt(abs(x))", "1e6*x^2", "-1/(abs(x) + 0.1) + x^2",
+        "x^2/2 + 0.9*log(abs(y)) + y^2/2"})
+    EXPECT_EQ(said_of(energy), "") << energy;
 }
 
 TEST(Tails, SaysNothingOfThoseThatHaveOne) {

@@ -424,7 +424,8 @@ class Explorer {
     const Evidence found = evidence();
     const std::vector<std::string> names = names_of(*target_);
     RandomSequence random(seed_, Stream::kExploration, 800000);
-    result.endless = endless_tail(energy_, islands_.front().y, estimate_, columns_, names, random);
+    result.endless =
+        infinite_integral(energy_, islands_.front().y, estimate_, columns_, names, random);
     if (!result.endless.empty()) result.warnings.push_back(result.endless);
     judge(found, mode_of_component, result);
     const WeightedDraws draws =

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 #include <vector>
 
 #include "thalweg/core/log_gamma.h"
@@ -14,12 +15,14 @@ namespace thalweg {
 namespace {
 
 constexpr int kDistances = 4;
+constexpr std::size_t kMostNamed = 4;
 constexpr std::int64_t kLines = 4;  // along a column, each way
 constexpr std::int64_t kRays = 16;
 constexpr double kLeastFall = 0.3;               // nats between the nearest and the farthest
 constexpr double kLeastMass = -12.0;             // nats beside all
 constexpr double kNear = 0x1p10, kFar = 0x1p20;  // deviations
 constexpr double kNearBounded = 30.0, kFarBounded = 600.0;  // exp(-700) is about the least double
+constexpr double kPoleFar = 0x1p-10, kPoleNear = 0x1p-26;   // deviations
 
 class Tails {
  public:
@@ -46,26 +49,101 @@ class Tails {
 
   /// Whether lines along a column, one way, do not fall.
   bool endless_along(std::int64_t column, double sign) {
-    const Points direction = sign * Points::Identity(y_.rows(), y_.rows()).col(column);
-    return endless(direction.replicate(1, kLines), {&column, 1});
+    const bool bounded = bounded_[static_cast<std::size_t>(column)];
+    return slow(some_samples(kLines), along(column, sign, kLines), {&column, 1},
+                bounded ? kNearBounded : kNear, bounded ? kFarBounded : kFar, !bounded);
   }
 
   /// Whether rays in all unbounded columns do not fall.
   bool endless_rays() {
-    Points directions = Points::Zero(y_.rows(), kRays);
-    const Points normal = normal_points(std::ssize(unbounded_), kRays, random_);
-    for (std::size_t i = 0; i < unbounded_.size(); ++i)
-      directions.row(unbounded_[i]) = normal.row(static_cast<std::int64_t>(i));
-    directions.colwise().normalize();
-    return endless(directions, unbounded_);
+    return slow(some_samples(kRays), rays(unbounded_), unbounded_, kNear, kFar, true);
+  }
+
+  /// Where the energy is least near the sample of least energy, by a cloud of points that shrinks.
+  Eigen::VectorXd deepest() {
+    constexpr std::int64_t kMostSamples = 1000, kCloud = 64;
+    constexpr int kRounds = 60;
+    constexpr double kShrink = 0.65;  // to 2^-37 of the first size
+    Points points = some_samples(std::min(kMostSamples, static_cast<std::int64_t>(y_.cols())));
+    Eigen::VectorXd centre = points.col(0);
+    double least = INFINITY;
+    const auto take = [&] {
+      const Eigen::VectorXd found = energy_(points).energy;
+      for (Eigen::Index i = 0; i < found.size(); ++i)
+        if (found[i] < least) {
+          least = found[i];
+          centre = points.col(i);
+        }
+    };
+    take();
+    double size = 0x1p-4;
+    for (int round = 0; round < kRounds; ++round, size *= kShrink) {
+      points = centre.replicate(1, kCloud);
+      const Points normal = normal_points(std::ssize(straight_), kCloud, random_);
+      for (std::size_t i = 0; i < straight_.size(); ++i)
+        points.row(straight_[i]) +=
+            size * deviation_[straight_[i]] * normal.row(static_cast<std::int64_t>(i));
+      take();
+    }
+    return centre;
+  }
+
+  /// Whether lines along a column beside `centre` rise towards a pole; and where, if so.
+  std::optional<Eigen::VectorXd> pole_along(std::int64_t column, const Eigen::VectorXd& centre) {
+    constexpr double kBeside = 0x1p-6, kReach = 0x1p-4;  // deviations
+    constexpr int kRounds = 60;
+    Points starts = centre.replicate(1, kLines);
+    const Points normal = normal_points(y_.rows(), kLines, random_);
+    for (const std::int64_t other : straight_)
+      if (other != column) starts.row(other) += kBeside * deviation_[other] * normal.row(other);
+    // The least energy along each line, between two points of which the worse is left.
+    Eigen::RowVectorXd low = starts.row(column).array() - kReach * deviation_[column];
+    Eigen::RowVectorXd high = starts.row(column).array() + kReach * deviation_[column];
+    for (int round = 0; round < kRounds; ++round) {
+      const Eigen::RowVectorXd third = (high - low) / 3.0;
+      Points points = starts.replicate(1, 2);
+      points.row(column) << low + third, high - third;
+      const Eigen::VectorXd found = energy_(points).energy;
+      for (std::int64_t line = 0; line < kLines; ++line)
+        (found[line] < found[line + kLines] ? high[line] : low[line]) =
+            points(column, found[line] < found[line + kLines] ? line + kLines : line);
+    }
+    starts.row(column) = 0.5 * (low + high);
+    for (const double sign : {1.0, -1.0})
+      if (slow(starts, along(column, sign, kLines), {&column, 1}, kPoleFar, kPoleNear, true))
+        return starts.col(0);
+    return std::nullopt;
+  }
+
+  /// Whether rays in all columns rise towards `centre`.
+  bool pole_at(const Eigen::VectorXd& centre) {
+    return slow(centre.replicate(1, kRays), rays(straight_), straight_, kPoleFar, kPoleNear, true);
   }
 
  private:
-  /// From samples in these directions, within the columns that are moved.
-  bool endless(const Points& directions, std::span<const std::int64_t> moved) {
-    const bool bounded = std::ranges::any_of(
-        moved, [&](std::int64_t i) { return bool(bounded_[static_cast<std::size_t>(i)]); });
-    const double near = bounded ? kNearBounded : kNear, far = bounded ? kFarBounded : kFar;
+  Points some_samples(std::int64_t count) const {
+    Points points(y_.rows(), count);
+    for (std::int64_t i = 0; i < count; ++i) points.col(i) = y_.col((i * y_.cols()) / count);
+    return points;
+  }
+  Points along(std::int64_t column, double sign, std::int64_t lines) const {
+    const Points direction = sign * Points::Identity(y_.rows(), y_.rows()).col(column);
+    return direction.replicate(1, lines);
+  }
+  Points rays(std::span<const std::int64_t> moved) {
+    Points directions = Points::Zero(y_.rows(), kRays);
+    const Points normal = normal_points(std::ssize(moved), kRays, random_);
+    for (std::size_t i = 0; i < moved.size(); ++i)
+      directions.row(moved[i]) = normal.row(static_cast<std::int64_t>(i));
+    directions.colwise().normalize();
+    return directions;
+  }
+
+  /// Whether density times volume, from each of `starts` in its direction within the columns that
+  /// are moved, does not fall from distance `first` to `last`, on most lines. In deviations of the
+  /// samples, or not `scaled` in units of y.
+  bool slow(const Points& starts, const Points& directions, std::span<const std::int64_t> moved,
+            double first, double last, bool scaled) {
     const std::int64_t lines = directions.cols();
     Points points(y_.rows(), lines * kDistances);
     Eigen::VectorXd log_volume(kDistances);
@@ -73,31 +151,28 @@ class Tails {
     const auto dimensions = static_cast<double>(moved.size());
     double log_unit = std::log(2.0) + dimensions / 2.0 * std::log(std::numbers::pi) -
                       log_gamma(dimensions / 2.0) + deviation_.array().log().sum();
-    if (bounded)
+    if (!scaled)
       for (const std::int64_t i : moved) log_unit -= std::log(deviation_[i]);
     for (int k = 0; k < kDistances; ++k) {
       const double distance =
-          near * std::pow(far / near, static_cast<double>(k) / (kDistances - 1));
+          first * std::pow(last / first, static_cast<double>(k) / (kDistances - 1));
       log_volume[k] = dimensions * std::log(distance) + log_unit;
       for (std::int64_t line = 0; line < lines; ++line) {
-        const auto start = y_.col((line * y_.cols()) / lines);
         auto point = points.col(line * kDistances + k);
-        point = start;
+        point = starts.col(line);
         for (const std::int64_t i : moved)
-          point[i] += distance * (bounded ? 1.0 : deviation_[i]) * directions(i, line);
+          point[i] += distance * (scaled ? deviation_[i] : 1.0) * directions(i, line);
       }
     }
     const Eigen::VectorXd found = energy_(points).energy;
-    std::int64_t slow = 0;
+    std::int64_t count = 0;
     for (std::int64_t line = 0; line < lines; ++line) {
       const Eigen::VectorXd shells = log_volume - found.segment(line * kDistances, kDistances);
-      const double last = shells[kDistances - 1];
-      slow +=
-          shells.allFinite() && last > shells[0] - kLeastFall && last > log_integral_ + kLeastMass
-              ? 1
-              : 0;
+      const double end = shells[kDistances - 1];
+      if (shells.allFinite() && end > shells[0] - kLeastFall && end > log_integral_ + kLeastMass)
+        ++count;
     }
-    return 4 * slow >= 3 * lines;
+    return 4 * count >= 3 * lines;
   }
 
   UnboundedEnergy& energy_;
@@ -109,18 +184,43 @@ class Tails {
   std::vector<std::int64_t> straight_, unbounded_;
 };
 
+std::string pole_text(Tails& tails, UnboundedEnergy& energy, std::span<const std::string> names) {
+  const Eigen::VectorXd centre = tails.deepest();
+  std::vector<std::string> places;
+  for (const std::int64_t column : tails.straight())
+    if (const std::optional<Eigen::VectorXd> pole = tails.pole_along(column, centre))
+      places.push_back(fmt::format("{} = {:.3g}", names[static_cast<std::size_t>(column)],
+                                   energy.to_data(*pole)(column, 0)));
+  if (places.empty() && tails.straight().size() > 1 && tails.pole_at(centre)) {
+    const Points x = energy.to_data(centre);
+    for (const std::int64_t column : tails.straight())
+      places.push_back(
+          fmt::format("{} = {:.3g}", names[static_cast<std::size_t>(column)], x(column, 0)));
+  }
+  if (places.empty()) return {};
+  if (places.size() > kMostNamed) places.resize(kMostNamed);
+  return fmt::format(
+      "the integral of exp(-energy) seems to be infinite: near {} the density rises at least as "
+      "fast "
+      "as the volume shrinks, so that there is no such distribution, and what is said of it "
+      "depends "
+      "on how near the exploration came; give bounds that leave it out, or an energy that stays "
+      "above "
+      "some number",
+      fmt::join(places, ", "));
+}
+
 }  // namespace
 
-std::string endless_tail(UnboundedEnergy& energy, const Points& y, double log_integral,
-                         std::span<const ColumnOptions> columns, std::span<const std::string> names,
-                         RandomSequence& random) {
+std::string infinite_integral(UnboundedEnergy& energy, const Points& y, double log_integral,
+                              std::span<const ColumnOptions> columns,
+                              std::span<const std::string> names, RandomSequence& random) {
   Tails tails(energy, y, log_integral, columns, random);
   std::vector<std::string> ways;
   for (const std::int64_t column : tails.straight())
     for (const double sign : {1.0, -1.0})
       if (tails.endless_along(column, sign))
         ways.push_back((sign > 0.0 ? "+" : "-") + names[static_cast<std::size_t>(column)]);
-  constexpr std::size_t kMostNamed = 4;
   if (ways.size() > kMostNamed) {
     ways.resize(kMostNamed);
     ways.emplace_back("and more");
@@ -129,7 +229,7 @@ std::string endless_tail(UnboundedEnergy& energy, const Points& y, double log_in
     ways.emplace_back(tails.unbounded().size() < names.size()
                           ? "all columns without bounds together"
                           : "all columns together");
-  if (ways.empty()) return {};
+  if (ways.empty()) return pole_text(tails, energy, names);
   return fmt::format(
       "the integral of exp(-energy) seems to be infinite: far out towards {} the density falls no "
       "faster than the volume grows, so that there is no such distribution, and what is said of "
