@@ -33,7 +33,8 @@ TEST(RunReport, HasTheNameThatTheRunHasInTheEnd) {
     request.force = force;
     run_training(request, pool);
     const std::string page = read_bytes(folder.path("rings/report.html"));
-    expect_parts(page, {"<h1>Thalweg: rings</h1>", "2 columns, learnt from samples of two rings"});
+    expect_parts(page,
+                 {"<h1>Thalweg: rings</h1>", "2 columns, learnt from samples of two rings in "});
     EXPECT_EQ(page.find("rings.new"), std::string::npos) << "named by where it was made";
   }
 }

@@ -10,6 +10,7 @@
 #include "thalweg/core/error.h"
 #include "thalweg/core/work_progress.h"
 #include "thalweg/report/html.h"
+#include "thalweg/report/progress.h"
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/run_pictures.h"
 #include "thalweg/runs/run_tables.h"
@@ -42,8 +43,12 @@ std::string subtitle_of(const std::vector<NamedRun>& runs) {
         std::find(sources.begin(), sources.end(), source) == sources.end())
       sources.push_back(source);
   const std::int64_t features = runs.front().run->model->flow().features();
-  return fmt::format("{} column{}, learnt from {}", features, features == 1 ? "" : "s",
-                     fmt::join(sources, ", or from "));
+  const std::int64_t steps = runs.front().run->manifest.steps;
+  // A page stays where a run that went on was not evaluated again.
+  return fmt::format(
+      "{} column{}, learnt from {}{}", features, features == 1 ? "" : "s",
+      fmt::join(sources, ", or from "),
+      runs.size() == 1 && steps > 0 ? fmt::format(" in {} steps", format_count(steps)) : "");
 }
 
 /// The verdict and the warnings of one run, which has a name where there are several.
