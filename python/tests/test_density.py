@@ -144,6 +144,8 @@ def test_columns_keep_the_order_that_was_asked_for(columns):
     x = np.column_stack([by_name[name] for name in model.columns])
     np.testing.assert_allclose(model.from_latent(model.to_latent(samples)), x, rtol=1e-6)
     np.testing.assert_array_equal(model.log_prob(x), model.log_prob(by_name))
+    likelihood = model.evaluate(samples)["log_likelihood"]
+    np.testing.assert_allclose(likelihood, model.log_prob(samples).mean(), rtol=1e-4)
 
 
 def test_columns_of_a_conditional_model_keep_their_order():

@@ -491,8 +491,9 @@ class Model:
         """How good the model is: metrics by name, with NAME_error where there is one.
 
         data: points to judge on, in any form that ``fit`` takes, or a file; else the run's test
-            rows. seed: of what is drawn to judge; else the run's. rows: held-out rows at most; 0:
-            as many as take about a minute. What is not finite is None.
+            rows. Columns of an array are those that ``log_prob`` takes them for. seed: of what is
+            drawn to judge; else the run's. rows: held-out rows at most; 0: as many as take about a
+            minute. What is not finite is None.
         """
         with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
             path = "" if data is None else self._held_out(data, folder)
@@ -501,7 +502,14 @@ class Model:
         return found
 
     def _held_out(self, data: Any, folder: str) -> str:
-        if not self._run.molecule or isinstance(data, (str, os.PathLike)):
+        if isinstance(data, (str, os.PathLike)):
+            return points.Points(data, folder).path
+        # An array in the order of the samples is none of the data's, where another was asked for.
+        reordered = self.sample_columns != points.in_order(self.sample_columns)
+        if reordered and points.columns_of(data, "data") is None:
+            names, rows = self._named_rows(data)
+            return points.Points(rows, folder, names=names).path
+        if not self._run.molecule:
             return points.Points(data, folder).path
         path = os.path.join(folder, "positions.npy")
         rows, _, _ = points.configurations(data, self._run.atoms)
