@@ -77,6 +77,7 @@ TEST(Tails, NamesPolesWithoutAnIntegral) {
         "0.9*log(x^2 + y^2) + (x^2 + y^2)/2",          // 1 / r^1.8 in the plane
         "0.5*log(x^2 + y^2) + (x^2 + y^2)/2",          // 1 / r: along no line but through 0
         "log(x^2 + y^2 + z^2) + (x^2 + y^2 + z^2)/2",  // 1 / r^2 in space
+        "log(x^2 + 1e-14) + x^2/2",                    // narrow, and flat at the end
         "abs(x)", "sqrt(abs(x))", "1e6*x^2", "-1/(abs(x) + 0.1) + x^2",
         "x^2/2 + 0.9*log(abs(y)) + y^2/2"})
     EXPECT_EQ(said_of(energy), "") << energy;

@@ -22,7 +22,7 @@ constexpr double kLeastFall = 0.3;               // nats between the nearest and
 constexpr double kLeastMass = -12.0;             // nats beside all
 constexpr double kNear = 0x1p10, kFar = 0x1p20;  // deviations
 constexpr double kNearBounded = 30.0, kFarBounded = 600.0;  // exp(-700) is about the least double
-constexpr double kPoleFar = 0x1p-10, kPoleNear = 0x1p-26;   // deviations
+constexpr double kPoleFar = 0x1p-10, kPoleNear = 0x1p-34;   // deviations
 
 class Tails {
  public:
@@ -169,7 +169,9 @@ class Tails {
     for (std::int64_t line = 0; line < lines; ++line) {
       const Eigen::VectorXd shells = log_volume - found.segment(line * kDistances, kDistances);
       const double end = shells[kDistances - 1];
-      if (shells.allFinite() && end > shells[0] - kLeastFall && end > log_integral_ + kLeastMass)
+      // A narrow mode rises too, but not to the end.
+      if (shells.allFinite() && end > shells[0] - kLeastFall &&
+          end > shells[kDistances - 2] - kLeastFall && end > log_integral_ + kLeastMass)
         ++count;
     }
     return 4 * count >= 3 * lines;
