@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <numbers>
@@ -14,6 +15,7 @@
 #include "molecules.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/core/random.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/pdb_file.h"
@@ -428,6 +430,17 @@ TEST_F(MoleculeRun, IsSimulatedWhereThereAreNoPositions) {
   given = asked;
   EXPECT_FALSE(give_positions(given, pool_, {.interrupted = [] { return true; }}));
   EXPECT_GE(step(), made);
+  // From other positions it begins anew, as --force says.
+  std::string moved;
+  for (const Setting& each : asked.settings)
+    if (each.key == "molecule.topology") moved = std::get<std::string>(each.value);
+  ASSERT_FALSE(moved.empty());
+  const std::string before = read_bytes(moved);
+  std::ofstream(moved) << "REMARK moved\n" << before;
+  given = asked;
+  EXPECT_THROW(give_positions(given, pool_, {.interrupted = [] { return true; }}),
+               InterruptedError);
+  std::ofstream(moved) << before;
   asked.force = false;
   std::vector<std::string> notes;
   const SimulationCallbacks callbacks{

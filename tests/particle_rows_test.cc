@@ -242,14 +242,20 @@ TEST(ParticleRows, ABaseOfParticlesNeedsAllOfThem) {
                {"data.find_derived", "'x2'"});
 }
 
+/// Rows of so many particles on a line.
+void write_line(const std::string& folder, std::int64_t particles, std::int64_t count,
+                ThreadPool& pool) {
+  ParticleFolderRequest request{.target = {}, .count = count, .out = folder, .seed = 4};
+  request.target.name = "multi_double_well";
+  request.target.particles = particles;
+  request.target.particle_dimensions = 1;
+  ASSERT_TRUE(write_particle_folder(request, pool));
+}
+
 TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
   TemporaryFolder work;
   ThreadPool pool(2);
-  ParticleFolderRequest request{.target = {}, .count = 1000, .out = work.path("data"), .seed = 4};
-  request.target.name = "multi_double_well";
-  request.target.particles = 3;
-  request.target.particle_dimensions = 1;
-  ASSERT_TRUE(write_particle_folder(request, pool));
+  write_line(work.path("data"), 3, 1000, pool);
   const TrainingOutcome outcome =
       run_training(plan_run({.settings = {{"data.path", work.path("data")},
                                           {"base.kind", std::string("mean_free_normal")},
@@ -284,11 +290,7 @@ TEST(ParticleFolders, RunsAreJudgedByTheEnergy) {
 TEST(ParticleFolders, TwoOnALineAreNotTakenForAPlane) {
   TemporaryFolder work;
   ThreadPool pool(2);
-  ParticleFolderRequest request{.target = {}, .count = 300, .out = work.path("data"), .seed = 4};
-  request.target.name = "multi_double_well";
-  request.target.particles = 2;
-  request.target.particle_dimensions = 1;
-  ASSERT_TRUE(write_particle_folder(request, pool));
+  write_line(work.path("data"), 2, 300, pool);
   const RunPlan plan = plan_run({.settings = {{"data.path", work.path("data")},
                                               {"base.kind", std::string("mean_free_normal")},
                                               {"flow.kind", std::string("none")},

@@ -81,6 +81,11 @@ TEST(Tails, NamesPolesWithoutAnIntegral) {
         "abs(x)", "sqrt(abs(x))", "1e6*x^2", "-1/(abs(x) + 0.1) + x^2",
         "x^2/2 + 0.9*log(abs(y)) + y^2/2"})
     EXPECT_EQ(said_of(energy), "") << energy;
+  // 1 / r^1.8 around a point of a line and a circle.
+  std::vector<ColumnOptions> columns = angle_columns(2);
+  columns[0] = {.name = "x"};
+  columns[1].name = "y";
+  EXPECT_EQ(said_of("0.9*log(x^2 + 2 - 2*cos(y)) + x^2/2", columns), "");
 }
 
 TEST(Tails, SaysNothingOfThoseThatHaveOne) {

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <optional>
@@ -88,36 +89,60 @@ class Tails {
     return centre;
   }
 
-  /// Whether lines along a column beside `centre` rise towards a pole; and where, if so.
-  std::optional<Eigen::VectorXd> pole_along(std::int64_t column, const Eigen::VectorXd& centre) {
+  /// Where lines along a column beside `centre` rise towards a pole: a point, or no value, of each
+  /// of straight().
+  std::vector<std::optional<Eigen::VectorXd>> poles_along(const Eigen::VectorXd& centre) {
     constexpr double kBeside = 0x1p-6, kReach = 0x1p-4;  // deviations
     constexpr int kRounds = 60;
-    Points starts = centre.replicate(1, kLines);
-    const Points normal = normal_points(y_.rows(), kLines, random_);
-    for (const std::int64_t other : straight_)
-      if (other != column) starts.row(other) += kBeside * deviation_[other] * normal.row(other);
-    // The least energy along each line, between two points of which the worse is left.
-    Eigen::RowVectorXd low = starts.row(column).array() - kReach * deviation_[column];
-    Eigen::RowVectorXd high = starts.row(column).array() + kReach * deviation_[column];
-    for (int round = 0; round < kRounds; ++round) {
-      const Eigen::RowVectorXd third = (high - low) / 3.0;
-      Points points = starts.replicate(1, 2);
-      points.row(column) << low + third, high - third;
-      const Eigen::VectorXd found = energy_(points).energy;
-      for (std::int64_t line = 0; line < kLines; ++line)
-        (found[line] < found[line + kLines] ? high[line] : low[line]) =
-            points(column, found[line] < found[line + kLines] ? line + kLines : line);
+    // Of each column's lines, one after the other.
+    const std::int64_t lines = kLines * std::ssize(straight_);
+    Points starts = centre.replicate(1, lines);
+    const Points normal = normal_points(y_.rows(), lines, random_);
+    Eigen::VectorXd low(lines), high(lines);
+    const auto column_of = [&](std::int64_t line) {
+      return straight_[static_cast<std::size_t>(line / kLines)];
+    };
+    for (std::int64_t line = 0; line < lines; ++line) {
+      const std::int64_t own = column_of(line);
+      for (Eigen::Index i = 0; i < y_.rows(); ++i)
+        if (i != own) starts(i, line) += kBeside * deviation_[i] * normal(i, line);
+      low[line] = starts(own, line) - kReach * deviation_[own];
+      high[line] = starts(own, line) + kReach * deviation_[own];
     }
-    starts.row(column) = 0.5 * (low + high);
-    for (const double sign : {1.0, -1.0})
-      if (slow(starts, along(column, sign, kLines), {&column, 1}, kPoleFar, kPoleNear, true))
-        return starts.col(0);
-    return std::nullopt;
+    // The least energy along each line, between two points of which the worse is left.
+    Points points = starts.replicate(1, 2);
+    for (int round = 0; round < kRounds; ++round) {
+      for (std::int64_t line = 0; line < lines; ++line) {
+        const double third = (high[line] - low[line]) / 3.0;
+        points(column_of(line), line) = low[line] + third;
+        points(column_of(line), line + lines) = high[line] - third;
+      }
+      const Eigen::VectorXd found = energy_(points).energy;
+      for (std::int64_t line = 0; line < lines; ++line) {
+        const bool lower = found[line] < found[line + lines];
+        (lower ? high : low)[line] = points(column_of(line), lower ? line + lines : line);
+      }
+    }
+    std::vector<std::optional<Eigen::VectorXd>> poles;
+    for (std::size_t i = 0; i < straight_.size(); ++i) {
+      const auto first = static_cast<std::int64_t>(i) * kLines;
+      Points own = starts.middleCols(first, kLines);
+      own.row(straight_[i]) =
+          0.5 * (low.segment(first, kLines) + high.segment(first, kLines)).transpose();
+      const bool rises = std::ranges::any_of(std::array{1.0, -1.0}, [&](double sign) {
+        return slow(own, along(straight_[i], sign, kLines), {&straight_[i], 1}, kPoleFar, kPoleNear,
+                    true);
+      });
+      poles.push_back(rises ? std::optional<Eigen::VectorXd>(own.col(0)) : std::nullopt);
+    }
+    return poles;
   }
 
-  /// Whether rays in all columns rise towards `centre`.
+  /// Whether rays in all columns rise towards `centre`; not looked at beside circles, which bend
+  /// them.
   bool pole_at(const Eigen::VectorXd& centre) {
-    return slow(centre.replicate(1, kRays), rays(straight_), straight_, kPoleFar, kPoleNear, true);
+    return straight_.size() > 1 && std::ssize(straight_) == y_.rows() &&
+           slow(centre.replicate(1, kRays), rays(straight_), straight_, kPoleFar, kPoleNear, true);
   }
 
  private:
@@ -189,16 +214,15 @@ class Tails {
 std::string pole_text(Tails& tails, UnboundedEnergy& energy, std::span<const std::string> names) {
   const Eigen::VectorXd centre = tails.deepest();
   std::vector<std::string> places;
-  for (const std::int64_t column : tails.straight())
-    if (const std::optional<Eigen::VectorXd> pole = tails.pole_along(column, centre))
-      places.push_back(fmt::format("{} = {:.3g}", names[static_cast<std::size_t>(column)],
-                                   energy.to_data(*pole)(column, 0)));
-  if (places.empty() && tails.straight().size() > 1 && tails.pole_at(centre)) {
-    const Points x = energy.to_data(centre);
-    for (const std::int64_t column : tails.straight())
-      places.push_back(
-          fmt::format("{} = {:.3g}", names[static_cast<std::size_t>(column)], x(column, 0)));
-  }
+  const auto add = [&](std::int64_t column, const Eigen::VectorXd& y) {
+    places.push_back(fmt::format("{} = {:.3g}", names[static_cast<std::size_t>(column)],
+                                 energy.to_data(y)(column, 0)));
+  };
+  const std::vector<std::optional<Eigen::VectorXd>> poles = tails.poles_along(centre);
+  for (std::size_t i = 0; i < poles.size(); ++i)
+    if (poles[i]) add(tails.straight()[i], *poles[i]);
+  if (places.empty() && tails.pole_at(centre))
+    for (const std::int64_t column : tails.straight()) add(column, centre);
   if (places.empty()) return {};
   if (places.size() > kMostNamed) places.resize(kMostNamed);
   return fmt::format(

@@ -12,15 +12,21 @@ namespace thalweg {
 
 namespace {
 
+/// Whether it is of these files.
+bool is_same_molecule(const SimulationRequest& there, const SimulationRequest& wanted) {
+  return there.system == wanted.system &&
+         there.topology == std::filesystem::absolute(wanted.topology).lexically_normal();
+}
+
 /// Whether the folder's simulation is this one on its way, which done anew would be the same.
 bool is_interrupted(const std::string& path, const SimulationRequest& wanted) {
   try {
     const SimulationState state = read_simulation_state(path);
     const SimulationRequest& there = state.request;
-    return state.step < there.equilibration + there.steps && there.system == wanted.system &&
-           there.solvent == wanted.solvent && there.temperatures == wanted.temperatures &&
-           there.topology == std::filesystem::absolute(wanted.topology).lexically_normal() &&
-           there.steps == wanted.steps && there.seed == wanted.seed;
+    return state.step < there.equilibration + there.steps && there.solvent == wanted.solvent &&
+           there.temperatures == wanted.temperatures && there.steps == wanted.steps &&
+           there.seed == wanted.seed && state.inputs == hash_of_inputs(wanted) &&
+           is_same_molecule(there, wanted);
   } catch (const DataError&) {
     return false;  // and is replaced
   }
@@ -66,9 +72,8 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   if (std::filesystem::exists(paths.state()) &&
       (!request.force || is_interrupted(paths.state(), simulation))) {
     const SimulationRequest there = read_simulation_state(paths.state()).request;
-    if (there.system != simulation.system || there.solvent != simulation.solvent ||
-        there.temperatures != simulation.temperatures ||
-        there.topology != std::filesystem::absolute(simulation.topology).lexically_normal())
+    if (!is_same_molecule(there, simulation) || there.solvent != simulation.solvent ||
+        there.temperatures != simulation.temperatures)
       fail<ConfigError>(
           "{}: holds a simulation of another system, from other positions or at another "
           "temperature; --force replaces it and the run, --out names another",

@@ -101,6 +101,7 @@ class Simulation {
                                              static_cast<std::size_t>(walker) % used * width);
       rows.insert(rows.end(), from, from + static_cast<std::ptrdiff_t>(width));
     }
+    if (!request.system.empty()) state_.inputs = hash_of_inputs(request);
     state_.directions = free_directions(simulated_, std::span(rows).first(width));
     lock_ = prepare_simulation_folder(
         request.out, request.force,

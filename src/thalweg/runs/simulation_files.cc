@@ -9,8 +9,10 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/io/atomic_file.h"
+#include "thalweg/io/input_file.h"
 #include "thalweg/io/safetensors.h"
 #include "thalweg/runs/new_folder.h"
+#include "thalweg/runs/run_folder.h"
 
 namespace thalweg {
 namespace {
@@ -20,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr char kAdvice[] = "start the simulation anew with --force";
 
 /// Names and texts of all settings.
-struct Setting {
+struct StoredSetting {
   const char* name;
   std::string (*write)(const SimulationRequest&);
   bool (*read)(SimulationRequest&, const std::string&);
@@ -33,7 +35,7 @@ bool parse(const std::string& text, T& value) {
 }
 
 template <auto kMember>
-constexpr Setting text_setting(const char* name) {
+constexpr StoredSetting text_setting(const char* name) {
   return {name, [](const SimulationRequest& request) { return request.*kMember; },
           [](SimulationRequest& request, const std::string& text) {
             request.*kMember = text;
@@ -41,7 +43,7 @@ constexpr Setting text_setting(const char* name) {
           }};
 }
 template <auto kMember>
-constexpr Setting number_setting(const char* name) {
+constexpr StoredSetting number_setting(const char* name) {
   return {name,
           [](const SimulationRequest& request) { return fmt::format("{}", request.*kMember); },
           [](SimulationRequest& request, const std::string& text) {
@@ -49,9 +51,9 @@ constexpr Setting number_setting(const char* name) {
           }};
 }
 
-const std::vector<Setting>& settings() {
+const std::vector<StoredSetting>& settings() {
   using Request = SimulationRequest;
-  static const std::vector<Setting> all = {
+  static const std::vector<StoredSetting> all = {
       text_setting<&Request::system>("system"),
       text_setting<&Request::solvent>("solvent"),
       text_setting<&Request::topology>("topology"),
@@ -97,9 +99,13 @@ SimulationUnits units_of(const SimulationRequest& request) {
   return {.temperature = "", .energy = "", .time = "", .boltzmann = 1.0, .time_step = 1.0};
 }
 
+std::string hash_of_inputs(const SimulationRequest& request) {
+  return content_hash(read_file(request.system)) + content_hash(read_file(request.positions));
+}
+
 void write_simulation_state(const std::string& path, const SimulationState& state) {
   TensorFile file;
-  for (const Setting& setting : settings())
+  for (const StoredSetting& setting : settings())
     file.metadata[setting.name] = setting.write(state.request);
   Tensor counts;
   counts.dtype = "I64";
@@ -114,6 +120,7 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
   file.tensors["velocities"] = numbers(state.velocities);
   file.tensors["energies"] = numbers(state.energies);
   file.tensors["masses"] = numbers(state.masses);
+  file.metadata["inputs"] = state.inputs;
   file.metadata["dimensions"] = fmt::format("{}", state.directions.dimensions);
   file.metadata["free_directions"] = fmt::format("{}", state.directions.free);
   write_safetensors(path, file);
@@ -122,7 +129,7 @@ void write_simulation_state(const std::string& path, const SimulationState& stat
 SimulationState read_simulation_state(const std::string& path) {
   const TensorFile file = read_safetensors(path);
   SimulationState state;
-  for (const Setting& setting : settings()) {
+  for (const StoredSetting& setting : settings()) {
     const auto found = file.metadata.find(setting.name);
     // States from before flows and energies could move atoms do not speak of them.
     static const std::set<std::string_view> kLater = {"flow", "energy", "constants",
@@ -139,6 +146,8 @@ SimulationState read_simulation_state(const std::string& path) {
       if (!parse(found->second, *number) || *number < 0 || state.directions.dimensions < 1)
         fail<DataError>("{}: expected a number as '{}', got '{}'; {}", path, name, found->second,
                         kAdvice);
+  if (const auto found = file.metadata.find("inputs"); found != file.metadata.end())
+    state.inputs = found->second;
   state.request.temperatures = tensor(file, path, "temperatures").values;
   const std::vector<std::int64_t>& counts = tensor(file, path, "counts", "I64").integers;
   const std::size_t levels = state.request.temperatures.size();

@@ -36,6 +36,7 @@ struct SimulationState {
   double seconds = 0.0;  ///< spent so far
   std::vector<double> positions, velocities, energies;
   std::vector<double> masses = {};  ///< of the coordinates; empty: of a state that does not say
+  std::string inputs = {};          ///< hash_of_inputs() at its start; empty: it does not say
   std::vector<ExchangeCounts> exchanges;
   FreeDirections directions = {};
 };
@@ -51,6 +52,9 @@ struct SimulationPaths {
   std::string last() const { return folder + "/last.pdb"; }
   std::string summary() const { return folder + "/summary.json"; }
 };
+
+/// Of what is in the files of system and positions. Throws DataError.
+std::string hash_of_inputs(const SimulationRequest& request);
 
 /// Writes the state atomically. Throws DataError.
 void write_simulation_state(const std::string& path, const SimulationState& state);
