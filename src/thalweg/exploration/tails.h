@@ -18,11 +18,11 @@ namespace thalweg {
 /// and, with the weight r^(d-1), along almost all rays; so r p(r), or r^d p(r), must fall. It is
 /// looked at between 2^10 and 2^20 deviations of the samples, on rays within the columns without
 /// bounds; along a bounded column, whose map is exponential, between 30 and 600 of its units; and
-/// towards the least energy near the samples, on lines that pass it by and on rays that meet it,
-/// between 2^-10 and 2^-34 deviations. Too slow is a fall of less than 0.3 nats in between, and in
-/// the last third of it, where no less mass is than e^-12 of what was explored, on three in four
-/// lines. An integral that is infinite because of a narrow ridge, or of a pole that no sample is
-/// near, is not found.
+/// towards the least energy near the samples, on lines that pass it by and, without circles, on
+/// rays that meet it, between 2^-10 and 2^-34 deviations. Too slow is a fall of less than 0.3 nats
+/// in between, and in the last third of it, where no less mass is than e^-12 of what was explored,
+/// on three in four lines. An integral that is infinite because of a narrow ridge, or of a pole
+/// that no sample is near, is not found.
 std::string infinite_integral(UnboundedEnergy& energy, const Points& y, double log_integral,
                               std::span<const ColumnOptions> columns,
                               std::span<const std::string> names, RandomSequence& random);
