@@ -266,9 +266,14 @@ void MolecularDynamics::centre(std::int64_t dimensions) {
 
 std::vector<double> MolecularDynamics::kinetic_energies() const {
   std::vector<double> result(static_cast<std::size_t>(walkers_), 0.0);
+  // The last half of a kick is taken back: what is left had the noise, and keeps to its law.
+  const bool in_the_middle =
+      options_.ensemble == Ensemble::kCanonical && options_.friction > 0.0 && step_ > 0;
   for (std::int64_t walker = 0; walker < walkers_; ++walker)
     for (std::int64_t c = 0; c < coordinates_; ++c) {
-      const double v = v_[place(walker, c)];
+      const std::size_t at = place(walker, c);
+      const double kick = in_the_middle ? half_kick_[static_cast<std::size_t>(c)] : 0.0;
+      const double v = v_[at] - kick * forces_[at];
       result[static_cast<std::size_t>(walker)] +=
           0.5 * masses_[static_cast<std::size_t>(c)] * v * v;
     }

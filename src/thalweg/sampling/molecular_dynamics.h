@@ -79,6 +79,10 @@ class MolecularDynamics {
   };
   /// One a walker; kept from start() or restore() on.
   const std::vector<Loss>& losses() const { return losses_; }
+  /// In the canonical ensemble, with friction, those of the velocities in the middle of the last
+  /// step, whose temperature is exact for a harmonic oscillator and any stable time step; else
+  /// those of the velocities after it, of which the sum of energies is kept, and whose temperature
+  /// under Langevin dynamics is too low by (omega dt / 2)^2 of itself.
   std::vector<double> kinetic_energies() const;
   /// Sum of x dU/dx, kJ/mol; its mean in the canonical ensemble is kT times the number of
   /// coordinates, less those on which the energy does not depend.
