@@ -34,7 +34,8 @@ class Reference {
     for (std::size_t k = 1; k < count_; ++k) location_[k] += location_[k - 1];
     for (std::size_t k = 0; k < count_; ++k) {
       const Real width = std::tanh(static_cast<Real>(raw[2 * count_ + k]));
-      sharpness_.push_back(std::exp(options.circular ? (1.0L + width) / 2.0L : width));
+      sharpness_.push_back(
+          options.one_width ? 1.3086L : std::exp(options.circular ? (1.0L + width) / 2.0L : width));
       const Real least = options.smallest_density;
       floor_.push_back(least + (1.0L - least) * sigmoid(raw[3 * count_ + k] + 2.0L));
       alpha_.push_back(options.ramp == Ramp::kExponential
@@ -112,6 +113,7 @@ const std::vector<BumpMixtureOptions>& variants() {
         all.push_back(
             {.components = count, .ramp = Ramp::kMonomial, .power = 4, .circular = circular});
       }
+    all.push_back({.components = 8, .power = 1, .circular = true, .one_width = true});
     return all;
   }();
   return list;
@@ -120,7 +122,9 @@ const std::vector<BumpMixtureOptions>& variants() {
 std::string name_of(const BumpMixtureOptions& options) {
   return fmt::format("{} bumps, {} {}{}", options.components,
                      options.ramp == Ramp::kExponential ? "exponential" : "monomial", options.power,
-                     options.circular ? ", circular" : "");
+                     options.one_width  ? ", circular as published"
+                     : options.circular ? ", circular"
+                                        : "");
 }
 
 struct Found {

@@ -60,7 +60,7 @@ struct FlowOptions {
   double smallest_density = 1e-6;
   std::string ramp = "exponential";  ///< exponential or monomial
   std::int64_t ramp_power = 0;
-  std::string circle_map = "bumps";  ///< what moves angles, bumps or moebius
+  std::string circle_map = "bumps";  ///< what moves angles: see circle_map_names()
   double lipschitz = 0.9;            ///< residual: bound on the Lipschitz constant of g, in (0, 1)
   /// residual: auto, exact or series; see ResidualLogDet
   std::string log_det = "auto";

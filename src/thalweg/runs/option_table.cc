@@ -303,7 +303,8 @@ const std::vector<OptionKey>& option_keys() {
        "3",
        [](R& r) -> P { return &r.model.flow.ramp_power; }, 0, 20},
       {"flow.circle_map",
-       "smooth, logistic: what moves angles, mixtures of flow.bumps bumps or Moebius maps",
+       "smooth, logistic: what moves angles, mixtures of flow.bumps bumps or Moebius maps; "
+       "published_bumps: of one width, which the networks of the paper's code do not change",
        [](R& r) -> P { return &r.model.flow.circle_map; },
        0,
        0,

@@ -12,6 +12,7 @@ constexpr Axis kBumps = Axis::kFeatures;
 // Added to raw numbers, so that zeros give bumps so wide and low that the map is nearly the
 // identity.
 constexpr double kAlphaShift = -3.0, kFloorShift = 2.0;
+constexpr double kPublishedSharpness = 1.3086;  // of circles, by a slip that ignores the network
 constexpr double kLeastAlpha = 0.8656721, kAlphaRange = 10.0;
 // Nearer to its ends a bump and its derivatives vanish in double, with alpha of at least 0.86.
 constexpr double kEdge = 1e-3;
@@ -97,7 +98,9 @@ std::vector<Value> BumpMixture::parameters(Value raw) const {
   Parameters result;
   const Value weight = softmax(part(0), kBumps);
   result.location = cumulative_sum(softmax(part(1), kBumps));
-  result.sharpness = exp(options_.circular ? 0.5 + 0.5 * tanh(part(2)) : tanh(part(2)));
+  result.sharpness = options_.one_width
+                         ? kPublishedSharpness + 0.0 * part(2)
+                         : exp(options_.circular ? 0.5 + 0.5 * tanh(part(2)) : tanh(part(2)));
   const Value floor = least + (1.0 - least) * sigmoid(part(3) + kFloorShift);
   if (options_.ramp == Ramp::kExponential)
     result.alpha = kAlphaRange * sigmoid(part(4) + kAlphaShift) + kLeastAlpha;

@@ -28,6 +28,7 @@ struct BumpMixtureOptions {
   Ramp ramp = Ramp::kExponential;
   std::int64_t power = 0;  ///< exponential: 1 or 2; monomial: 2 to 20; 0: 1 and 3
   bool circular = false;
+  bool one_width = false;  ///< circular: all bumps as wide as the authors' code has them
 };
 
 /// Throws ConfigError, naming `name`, for options out of range.
@@ -47,10 +48,10 @@ class BumpMixture : public MonotoneMixture {
   explicit BumpMixture(const BumpMixtureOptions& options) : options_(options) {}
 
   /// Of one map, from any real numbers, in this order: K weights (w = softmax), K locations (b =
-  /// running sums of softmax), K widths (a = exp(tanh); of a circle exp((1 + tanh) / 2)), K floors
-  /// (c = smallest + (1 - smallest) sigmoid(raw + 2)) and, of exponential ramps, K of alpha = 10
-  /// sigmoid(raw - 3) + 0.8656721: the published parameters, shifted so that zeros are nearly the
-  /// identity.
+  /// running sums of softmax), K widths (a = exp(tanh); of a circle exp((1 + tanh) / 2), or with
+  /// one_width 1.3086 whatever they are), K floors (c = smallest + (1 - smallest) sigmoid(raw + 2))
+  /// and, of exponential ramps, K of alpha = 10 sigmoid(raw - 3) + 0.8656721: the published
+  /// parameters, shifted so that zeros are nearly the identity.
   std::int64_t raw_parameters() const override;
   std::vector<Value> parameters(Value raw) const override;
   Value operator()(Value x, const std::vector<Value>& parameters) const override;

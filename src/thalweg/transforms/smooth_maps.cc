@@ -26,10 +26,11 @@ Value kept_inside(Value original, Value mapped) {
 
 }  // namespace
 
-std::vector<std::string> circle_map_names() { return {"bumps", "moebius"}; }
+std::vector<std::string> circle_map_names() { return {"bumps", "published_bumps", "moebius"}; }
 
 CircleMap circle_map_by_name(std::string_view name) {
   if (name == "bumps") return CircleMap::kBumps;
+  if (name == "published_bumps") return CircleMap::kPublishedBumps;
   if (name == "moebius") return CircleMap::kMoebius;
   fail<ConfigError>("flow.circle_map: expected one of {}, got '{}'",
                     fmt::join(circle_map_names(), ", "), name);
@@ -53,6 +54,7 @@ SmoothMaps::SmoothMaps(const std::string& name, std::int64_t features,
     circle_ = std::make_shared<MoebiusMixture>(bumps.components);
   } else {
     bumps.circular = true;
+    bumps.one_width = options.circle == CircleMap::kPublishedBumps;
     circle_ = std::make_shared<BumpMixture>(bumps);
   }
 }

@@ -18,9 +18,13 @@ namespace thalweg {
 enum class LineMap : std::uint8_t { kBumps, kLogistics };
 
 /// What moves angles: mixtures of bumps, or of Moebius maps (see MoebiusMixture).
-enum class CircleMap : std::uint8_t { kBumps, kMoebius };
+enum class CircleMap : std::uint8_t {
+  kBumps,
+  kPublishedBumps,  ///< of one width, whatever the network says (BumpMixtureOptions::one_width)
+  kMoebius
+};
 
-/// Names of all maps of angles: "bumps", "moebius".
+/// Names of all maps of angles: "bumps", "published_bumps", "moebius".
 std::vector<std::string> circle_map_names();
 /// Map by name; throws ConfigError that lists the names.
 CircleMap circle_map_by_name(std::string_view name);
