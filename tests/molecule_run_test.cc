@@ -127,6 +127,11 @@ TEST_F(MoleculeRun, GivesDensitiesOfPositions) {
   ASSERT_EQ(run.options.model.features, 9);
   const LogDensities found =
       log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
+  // Samples may have atoms that overlap, and are judged all the same.
+  std::vector<double> overlap(rows_.begin(), rows_.begin() + kWidth);
+  for (std::size_t i = 6; i < kWidth; ++i) overlap[i] = overlap[i - 6] + 0.001;
+  write_npy(folder_.path("overlap.npy"), std::vector<std::int64_t>{1, 5, 3}, overlap);
+  EXPECT_EQ(run.read_table(folder_.path("overlap.npy")).rows, 1);
   const auto potential = molecule_potential(*run.model, kTemperature);
   std::vector<double> slopes;
   const std::vector<double> direct = potential->log_prob(rows_, pool_, &slopes);

@@ -326,7 +326,7 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
   })[0]);
 }
 
-Frames read_molecule_frames(const std::string& path, const ModelOptions& model) {
+Frames read_molecule_frames(const std::string& path, const ModelOptions& model, FrameUse use) {
   const auto coordinates = coordinates_of(model);
   const std::vector<AtomLabel> atoms = molecule_atoms(model);
   if (path.ends_with(".pdb") && !atoms.empty()) {
@@ -340,7 +340,7 @@ Frames read_molecule_frames(const std::string& path, const ModelOptions& model) 
             own[i].residue, own[i].residue_number);
   }
   Frames frames = read_frames(path, coordinates->atoms());
-  refuse_overlaps(frames.positions, frames.atoms, path);
+  if (use == FrameUse::kLearnt) refuse_overlaps(frames.positions, frames.atoms, path);
   check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path);
   return frames;
 }
@@ -358,9 +358,9 @@ Table internal_table(std::span<const double> positions, const ModelOptions& mode
   return table;
 }
 
-Table read_internal_table(const std::string& path, const ModelOptions& model) {
+Table read_internal_table(const std::string& path, const ModelOptions& model, FrameUse use) {
   ThreadPool pool(1);
-  return internal_table(read_molecule_frames(path, model).positions, model, pool);
+  return internal_table(read_molecule_frames(path, model, use).positions, model, pool);
 }
 
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {

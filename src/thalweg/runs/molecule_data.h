@@ -45,14 +45,18 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
                                 std::span<const double> internal, ThreadPool& pool);
 
 /// Frames of the molecule in .npy, .dcd, .nc, .ncrst or .pdb. Throws DataError as read_frames, for
-/// names of atoms in a PDB that are not those of the molecule, for atoms that overlap, and for
-/// distances that no bond has (atoms in another order).
-Frames read_molecule_frames(const std::string& path, const ModelOptions& model);
+/// names of atoms in a PDB that are not those of the molecule, for distances that no bond has
+/// (atoms in another order), and, in frames to learn from, for atoms that overlap, as those of
+/// samples to be judged may.
+enum class FrameUse : std::uint8_t { kLearnt, kJudged };
+Frames read_molecule_frames(const std::string& path, const ModelOptions& model,
+                            FrameUse use = FrameUse::kLearnt);
 
 /// Rows of 3 numbers an atom as a table of internal coordinates, and the frames of a file.
 Table internal_table(std::span<const double> positions, const ModelOptions& model,
                      ThreadPool& pool);
-Table read_internal_table(const std::string& path, const ModelOptions& model);
+Table read_internal_table(const std::string& path, const ModelOptions& model,
+                          FrameUse use = FrameUse::kLearnt);
 
 /// The points of a run that learns a molecule: data.path with data.validation and data.test as
 /// internal coordinates, bonds above 0, angles between 0 and pi, neither of them reached (see

@@ -171,7 +171,7 @@ std::vector<double> LoadedRun::usual_context() const {
 Table LoadedRun::read_table(const std::string& file, bool with_x,
                             const std::string& weights) const {
   if (model->flow().coordinates() != nullptr && with_x)
-    return read_internal_table(file, options.model);
+    return read_internal_table(file, options.model, FrameUse::kJudged);
   ReadOptions reading = read_options(options.data);
   reading.columns.clear();
   const ModelOptions& of_model = options.model;
