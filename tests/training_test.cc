@@ -15,6 +15,7 @@
 #include "thalweg/training/checkpoint.h"
 #include "thalweg/training/optimizer.h"
 #include "thalweg/training/schedule.h"
+#include "thalweg/training/speedometer.h"
 #include "thalweg/training/trainer.h"
 
 namespace thalweg {
@@ -783,6 +784,21 @@ TEST(History, MergesRowsOfLongRuns) {
   EXPECT_EQ(history.rows[0].bad_steps, 1);
   EXPECT_EQ(history.rows[0].non_finite, 2);
   EXPECT_EQ(history.rows.back().step, 10000);
+}
+
+// Ten steps a second, and a pause of ten seconds after each hundred: five a second in the mean.
+TEST(Speedometer, CountsPausesByTheirShare) {
+  Speedometer speedometer;
+  EXPECT_NEAR(speedometer.rate(1, 0.1), 10.0, 1e-9);
+  for (std::int64_t step = 2; step <= 3000; ++step) {
+    const double now = 0.1 * static_cast<double>(step) + 10.0 * static_cast<double>(step / 100);
+    const double rate = speedometer.rate(step, now);
+    const double truth = now < 9.0 ? 10.0 : 5.0, tolerance = now < 9.0     ? 1e-9
+                                                             : now > 500.0 ? 0.5
+                                                                           : 1.8;
+    if (now >= 9.0 && now <= 100.0) continue;
+    EXPECT_NEAR(rate, truth, tolerance) << step;
+  }
 }
 
 }  // namespace

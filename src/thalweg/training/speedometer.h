@@ -7,7 +7,8 @@
 
 namespace thalweg {
 
-/// Steps per second over about the last second. One caller at a time.
+/// Steps per second over the last quarter to half of the time, and at least the last second: pauses,
+/// as of validations, count by their share. One caller at a time.
 class Speedometer {
  public:
   using Clock = std::chrono::steady_clock;
@@ -15,26 +16,23 @@ class Speedometer {
   /// Since it was made.
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
-  /// After `step` steps and `now` seconds.
+  /// After `step` steps and `now` seconds; neither falls from call to call.
   double rate(std::int64_t step, double now) {
-    if (mark_step_ < 0) mark_step_ = step - 1;
-    const double elapsed = now - mark_time_;
-    if (rate_ == 0.0 || elapsed >= 1.0) {
-      const double fresh = static_cast<double>(step - mark_step_) / std::max(elapsed, 1e-9);
-      if (elapsed >= 1.0) {
-        rate_ = fresh;
-        mark_step_ = step;
-        mark_time_ = now;
-      }
-      return fresh;
+    if (older_.step < 0) older_ = newer_ = {step - 1, 0.0};
+    if (now - newer_.time >= std::max(1.0, 0.25 * now)) {
+      older_ = newer_;
+      newer_ = {step, now};
     }
-    return rate_;
+    return static_cast<double>(step - older_.step) / std::max(now - older_.time, 1e-9);
   }
 
  private:
+  struct Mark {
+    std::int64_t step = -1;
+    double time = 0.0;
+  };
   Clock::time_point start_ = Clock::now();
-  double mark_time_ = 0.0, rate_ = 0.0;
-  std::int64_t mark_step_ = -1;
+  Mark older_, newer_;
 };
 
 }  // namespace thalweg

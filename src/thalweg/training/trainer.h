@@ -25,7 +25,7 @@ struct TrainingProgress {
   std::int64_t step = 0, iterations = 0;
   std::int64_t place = 0;  ///< of the step in schedule and annealing, from 0: beyond it, see Pace
   double loss = 0.0;  ///< exponential average in nats over some 50 steps; NaN before a good step
-  double steps_per_second = 0.0;  ///< over the last second or so
+  double steps_per_second = 0.0;  ///< lately; see Speedometer
   double learning_rate = 0.0;
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the last one
   double best_validation_loss = std::numeric_limits<double>::infinity();
