@@ -42,6 +42,7 @@ bool wants_positions(const RunRequest& request) {
 
 bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallbacks& callbacks) {
   constexpr std::int64_t kReplicas = 16, kFrames = 1000, kEvaluations = 12800000;
+  constexpr std::int64_t kApart = 200, kMostFrames = 10000;  // steps, and frames of each replica
   constexpr double kRatio = 1.3;  // of neighbouring temperatures
   constexpr std::int64_t kTemperatures = 4;
   const SettingsLayers layers = read_layers(request);
@@ -67,7 +68,9 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
     simulation.temperatures.push_back(asked.target.system_temperature *
                                       std::pow(kRatio, static_cast<double>(i)));
   simulation.steps = std::max<std::int64_t>(evaluations / (kReplicas * kTemperatures), 20);
-  simulation.frame_every = std::max<std::int64_t>(simulation.steps / kFrames, 1);
+  // A longer simulation gives more frames where they are as far apart as those of the usual one.
+  const std::int64_t apart = std::max(kApart, simulation.steps / kMostFrames);
+  simulation.frame_every = std::clamp<std::int64_t>(simulation.steps / kFrames, 1, apart);
   const SimulationPaths paths{simulation.out};
   if (std::filesystem::exists(paths.state()) &&
       (!request.force || is_interrupted(paths.state(), simulation))) {
