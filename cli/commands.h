@@ -14,6 +14,7 @@ void add_report(CLI::App& app);
 void add_data(CLI::App& app);
 void add_simulate(CLI::App& app);
 void add_drive(CLI::App& app);
+void add_profile(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_reproduce(CLI::App& app);
 void add_list(CLI::App& app);

@@ -71,6 +71,7 @@ int run(int count, char** values) {
   add_data(app);
   add_simulate(app);
   add_drive(app);
+  add_profile(app);
   add_doctor(app);
   add_reproduce(app);
   add_list(app);

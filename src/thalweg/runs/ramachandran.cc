@@ -39,7 +39,8 @@ Grid ramachandran_panel(std::string title, const BackboneRows& rows) {
   return grid;
 }
 
-LineSeries angle_profile(std::string name, std::span<const double> angles, std::int64_t chains) {
+LineSeries angle_profile(std::string name, std::span<const double> angles, std::int64_t chains,
+                         std::span<const double> weights) {
   constexpr std::size_t kBins = 60, kStretches = 20, kFewChains = 4;
   constexpr double kWidth = 2.0 * std::numbers::pi / kBins;
   const auto given = static_cast<std::size_t>(chains);
@@ -48,10 +49,11 @@ LineSeries angle_profile(std::string name, std::span<const double> angles, std::
   std::vector<double> counts(groups * kBins, 0.0), totals(groups, 0.0);
   for (std::size_t i = 0; i < angles.size(); ++i) {
     if (!std::isfinite(angles[i])) continue;
+    const double weight = weights.empty() ? 1.0 : weights[i];
     const std::size_t group = by_chain ? i % groups : i * groups / angles.size();
     const double place = (std::remainder(angles[i], 2.0 * std::numbers::pi) + std::numbers::pi);
-    counts[group * kBins + std::min(static_cast<std::size_t>(place / kWidth), kBins - 1)] += 1.0;
-    totals[group] += 1.0;
+    counts[group * kBins + std::min(static_cast<std::size_t>(place / kWidth), kBins - 1)] += weight;
+    totals[group] += weight;
   }
   const double total = std::accumulate(totals.begin(), totals.end(), 0.0);
   LineSeries series{.name = std::move(name)};

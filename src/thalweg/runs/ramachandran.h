@@ -21,8 +21,10 @@ Grid ramachandran_panel(std::string title, const BackboneRows& rows);
 /// radian over degrees, in bins of 6, NaN where nothing was seen. Errors are standard errors by how
 /// much groups of values differ: the `chains`, which take turns, where there are at least 4, else
 /// 20 stretches of values, which is right for values that are independent, or dependent within a
-/// small part of a stretch. Angles that are not finite do not count.
-LineSeries angle_profile(std::string name, std::span<const double> angles, std::int64_t chains = 1);
+/// small part of a stretch. Angles that are not finite do not count. Each value counts by its
+/// weight where there are `weights`, one a value.
+LineSeries angle_profile(std::string name, std::span<const double> angles, std::int64_t chains = 1,
+                         std::span<const double> weights = {});
 
 /// The profiles of phi and of psi of one residue, without series.
 LineChart angle_profiles(std::string title);

@@ -1,0 +1,54 @@
+// thalweg profile: free energies along torsions.
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "thalweg/runs/torsion_profile.h"
+
+namespace thalweg::cli {
+
+void add_profile(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("profile", "Free energies along torsions of a molecule");
+  auto request = std::make_shared<TorsionProfileRequest>();
+  command
+      ->add_option("FILE", request->files,
+                   "positions: a trajectory, or samples of a molecule; .npy, .dcd, .nc or .pdb. "
+                   "Several are set side by side")
+      ->required();
+  command->add_option("--topology", request->topology, "a PDB with the names of the atoms")
+      ->required();
+  command
+      ->add_option("--torsion", request->torsions,
+                   "four atoms, as 1:C-2:N-2:CA-2:C or by their numbers from 0 as 4-6-8-14, or a "
+                   "backbone angle as \"phi ALA 2\"; may be given several times")
+      ->required()
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--log-weights", request->log_weights,
+                   ".npy with the logarithms of the weights of a FILE's frames, as `sample` writes "
+                   "it; in the order of the FILEs, which may be more")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--chains", request->chains,
+                   "replicas or chains whose frames take turns in the files: errors are by how "
+                   "they differ")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
+  command->add_option("--out", request->out, ".csv to write; pictures go beside it")->required();
+  command->footer(
+      "Examples:\n"
+      "  thalweg profile md/trajectory.npy --chains 16 --topology start.pdb \\\n"
+      "      --torsion \"phi ALA 2\" --torsion 16-14-8-6 --out profile.csv\n"
+      "  thalweg profile samples.dcd --log-weights samples.dcd.log_weight.npy \\\n"
+      "      --topology start.pdb --torsion 1:CH3-1:C-2:N-2:CA --out omega.csv");
+  command->callback([request] {
+    const StopsByInterrupt stops;
+    const std::vector<TorsionProfile> profiles = torsion_profiles(*request);
+    fmt::print("{}: free energies in kT, with standard errors\n", request->out);
+    for (const TorsionProfile& profile : profiles)
+      if (!profile.picture.empty()) fmt::print("  {}: {}\n", profile.torsion, profile.picture);
+  });
+}
+
+}  // namespace thalweg::cli

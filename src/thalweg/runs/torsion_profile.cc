@@ -1,0 +1,159 @@
+#include "thalweg/runs/torsion_profile.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "thalweg/core/error.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/io/table.h"
+#include "thalweg/io/trajectory.h"
+#include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/z_matrix.h"
+#include "thalweg/report/gnuplot.h"
+#include "thalweg/runs/ramachandran.h"
+
+namespace thalweg {
+namespace {
+
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char letter : text)
+    if (letter == '-')
+      parts.emplace_back();
+    else
+      parts.back() += letter;
+  return parts;
+}
+
+/// Relative weights of so many frames, the largest 1.
+std::vector<double> weights_of(const std::string& path, std::int64_t frames) {
+  const Array array = read_npy(path);
+  if (std::ssize(array.values) != frames)
+    fail<DataError>("{}: expected a number for each of {} frames, got {}", path, frames,
+                    array.values.size());
+  double most = -INFINITY;
+  for (const double value : array.values) {
+    if (std::isnan(value) || value == INFINITY)
+      fail<DataError>("{}: expected logarithms of weights, got {}", path, value);
+    most = std::max(most, value);
+  }
+  if (most == -INFINITY) fail<DataError>("{}: all weights are 0", path);
+  std::vector<double> weights;
+  for (const double value : array.values) weights.push_back(std::exp(value - most));
+  return weights;
+}
+
+void check(const TorsionProfileRequest& request) {
+  if (request.files.empty() || request.torsions.empty())
+    fail<ConfigError>("profile: expected files and torsions, got {} and {}", request.files.size(),
+                      request.torsions.size());
+  if (!request.out.ends_with(".csv"))
+    fail<ConfigError>("--out: expected a .csv file, got '{}'", request.out);
+  if (request.log_weights.size() > request.files.size())
+    fail<ConfigError>("--log-weights: expected at most one for each of {} files, got {}",
+                      request.files.size(), request.log_weights.size());
+  std::vector<std::string> different;  // files, of which one may be there with its weights as well
+  for (std::size_t i = 0; i < request.files.size(); ++i)
+    different.push_back(request.files[i] + (i < request.log_weights.size() ? " weighted" : ""));
+  different.insert(different.end(), request.torsions.begin(), request.torsions.end());
+  std::ranges::sort(different);
+  if (const auto twice = std::ranges::adjacent_find(different); twice != different.end())
+    fail<ConfigError>("profile: expected different files and torsions, '{}' is there twice",
+                      *twice);
+  if (request.chains < 1)
+    fail<ConfigError>("--chains: expected at least 1, got {}", request.chains);
+}
+
+}  // namespace
+
+std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
+                                            std::span<const AtomLabel> atoms) {
+  for (const BackboneAngles& angles : backbone_angles(atoms)) {
+    if (name == "phi " + angles.residue) return angles.phi;
+    if (name == "psi " + angles.residue) return angles.psi;
+  }
+  const std::vector<std::string> parts = parts_of(name);
+  if (parts.size() != 4)
+    fail<ConfigError>(
+        "--torsion: expected four atoms as 1:C-2:N-2:CA-2:C or 4-6-8-14, or the name of a backbone "
+        "angle as 'phi ALA 2', got '{}'",
+        name);
+  const std::vector<std::string> names = atom_names(atoms, std::ssize(atoms));
+  std::array<std::int64_t, 4> result{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::string& part = parts[i];
+    const auto found = std::ranges::find(names, part);
+    std::int64_t number = found - names.begin();
+    if (found == names.end()) {
+      const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+      if (error != std::errc() || end != part.data() + part.size() || number < 0 ||
+          number >= std::ssize(atoms))
+        fail<ConfigError>(
+            "--torsion {}: no atom '{}': expected a number from 0 to {}, or a name as {}", name,
+            part, std::ssize(atoms) - 1, names.front());
+    }
+    if (std::find(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(i), number) !=
+        result.begin() + static_cast<std::ptrdiff_t>(i))
+      fail<ConfigError>("--torsion {}: expected four different atoms, '{}' is there twice", name,
+                        part);
+    result[i] = number;
+  }
+  return result;
+}
+
+std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& request) {
+  check(request);
+  const PdbFile pdb = read_pdb(request.topology);
+  const auto atoms = std::ssize(pdb.atoms);
+  std::vector<TorsionProfile> profiles;
+  std::vector<std::array<std::int64_t, 4>> angles;
+  for (const std::string& name : request.torsions) {
+    angles.push_back(torsion_by_name(name, pdb.atoms));
+    profiles.push_back({name, {}, {}});
+  }
+  for (std::size_t number = 0; number < request.files.size(); ++number) {
+    const std::string& file = request.files[number];
+    const Frames frames = read_frames(file, atoms);
+    std::vector<double> weights;
+    if (number < request.log_weights.size())
+      weights = weights_of(request.log_weights[number], frames.count());
+    const auto width = static_cast<std::size_t>(3 * atoms);
+    for (std::size_t i = 0; i < angles.size(); ++i) {
+      std::vector<double> values;
+      for (std::size_t row = 0; row < frames.positions.size(); row += width)
+        values.push_back(
+            dihedral_angle(std::span(frames.positions).subspan(row, width), angles[i]));
+      profiles[i].series.push_back(angle_profile(weights.empty() ? file : file + " weighted",
+                                                 values, request.chains, weights));
+    }
+  }
+  std::vector<std::string> names = {"degrees"};
+  for (const TorsionProfile& profile : profiles)
+    for (const LineSeries& series : profile.series) {
+      names.push_back(fmt::format("{} of {}", profile.torsion, series.name));
+      names.push_back(names.back() + " error");
+    }
+  TableWriter table(request.out, names, FloatType::kFloat64);
+  std::vector<double> row;
+  for (std::size_t bin = 0; bin < profiles.front().series.front().x.size(); ++bin) {
+    row = {profiles.front().series.front().x[bin]};
+    for (const TorsionProfile& profile : profiles)
+      for (const LineSeries& series : profile.series)
+        row.insert(row.end(), {series.y[bin], series.errors[bin]});
+    table.append(row);
+  }
+  table.finish();
+  if (!plotting_available()) return profiles;
+  for (std::size_t i = 0; i < profiles.size(); ++i) {
+    LineChart chart = angle_profiles("Free energy along " + profiles[i].torsion);
+    chart.series = profiles[i].series;
+    const std::string stem = request.out.substr(0, request.out.size() - 4) +
+                             (profiles.size() > 1 ? fmt::format("-{}", i + 1) : std::string());
+    write_plot(chart, stem);
+    profiles[i].picture = stem + ".png";
+  }
+  return profiles;
+}
+
+}  // namespace thalweg

@@ -1,0 +1,127 @@
+// Free energies along torsions, against a closed form.
+#include "thalweg/runs/torsion_profile.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+#include <vector>
+
+#include "temporary_folder.h"
+#include "thalweg/core/error.h"
+#include "thalweg/core/random.h"
+#include "thalweg/io/npy.h"
+#include "thalweg/io/table.h"
+
+namespace thalweg {
+namespace {
+
+std::vector<AtomLabel> labels() {
+  std::vector<AtomLabel> atoms;
+  for (const auto& [name, number] : {std::pair{"C", 1}, {"N", 2}, {"CA", 2}, {"C", 2}, {"N", 3}})
+    atoms.push_back({.name = name, .residue = "ALA", .residue_number = number, .element = "C"});
+  return atoms;
+}
+
+/// C-N-CA-C with an angle phi between the ends, and a last atom beside them.
+std::vector<double> row_of(double phi) {
+  return {0.1,  0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.1 * std::cos(phi), 0.1 * std::sin(phi),
+          0.15, 0.2, 0.2, 0.3};
+}
+
+class TorsionProfiles : public testing::Test {
+ protected:
+  TorsionProfiles() {
+    write_pdb(folder_.path("names.pdb"), labels(), row_of(1.0));
+    RandomSequence random(3, Stream::kEvaluation);
+    std::vector<double> rows;
+    for (std::int64_t i = 0; i < kCount; ++i) {
+      const double phi = 2.0 * std::numbers::pi * (random.uniform() - 0.5);
+      const std::vector<double> row = row_of(phi);
+      rows.insert(rows.end(), row.begin(), row.end());
+      log_weights_.push_back(1000.0 + 2.0 * std::cos(phi - 0.5));
+    }
+    write_npy(folder_.path("rows.npy"), std::vector<std::int64_t>{kCount, 5, 3}, rows);
+    write_npy(folder_.path("weights.npy"), std::vector<std::int64_t>{kCount}, log_weights_);
+  }
+
+  TorsionProfileRequest request() const {
+    return {.files = {folder_.path("rows.npy"), folder_.path("rows.npy")},
+            .topology = folder_.path("names.pdb"),
+            .torsions = {"1:C-2:N-2:CA-2:C"},
+            .log_weights = {folder_.path("weights.npy")},
+            .out = folder_.path("out.csv")};
+  }
+
+  static constexpr std::int64_t kCount = 60000;
+  TemporaryFolder folder_;
+  std::vector<double> log_weights_;
+};
+
+// Weights exp(2 cos(phi - 0.5)) of uniform angles, beside none. 60 bins of 20 groups: five standard
+// errors of so few groups are passed once in 200 for some bin, eight hardly ever.
+TEST_F(TorsionProfiles, FollowTheWeightsOfTheFrames) {
+  const std::vector<TorsionProfile> profiles = torsion_profiles(request());
+  ASSERT_EQ(profiles.size(), 1U);
+  ASSERT_EQ(profiles[0].series.size(), 2U);
+  constexpr double kBessel = 2.2795853023360673;  // I_0(2)
+  const Table table = load_table(folder_.path("out.csv"));
+  ASSERT_EQ(table.columns(), 5);
+  ASSERT_EQ(table.rows, 60);
+  for (std::size_t bin = 0; bin < 60; ++bin) {
+    const double phi = profiles[0].series[0].x[bin] * std::numbers::pi / 180.0;
+    const double truth = std::log(2.0 * std::numbers::pi * kBessel) - 2.0 * std::cos(phi - 0.5);
+    for (const auto& [number, expected] :
+         {std::pair{0, truth}, {1, std::log(2.0 * std::numbers::pi)}}) {
+      const LineSeries& series = profiles[0].series[static_cast<std::size_t>(number)];
+      EXPECT_NEAR(series.y[bin], expected, 8.0 * series.errors[bin]) << bin << " " << number;
+      EXPECT_LT(series.errors[bin], 0.1);
+      EXPECT_EQ(table.values[bin * 5 + 1 + 2 * static_cast<std::size_t>(number)], series.y[bin]);
+    }
+  }
+}
+
+TEST_F(TorsionProfiles, NamesAreThoseOfColumnsOrNumbersOrOfTheBackbone) {
+  const std::vector<AtomLabel> atoms = labels();
+  const std::array<std::int64_t, 4> phi = {0, 1, 2, 3}, psi = {1, 2, 3, 4};
+  EXPECT_EQ(torsion_by_name("1:C-2:N-2:CA-2:C", atoms), phi);
+  EXPECT_EQ(torsion_by_name("0-1-2-3", atoms), phi);
+  EXPECT_EQ(torsion_by_name("phi ALA 2", atoms), phi);
+  EXPECT_EQ(torsion_by_name("psi ALA 2", atoms), psi);
+  EXPECT_EQ(torsion_by_name("2:N-2-2:C-4", atoms), psi);
+  for (const char* name : {"", "chi ALA 2", "0-1-2", "0-1-2-5", "0-1-2--1", "0-1-2-1", "0-1-2-3x",
+                           "0-1-2-3-4", "1:C-2:N-2:CA-2:CB"})
+    EXPECT_NE(message_of<ConfigError>([&] { torsion_by_name(name, atoms); }).find("--torsion"),
+              std::string::npos)
+        << name;
+}
+
+TEST_F(TorsionProfiles, RefuseWhatIsNotThere) {
+  const auto changed = [&](const auto& change) {
+    TorsionProfileRequest wanted = request();
+    change(wanted);
+    return wanted;
+  };
+  for (const TorsionProfileRequest& wrong :
+       {changed([](auto& r) { r.files.clear(); }), changed([](auto& r) { r.torsions.clear(); }),
+        changed([](auto& r) { r.out = "profile.png"; }), changed([](auto& r) { r.chains = 0; }),
+        changed([](auto& r) { r.log_weights.resize(3, r.log_weights[0]); }),
+        changed([](auto& r) { r.log_weights.clear(); }),
+        changed([](auto& r) { r.torsions.resize(2, r.torsions[0]); })})
+    message_of<ConfigError>([&] { torsion_profiles(wrong); });
+  for (const std::vector<double>& weights :
+       {std::vector<double>{1.0}, std::vector<double>(kCount, -INFINITY),
+        std::vector<double>(kCount, NAN), std::vector<double>(kCount, INFINITY)}) {
+    write_npy(folder_.path("wrong.npy"), std::vector<std::int64_t>{std::ssize(weights)}, weights);
+    EXPECT_NE(
+        message_of<DataError>([&] {
+          torsion_profiles(changed([&](auto& r) { r.log_weights = {folder_.path("wrong.npy")}; }));
+        }).find("wrong.npy"),
+        std::string::npos);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("out.csv")));
+}
+
+}  // namespace
+}  // namespace thalweg
