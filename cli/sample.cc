@@ -75,22 +75,33 @@ std::string chains_text(const Arguments& arguments, const ChainSummary& chains) 
   return text + mixing_text(chains);
 }
 
-std::string importance_text(const Arguments& arguments, const ImportanceSummary& importance) {
+std::string importance_text(const Arguments& arguments, const SampleResult& result) {
+  const ImportanceSummary& importance = *result.importance;
   if (importance.undefined > 0)
     fmt::print(stderr,
                "warning: the energy of {} samples is no number, which counts as a density of 0\n",
                importance.undefined);
   const ImportanceEstimate& estimate = importance.estimate;
+  std::string moved;
+  if (result.annealing) {
+    for (const AnnealingLevel& level : result.annealing->levels)
+      moved += fmt::format("{}{:.2f}", moved.empty() ? "" : ", ",
+                           static_cast<double>(level.accepted) / static_cast<double>(level.moves));
+    moved = fmt::format("  {} levels, moves between accepted: {}; {} evaluations of the energy\n",
+                        result.annealing->levels.size() + 1, moved.empty() ? "none" : moved,
+                        format_count(result.annealing->evaluations));
+  }
   const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(
-      ": draws of the flow, {}\n"
-      "  of the density that the run was trained for, not the flow's own\n"
+      ": draws of the flow, {}{}\n"
+      "  of the density that the run was trained for, not the flow's own\n{}"
       "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
+      result.annealing ? "moved to the target, " : "",
       arguments.request.weights == "resample" ? "resampled by their weights (some rows repeat)"
       : arguments.molecule ? fmt::format("with the logarithms of their weights in {}",
                                          log_weight_path(arguments.out))
                            : "with the logarithm of their weights as column log_weight",
-      estimate.effective_share, estimate.log_integral,
+      moved, estimate.effective_share, estimate.log_integral,
       reliable ? fmt::format(" +- {:.5f}", estimate.log_integral_error) : ", not reliable",
       importance.pareto_k
           ? fmt::format("  Pareto k {:.3f}{}\n", *importance.pareto_k,
@@ -145,7 +156,7 @@ void sample(Arguments arguments) {
   if (!arguments.quiet)
     fmt::print("{} samples in {}{}", request.count, arguments.out,
                result.chains       ? chains_text(arguments, *result.chains)
-               : result.importance ? importance_text(arguments, *result.importance)
+               : result.importance ? importance_text(arguments, result)
                : result.proposals_a_sample > 0.0
                    ? fmt::format(" ({:.2f} proposals a sample)\n", result.proposals_a_sample)
                    : "\n");
@@ -202,12 +213,25 @@ void add_sample(CLI::App& app) {
 
   command->add_option("--sampler", request.sampler, samplers_text())
       ->check(CLI::IsMember(sampler_kinds().names()));
-  CLI::Option* weights =
+  CLI::Option* weights = command
+                             ->add_option("--weights", request.weights,
+                                          "of importance and annealed: column, log_weight, which "
+                                          "is the default; or resample, by weight")
+                             ->check(CLI::IsMember({"column", "resample"}));
+  CLI::Option* levels =
       command
-          ->add_option(
-              "--weights", request.weights,
-              "of importance: column, log_weight, which is the default; or resample, by weight")
-          ->check(CLI::IsMember({"column", "resample"}));
+          ->add_option("--levels", request.levels,
+                       "of annealed: densities from the flow's to the target's; 8")
+          ->check(CLI::Range(1, 100000));
+  std::vector<CLI::Option*> of_moves = {
+      command
+          ->add_option("--step-size", request.step_size,
+                       "of sails, mala, hmc and annealed; 0: found during burn-in, or beforehand")
+          ->check(CLI::Range(0.0, 1e9)),
+      command
+          ->add_option("--leapfrog-steps", request.leapfrog_steps,
+                       "of hmc, and of annealed at each level; 8")
+          ->check(CLI::Range(1, 10000))};
   std::vector<CLI::Option*> of_chains = {
       command->add_option("--chains", request.chains, "chains at once; 1000 unless given")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000})),
@@ -216,16 +240,10 @@ void add_sample(CLI::App& app) {
       command->add_option("--thinning", request.thinning, "steps between samples of a chain; 10")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000000})),
       command
-          ->add_option("--step-size", request.step_size,
-                       "of sails, mala and hmc; 0: found during burn-in")
-          ->check(CLI::Range(0.0, 1e9)),
-      command
           ->add_option(
               "--local-probability", request.local_probability,
               "of a step by sails, mala or hmc; else a draw from the base is proposed; 0.5")
           ->check(CLI::Range(0.0, 1.0)),
-      command->add_option("--leapfrog-steps", request.leapfrog_steps, "of hmc; 8")
-          ->check(CLI::Range(1, 10000)),
       command
           ->add_option("--density", request.density,
                        "what mala, hmc and independence sample: model, or target: what the run was "
@@ -245,17 +263,24 @@ void add_sample(CLI::App& app) {
       "  thalweg sample runs/points --count 10000 --out sharp.csv --sampler sails --thinning 50\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler importance\n"
       "  thalweg sample runs/peptide --count 1000 --out peptide.dcd\n"
+      "  thalweg sample runs/peptide --count 100000 --out peptide.npy --sampler annealed\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target "
       "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");
-  command->callback([arguments, of_chains, weights] {
+  command->callback([arguments, of_chains, of_moves, weights, levels] {
     const SamplerKind& sampler = sampler_kinds().find("--sampler", arguments->request.sampler);
     for (const CLI::Option* option : of_chains)
       if (!sampler.chains && option->count() > 0)
         fail<ConfigError>("{}: is for Markov chains; choose them with --sampler",
                           option->get_name());
+    for (const CLI::Option* option : of_moves)
+      if (!sampler.chains && !sampler.annealed && option->count() > 0)
+        fail<ConfigError>("{}: is for samplers that move; choose them with --sampler",
+                          option->get_name());
     if (!sampler.weighted && weights->count() > 0)
-      fail<ConfigError>("--weights: is for --sampler importance");
+      fail<ConfigError>("--weights: is for --sampler importance or annealed");
+    if (!sampler.annealed && levels->count() > 0)
+      fail<ConfigError>("--levels: is for --sampler annealed");
     sample(*arguments);
   });
 }

@@ -1043,8 +1043,16 @@ TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
       run({"sample", "well", "--count", "500", "--out", "w.csv", "--sampler", "importance"});
   EXPECT_NE(weighted.out.find("effective share"), std::string::npos) << weighted.error;
   EXPECT_EQ(contents(path("w.csv")).substr(0, 15), "x,y,log_weight\n");
+  const Outcome annealed = run({"sample", "well", "--count", "500", "--out", "a.csv", "--sampler",
+                                "annealed", "--levels", "4", "--leapfrog-steps", "3"});
+  EXPECT_NE(annealed.out.find("4 levels, moves between accepted: 0."), std::string::npos)
+      << annealed.out << annealed.error;
+  EXPECT_EQ(contents(path("a.csv")).substr(0, 15), "x,y,log_weight\n");
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"--sampler", "sails", "--density", "model"},
+        {"--sampler", "importance", "--levels", "4"},
+        {"--sampler", "importance", "--step-size", "0.1"},
+        {"--sampler", "annealed", "--thinning", "2"},
         {"--sampler", "mala", "--burn-in", "0"},
         {"--chains", "3"},
         {"--sampler", "mala", "--resume"},

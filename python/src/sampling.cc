@@ -52,6 +52,21 @@ nb::dict importance_dict(const ImportanceSummary& importance) {
   return result;
 }
 
+nb::dict annealing_dict(const AnnealingSummary& annealing) {
+  nb::list levels;
+  for (const AnnealingLevel& level : annealing.levels) {
+    nb::dict entry;
+    entry["power"] = level.power;
+    entry["step_size"] = level.step_size;
+    entry["acceptance"] = static_cast<double>(level.accepted) / static_cast<double>(level.moves);
+    levels.append(entry);
+  }
+  nb::dict result;
+  result["levels"] = levels;
+  result["evaluations"] = annealing.evaluations;
+  return result;
+}
+
 /// Column by column: name, whether it holds number, text or date, labels of texts, format of dates.
 nb::list contents_of(const Table& table) {
   nb::list result;
@@ -88,6 +103,7 @@ SampleRequest request_of(const Options& options) {
   take("burn_in", request.burn_in);
   take("thinning", request.thinning);
   take("leapfrog_steps", request.leapfrog_steps);
+  take("levels", request.levels);
   take("step_size", request.step_size);
   take("local_probability", request.local_probability);
   take("density", request.density);
@@ -114,6 +130,7 @@ nb::dict info_of(const SampleResult& result) {
   info["proposals_a_sample"] = result.proposals_a_sample;
   info["non_finite"] = result.non_finite;
   if (result.importance) info["importance"] = importance_dict(*result.importance);
+  if (result.annealing) info["annealing"] = annealing_dict(*result.annealing);
   if (result.chains) info["chains"] = chains_dict(*result.chains);
   return info;
 }

@@ -43,6 +43,13 @@ def test_a_function_is_learnt(energy, tmp_path):
     assert abs(found["log_integral"] - LOG_INTEGRAL) < 0.1
     samples = model.sample(2000, seed=1, sampler="importance")
     assert 0.4 < np.mean(samples[:, 0] > 0) < 0.6
+    # Moved towards the energy, draws have weights that are more alike, of the same integral.
+    moved, info = model.sample(2000, seed=1, sampler="annealed", levels=4, weights="column", info=True)
+    assert moved.shape == (2000, 3)
+    assert [level["power"] for level in info["annealing"]["levels"]] == [0.25, 0.5, 0.75]
+    assert info["annealing"]["evaluations"] > 2000 * (3 * 8 + 1)
+    assert abs(info["importance"]["log_integral"] - LOG_INTEGRAL) < 0.1
+    assert info["importance"]["effective_share"] > found["effective_share"]
 
     # Without the function there are densities and samples, but nothing to judge by.
     alone = thalweg.load(tmp_path / "run")

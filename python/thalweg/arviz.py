@@ -30,7 +30,7 @@ def inference_data(
 
     Raises ConfigError for samplers without chains and for molecules, ImportError without ArviZ.
     """
-    if sampler in ("naive", "importance"):
+    if sampler in ("naive", "importance", "annealed"):
         raise ConfigError(f"sampler: expected one with chains, as mala, got {sampler!r}")
     if model.atom_count > 0:
         raise ConfigError(f"{model.path}: expected a model of a table, this is one of a molecule")

@@ -32,6 +32,7 @@ _SAMPLING = {
     "burn_in": 500,
     "thinning": 10,
     "leapfrog_steps": 8,
+    "levels": 8,
     "step_size": 0.0,
     "local_probability": 0.5,
     "density": "",
@@ -180,6 +181,7 @@ class Model:
         burn_in: int = 500,
         thinning: int = 10,
         leapfrog_steps: int = 8,
+        levels: int = 8,
         step_size: float = 0.0,
         local_probability: float = 0.5,
         density: str = "",
@@ -194,8 +196,10 @@ class Model:
         sampler: "naive" draws from the flow; "importance" weighs its draws by the energy that the
             model was trained for: ``weights="resample"``, its default, draws rows again by their
             weights and ``weights="column"`` adds their logarithm as a last column (of a molecule,
-            as "log_weights" to the info); "sails", "mala", "hmc"
-            and "independence" are Markov chains in latent space, with chains, burn_in, thinning,
+            as "log_weights" to the info); "annealed" moves them to that energy's density first, by
+            Hamiltonian steps of leapfrog_steps at each of levels - 1 densities on the way, and
+            gives weights that are as exact and more alike; "sails", "mala", "hmc" and
+            "independence" are Markov chains in latent space, with chains, burn_in, thinning,
             leapfrog_steps, step_size (0: found), local_probability and density ("model" or
             "target").
         precision: "float" or "double"; else that of the training, and double for weighted draws.
@@ -216,6 +220,7 @@ class Model:
             burn_in=burn_in,
             thinning=thinning,
             leapfrog_steps=leapfrog_steps,
+            levels=levels,
             step_size=step_size,
             local_probability=local_probability,
             density=density,
@@ -262,7 +267,7 @@ class Model:
         self, n: int, condition: Any, seed: int | None, **options: Any
     ) -> dict[str, Any]:
         options = {**_SAMPLING, **options}
-        if options["sampler"] == "importance" and not options["weights"]:
+        if options["sampler"] in ("importance", "annealed") and not options["weights"]:
             options["weights"] = "resample"
         if options["precision"] not in ("", "float", "double"):
             raise ConfigError(f"precision: expected float or double, got {options['precision']!r}")

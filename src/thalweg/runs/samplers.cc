@@ -91,27 +91,9 @@ class NaiveSampler : public RunSampler {
   FlowSampler sampler_;
 };
 
-/// Draws of the flow with their weights under what the run was trained for.
-class ImportanceSampler : public RunSampler {
+/// Draws with their weights under what the run was trained for.
+class WeightedSampler : public RunSampler {
  public:
-  ImportanceSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
-      : run_(run),
-        request_(request),
-        pool_(pool),
-        resample_(request.weights == "resample"),
-        // Log weights may be large numbers with small differences.
-        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed),
-                 request.precision.value_or(Precision::kDouble)) {
-    if (!run.target())
-      fail<ConfigError>(
-          "--sampler importance: this run was trained on data, of which no density is known to "
-          "weight samples by; use naive, or sails");
-    if (!resample_ && !request.weights.empty() && request.weights != "column")
-      fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
-    if (const std::optional<Exploration> exploration = run.exploration())
-      endless_ = exploration->endless;
-  }
-
   std::vector<std::string> columns() const override {
     std::vector<std::string> names = column_names(run_.options.model);
     if (!resample_) names.emplace_back("log_weight");
@@ -126,35 +108,26 @@ class ImportanceSampler : public RunSampler {
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
-    const ModelOptions& model = run_.options.model;
-    const std::int64_t features = model.features;
-    const RowFunction log_target = target_log_density(run_.target(), pool_);
+    const std::int64_t features = run_.options.model.features;
     std::vector<double> kept, log_weights;
-    std::int64_t undefined = 0;
     BlockSize size(pool_.threads());
     while (result.count < request_.count) {
       const std::int64_t block = size.next(request_.count - result.count);
-      std::vector<double> log_density;
-      const std::vector<double> x = sampler_.next(
-          block, rows_in_turn(request_.condition, model.context_features, result.count, block),
-          &log_density);
-      const std::vector<double> energies = counted_log_density(log_target, x, undefined);
+      std::vector<double> of_block;
+      const std::vector<double> x = next(result.count, block, of_block);
+      log_weights.insert(log_weights.end(), of_block.begin(), of_block.end());
       std::vector<double> rows;
       for (std::int64_t row = 0; row < block; ++row) {
-        const auto index = static_cast<std::size_t>(row);
-        log_weights.push_back(energies[index] - log_density[index]);
         const auto from = x.begin() + row * features;
         std::vector<double>& to = resample_ ? kept : rows;
         to.insert(to.end(), from, from + features);
-        if (!resample_) rows.push_back(log_weights.back());
+        if (!resample_) rows.push_back(of_block[static_cast<std::size_t>(row)]);
       }
       sink(rows);
       result.count += block;
       if ((result.interrupted = told_to_stop(callbacks, result.count, request_.count)))
         return result;
     }
-    result.non_finite = sampler_.statistics().non_finite;
-    result.unsolved = sampler_.statistics().unsolved;
     const SmoothedWeights smoothed = smoothed_weights(log_weights);
     ImportanceEstimate estimate = importance_estimate(smoothed);
     if (resample_) {
@@ -165,20 +138,105 @@ class ImportanceSampler : public RunSampler {
         sink({kept.data() + row * features, static_cast<std::size_t>(features)});
     }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
-    result.importance = {estimate, std::nullopt, undefined, endless_};
+    result.importance = {estimate, std::nullopt, 0, endless_};
     if (!endless_.empty()) result.importance->estimate.log_integral_error = std::nan("");
     if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
+    finish(result);
     return result;
   }
+
+ protected:
+  WeightedSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
+      : run_(run), request_(request), pool_(pool), resample_(request.weights == "resample") {
+    if (!run.target())
+      fail<ConfigError>(
+          "--sampler {}: this run was trained on data, of which no density is known to "
+          "weight samples by; use naive, or sails",
+          request.sampler);
+    if (!resample_ && !request.weights.empty() && request.weights != "column")
+      fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
+    if (const std::optional<Exploration> exploration = run.exploration())
+      endless_ = exploration->endless;
+  }
+
+  /// The next `count` draws, from number `first` on, and the logarithms of their weights.
+  virtual std::vector<double> next(std::int64_t first, std::int64_t count,
+                                   std::vector<double>& log_weights) = 0;
+  /// What is to be said of all of them.
+  virtual void finish(SampleResult& result) const = 0;
+  /// Log weights may be large numbers with small differences.
+  Precision precision() const { return request_.precision.value_or(Precision::kDouble); }
+  const LoadedRun& run() const { return run_; }
+  const SampleRequest& request() const { return request_; }
 
  private:
   const LoadedRun& run_;
   const SampleRequest request_;
   ThreadPool& pool_;
   const bool resample_;
-  std::string endless_;  // see Exploration
-  FlowSampler sampler_;
+  std::string endless_;                  // see Exploration
   std::vector<std::int64_t> resampled_;  // draws that the samples are
+};
+
+/// Draws of the flow.
+class ImportanceSampler : public WeightedSampler {
+ public:
+  ImportanceSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
+      : WeightedSampler(run, request, pool),
+        log_target_(target_log_density(run.target(), pool)),
+        sampler_(*run.model, pool, static_cast<std::uint64_t>(request.seed), precision()) {}
+
+ private:
+  std::vector<double> next(std::int64_t first, std::int64_t count,
+                           std::vector<double>& log_weights) override {
+    std::vector<double> log_density;
+    std::vector<double> x = sampler_.next(
+        count,
+        rows_in_turn(request().condition, run().options.model.context_features, first, count),
+        &log_density);
+    log_weights = counted_log_density(log_target_, x, undefined_);
+    for (std::size_t row = 0; row < log_weights.size(); ++row) log_weights[row] -= log_density[row];
+    return x;
+  }
+
+  void finish(SampleResult& result) const override {
+    result.non_finite = sampler_.statistics().non_finite;
+    result.unsolved = sampler_.statistics().unsolved;
+    result.importance->undefined = undefined_;
+  }
+
+  RowFunction log_target_;
+  FlowSampler sampler_;
+  std::int64_t undefined_ = 0;
+};
+
+/// The same, moved to the target level by level.
+class AnnealedRunSampler : public WeightedSampler {
+ public:
+  AnnealedRunSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
+      : WeightedSampler(run, request, pool),
+        sampler_(*run.model, run.target(),
+                 {.levels = request.levels,
+                  .leapfrog_steps = request.leapfrog_steps,
+                  .step_size = request.step_size,
+                  .seed = static_cast<std::uint64_t>(request.seed),
+                  .precision = precision()},
+                 pool) {}
+
+ private:
+  std::vector<double> next(std::int64_t /*first*/, std::int64_t count,
+                           std::vector<double>& log_weights) override {
+    return sampler_.next(count, log_weights);
+  }
+
+  void finish(SampleResult& result) const override {
+    result.non_finite = sampler_.statistics().non_finite;
+    result.unsolved = sampler_.statistics().unsolved;
+    result.importance->undefined = sampler_.undefined();
+    result.annealing = {sampler_.levels(), sampler_.evaluations()};
+  }
+
+  AnnealedSampler sampler_;
 };
 
 /// In which order columns go into a file without names, in which the first one is read as x0:
@@ -307,6 +365,8 @@ KindTable<SamplerKind>& sampler_kinds() {
       {"naive", "the flow's own draws", make<NaiveSampler>},
       {"importance", "those, weighted by what the run was trained for", make<ImportanceSampler>,
        false, true},
+      {"annealed", "those, moved to it by Hamiltonian steps between densities on the way, weighted",
+       make<AnnealedRunSampler>, false, true, true},
       {"sails", "Markov chains, exact, of a sharper density than the flow's", make_chain_sampler,
        true},
       {"sails_published", "the same as published, which only comes near it", make_chain_sampler,
@@ -342,18 +402,24 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
                                          ThreadPool& pool) {
   const SamplerKind& kind = sampler_kinds().find("sampler", request.sampler);
   const SampleRequest usual;
-  if (!kind.chains &&
-      (request.chains != usual.chains || request.burn_in != usual.burn_in ||
-       request.thinning != usual.thinning || request.leapfrog_steps != usual.leapfrog_steps ||
-       request.step_size != usual.step_size || request.density != usual.density ||
-       request.local_probability != usual.local_probability))
+  if (!kind.chains && (request.chains != usual.chains || request.burn_in != usual.burn_in ||
+                       request.thinning != usual.thinning || request.density != usual.density ||
+                       request.local_probability != usual.local_probability))
     fail<ConfigError>(
-        "samples: chains, burn_in, thinning, leapfrog_steps, step_size, local_probability and "
-        "density are of samplers with chains: expected none with {}",
+        "samples: chains, burn_in, thinning, local_probability and density are of samplers with "
+        "chains: expected none with {}",
         kind.name);
+  if (!kind.chains && !kind.annealed &&
+      (request.leapfrog_steps != usual.leapfrog_steps || request.step_size != usual.step_size))
+    fail<ConfigError>(
+        "samples: leapfrog_steps and step_size are of samplers that move: expected none with {}",
+        kind.name);
+  if (!kind.annealed && request.levels != usual.levels)
+    fail<ConfigError>("samples: levels are of sampler annealed: expected none with {}", kind.name);
   if (!kind.weighted && !request.weights.empty())
-    fail<ConfigError>("samples: weights are of sampler importance: expected none with {}",
-                      kind.name);
+    fail<ConfigError>(
+        "samples: weights are of samplers importance and annealed: expected none with {}",
+        kind.name);
   if (request.count < 1)
     fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
   if (request.seed < 0)

@@ -16,6 +16,7 @@
 #include "thalweg/metrics/chain_diagnostics.h"
 #include "thalweg/metrics/importance.h"
 #include "thalweg/runs/run_folder.h"
+#include "thalweg/sampling/annealed_sampler.h"
 #include "thalweg/sampling/latent_density.h"
 #include "thalweg/sampling/markov_chains.h"
 
@@ -30,19 +31,22 @@ struct SampleRequest {
   std::optional<Precision> precision = {};
   std::vector<double> condition = {};  ///< rows x columns of the condition, used in turn
   std::string condition_file = {};     ///< that it came from, which no sample may replace
-  /// importance: column, a last column log_weight; or resample, rows drawn again by their weights.
-  /// Empty: column.
+  /// importance, annealed: column, a last column log_weight; or resample, rows drawn again by their
+  /// weights. Empty: column.
   std::string weights = {};
 
   // Of Markov chains.
   std::int64_t chains = 0;  ///< 0: 1000, or as many as there are to go on with
-  std::int64_t burn_in = 500, thinning = 10, leapfrog_steps = 8;
-  double step_size = 0.0;  ///< 0: found during burn-in
+  std::int64_t burn_in = 500, thinning = 10;
+  std::int64_t leapfrog_steps = 8;  ///< hmc, and annealed
+  double step_size = 0.0;           ///< 0: found during burn-in; of annealed, by draws of its own
   double local_probability = 0.5;
   std::string density = {};     ///< model or target; empty: as suits the run
   std::string chains_out = {};  ///< .npy file of chains x draws x columns; empty: none
   bool resume = false;          ///< go on with the chains in chains_out
   double save_interval = 60.0;  ///< seconds between savings of chains_out
+
+  std::int64_t levels = 8;  ///< annealed: densities from the flow's to the target's
 };
 
 /// Takes samples block by block, rows x columns.
@@ -62,6 +66,12 @@ struct ImportanceSummary {
   std::optional<double> pareto_k;  ///< none for less than 25 samples
   std::int64_t undefined = 0;      ///< samples whose energy is no number; their weights are 0
   std::string endless = {};        ///< Exploration::endless; the error is NaN where it says so
+};
+
+/// What became of draws that were moved to the target.
+struct AnnealingSummary {
+  std::vector<AnnealingLevel> levels;
+  std::int64_t evaluations = 0;  ///< of the target, the search for step sizes with them
 };
 
 /// What became of chains.
@@ -87,6 +97,7 @@ struct SampleResult {
   std::int64_t unsolved = 0;
   double proposals_a_sample = 0.0;  ///< of a base with a rejection step; 0 for others
   std::optional<ImportanceSummary> importance;
+  std::optional<AnnealingSummary> annealing;
   std::optional<ChainSummary> chains;
 };
 
@@ -112,7 +123,8 @@ struct SamplerKind {
   std::string name, summary;
   std::function<std::unique_ptr<RunSampler>(const LoadedRun&, const SampleRequest&, ThreadPool&)>
       make;
-  bool chains = false, weighted = false;  ///< whether options of chains, or of weights, are its
+  /// Whether options of chains, of weights, or of levels are its.
+  bool chains = false, weighted = false, annealed = false;
 };
 /// What --sampler chooses from, and what a program adds to it.
 KindTable<SamplerKind>& sampler_kinds();

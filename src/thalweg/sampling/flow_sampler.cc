@@ -112,7 +112,7 @@ FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t see
 FlowSampler::~FlowSampler() = default;
 
 std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context,
-                                      std::vector<double>* log_density) {
+                                      std::vector<double>* log_density, LayerDraws* layers) {
   if (count < 0) fail<ShapeError>("sample: expected a count of at least 0, got {}", count);
   const Model& model = state_->model;
   State& state = *state_;
@@ -140,6 +140,7 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
   if (results.size() > (log_density != nullptr ? 2U : 1U))
     statistics_.unsolved +=
         std::ranges::count_if(results.back(), [](double value) { return value > 0.0; });
+  if (layers != nullptr) *layers = {results[0], results.at(1)};
   std::vector<double> log_det;
   std::vector<double> x = state.columns.to_data(std::move(results[0]), &log_det);
   if (log_density != nullptr) {

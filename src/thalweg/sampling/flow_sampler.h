@@ -25,6 +25,12 @@ struct SamplingStatistics {
   std::int64_t unsolved = 0;
 };
 
+/// Draws as a model's layers know them, in standardised columns without bounds: rows x features,
+/// and the log density of each there.
+struct LayerDraws {
+  std::vector<double> y, log_density;
+};
+
 /// Draws samples of one model in order; the same seed gives the same samples whatever the block
 /// sizes and threads. Columns leave their standardisation and enter their bounds in double whatever
 /// the precision (see ColumnMap).
@@ -44,9 +50,11 @@ class FlowSampler {
   /// (before integer columns are rounded), and continuous values stay as they were drawn, within
   /// no limits that data showed, so that weights with it are right. Of a flow with stochastic
   /// layers that is no density, but exp(log p*(x) - log_density) is the exact importance weight of
-  /// the path from z to x (Wu, Koehler, Noe 2020, eq. 11), for any target p*.
+  /// the path from z to x (Wu, Koehler, Noe 2020, eq. 11), for any target p*. `layers`, which wants
+  /// `log_density`, gets the same draws as the layers know them.
   std::vector<double> next(std::int64_t count, std::span<const double> context = {},
-                           std::vector<double>* log_density = nullptr);
+                           std::vector<double>* log_density = nullptr,
+                           LayerDraws* layers = nullptr);
   const SamplingStatistics& statistics() const { return statistics_; }
 
  private:

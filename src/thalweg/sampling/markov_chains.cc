@@ -11,7 +11,6 @@
 namespace thalweg {
 namespace {
 
-constexpr double kFirstStepSize = 0.1;  // where the search starts
 constexpr std::uint32_t kStartTrials = 100;
 constexpr std::int64_t kScalars = 3;  // of a chain: log_base, log_det, log_density
 
@@ -20,17 +19,6 @@ std::uint64_t step_seed(std::uint64_t seed, std::int64_t step, std::uint32_t tri
   const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kChains),
                                   static_cast<std::uint64_t>(step), trial);
   return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
-}
-
-/// One step of the search towards a mean acceptance of `wanted`.
-void adapt(StepSizeSearch& search, double acceptance, double wanted) {
-  constexpr double kShrinkage = 0.05, kDelay = 10.0, kForgetting = 0.75;  // as in the paper
-  const auto t = static_cast<double>(++search.updates);
-  search.error_sum += wanted - acceptance;
-  search.log_step_size =
-      std::log(10.0 * kFirstStepSize) - std::sqrt(t) / kShrinkage / (t + kDelay) * search.error_sum;
-  const double weight = std::pow(t, -kForgetting);
-  search.log_average = weight * search.log_step_size + (1.0 - weight) * search.log_average;
 }
 
 /// What chains carry from step to step, as nodes or as places of arrays.
@@ -233,7 +221,7 @@ struct MarkovChains::Machine {
     state.searches.assign(kernels.size(), {});
     state.statistics.clear();
     for (std::size_t k = 0; k < kernels.size(); ++k) {
-      const double step_size = options.step_size > 0.0 ? options.step_size : kFirstStepSize;
+      const double step_size = options.step_size > 0.0 ? options.step_size : StepSizeSearch::kFirst;
       state.searches[k].log_step_size = std::log(step_size);
       const bool has_step = kernels[k].kernel->wanted_acceptance() > 0.0;
       state.statistics.push_back({kernels[k].kernel->name(), has_step ? step_size : 0.0, 0, 0, 0});
@@ -391,7 +379,7 @@ bool MarkovChains::step() {
     const double wanted = machine.kernels[k].kernel->wanted_acceptance();
     if (options.step_size > 0.0 || wanted == 0.0) continue;
     StepSizeSearch& search = machine.state.searches[k];
-    if (tried > 0.0) adapt(search, sums[4 * k + 3] / tried, wanted);
+    if (tried > 0.0) search.update(sums[4 * k + 3] / tried, wanted);
     statistics.step_size = std::exp(machine.state.steps == options.burn_in ? search.log_average
                                                                            : search.log_step_size);
   }

@@ -10,6 +10,7 @@
 #include "thalweg/core/thread_pool.h"
 #include "thalweg/sampling/chain_kernels.h"
 #include "thalweg/sampling/latent_density.h"
+#include "thalweg/sampling/step_size_search.h"
 
 namespace thalweg {
 
@@ -39,12 +40,6 @@ struct KernelStatistics {
   double acceptance() const {
     return proposals > 0 ? static_cast<double>(accepted) / static_cast<double>(proposals) : 0.0;
   }
-};
-
-/// Search for the step size of one kernel (Hoffman and Gelman 2014, section 3.2).
-struct StepSizeSearch {
-  double log_step_size = 0.0, log_average = 0.0, error_sum = 0.0;
-  std::int64_t updates = 0;
 };
 
 /// All that a later step depends on: with it chains go on as if they had never stopped. Arrays are
