@@ -22,19 +22,17 @@ void add_profile(CLI::App& app) {
                    "four atoms, as 1:C-2:N-2:CA-2:C or by their numbers from 0 as 4-6-8-14, or a "
                    "backbone angle as \"phi ALA 2\"; may be given several times")
       ->required()
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command
       ->add_option("--log-weights", request->log_weights,
                    ".npy with the logarithms of the weights of a FILE's frames, as `sample` writes "
                    "it; in the order of the FILEs, which may be more")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command
       ->add_option("--chains", request->chains,
                    "replicas or chains whose frames take turns in the files: errors are by how "
-                   "they differ")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
+                   "they differ, where they are at least 4")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
   command->add_option("--out", request->out, ".csv to write; pictures go beside it")->required();
   command->footer(
       "Examples:\n"
@@ -44,10 +42,21 @@ void add_profile(CLI::App& app) {
       "      --topology start.pdb --torsion 1:CH3-1:C-2:N-2:CA --out omega.csv");
   command->callback([request] {
     const StopsByInterrupt stops;
-    const std::vector<TorsionProfile> profiles = torsion_profiles(*request);
+    const TorsionProfiles found = torsion_profiles(*request);
     fmt::print("{}: free energies in kT, with standard errors\n", request->out);
-    for (const TorsionProfile& profile : profiles)
+    for (const TorsionProfile& profile : found.torsions)
       if (!profile.picture.empty()) fmt::print("  {}: {}\n", profile.torsion, profile.picture);
+    if (found.torsions.front().picture.empty())
+      fmt::print(stderr, "note: no pictures, for which gnuplot is needed\n");
+    for (const FrameWeights& weights : found.weights) {
+      fmt::print("  {}: effective share {:.4f} of the frames (Kish), Pareto k {:.3f}\n",
+                 weights.file, weights.effective_share, weights.pareto_k);
+      if (!weights.reliable)
+        fmt::print(stderr,
+                   "warning: {}: few frames have most of the weight, so that neither the free "
+                   "energies nor their errors are reliable\n",
+                   weights.file);
+    }
   });
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -25,6 +26,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/exploration/exploration_file.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/io/pdb_file.h"
 #include "thalweg/runs/run_folder.h"
 
 namespace {
@@ -1061,6 +1063,30 @@ TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
     all.insert(all.end(), words.begin(), words.end());
     EXPECT_EQ(run(all).code, 2) << words.back();
   }
+  EXPECT_FALSE(fs::exists(path("no.csv")));
+}
+
+TEST_F(Cli, ProfilesTakeTheirOptionsBeforeTheFiles) {
+  std::vector<thalweg::AtomLabel> atoms;
+  for (const char* name : {"C1", "C2", "C3", "C4"})
+    atoms.push_back({.name = name, .residue = "FOU", .residue_number = 1, .element = "C"});
+  std::vector<double> positions;
+  for (int model = 0; model < 40; ++model)
+    for (const double x : {0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.1 * std::cos(model),
+                           0.1 * std::sin(model), 0.15})
+      positions.push_back(x);
+  thalweg::write_pdb(path("four.pdb"), atoms, positions);
+  const Outcome done =
+      run({"profile", "--topology", "four.pdb", "--torsion", "0-1-2-3", "--torsion",
+           "1:C4-1:C3-1:C2-1:C1", "four.pdb", "--out", "profile.csv"});
+  EXPECT_EQ(done.code, 0) << done.error;
+  const std::string table = contents(path("profile.csv"));
+  EXPECT_EQ(std::ranges::count(table, '\n'), 61);
+  EXPECT_EQ(table.substr(0, table.find(',')), "degrees");
+  const Outcome five = run(
+      {"profile", "--topology", "four.pdb", "--torsion", "0-1-2-4", "four.pdb", "--out", "no.csv"});
+  EXPECT_EQ(five.code, 2);
+  EXPECT_NE(five.error.find("no atom '4'"), std::string::npos) << five.error;
   EXPECT_FALSE(fs::exists(path("no.csv")));
 }
 

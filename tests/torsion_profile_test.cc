@@ -30,9 +30,9 @@ std::vector<double> row_of(double phi) {
           0.15, 0.2, 0.2, 0.3};
 }
 
-class TorsionProfiles : public testing::Test {
+class ProfileOfATorsion : public testing::Test {
  protected:
-  TorsionProfiles() {
+  ProfileOfATorsion() {
     write_pdb(folder_.path("names.pdb"), labels(), row_of(1.0));
     RandomSequence random(3, Stream::kEvaluation);
     std::vector<double> rows;
@@ -61,8 +61,13 @@ class TorsionProfiles : public testing::Test {
 
 // Weights exp(2 cos(phi - 0.5)) of uniform angles, beside none. 60 bins of 20 groups: five standard
 // errors of so few groups are passed once in 200 for some bin, eight hardly ever.
-TEST_F(TorsionProfiles, FollowTheWeightsOfTheFrames) {
-  const std::vector<TorsionProfile> profiles = torsion_profiles(request());
+TEST_F(ProfileOfATorsion, FollowTheWeightsOfTheFrames) {
+  const TorsionProfiles found = torsion_profiles(request());
+  const std::vector<TorsionProfile>& profiles = found.torsions;
+  ASSERT_EQ(found.weights.size(), 1U);
+  // Of exp(2 cos): I_0(2)^2 / I_0(4).
+  EXPECT_NEAR(found.weights[0].effective_share, 0.4598, 0.01);
+  EXPECT_TRUE(found.weights[0].reliable);
   ASSERT_EQ(profiles.size(), 1U);
   ASSERT_EQ(profiles[0].series.size(), 2U);
   constexpr double kBessel = 2.2795853023360673;  // I_0(2)
@@ -82,7 +87,7 @@ TEST_F(TorsionProfiles, FollowTheWeightsOfTheFrames) {
   }
 }
 
-TEST_F(TorsionProfiles, NamesAreThoseOfColumnsOrNumbersOrOfTheBackbone) {
+TEST_F(ProfileOfATorsion, NamesAreThoseOfColumnsOrNumbersOrOfTheBackbone) {
   const std::vector<AtomLabel> atoms = labels();
   const std::array<std::int64_t, 4> phi = {0, 1, 2, 3}, psi = {1, 2, 3, 4};
   EXPECT_EQ(torsion_by_name("1:C-2:N-2:CA-2:C", atoms), phi);
@@ -97,7 +102,7 @@ TEST_F(TorsionProfiles, NamesAreThoseOfColumnsOrNumbersOrOfTheBackbone) {
         << name;
 }
 
-TEST_F(TorsionProfiles, RefuseWhatIsNotThere) {
+TEST_F(ProfileOfATorsion, RefuseWhatIsNotThere) {
   const auto changed = [&](const auto& change) {
     TorsionProfileRequest wanted = request();
     change(wanted);
@@ -120,7 +125,37 @@ TEST_F(TorsionProfiles, RefuseWhatIsNotThere) {
         }).find("wrong.npy"),
         std::string::npos);
   }
+  EXPECT_NE(message_of<DataError>([&] {
+              torsion_profiles(changed([](auto& r) { r.chains = 7; }));
+            }).find("no multiple"),
+            std::string::npos);
+  std::vector<AtomLabel> others = labels();
+  std::swap(others[0], others[4]);
+  write_pdb(folder_.path("others.pdb"), others, row_of(1.0));
+  EXPECT_NE(message_of<DataError>([&] {
+              torsion_profiles(changed([&](auto& r) {
+                r.files = {folder_.path("others.pdb")};
+                r.log_weights.clear();
+              }));
+            }).find("in its order"),
+            std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_.path("out.csv")));
+}
+
+// A frame that hardly weighs has a free energy as high as that, and an error that does not vanish.
+TEST_F(ProfileOfATorsion, FramesThatHardlyWeighHaveErrors) {
+  std::vector<double> log_weights(kCount, 0.0);
+  const Array rows = read_npy(folder_.path("rows.npy"));
+  for (std::size_t i = 0; i < kCount; ++i)
+    if (rows.values[i * 15 + 9] < 0.0) log_weights[i] = -600.0;  // more than a quarter turn away
+  write_npy(folder_.path("light.npy"), std::vector<std::int64_t>{kCount, 1}, log_weights);
+  TorsionProfileRequest wanted = request();
+  wanted.files.resize(1);
+  wanted.log_weights = {folder_.path("light.npy")};
+  const LineSeries series = torsion_profiles(wanted).torsions[0].series[0];
+  EXPECT_NEAR(series.y[0], 600.0 + std::log(std::numbers::pi), 0.5);
+  EXPECT_GT(series.errors[0], 0.01);
+  EXPECT_LT(series.errors[0], 0.1);
 }
 
 }  // namespace

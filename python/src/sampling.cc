@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -58,7 +59,8 @@ nb::dict annealing_dict(const AnnealingSummary& annealing) {
     nb::dict entry;
     entry["power"] = level.power;
     entry["step_size"] = level.step_size;
-    entry["acceptance"] = static_cast<double>(level.accepted) / static_cast<double>(level.moves);
+    entry["acceptance"] = static_cast<double>(level.accepted) /
+                          static_cast<double>(std::max<std::int64_t>(level.moves, 1));
     levels.append(entry);
   }
   nb::dict result;

@@ -75,11 +75,14 @@ KnownMolecule read_molecule(const RunOptions& options) {
   return {std::ssize(pdb.atoms), pdb.atoms, std::move(bonds), std::move(lengths), {}, topology};
 }
 
-/// Throws where a bond of the z-matrix is as long as none is.
+/// Throws where a bond of the z-matrix is as long as none is, of frames to be judged where that is
+/// so in most.
 void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordinates,
-                        std::span<const std::string> names, const std::string& path) {
+                        std::span<const std::string> names, const std::string& path, FrameUse use) {
   constexpr double kShortest = 0.05, kLongest = 0.3;  // nm
   const auto width = static_cast<std::size_t>(coordinates.positions());
+  const std::int64_t allowed = use == FrameUse::kJudged ? frames.count() / 2 : 0;
+  std::int64_t bad = 0;
   for (std::size_t frame = 0; frame * width < frames.positions.size(); ++frame)
     for (std::size_t i = 1; i < coordinates.rows().size(); ++i) {
       const ZMatrixRow& row = coordinates.rows()[i];
@@ -87,12 +90,14 @@ void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordin
       const double* b =
           &frames.positions[frame * width + 3 * static_cast<std::size_t>(row.bond_to)];
       const double apart = std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-      if (!(apart >= kShortest && apart <= kLongest))
+      if (apart >= kShortest && apart <= kLongest) continue;
+      if (++bad > allowed)
         fail<DataError>(
             "{}: frame {}: atoms {} and {} are bonded and {:.3f} nm apart, expected {} to {}: are "
             "the atoms in the order of the topology, and positions in nm?",
             path, frame, names[static_cast<std::size_t>(row.atom)],
             names[static_cast<std::size_t>(row.bond_to)], apart, kShortest, kLongest);
+      break;  // one a frame
     }
 }
 
@@ -341,7 +346,7 @@ Frames read_molecule_frames(const std::string& path, const ModelOptions& model, 
   }
   Frames frames = read_frames(path, coordinates->atoms());
   if (use == FrameUse::kLearnt) refuse_overlaps(frames.positions, frames.atoms, path);
-  check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path);
+  check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path, use);
   return frames;
 }
 

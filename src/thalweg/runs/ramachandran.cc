@@ -63,14 +63,14 @@ LineSeries angle_profile(std::string name, std::span<const double> angles, std::
     const double share = seen / total;
     // Of a ratio of two sums over groups.
     for (std::size_t group = 0; group < groups; ++group) {
-      const double off = counts[group * kBins + bin] - share * totals[group];
+      const double off = (counts[group * kBins + bin] - share * totals[group]) / seen;
       squares += off * off;
     }
     const double few = static_cast<double>(groups) / (static_cast<double>(groups) - 1.0);
     series.x.push_back(-180.0 + 6.0 * (static_cast<double>(bin) + 0.5));
     series.y.push_back(seen > 0.0 ? -std::log(share / kWidth)
                                   : std::numeric_limits<double>::quiet_NaN());
-    series.errors.push_back(std::sqrt(few * squares) / seen);
+    series.errors.push_back(std::sqrt(few * squares));
   }
   return series;
 }

@@ -5,10 +5,13 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/interrupts.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/table.h"
 #include "thalweg/io/trajectory.h"
+#include "thalweg/metrics/importance.h"
 #include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/named_system.h"
 #include "thalweg/molecules/z_matrix.h"
 #include "thalweg/report/gnuplot.h"
 #include "thalweg/runs/ramachandran.h"
@@ -27,9 +30,9 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 /// Relative weights of so many frames, the largest 1.
-std::vector<double> weights_of(const std::string& path, std::int64_t frames) {
+std::vector<double> weights_of(const std::string& path, std::int64_t frames, FrameWeights& worth) {
   const Array array = read_npy(path);
-  if (std::ssize(array.values) != frames)
+  if (std::ssize(array.values) != frames || array.shape.front() != frames)
     fail<DataError>("{}: expected a number for each of {} frames, got {}", path, frames,
                     array.values.size());
   double most = -INFINITY;
@@ -39,9 +42,30 @@ std::vector<double> weights_of(const std::string& path, std::int64_t frames) {
     most = std::max(most, value);
   }
   if (most == -INFINITY) fail<DataError>("{}: all weights are 0", path);
+  const SmoothedWeights smoothed = smoothed_weights(array.values);
+  worth.effective_share = importance_estimate(smoothed).effective_share;
+  worth.pareto_k = smoothed.pareto_k;
+  worth.reliable = smoothed.reliable;
   std::vector<double> weights;
   for (const double value : array.values) weights.push_back(std::exp(value - most));
   return weights;
+}
+
+std::string series_name(const TorsionProfileRequest& request, std::size_t file) {
+  return file < request.log_weights.size()
+             ? request.files[file] + " weighted by " + request.log_weights[file]
+             : request.files[file];
+}
+
+/// A PDB has names by which atoms in another order are seen.
+void check_names(const std::string& path, std::span<const AtomLabel> atoms) {
+  const std::vector<AtomLabel> own = read_pdb(path).atoms;
+  for (std::size_t i = 0; i < std::min(own.size(), atoms.size()); ++i)
+    if (!same_atom(own[i], atoms[i]))
+      fail<DataError>(
+          "{}: expected the atoms of the topology in its order, and atom {} is '{}' "
+          "there and '{}' here",
+          path, i, text_of(atoms[i]), text_of(own[i]));
 }
 
 void check(const TorsionProfileRequest& request) {
@@ -55,7 +79,7 @@ void check(const TorsionProfileRequest& request) {
                       request.files.size(), request.log_weights.size());
   std::vector<std::string> different;  // files, of which one may be there with its weights as well
   for (std::size_t i = 0; i < request.files.size(); ++i)
-    different.push_back(request.files[i] + (i < request.log_weights.size() ? " weighted" : ""));
+    different.push_back(series_name(request, i));
   different.insert(different.end(), request.torsions.begin(), request.torsions.end());
   std::ranges::sort(different);
   if (const auto twice = std::ranges::adjacent_find(different); twice != different.end())
@@ -102,11 +126,12 @@ std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
   return result;
 }
 
-std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& request) {
+TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
   check(request);
   const PdbFile pdb = read_pdb(request.topology);
   const auto atoms = std::ssize(pdb.atoms);
-  std::vector<TorsionProfile> profiles;
+  TorsionProfiles result;
+  std::vector<TorsionProfile>& profiles = result.torsions;
   std::vector<std::array<std::int64_t, 4>> angles;
   for (const std::string& name : request.torsions) {
     angles.push_back(torsion_by_name(name, pdb.atoms));
@@ -114,20 +139,29 @@ std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& reques
   }
   for (std::size_t number = 0; number < request.files.size(); ++number) {
     const std::string& file = request.files[number];
+    check_interrupted();
+    if (file.ends_with(".pdb")) check_names(file, pdb.atoms);
     const Frames frames = read_frames(file, atoms);
+    if (frames.count() % request.chains != 0)
+      fail<DataError>("{}: expected frames of {} chains in turns, and {} are no multiple of that",
+                      file, request.chains, frames.count());
     std::vector<double> weights;
-    if (number < request.log_weights.size())
-      weights = weights_of(request.log_weights[number], frames.count());
+    if (number < request.log_weights.size()) {
+      result.weights.push_back({.file = file});
+      weights = weights_of(request.log_weights[number], frames.count(), result.weights.back());
+    }
     const auto width = static_cast<std::size_t>(3 * atoms);
     for (std::size_t i = 0; i < angles.size(); ++i) {
+      check_interrupted();
       std::vector<double> values;
       for (std::size_t row = 0; row < frames.positions.size(); row += width)
         values.push_back(
             dihedral_angle(std::span(frames.positions).subspan(row, width), angles[i]));
-      profiles[i].series.push_back(angle_profile(weights.empty() ? file : file + " weighted",
-                                                 values, request.chains, weights));
+      profiles[i].series.push_back(
+          angle_profile(series_name(request, number), values, request.chains, weights));
     }
   }
+  check_interrupted();
   std::vector<std::string> names = {"degrees"};
   for (const TorsionProfile& profile : profiles)
     for (const LineSeries& series : profile.series) {
@@ -144,7 +178,7 @@ std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& reques
     table.append(row);
   }
   table.finish();
-  if (!plotting_available()) return profiles;
+  if (!plotting_available()) return result;
   for (std::size_t i = 0; i < profiles.size(); ++i) {
     LineChart chart = angle_profiles("Free energy along " + profiles[i].torsion);
     chart.series = profiles[i].series;
@@ -153,7 +187,7 @@ std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& reques
     write_plot(chart, stem);
     profiles[i].picture = stem + ".png";
   }
-  return profiles;
+  return result;
 }
 
 }  // namespace thalweg

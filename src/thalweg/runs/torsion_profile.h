@@ -30,6 +30,18 @@ struct TorsionProfile {
   std::string picture;  ///< PNG, an SVG beside it; empty where there is no gnuplot
 };
 
+/// What the weights of a file's frames are worth, as samplers have it.
+struct FrameWeights {
+  std::string file;
+  double effective_share = 0.0, pareto_k = 0.0;
+  bool reliable = false;  ///< see SmoothedWeights::reliable
+};
+
+struct TorsionProfiles {
+  std::vector<TorsionProfile> torsions;
+  std::vector<FrameWeights> weights;  ///< of the files that have some
+};
+
 /// The atoms of a torsion by its name: "phi ALA 2", "psi ALA 2", or four atoms with a - between
 /// them, each as its number from 0 or as columns of molecules name it, "2:CA", with several chains
 /// "B:2:CA". Throws ConfigError for anything else, and for an atom that is not there or is named
@@ -40,7 +52,9 @@ std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
 /// Free energies in kT along torsions, minus the logarithm of the density a radian, in bins of 6
 /// degrees, with standard errors as angle_profile() has them. Writes the table, with a column of
 /// degrees and two for each torsion and file, and pictures. Throws as the readers do, ConfigError
-/// for requests that make no sense, DataError for weights that are no numbers or not one a frame.
-std::vector<TorsionProfile> torsion_profiles(const TorsionProfileRequest& request);
+/// for requests that make no sense, DataError for weights that are no numbers or not one a frame,
+/// frames that are no multiple of the chains, and a PDB of other atoms than the topology's;
+/// InterruptedError between files.
+TorsionProfiles torsion_profiles(const TorsionProfileRequest& request);
 
 }  // namespace thalweg

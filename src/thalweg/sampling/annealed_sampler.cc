@@ -98,6 +98,7 @@ struct AnnealedSampler::Machine {
   ThreadPool& pool;
   const std::size_t width;
   const std::vector<bool> angles;
+  const bool in_unit_interval;  // what is not an angle
   ColumnMap columns;
   FlowSampler draws;
   std::optional<RowMap> flow_at, target_at, noise;
@@ -114,6 +115,7 @@ struct AnnealedSampler::Machine {
         pool(threads),
         width(static_cast<std::size_t>(given.flow().features())),
         angles(angles_of(given)),
+        in_unit_interval(is_on_unit_interval(given.options())),
         columns(given, threads),
         draws(given, threads, asked.seed, asked.precision) {
     const Flow& flow = model.flow();
@@ -170,12 +172,11 @@ struct AnnealedSampler::Machine {
     points.log_target = std::move(of_target[0]);
     points.target_slopes = std::move(of_target[1]);
     evaluations += rows;
+    if (!in_unit_interval) return;
     // The maps of intervals go on beyond them, where the density is 0.
-    for (const std::size_t column : columns.intervals())
-      for (std::size_t row = 0; row < points.rows(); ++row) {
-        const double value = points.y[row * width + column];
-        if (value < 0.0 || value > 1.0) points.log_flow[row] = -INFINITY;
-      }
+    for (std::size_t i = 0; i < points.y.size(); ++i)
+      if (!angles[i % width] && (points.y[i] < 0.0 || points.y[i] > 1.0))
+        points.log_flow[i / width] = -INFINITY;
   }
 
   /// Runs `work` on ranges of rows by all threads.
@@ -283,16 +284,21 @@ struct AnnealedSampler::Machine {
   /// What steps of one size are of each column: 1 / root mean square of the slopes of log q, and no
   /// more than its deviation, where a column is nearly flat between bounds or on a circle.
   void find_scales(const Points& points) {
-    std::vector<double> squares(width, 0.0);
-    double good = 0.0;
+    std::vector<double> squares(width, 0.0), counts(width, 0.0);
+    bool any = false;
     for (std::size_t row = 0; row < points.rows(); ++row) {
       if (!points.is_good(row)) continue;
-      ++good;
-      for (std::size_t c = 0; c < width; ++c)
-        squares[c] += points.flow_slopes[row * width + c] * points.flow_slopes[row * width + c];
+      any = true;
+      for (std::size_t c = 0; c < width; ++c) {
+        const double slope = points.flow_slopes[row * width + c];
+        if (!std::isfinite(slope)) continue;
+        squares[c] += slope * slope;
+        ++counts[c];
+      }
     }
-    if (good == 0.0)
+    if (!any)
       fail<NumericalError>("annealing: none of {} draws of the flow has a finite energy", kPilots);
+    for (std::size_t c = 0; c < width; ++c) squares[c] /= std::max(counts[c], 1.0);
     std::vector<double> most = deviations(points.y);
     if (model.flow().base().mean_free_dimensions() > 0) {  // Directions of space are alike.
       const auto mean = [&](const std::vector<double>& values) {
@@ -302,7 +308,7 @@ struct AnnealedSampler::Machine {
       most.assign(width, mean(most));
     }
     for (std::size_t c = 0; c < width; ++c) {
-      const double scale = std::min(std::sqrt(good / squares[c]), most[c]);
+      const double scale = std::min(1.0 / std::sqrt(squares[c]), most[c]);
       scales.push_back(scale > 0.0 && std::isfinite(scale) ? scale : 1.0);
     }
   }

@@ -23,8 +23,6 @@ class ColumnMap {
 
   /// Whether x and y are the same, for lack of columns with options.
   bool identity() const { return !to_layers_; }
-  /// Columns that go to [0, 1] with their bounds, ascending.
-  const std::vector<std::size_t>& intervals() const { return intervals_; }
   /// y of each row, and if `log_det` is given log|det dy/dx|. A row outside of its bounds has no y:
   /// it gets zeros and -inf. So does one on them, but where smooth maps take the column's interval,
   /// with its ends, to [0, 1]. NaN stays NaN.
@@ -36,7 +34,7 @@ class ColumnMap {
   std::vector<double> run(RowMap& map, std::span<const double> rows, std::vector<double>* log_det);
   std::int64_t features_;
   std::vector<ColumnOptions> bounded_;  // empty if no column is
-  std::vector<std::size_t> intervals_;
+  std::vector<std::size_t> intervals_;  // columns that go to [0, 1] with their bounds, ascending
   std::optional<RowMap> to_layers_, to_data_;
 };
 
