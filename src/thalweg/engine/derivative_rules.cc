@@ -76,7 +76,8 @@ std::optional<Value> through_binary(Binary function, int which, Value a, Value b
     case Binary::kMultiply:
       return t * (first ? b : a);
     case Binary::kDivide:
-      return first ? t / b : -(t * (y / b));
+      // One division serves derivatives of all orders.
+      return first ? t * reciprocal(b) : -(t * (y * reciprocal(b)));
     case Binary::kMax:
       return t * (first ? less_equal(b, a) : less(a, b));
     case Binary::kMin:

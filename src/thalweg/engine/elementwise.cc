@@ -98,6 +98,8 @@ Value unary(Unary function, Value a, double parameter) {
   if (function == Unary::kNegate && input.is(Unary::kNegate)) return {&graph, input.inputs[0]};
   if (function == Unary::kNegate)
     if (const double* value = uniform_constant(a)) return filled(graph, a.shape(), -*value);
+  if (function == Unary::kReciprocal)
+    if (const double* value = uniform_constant(a)) return filled(graph, a.shape(), 1.0 / *value);
   return graph.add(derived(primitive::UnaryFunction{function, {parameter}}, a));
 }
 
@@ -124,6 +126,7 @@ Value binary(Binary function, Value a, Value b) {
       break;
     case Binary::kDivide:
       if (keeps_a && is_constant(b, 1.0)) return a;
+      if (keeps_b && is_constant(a, 1.0)) return reciprocal(b);
       break;
     default:
       break;
