@@ -48,9 +48,9 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
 enum class FrameUse : std::uint8_t { kLearnt, kJudged };
 
 /// Frames of the molecule in .npy, .dcd, .nc, .ncrst or .pdb. Throws DataError as read_frames, for
-/// names of atoms in a PDB that are not those of the molecule, for distances that no bond has (atoms
-/// in another order), and for atoms that overlap. Frames to be judged, as samples are, may have the
-/// latter, and up to half of them the former.
+/// names of atoms in a PDB that are not those of the molecule, for distances that no bond has
+/// (atoms in another order), and for atoms that overlap. Frames to be judged, as samples are, may
+/// have the latter, and up to half of them the former.
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model,
                             FrameUse use = FrameUse::kLearnt);
 

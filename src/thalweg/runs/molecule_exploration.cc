@@ -43,7 +43,7 @@ bool wants_positions(const RunRequest& request) {
 bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallbacks& callbacks) {
   constexpr std::int64_t kReplicas = 16, kFrames = 1000, kEvaluations = 12800000;
   constexpr std::int64_t kApart = 200, kMostFrames = 10000;  // steps, and frames of each replica
-  constexpr double kRatio = 1.3;  // of neighbouring temperatures
+  constexpr double kRatio = 1.3;                             // of neighbouring temperatures
   constexpr std::int64_t kTemperatures = 4;
   const SettingsLayers layers = read_layers(request);
   const RunOptions& asked = layers.asked;

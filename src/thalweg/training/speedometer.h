@@ -7,8 +7,8 @@
 
 namespace thalweg {
 
-/// Steps per second over the last quarter to half of the time, and at least the last second: pauses,
-/// as of validations, count by their share. One caller at a time.
+/// Steps per second over the last quarter to half of the time, and at least the last second:
+/// pauses, as of validations, count by their share. One caller at a time.
 class Speedometer {
  public:
   using Clock = std::chrono::steady_clock;
