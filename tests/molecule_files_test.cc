@@ -225,6 +225,9 @@ TEST(AmberTopology, SaysWhatIsWrong) {
     expect_parts(message(text + flag), {named, "not supported"});
   EXPECT_NO_THROW(
       read_amber_topology(folder.file("p.prmtop", text + "%FLAG IPOL\n%FORMAT(1I8)\n       0\n")));
+  expect_parts(
+      message(with(text, "  3.00000000E+00  1.00000000E+00", "  4.29496730E+09  1.00000000E+00")),
+      {"DIHEDRAL_PERIODICITY", "4294967300"});
   // IFBOX.
   expect_parts(message(with(text, "       0       0       4       0\n       0",
                             "       0       1       4       0\n       0")),
@@ -285,6 +288,12 @@ TEST(PdbFile, KeepsNamesAndPositions) {
   const std::string models = "MODEL 1\n" + std::string(kPdb).substr(15, 81 * 2) +
                              "ENDMDL\nMODEL 2\n" + std::string(kPdb).substr(15, 81) + "ENDMDL\n";
   expect_parts(message(models), {"model 2", "expected 2 atoms", "got 1"});
+  // Residues are whole numbers: 1e99, found by damaging files, has no place among them.
+  for (const char* residue : {"1e99", " 2.5", "  1x"}) {
+    std::string text(kPdb);
+    text.replace(text.find("ATOM") + 22, 4, residue);
+    expect_parts(message(text), {"residue: expected a whole number"});
+  }
 }
 
 std::string pdb_line(const std::string& name, char location, const std::string& residue, int number,

@@ -48,8 +48,13 @@ AtomLabel label_of(const TextLines& lines, std::string_view line) {
   label.residue = columns(line, 18, 20);
   label.chain = columns(line, 22, 22);
   const std::string_view sequence = columns(line, 23, 26);
-  if (!sequence.empty())
-    label.residue_number = static_cast<std::int64_t>(number(lines, sequence, "residue"));
+  if (!sequence.empty()) {
+    const auto [end, error] =
+        std::from_chars(sequence.data(), sequence.data() + sequence.size(), label.residue_number);
+    if (error != std::errc() || end != sequence.data() + sequence.size())
+      fail<DataError>("{}: residue: expected a whole number, got '{}'", lines.place(),
+                      shown(sequence));
+  }
   label.insertion = columns(line, 27, 27);
   label.element = columns(line, 77, 78);
   if (label.element.empty()) label.element = element_of(label.name);

@@ -210,6 +210,9 @@ class Reader {
     for (std::size_t i = 0; i < dihedrals.size(); i += 5) {
       const std::size_t t = type(dihedrals[i + 4], types, "DIHEDRALS");
       const std::int32_t first = atom(dihedrals[i]), last = atom(dihedrals[i + 3]);
+      if (!(std::abs(periodicity[t]) < 100.0))
+        fail<DataError>("{}: DIHEDRAL_PERIODICITY: expected a small whole number, got {}",
+                        sections_.path(), periodicity[t]);
       if (k[t] != 0.0)
         system.torsions.push_back({{first, atom(dihedrals[i + 1]), atom(dihedrals[i + 2]), last},
                                    static_cast<std::int32_t>(std::lround(std::abs(periodicity[t]))),
