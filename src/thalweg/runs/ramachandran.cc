@@ -60,6 +60,8 @@ LineSeries angle_profile(std::string name, std::span<const double> angles, std::
   for (std::size_t bin = 0; bin < kBins; ++bin) {
     double seen = 0.0, squares = 0.0;
     for (std::size_t group = 0; group < groups; ++group) seen += counts[group * kBins + bin];
+    // A bin whose frames do not weigh a thousandth of a usual one's is as good as never seen.
+    if (seen * static_cast<double>(angles.size()) < 1e-3 * total) seen = 0.0;
     const double share = seen / total;
     // Of a ratio of two sums over groups.
     for (std::size_t group = 0; group < groups; ++group) {

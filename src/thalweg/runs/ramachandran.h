@@ -22,7 +22,8 @@ Grid ramachandran_panel(std::string title, const BackboneRows& rows);
 /// much groups of values differ: the `chains`, which take turns, where there are at least 4, else
 /// 20 stretches of values, which is right for values that are independent, or dependent within a
 /// small part of a stretch. Angles that are not finite do not count. Each value counts by its
-/// weight where there are `weights`, one a value.
+/// weight where there are `weights`, one a value; a bin with less than a thousandth of the mean
+/// weight was not seen.
 LineSeries angle_profile(std::string name, std::span<const double> angles, std::int64_t chains = 1,
                          std::span<const double> weights = {});
 
