@@ -108,6 +108,10 @@ TEST(AmberNetcdf, RefusesWhatItCannotRead) {
   refused(replaced(whole, "coordinates", "velocitiess"), {"'coordinates'", "none"});
   refused(replaced(whole, "angstrom", "nanomete"), {"in angstrom", "'nanomete'"});
   refused(replaced(whole, "spatial", "spatula"), {"frame, atom and spatial"});
+  // A name may hold anything, and messages are of one line (found by damaging files).
+  refused(replaced(whole, std::string("coordinates\0\0\0\0\3\0\0\0\0", 20),
+                   std::string("coord\nnates\0\0\0\0\3\0\0\0\x63", 20)),
+          {"coord?nates has a dimension 99"});
 }
 
 }  // namespace

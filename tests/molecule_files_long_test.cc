@@ -134,19 +134,21 @@ TEST(DamagedFiles, OfStructures) {
              [](const std::string& path) { read_pdb(path); });
 }
 
-TEST(DamagedFiles, OfTrajectories) {
+void try_trajectories(const std::string& format) {
   const TemporaryFolder folder;
-  for (const std::string format : {"dcd", "npy", "nc"}) {
-    const std::string path = folder.path("x." + format);
-    {
-      const auto writer = make_trajectory_writer(format, path, 5, 0, 0.2);
-      writer->append(small_molecule_rows(4, 0.01));
-      writer->save();
-    }
-    try_reader("frames." + format, read_bytes(path), 4,
-               [](const std::string& damaged_path) { read_frames(damaged_path, 5); });
+  const std::string path = folder.path("x." + format);
+  {
+    const auto writer = make_trajectory_writer(format, path, 5, 0, 0.2);
+    writer->append(small_molecule_rows(4, 0.01));
+    writer->save();
   }
+  try_reader("frames." + format, read_bytes(path), 4,
+             [](const std::string& damaged_path) { read_frames(damaged_path, 5); });
 }
+
+TEST(DamagedFiles, OfTrajectoriesInDcd) { try_trajectories("dcd"); }
+TEST(DamagedFiles, OfTrajectoriesInNpy) { try_trajectories("npy"); }
+TEST(DamagedFiles, OfTrajectoriesInNetCdf) { try_trajectories("nc"); }
 
 }  // namespace
 }  // namespace thalweg::testing

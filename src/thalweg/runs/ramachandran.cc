@@ -72,7 +72,8 @@ LineSeries angle_profile(std::string name, std::span<const double> angles, std::
     series.x.push_back(-180.0 + 6.0 * (static_cast<double>(bin) + 0.5));
     series.y.push_back(seen > 0.0 ? -std::log(share / kWidth)
                                   : std::numeric_limits<double>::quiet_NaN());
-    series.errors.push_back(std::sqrt(few * squares));
+    series.errors.push_back(seen > 0.0 ? std::sqrt(few * squares)
+                                       : std::numeric_limits<double>::quiet_NaN());
   }
   return series;
 }
