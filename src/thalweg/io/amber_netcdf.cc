@@ -164,7 +164,8 @@ class HeaderReader {
         damaged(fmt::format("{} has a dimension {}", shown(result.name), place));
       result.dimensions.push_back(place);
       entries *= std::max(1.0, static_cast<double>(header.dimensions[place].second));
-      if (entries > static_cast<double>(kMost)) damaged(fmt::format("{} is too long", shown(result.name)));
+      if (entries > static_cast<double>(kMost))
+        damaged(fmt::format("{} is too long", shown(result.name)));
     }
     for (std::int64_t left = list(kAttributes); left > 0; --left) {
       std::uint64_t own = 0;
