@@ -49,13 +49,16 @@ void add_profile(CLI::App& app) {
     if (found.torsions.front().picture.empty())
       fmt::print(stderr, "note: no pictures, for which gnuplot is needed\n");
     for (const FrameWeights& weights : found.weights) {
-      fmt::print("  {}: effective share {:.4f} of the frames (Kish), Pareto k {:.3f}\n",
-                 weights.file, weights.effective_share, weights.pareto_k);
+      fmt::print("  {}: effective share {:.4f} of the frames (Kish){}\n", weights.file,
+                 weights.effective_share,
+                 weights.pareto_k ? fmt::format(", Pareto k {:.3f}", *weights.pareto_k) : "");
       if (!weights.reliable)
         fmt::print(stderr,
-                   "warning: {}: few frames have most of the weight, so that neither the free "
-                   "energies nor their errors are reliable\n",
-                   weights.file);
+                   "warning: {}: {}, so that neither the free energies nor their errors are "
+                   "reliable\n",
+                   weights.file,
+                   weights.pareto_k ? "the weights have a tail too heavy for what they give"
+                                    : "too few frames to tell what their weights are worth");
     }
   });
 }

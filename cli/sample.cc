@@ -1,7 +1,6 @@
 // thalweg sample: draws from a trained model, block by block or by Markov chains.
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -86,9 +85,7 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
   std::string moved;
   if (result.annealing) {
     for (const AnnealingLevel& level : result.annealing->levels)
-      moved += fmt::format("{}{:.2f}", moved.empty() ? "" : ", ",
-                           static_cast<double>(level.accepted) /
-                               static_cast<double>(std::max<std::int64_t>(level.moves, 1)));
+      moved += fmt::format("{}{:.2f}", moved.empty() ? "" : ", ", level.acceptance());
     moved = fmt::format("  {} levels, moves between accepted: {}; {} evaluations of the energy\n",
                         result.annealing->levels.size() + 1, moved.empty() ? "none" : moved,
                         format_count(result.annealing->evaluations));

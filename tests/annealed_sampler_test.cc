@@ -10,14 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "contract_table.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/metrics/importance.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/normaliser.h"
 #include "thalweg/targets/expression.h"
 #include "thalweg/targets/target.h"
 
-namespace thalweg {
+namespace thalweg::testing {
 namespace {
 
 ModelOptions options_of(const std::string& kind, const std::string& base) {
@@ -37,12 +39,7 @@ ModelOptions options_of(const std::string& kind, const std::string& base) {
 /// A model whose parameters are not those of its start, which is the identity.
 Model bent_model(const ModelOptions& options, double bend) {
   Model model(options, 3);
-  RandomSequence random(4, Stream::kInitialisation);
-  ParameterStore& parameters = model.parameters();
-  for (std::size_t i = 0; i < parameters.infos().size(); ++i)
-    if (parameters.infos()[i].trainable)
-      for (double& value : parameters.values({static_cast<std::int32_t>(i)}))
-        value += bend * random.normal();
+  disturb(model.parameters(), bend);
   ThreadPool pool;
   estimate_normaliser(model, 1 << 20, 1, pool, Precision::kDouble);
   return model;
@@ -302,4 +299,4 @@ TEST(AnnealedSampler, RefusesWhatItCannotDo) {
 }
 
 }  // namespace
-}  // namespace thalweg
+}  // namespace thalweg::testing

@@ -3,7 +3,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -59,8 +58,7 @@ nb::dict annealing_dict(const AnnealingSummary& annealing) {
     nb::dict entry;
     entry["power"] = level.power;
     entry["step_size"] = level.step_size;
-    entry["acceptance"] = static_cast<double>(level.accepted) /
-                          static_cast<double>(std::max<std::int64_t>(level.moves, 1));
+    entry["acceptance"] = level.acceptance();
     levels.append(entry);
   }
   nb::dict result;

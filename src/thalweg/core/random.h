@@ -40,6 +40,13 @@ inline std::array<std::uint32_t, 4> random_words(std::uint64_t seed, std::uint32
   return {words[0], words[1], words[2], words[3]};
 }
 
+/// A seed of its own for what is drawn in some part of what has `seed`. Thread safe.
+inline std::uint64_t derived_seed(std::uint64_t seed, Stream stream, std::uint64_t sample,
+                                  std::uint32_t index) {
+  const auto words = random_words(seed, static_cast<std::uint32_t>(stream), sample, index);
+  return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+}
+
 /// Maps two words to a double in the open interval (0, 1) with 53 random bits.
 inline double uniform_from_words(std::uint32_t high, std::uint32_t low) {
   const std::uint64_t bits = (static_cast<std::uint64_t>(high) << 32 | low) >> 11;

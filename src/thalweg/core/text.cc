@@ -56,6 +56,16 @@ std::string_view trim(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char letter : text)
+    if (letter == separator)
+      parts.emplace_back();
+    else
+      parts.back() += letter;
+  return parts;
+}
+
 std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> parts;
   std::size_t position = 0;

@@ -11,6 +11,9 @@ namespace thalweg {
 /// What `text` is without blanks and tabs around it.
 std::string_view trim(std::string_view text);
 
+/// The parts of `text` between separators, one more than there are of these.
+std::vector<std::string> split(std::string_view text, char separator);
+
 /// The parts of "a, b=[1, 2]" between commas that no bracket encloses, without blanks around them;
 /// none of an empty text. A part may begin with a name in double quotes, which may hold commas and
 /// brackets and, doubled, quotes: "\"a,b\"=0:1" is one part, a,b=0:1.

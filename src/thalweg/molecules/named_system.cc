@@ -7,6 +7,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/quantiles.h"
+#include "thalweg/core/text.h"
 #include "thalweg/molecules/amber_topology.h"
 #include "thalweg/molecules/openmm_system.h"
 
@@ -90,6 +91,19 @@ void refuse_other_order(std::span<const AtomLabel> known, std::span<const AtomLa
                     given_source, atom, got, expected, known_source);
 }
 
+void refuse_other_atoms(const std::string& path, std::span<const AtomLabel> topology) {
+  const std::vector<AtomLabel> own = read_pdb(path).atoms;
+  const auto words = [](const AtomLabel& atom) {
+    return fmt::format("{} of {} {}", atom.name, atom.residue, atom.residue_number);
+  };
+  for (std::size_t i = 0; i < std::min(own.size(), topology.size()); ++i)
+    if (!same_atom(own[i], topology[i]))
+      fail<DataError>(
+          "{}: expected the atoms of the topology in its order, and atom {} is {} there and {} "
+          "here",
+          path, i, words(topology[i]), words(own[i]));
+}
+
 void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,
                      const std::string& path) {
   constexpr double kNear = 0.02;  // nm; a bond to hydrogen has 0.1
@@ -138,12 +152,7 @@ std::string text_of(const AtomLabel& atom) {
 }
 
 AtomLabel atom_label(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (const char letter : text)
-    if (letter == ' ')
-      parts.emplace_back();
-    else
-      parts.back() += letter;
+  std::vector<std::string> parts = split(text, ' ');
   AtomLabel atom;
   const auto refuse = [&] {
     fail<ConfigError>(

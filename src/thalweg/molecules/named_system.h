@@ -36,6 +36,9 @@ std::vector<std::string> element_warnings(const NamedSystem& named);
 void refuse_other_order(std::span<const AtomLabel> known, std::span<const AtomLabel> given,
                         const std::string& known_source, const std::string& given_source);
 
+/// Throws DataError where the PDB `path` has another atom than a topology at some place.
+void refuse_other_atoms(const std::string& path, std::span<const AtomLabel> topology);
+
 /// Throws DataError, with `path` and the frame, where two atoms of a frame (frames x atoms x 3, nm)
 /// are nearer than 0.02 nm.
 void refuse_overlaps(std::span<const double> positions, std::int64_t atoms,

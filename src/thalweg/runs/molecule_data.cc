@@ -334,16 +334,7 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model, FrameUse use) {
   const auto coordinates = coordinates_of(model);
   const std::vector<AtomLabel> atoms = molecule_atoms(model);
-  if (path.ends_with(".pdb") && !atoms.empty()) {
-    const std::vector<AtomLabel> own = read_pdb(path).atoms;
-    for (std::size_t i = 0; i < std::min(own.size(), atoms.size()); ++i)
-      if (!same_atom(own[i], atoms[i]))
-        fail<DataError>(
-            "{}: expected the atoms of the topology in its order, and atom {} is {} of {} {} there "
-            "and {} of {} {} here",
-            path, i, atoms[i].name, atoms[i].residue, atoms[i].residue_number, own[i].name,
-            own[i].residue, own[i].residue_number);
-  }
+  if (path.ends_with(".pdb") && !atoms.empty()) refuse_other_atoms(path, atoms);
   Frames frames = read_frames(path, coordinates->atoms());
   if (use == FrameUse::kLearnt) refuse_overlaps(frames.positions, frames.atoms, path);
   check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path, use);

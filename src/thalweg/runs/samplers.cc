@@ -230,8 +230,8 @@ class AnnealedRunSampler : public WeightedSampler {
   }
 
   void finish(SampleResult& result) const override {
-    result.non_finite = sampler_.statistics().non_finite;
-    result.unsolved = sampler_.statistics().unsolved;
+    result.non_finite = sampler_.non_finite();
+    result.unsolved = sampler_.unsolved();
     result.importance->undefined = sampler_.undefined();
     result.annealing = {sampler_.levels(), sampler_.evaluations()};
   }

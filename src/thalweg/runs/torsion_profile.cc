@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/interrupts.h"
+#include "thalweg/core/text.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/table.h"
 #include "thalweg/io/trajectory.h"
@@ -19,20 +20,10 @@
 namespace thalweg {
 namespace {
 
-std::vector<std::string> parts_of(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (const char letter : text)
-    if (letter == '-')
-      parts.emplace_back();
-    else
-      parts.back() += letter;
-  return parts;
-}
-
 /// Relative weights of so many frames, the largest 1.
 std::vector<double> weights_of(const std::string& path, std::int64_t frames, FrameWeights& worth) {
   const Array array = read_npy(path);
-  if (std::ssize(array.values) != frames || array.shape.front() != frames)
+  if (array.shape.empty() || array.shape.front() != frames || std::ssize(array.values) != frames)
     fail<DataError>("{}: expected a number for each of {} frames, got {}", path, frames,
                     array.values.size());
   double most = -INFINITY;
@@ -44,7 +35,7 @@ std::vector<double> weights_of(const std::string& path, std::int64_t frames, Fra
   if (most == -INFINITY) fail<DataError>("{}: all weights are 0", path);
   const SmoothedWeights smoothed = smoothed_weights(array.values);
   worth.effective_share = importance_estimate(smoothed).effective_share;
-  worth.pareto_k = smoothed.pareto_k;
+  if (!std::isnan(smoothed.pareto_k)) worth.pareto_k = smoothed.pareto_k;
   worth.reliable = smoothed.reliable;
   std::vector<double> weights;
   for (const double value : array.values) weights.push_back(std::exp(value - most));
@@ -55,17 +46,6 @@ std::string series_name(const TorsionProfileRequest& request, std::size_t file) 
   return file < request.log_weights.size()
              ? request.files[file] + " weighted by " + request.log_weights[file]
              : request.files[file];
-}
-
-/// A PDB has names by which atoms in another order are seen.
-void check_names(const std::string& path, std::span<const AtomLabel> atoms) {
-  const std::vector<AtomLabel> own = read_pdb(path).atoms;
-  for (std::size_t i = 0; i < std::min(own.size(), atoms.size()); ++i)
-    if (!same_atom(own[i], atoms[i]))
-      fail<DataError>(
-          "{}: expected the atoms of the topology in its order, and atom {} is '{}' "
-          "there and '{}' here",
-          path, i, text_of(atoms[i]), text_of(own[i]));
 }
 
 void check(const TorsionProfileRequest& request) {
@@ -97,7 +77,7 @@ std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
     if (name == "phi " + angles.residue) return angles.phi;
     if (name == "psi " + angles.residue) return angles.psi;
   }
-  const std::vector<std::string> parts = parts_of(name);
+  const std::vector<std::string> parts = split(name, '-');
   if (parts.size() != 4)
     fail<ConfigError>(
         "--torsion: expected four atoms as 1:C-2:N-2:CA-2:C or 4-6-8-14, or the name of a backbone "
@@ -140,7 +120,7 @@ TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
   for (std::size_t number = 0; number < request.files.size(); ++number) {
     const std::string& file = request.files[number];
     check_interrupted();
-    if (file.ends_with(".pdb")) check_names(file, pdb.atoms);
+    if (file.ends_with(".pdb")) refuse_other_atoms(file, pdb.atoms);
     const Frames frames = read_frames(file, atoms);
     if (frames.count() % request.chains != 0)
       fail<DataError>("{}: expected frames of {} chains in turns, and {} are no multiple of that",

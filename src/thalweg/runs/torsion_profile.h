@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,8 +34,9 @@ struct TorsionProfile {
 /// What the weights of a file's frames are worth, as samplers have it.
 struct FrameWeights {
   std::string file;
-  double effective_share = 0.0, pareto_k = 0.0;
-  bool reliable = false;  ///< see SmoothedWeights::reliable
+  double effective_share = 0.0;
+  std::optional<double> pareto_k = {};  ///< none for less than 25 frames
+  bool reliable = false;                ///< see SmoothedWeights::reliable
 };
 
 struct TorsionProfiles {

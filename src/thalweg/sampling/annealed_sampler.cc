@@ -14,7 +14,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/engine/derivatives.h"
 #include "thalweg/sampling/column_map.h"
-#include "thalweg/sampling/density_evaluator.h"
+#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/sampling/step_size_search.h"
 
 namespace thalweg {
@@ -24,11 +24,10 @@ constexpr double kWantedAcceptance = 0.8;
 constexpr std::int64_t kPilots = 256;  // draws that step sizes are found with
 constexpr std::int64_t kFirstSearch = 20, kFurtherSearch = 8;  // moves of each, a level
 
-/// Numbers of their own for each level, and for each trial of the search.
-std::uint64_t level_seed(std::uint64_t seed, std::int64_t level, std::uint32_t trial) {
-  const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kChains),
-                                  static_cast<std::uint64_t>(level), trial);
-  return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+/// Each level, from 1 on, and each trial of the search there has numbers of its own; level 0 is for
+/// the draws of the search.
+std::uint64_t level_seed(std::uint64_t seed, std::size_t level, std::uint32_t trial) {
+  return derived_seed(seed, Stream::kChains, level, trial);
 }
 
 std::vector<bool> angles_of(const Model& model) {
@@ -104,7 +103,7 @@ struct AnnealedSampler::Machine {
   std::optional<RowMap> flow_at, target_at, noise;
   std::vector<double> scales;  // of the columns; empty until they are found
   std::vector<AnnealingLevel> levels = {};
-  std::int64_t evaluations = 0, undefined = 0;
+  std::int64_t evaluations = 0, undefined = 0, non_finite = 0;
   std::uint64_t drawn = 0;
 
   Machine(const Model& given, std::shared_ptr<const Target> wanted, const AnnealingOptions& asked,
@@ -258,31 +257,27 @@ struct AnnealedSampler::Machine {
     return probabilities;
   }
 
-  /// How far draws of each column are from their mean, of angles the short way round.
-  std::vector<double> deviations(const std::vector<double>& y) const {
+  /// How far draws of each column are apart: their deviation, of angles sqrt(2 - 2 R) with R the
+  /// length of their mean direction.
+  std::vector<double> spreads(const std::vector<double>& y) const {
     std::vector<double> result;
-    const std::size_t rows = y.size() / width;
+    const auto rows = static_cast<double>(y.size() / width);
     for (std::size_t c = 0; c < width; ++c) {
       double sine = 0.0, cosine = 0.0, sum = 0.0, square = 0.0;
-      for (std::size_t row = 0; row < rows; ++row) {
-        const double value = y[row * width + c];
-        sine += std::sin(value);
-        cosine += std::cos(value);
-        sum += value;
+      for (std::size_t i = c; i < y.size(); i += width) {
+        sine += std::sin(y[i]) / rows;
+        cosine += std::cos(y[i]) / rows;
+        sum += y[i] / rows;
+        square += y[i] * y[i] / rows;
       }
-      const double mean = angles[c] ? std::atan2(sine, cosine) : sum / static_cast<double>(rows);
-      for (std::size_t row = 0; row < rows; ++row) {
-        const double off = y[row * width + c] - mean;
-        const double way = angles[c] ? std::remainder(off, 2.0 * std::numbers::pi) : off;
-        square += way * way;
-      }
-      result.push_back(std::sqrt(square / static_cast<double>(rows)));
+      result.push_back(std::sqrt(
+          std::max(angles[c] ? 2.0 - 2.0 * std::hypot(sine, cosine) : square - sum * sum, 0.0)));
     }
     return result;
   }
 
   /// What steps of one size are of each column: 1 / root mean square of the slopes of log q, and no
-  /// more than its deviation, where a column is nearly flat between bounds or on a circle.
+  /// more than its draws are apart, where a column is nearly flat between bounds or on a circle.
   void find_scales(const Points& points) {
     std::vector<double> squares(width, 0.0), counts(width, 0.0);
     bool any = false;
@@ -299,7 +294,7 @@ struct AnnealedSampler::Machine {
     if (!any)
       fail<NumericalError>("annealing: none of {} draws of the flow has a finite energy", kPilots);
     for (std::size_t c = 0; c < width; ++c) squares[c] /= std::max(counts[c], 1.0);
-    std::vector<double> most = deviations(points.y);
+    std::vector<double> most = spreads(points.y);
     if (model.flow().base().mean_free_dimensions() > 0) {  // Directions of space are alike.
       const auto mean = [&](const std::vector<double>& values) {
         return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(width);
@@ -316,10 +311,7 @@ struct AnnealedSampler::Machine {
   /// Scales of the columns, and step sizes that are not given, by draws of their own.
   void search() {
     FlowSampler pilots(model, pool, level_seed(options.seed, 0, 1), options.precision);
-    std::vector<double> log_density;
-    LayerDraws drawn_pilots;
-    pilots.next(kPilots, {}, &log_density, &drawn_pilots);
-    Points points = at(std::move(drawn_pilots.y));
+    Points points = at(pilots.next_layers(kPilots).y);
     find_scales(points);
     if (options.step_size > 0.0) return;
     std::vector<double> log_weights(points.rows(), 0.0);
@@ -334,11 +326,9 @@ struct AnnealedSampler::Machine {
       for (std::int64_t trial = 0; trial < trials; ++trial) {
         if (2 * trial >= trials) sum += found.log_step_size;
         std::int64_t accepted = 0;
-        const std::vector<double> probabilities =
-            move(points, levels[k].power, std::exp(found.log_step_size),
-                 level_seed(options.seed, static_cast<std::int64_t>(k) + 1,
-                            static_cast<std::uint32_t>(trial) + 1),
-                 0, accepted);
+        const std::vector<double> probabilities = move(
+            points, levels[k].power, std::exp(found.log_step_size),
+            level_seed(options.seed, k + 1, static_cast<std::uint32_t>(trial) + 1), 0, accepted);
         found.update(usual_acceptance(probabilities, log_weights), kWantedAcceptance);
       }
       levels[k].step_size = std::exp(sum / static_cast<double>(trials - (trials + 1) / 2));
@@ -376,9 +366,7 @@ AnnealedSampler::~AnnealedSampler() = default;
 std::vector<double> AnnealedSampler::next(std::int64_t count, std::vector<double>& log_weights) {
   Machine& machine = *machine_;
   if (machine.scales.empty() && !machine.levels.empty()) machine.search();
-  std::vector<double> log_density;
-  LayerDraws drawn;
-  machine.draws.next(count, {}, &log_density, &drawn);
+  LayerDraws drawn = machine.draws.next_layers(count);
   Points points = machine.at(std::move(drawn.y));
   const double share = 1.0 / static_cast<double>(machine.options.levels);
   log_weights.assign(points.rows(), 0.0);
@@ -403,22 +391,20 @@ std::vector<double> AnnealedSampler::next(std::int64_t count, std::vector<double
     AnnealingLevel& level = machine.levels[k];
     const std::vector<double> probabilities =
         machine.move(points, level.power, level.step_size,
-                     level_seed(machine.options.seed, static_cast<std::int64_t>(k) + 1, 0),
-                     machine.drawn, level.accepted);
+                     level_seed(machine.options.seed, k + 1, 0), machine.drawn, level.accepted);
     level.moves += std::ranges::count_if(probabilities, [](double p) { return !std::isnan(p); });
     weigh(false);
   }
   machine.drawn += static_cast<std::uint64_t>(count);
   std::vector<double> x = machine.columns.to_data(std::move(points.y));
-  finish_samples(machine.model, x, machine.pool, Drawn::kAsItIs);
+  machine.non_finite += finish_samples(machine.model, x, machine.pool, Drawn::kAsItIs);
   return x;
 }
 
 const std::vector<AnnealingLevel>& AnnealedSampler::levels() const { return machine_->levels; }
 std::int64_t AnnealedSampler::evaluations() const { return machine_->evaluations; }
 std::int64_t AnnealedSampler::undefined() const { return machine_->undefined; }
-const SamplingStatistics& AnnealedSampler::statistics() const {
-  return machine_->draws.statistics();
-}
+std::int64_t AnnealedSampler::non_finite() const { return machine_->non_finite; }
+std::int64_t AnnealedSampler::unsolved() const { return machine_->draws.statistics().unsolved; }
 
 }  // namespace thalweg

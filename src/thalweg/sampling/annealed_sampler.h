@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "thalweg/core/thread_pool.h"
+#include "thalweg/engine/row_map.h"
 #include "thalweg/flows/model.h"
-#include "thalweg/sampling/flow_sampler.h"
 #include "thalweg/targets/target.h"
 
 namespace thalweg {
@@ -29,6 +29,9 @@ struct AnnealingLevel {
   double power = 0.0;  ///< the density is q^(1 - power) p^power, up to a factor
   double step_size = 0.0;
   std::int64_t moves = 0, accepted = 0;  ///< of draws with a finite density
+  double acceptance() const {
+    return moves > 0 ? static_cast<double>(accepted) / static_cast<double>(moves) : 0.0;
+  }
 };
 
 /// Draws x_0 of a flow's density q, and moves it by Hamiltonian moves (Neal 2011) that leave
@@ -40,9 +43,9 @@ struct AnnealingLevel {
 /// is exact whatever the moves do: weighted means are those of p, and the mean of w is the integral
 /// of p (Neal 2001, eqs. 5 to 11). The closer the levels, the more alike are the weights. Moves are
 /// in the columns as the model's layers know them, each scaled by the root mean square of the
-/// slopes of log q, or by its deviation where that is less, those of particles all by one number.
-/// Places whose density is not finite, or which an integration misses, are not moved to, nor from.
-/// The target is evaluated in double. One caller at a time.
+/// slopes of log q, or by how far its draws are apart where that is less, those of particles all by
+/// one number. Places whose density is not finite, or which an integration misses, are not moved
+/// to, nor from. The target is evaluated in double. One caller at a time.
 class AnnealedSampler {
  public:
   /// `model` and `pool` must outlive it. Throws ConfigError for options out of range, a target of
@@ -61,7 +64,8 @@ class AnnealedSampler {
   std::int64_t evaluations()
       const;                       ///< of the target and of the flow, those of the search with them
   std::int64_t undefined() const;  ///< draws of the flow whose energy is no number
-  const SamplingStatistics& statistics() const;  ///< of the flow's draws
+  std::int64_t non_finite() const;  ///< samples with a value that is not finite
+  std::int64_t unsolved() const;    ///< draws of the flow that an integration missed
 
  private:
   struct Machine;

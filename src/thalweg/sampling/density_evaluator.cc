@@ -210,9 +210,8 @@ std::vector<double> DensityEvaluator::log_prob(std::span<const double> x,
   const std::span<const double> y = programs_->columns.identity() ? x : mapped;
   const auto draw = [&](std::int64_t number) {
     // Seeds that no caller is likely to draw samples with.
-    const auto words = random_words(static_cast<std::uint64_t>(number),
-                                    static_cast<std::uint32_t>(Stream::kEvaluation), 0, 1);
-    const std::uint64_t seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+    const std::uint64_t seed =
+        derived_seed(static_cast<std::uint64_t>(number), Stream::kEvaluation, 0, 1);
     std::vector<double> values =
         std::move(programs_->run(Programs::Kind::kDensity, y, given, seed)[0]);
     programs_->settle_overflow(y, given, seed, values);

@@ -19,9 +19,7 @@ constexpr std::size_t kForwardSeed = 1 << 20;  // beyond all classes
 }  // namespace
 
 std::uint64_t class_seed(std::uint64_t seed, std::size_t number) {
-  if (number == 0) return seed;
-  const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kAcceptance), number, 0);
-  return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+  return number == 0 ? seed : derived_seed(seed, Stream::kAcceptance, number, 0);
 }
 
 struct FlowSampler::State {
@@ -111,8 +109,8 @@ FlowSampler::FlowSampler(const Model& model, ThreadPool& pool, std::uint64_t see
 
 FlowSampler::~FlowSampler() = default;
 
-std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context,
-                                      std::vector<double>* log_density, LayerDraws* layers) {
+LayerDraws FlowSampler::next_layers(std::int64_t count, std::span<const double> context,
+                                    bool with_density) {
   if (count < 0) fail<ShapeError>("sample: expected a count of at least 0, got {}", count);
   const Model& model = state_->model;
   State& state = *state_;
@@ -122,7 +120,7 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
   require_known_classes("sample", model, context);
   const std::vector<double> given = standardised_context(model, context);
   std::vector<std::vector<double>> results;
-  RowMap& forward = state.get_forward(log_density != nullptr);
+  RowMap& forward = state.get_forward(with_density);
   if (!state.rejection) {
     results = forward.run(
         {.rows = count, .inputs = {{}, given}, .seed = state.seed, .first_sample = state.drawn});
@@ -137,19 +135,24 @@ std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double
                            .first_sample = static_cast<std::uint64_t>(statistics_.samples)});
     state.count_proposals(statistics_);
   }
-  if (results.size() > (log_density != nullptr ? 2U : 1U))
+  if (results.size() > (with_density ? 2U : 1U))
     statistics_.unsolved +=
         std::ranges::count_if(results.back(), [](double value) { return value > 0.0; });
-  if (layers != nullptr) *layers = {results[0], results.at(1)};
+  statistics_.samples += count;
+  return {std::move(results[0]), with_density ? std::move(results[1]) : std::vector<double>()};
+}
+
+std::vector<double> FlowSampler::next(std::int64_t count, std::span<const double> context,
+                                      std::vector<double>* log_density) {
+  LayerDraws drawn = next_layers(count, context, log_density != nullptr);
   std::vector<double> log_det;
-  std::vector<double> x = state.columns.to_data(std::move(results[0]), &log_det);
+  std::vector<double> x = state_->columns.to_data(std::move(drawn.y), &log_det);
   if (log_density != nullptr) {
-    *log_density = std::move(results[1]);
+    *log_density = std::move(drawn.log_density);
     for (std::size_t row = 0; row < log_det.size(); ++row) (*log_density)[row] -= log_det[row];
   }
   statistics_.non_finite += finish_samples(
-      model, x, state.pool, log_density != nullptr ? Drawn::kAsItIs : Drawn::kAsInData);
-  statistics_.samples += count;
+      state_->model, x, state_->pool, log_density != nullptr ? Drawn::kAsItIs : Drawn::kAsInData);
   return x;
 }
 

@@ -26,7 +26,7 @@ struct SamplingStatistics {
 };
 
 /// Draws as a model's layers know them, in standardised columns without bounds: rows x features,
-/// and the log density of each there.
+/// and the log density of each there if it was asked for.
 struct LayerDraws {
   std::vector<double> y, log_density;
 };
@@ -50,11 +50,12 @@ class FlowSampler {
   /// (before integer columns are rounded), and continuous values stay as they were drawn, within
   /// no limits that data showed, so that weights with it are right. Of a flow with stochastic
   /// layers that is no density, but exp(log p*(x) - log_density) is the exact importance weight of
-  /// the path from z to x (Wu, Koehler, Noe 2020, eq. 11), for any target p*. `layers`, which wants
-  /// `log_density`, gets the same draws as the layers know them.
+  /// the path from z to x (Wu, Koehler, Noe 2020, eq. 11), for any target p*.
   std::vector<double> next(std::int64_t count, std::span<const double> context = {},
-                           std::vector<double>* log_density = nullptr,
-                           LayerDraws* layers = nullptr);
+                           std::vector<double>* log_density = nullptr);
+  /// The same draws as the layers know them, of which none counts as non_finite. Throws as next().
+  LayerDraws next_layers(std::int64_t count, std::span<const double> context = {},
+                         bool with_density = true);
   const SamplingStatistics& statistics() const { return statistics_; }
 
  private:

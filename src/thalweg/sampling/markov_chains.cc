@@ -16,9 +16,7 @@ constexpr std::int64_t kScalars = 3;  // of a chain: log_base, log_det, log_dens
 
 /// Each step, and each trial of step 0, the start, draws random numbers of its own.
 std::uint64_t step_seed(std::uint64_t seed, std::int64_t step, std::uint32_t trial = 0) {
-  const auto words = random_words(seed, static_cast<std::uint32_t>(Stream::kChains),
-                                  static_cast<std::uint64_t>(step), trial);
-  return static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+  return derived_seed(seed, Stream::kChains, static_cast<std::uint64_t>(step), trial);
 }
 
 /// What chains carry from step to step, as nodes or as places of arrays.

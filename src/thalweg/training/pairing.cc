@@ -269,9 +269,7 @@ PairSource<T>::PairSource(const Model& model, std::uint64_t seed, ThreadPool& po
       draw_(draws_of(model, pool,
                      std::is_same_v<T, float> ? Precision::kFloat : Precision::kDouble)) {
   // A seed of its own, since the graph of a step draws with the run's.
-  const auto words =
-      random_words(seed, static_cast<std::uint32_t>(Stream::kSampling), 0, UINT32_MAX);
-  seed_ = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+  seed_ = derived_seed(seed, Stream::kSampling, 0, UINT32_MAX);
 }
 
 template <typename T>

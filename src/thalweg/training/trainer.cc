@@ -287,11 +287,9 @@ class TypedWork final : public Trainer::Work {
   /// `count` exact samples of the base, a function of parameters, step and seed alone.
   std::vector<double> draw(std::int64_t count) {
     // Steps have seeds of their own, since each takes another number of proposals.
-    const auto words = random_words(static_cast<std::uint64_t>(options.seed),
-                                    static_cast<std::uint32_t>(Stream::kAcceptance),
-                                    static_cast<std::uint64_t>(counters.step), 0);
     ProposalQueue queue;
-    queue.seed = static_cast<std::uint64_t>(words[0]) << 32 | words[1];
+    queue.seed = derived_seed(static_cast<std::uint64_t>(options.seed), Stream::kAcceptance,
+                              static_cast<std::uint64_t>(counters.step), 0);
     // The average of Z says about how many proposals it takes.
     if (const ResampledBase* base = model.resampled()) {
       const std::int64_t average = model.parameters().info(base->z_average()).offset;
