@@ -29,6 +29,15 @@ const std::vector<AtomPair> kBonds = {{0, 1}, {1, 2}, {1, 3}, {1, 4}, {2, 5}, {5
 
 InternalCoordinates branched() { return InternalCoordinates(make_z_matrix(8, kBonds, "branched")); }
 
+/// The same atoms with five of them as anchors, superposed on a reference.
+const std::vector<double> kReference = {0.0,  0.0,   0.0,   0.15, 0.01,  0.0,   -0.05, 0.1,
+                                        0.02, -0.04, -0.06, 0.08, -0.03, -0.05, -0.09};
+InternalCoordinates anchored() {
+  const std::vector<ZMatrixRow> rows = {{5, 2, 1, 3}, {6, 5, 2, 1}, {7, 5, 2, 6}};
+  return InternalCoordinates(complete_z_matrix(rows, 8, kBonds, "anchored"), "anchored", {},
+                             EckartFrame(kReference, {}, "reference"));
+}
+
 struct Both {
   Rows value;
   double log_det;
@@ -56,9 +65,10 @@ Rows random_internal(const InternalCoordinates& map, std::uint64_t number) {
   Rows q;
   for (const InternalCoordinate& each : map.coordinates()) {
     const double uniform = random.uniform();
-    q.push_back(each.kind == InternalKind::kBond    ? 0.09 + 0.07 * uniform
-                : each.kind == InternalKind::kAngle ? 0.5 + 2.1 * uniform
-                                                    : std::numbers::pi * (2.0 * uniform - 1.0));
+    q.push_back(each.kind == InternalKind::kBond        ? 0.09 + 0.07 * uniform
+                : each.kind == InternalKind::kAngle     ? 0.5 + 2.1 * uniform
+                : each.kind == InternalKind::kComponent ? 0.05 * (2.0 * uniform - 1.0)
+                                                        : std::numbers::pi * (2.0 * uniform - 1.0));
   }
   return q;
 }
@@ -82,9 +92,14 @@ void expect_near(const Rows& a, const Rows& b, double tolerance) {
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance) << i;
 }
 
-TEST(InternalCoordinates, RoundTripsAndKnowsNoRigidMotion) {
-  const InternalCoordinates map = branched();
+/// Both ways to place the first atoms.
+class InternalMaps : public ::testing::TestWithParam<InternalCoordinates (*)()> {};
+INSTANTIATE_TEST_SUITE_P(All, InternalMaps, ::testing::Values(branched, anchored));
+
+TEST_P(InternalMaps, RoundTripsAndKnowsNoRigidMotion) {
+  const InternalCoordinates map = GetParam()();
   ASSERT_EQ(map.features(), 18);
+  ASSERT_EQ(map.coordinates().size(), 18U);
   for (std::uint64_t number = 0; number < 20; ++number) {
     const Rows q = random_internal(map, number);
     const Both there = to_positions(map, q);
@@ -96,8 +111,8 @@ TEST(InternalCoordinates, RoundTripsAndKnowsNoRigidMotion) {
 }
 
 /// d^{3N}x = J dq d^3t dR, with a rotation vector for dR, whose whole measure is 8 pi^2.
-TEST(InternalCoordinates, HasTheDeterminantOfTheWholeJacobian) {
-  const InternalCoordinates map = branched();
+TEST_P(InternalMaps, HasTheDeterminantOfTheWholeJacobian) {
+  const InternalCoordinates map = GetParam()();
   const std::int64_t n = map.positions();
   for (std::uint64_t number = 0; number < 5; ++number) {
     const Rows q = random_internal(map, number);
@@ -191,8 +206,8 @@ TEST(InternalCoordinates, TellMirrorImagesApart) {
   }
 }
 
-TEST(InternalCoordinates, HasSlopesThatDifferencesConfirm) {
-  const InternalCoordinates map = branched();
+TEST_P(InternalMaps, HasSlopesThatDifferencesConfirm) {
+  const InternalCoordinates map = GetParam()();
   const Rows x = moved(to_positions(map, random_internal(map, 2)).value, 1);
   const ParameterStore none;
   Graph graph(none);
@@ -208,6 +223,118 @@ TEST(InternalCoordinates, HasSlopesThatDifferencesConfirm) {
     up[i] += 1e-6;
     down[i] -= 1e-6;
     EXPECT_NEAR(slope[i], (value(up) - value(down)) / 2e-6, 1e-5 * (1.0 + std::abs(slope[i]))) << i;
+  }
+}
+
+/// Components against Eigen's: the least sum of squared distances, by a singular value
+/// decomposition (Kabsch 1976), and derivatives up to the third by differences of the ones below.
+TEST(EckartFrame, SuperposesAsASingularValueDecompositionDoes) {
+  const EckartFrame frame(kReference, {}, "reference");
+  const ParameterStore none;
+  Graph graph(none);
+  const Value input = graph.input({15, 1});
+  const EckartFrame::Superposed found = frame.superpose(reshape(input, {5, 3}));
+  RandomSequence random(5, Stream::kEvaluation, 0);
+  using Points = Eigen::Matrix<double, 5, 3, Eigen::RowMajor>;
+  for (std::uint64_t number = 0; number < 50; ++number) {
+    Rows x = kReference;
+    for (double& value : x) value += 0.03 * random.normal();
+    x = moved(x, number);
+    const auto values =
+        run_graph<double>(graph, {found.components, found.positions, found.turn}, {x}, {1});
+    Points at = Eigen::Map<const Points>(x.data());
+    at.rowwise() -= at.colwise().mean().eval();
+    const Eigen::Map<const Points> reference(frame.reference().data());
+    const Eigen::Matrix3d correlation = at.transpose() * reference;
+    const Eigen::JacobiSVD<Eigen::Matrix3d> parts(correlation,
+                                                  Eigen::ComputeFullU | Eigen::ComputeFullV);
+    Eigen::Vector3d signs(1.0, 1.0, (parts.matrixU() * parts.matrixV()).determinant() > 0 ? 1 : -1);
+    const Points superposed =
+        at * parts.matrixU() * signs.asDiagonal() * parts.matrixV().transpose();
+    expect_near(values[1], Rows(superposed.data(), superposed.data() + 15), 1e-13);
+    // Nothing of the positions is lost in the components.
+    expect_near(run_graph<double>(graph, {reshape(frame.to_positions(found.components), {15, 1})},
+                                  {x}, {1})[0],
+                values[1], 1e-13);
+  }
+}
+
+TEST(EckartFrame, HasThreeDerivatives) {
+  const EckartFrame frame(kReference, {}, "reference");
+  const ParameterStore none;
+  Graph graph(none);
+  const Value input = graph.input({15, 1});
+  const Value components = frame.superpose(reshape(input, {5, 3})).components;
+  // Slopes of sums of all entries of the slopes before, times numbers that differ.
+  std::vector<double> weights;
+  for (int i = 0; i < 15; ++i) weights.push_back(std::sin(1.0 + i));
+  const Value weight = graph.constant({15, 1}, weights);
+  std::vector<Value> orders = {sum(components * slice(weight, 0, 9))};
+  for (int order = 1; order <= 3; ++order)
+    orders.push_back(sum(vjp({orders.back()}, {}, {input})[0] * weight));
+  Rows x = kReference;
+  RandomSequence random(6, Stream::kEvaluation, 0);
+  for (double& value : x) value += 0.02 * random.normal();
+  x = moved(x, 3);
+  const auto at = [&](double step) {
+    Rows there = x;
+    for (std::size_t i = 0; i < there.size(); ++i) there[i] += step * weights[i];
+    Rows values;
+    for (const auto& value : run_graph<double>(graph, orders, {there}, {1}))
+      values.push_back(value[0]);
+    return values;
+  };
+  constexpr double kStep = 1e-5;
+  const Rows here = at(0.0), up = at(kStep), down = at(-kStep);
+  for (std::size_t order = 1; order <= 3; ++order)
+    EXPECT_NEAR(here[order], (up[order - 1] - down[order - 1]) / (2.0 * kStep),
+                1e-6 * (1.0 + std::abs(here[order])))
+        << order;
+}
+
+TEST(EckartFrame, SaysWhereThereIsNoSuperposition) {
+  const EckartFrame frame(kReference, {}, "reference");
+  const ParameterStore none;
+  Graph graph(none);
+  const Value c = graph.input({9, 1});
+  const Value volume = frame.log_volume(frame.to_positions(c));
+  // Far out positions would be turned further: hardly anything weighs there.
+  const auto of = [&](double size) {
+    Rows components(9, 0.0);
+    for (std::size_t i = 0; i < 9; ++i) components[i] = i % 2 == 0 ? size : -size;
+    return run_graph<double>(graph, {volume}, {components}, {1})[0][0];
+  };
+  EXPECT_GT(of(0.0), of(10.0) + 30.0);
+  EXPECT_TRUE(std::isfinite(of(10.0)));
+  Graph other(none);
+  const Value x = other.input({15, 1});
+  const Value found = frame.superpose(reshape(x, {5, 3})).components;
+  Rows line;
+  for (int i = 0; i < 5; ++i) line.insert(line.end(), {0.1 * i, 0.2 * i, 0.0});
+  for (const Rows& none_of_these : {line, Rows(15, 0.3)}) {
+    const Rows values = run_graph<double>(other, {found}, {none_of_these}, {1})[0];
+    for (const double value : values) EXPECT_TRUE(std::isnan(value));
+  }
+  Rows flat(15, 0.0);
+  for (std::size_t i = 0; i < 15; i += 3) flat[i] = static_cast<double>(i);
+  EXPECT_THROW(EckartFrame(flat, {}, "flat"), DataError);
+  EXPECT_THROW(EckartFrame(Rows(6, 0.0), {}, "two"), ShapeError);
+  EXPECT_THROW(EckartFrame(kReference, Rows(20, 0.1), "few"), ShapeError);
+  EXPECT_THROW(EckartFrame(kReference, Rows(135, 0.1), "equal"), DataError);
+}
+
+TEST(EckartFrame, SortsDirectionsByHowMuchTheyVary) {
+  const EckartFrame frame(kReference, {}, "reference");
+  Rows covariance(81, 0.0);
+  for (std::size_t i = 0; i < 9; ++i) covariance[10 * i] = static_cast<double>(1 + (i * 5) % 9);
+  const Rows sorted = principal_directions(frame, covariance);
+  const EckartFrame turned(kReference, sorted, "sorted");
+  // The direction whose variance is the largest is the first, up to its sign.
+  for (std::size_t i = 0; i < 9; ++i) {
+    if (covariance[10 * i] != 9.0) continue;
+    double product = 0.0;
+    for (std::size_t k = 0; k < 15; ++k) product += sorted[k] * frame.directions()[15 * i + k];
+    EXPECT_NEAR(std::abs(product), 1.0, 1e-12);
   }
 }
 
@@ -235,8 +362,8 @@ TEST(InternalCoordinates, StayFiniteWhereAtomsAreOnALineOrCoincide) {
   for (const double value : to_positions(map, straight).value) EXPECT_TRUE(std::isfinite(value));
 }
 
-TEST(InternalCoordinates, TurnsVectorsWithTheMolecule) {
-  const InternalCoordinates map = branched();
+TEST_P(InternalMaps, TurnsVectorsWithTheMolecule) {
+  const InternalCoordinates map = GetParam()();
   const Rows still = to_positions(map, random_internal(map, 3)).value;
   const Rows turned = moved(still, 9);
   // Differences of positions are vectors.
@@ -245,7 +372,12 @@ TEST(InternalCoordinates, TurnsVectorsWithTheMolecule) {
     arrows.push_back(still[i] - still[i % 3]);
     turned_arrows.push_back(turned[i] - turned[i % 3]);
   }
-  expect_near(map.to_frame(turned, turned_arrows), arrows, 1e-12);
+  const ParameterStore none;
+  Graph graph(none);
+  const Value x = graph.input({24, 1}), vectors = graph.input({24, 1});
+  const Rows found =
+      run_graph<double>(graph, {map.to_frame(x, vectors)}, {turned, turned_arrows}, {1})[0];
+  expect_near(found, arrows, 1e-12);
 }
 
 void expect_failure(const std::function<void()>& call, const std::string& part) {
@@ -307,8 +439,13 @@ TEST(ZMatrix, IsReadFromATable) {
   const std::string path = folder.path("z.csv");
   std::ofstream(path) << "atom,bond_to,angle_to,dihedral_to\n0,1,2,3\n2,1,3,-1\n3,1,-1,-1\n"
                          "1,-1,-1,-1\n";
-  const std::vector<ZMatrixRow> rows = read_z_matrix(path, 4, {});
-  EXPECT_EQ(rows, (std::vector<ZMatrixRow>{{1}, {3, 1}, {2, 1, 3}, {0, 1, 2, 3}}));
+  EXPECT_EQ(read_z_matrix(path, 4, {}).rows,
+            (std::vector<ZMatrixRow>{{1}, {3, 1}, {2, 1, 3}, {0, 1, 2, 3}}));
+  EXPECT_EQ(read_z_matrix(path, 4, {}).anchors, 0);
+  std::ofstream(path) << "atom,bond_to,angle_to,dihedral_to\n0,1,2,3\n";
+  EXPECT_EQ(read_z_matrix(path, 4, {}).rows,
+            (std::vector<ZMatrixRow>{{1}, {2, 1}, {3, 1, 2}, {0, 1, 2, 3}}));
+  EXPECT_EQ(read_z_matrix(path, 4, {}).anchors, 3);
   std::ofstream(path) << "atom,bond,angle\n0,1,2\n";
   expect_failure([&] { read_z_matrix(path, 4, {}); }, "expected the columns");
   std::ofstream(path) << "atom,bond_to,angle_to,dihedral_to\n0.5,1,2,3\n";

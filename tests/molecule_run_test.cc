@@ -316,6 +316,100 @@ TEST_F(MoleculeRun, LearnsTorsionsOnALine) {
   for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
 }
 
+/// Five atoms, four of them anchors: the same density of positions by the run, by the force that
+/// comes with it and by the flow that moves atoms.
+TEST_F(MoleculeRun, LearnsPrincipalComponentsOfAnchors) {
+  const std::string z_matrix =
+      folder_.file("z.csv", "atom,bond_to,angle_to,dihedral_to\n4,3,2,1\n");
+  const std::vector<Setting> settings = {{"molecule.z_matrix", z_matrix},
+                                         {"molecule.anchors", std::string("principal")},
+                                         {"molecule.torsions", std::string("line")}};
+  const LoadedRun run = trained(settings);
+  const InternalCoordinates& map = *run.model->flow().coordinates();
+  ASSERT_NE(map.anchors(), nullptr);
+  EXPECT_EQ(map.anchors()->atoms(), 4);
+  std::vector<std::string> names;
+  for (const ColumnOptions& column : run.options.model.columns) names.push_back(column.name);
+  std::ranges::sort(names);
+  EXPECT_EQ(names[1], "bond 1:H-1:C3");
+  EXPECT_EQ(names[2], "component 1");
+  // Components have the mean 0, no correlation, and variances that fall.
+  const std::vector<double> rows = internal_rows(map, rows_, pool_);
+  std::vector<std::size_t> places;
+  for (int number = 0; number < 6; ++number)
+    for (std::size_t i = 0; i < map.coordinates().size(); ++i)
+      if (map.coordinates()[i].kind == InternalKind::kComponent &&
+          map.coordinates()[i].row.atom == number)
+        places.push_back(i);
+  ASSERT_EQ(places.size(), 6U);
+  const auto moment = [&](std::size_t a, std::size_t b) {
+    double sum = 0.0;
+    for (std::size_t row = 0; row < rows.size(); row += 9) sum += rows[row + a] * rows[row + b];
+    return sum / 300.0;
+  };
+  for (std::size_t i = 0; i < 6; ++i) {
+    double mean = 0.0;
+    for (std::size_t row = 0; row < rows.size(); row += 9) mean += rows[row + places[i]] / 300.0;
+    EXPECT_NEAR(mean, 0.0, 1e-11);
+    for (std::size_t j = 0; j < i; ++j) EXPECT_NEAR(moment(places[i], places[j]), 0.0, 1e-15);
+    if (i > 0) {
+      EXPECT_GE(moment(places[i - 1], places[i - 1]), moment(places[i], places[i]));
+    }
+  }
+  const LogDensities found =
+      log_densities(run, run.read_table(trajectory()), pool_, {.precision = Precision::kDouble});
+  const std::vector<double> direct =
+      molecule_potential(*run.model, kTemperature)->log_prob(rows_, pool_);
+  for (std::size_t i = 0; i < direct.size(); ++i) EXPECT_NEAR(found.values[i], direct[i], 1e-9);
+  // A density in the frame, of components and of three numbers of the fifth atom: the one of the
+  // columns without the bond's r^2 sin(theta).
+  const std::vector<double> volumes = log_volumes(map, rows, pool_);
+  const std::vector<double> of_frame = log_volumes(map, rows, pool_, VolumePart::kFrame);
+  for (std::size_t row = 0; row < 300; ++row) {
+    double own = 0.0;
+    for (std::size_t i = 0; i < 9; ++i) {
+      const double value = rows[9 * row + i];
+      if (map.coordinates()[i].kind == InternalKind::kBond) own += 2.0 * std::log(value);
+      if (map.coordinates()[i].kind == InternalKind::kAngle) own += std::log(std::sin(value));
+    }
+    EXPECT_NEAR(volumes[row] - of_frame[row], own, 1e-12);
+  }
+  const Evaluation evaluation = evaluate_run(run, run.data(), pool_);
+  EXPECT_TRUE(std::ranges::any_of(evaluation.metrics, [](const Metric& metric) {
+    return metric.label == "mean log likelihood in the frame of the anchors";
+  }));
+  std::vector<Setting> bad = settings;
+  bad[0] = {"molecule.z_matrix", std::string()};
+  expect_failure(bad, "molecule.anchors");
+  folder_.file("all.csv",
+               "atom,bond_to,angle_to,dihedral_to\n0,-1,-1,-1\n1,0,-1,-1\n2,1,0,-1\n3,2,1,0\n"
+               "4,3,2,1\n");
+  bad[0] = {"molecule.z_matrix", folder_.path("all.csv")};
+  expect_failure(bad, "no row for, got 0 of them");
+}
+
+/// Forces of the frames, turned to the anchors' frame, are those of the system there.
+TEST_F(MoleculeRun, TurnsForcesToTheFrameOfAnchors) {
+  std::vector<double> forces;
+  energies_in_kt(rows_, &forces);
+  write_npy(folder_.path("forces.npy"), std::vector<std::int64_t>{300, kAtoms, 3}, forces);
+  const std::string z_matrix =
+      folder_.file("z.csv", "atom,bond_to,angle_to,dihedral_to\n4,3,2,1\n");
+  const LoadedRun run = trained({{"molecule.z_matrix", z_matrix},
+                                 {"molecule.anchors", std::string("principal")},
+                                 {"flow.kind", std::string("smooth")},
+                                 {"data.forces", folder_.path("forces.npy")},
+                                 {"training.objective", std::string("force_matching")}});
+  const PreparedData data = *run.data();
+  const InternalCoordinates& map = *run.model->flow().coordinates();
+  std::vector<double> at_frame;
+  energies_in_kt(position_rows(map, data.x, pool_), &at_frame);
+  ASSERT_EQ(data.forces.size(), at_frame.size());
+  for (std::size_t i = 0; i < at_frame.size(); ++i)
+    EXPECT_NEAR(data.forces[i], at_frame[i] / (kBoltzmann * kTemperature),
+                1e-6 * (1.0 + std::abs(data.forces[i])));
+}
+
 // Energies as the tempered ones of reverse KL: by hand above the cut, as they are below.
 TEST_F(MoleculeRun, TempersHighEnergiesInTraining) {
   const auto field = std::make_shared<ForceField>(read_openmm_system(system_));
@@ -538,7 +632,7 @@ TEST_F(MoleculeRun, IsEvaluatedAndNamed) {
   const double r1 = (at(second.atom) - at(second.bond_to)).norm();
   const double gain = std::log(8.0 * M_PI * M_PI * r1 * r1 * u.cross(w).norm() / w.norm());
   const std::vector<double> first = internal_rows(map, std::span(rows_).first(kWidth), pool_);
-  EXPECT_NEAR(frame_gain(run, first), gain, 1e-12);
+  EXPECT_NEAR(frame_gain(run, first, pool_), gain, 1e-12);
   EXPECT_TRUE(has("log_likelihood_in_frame"));
 }
 

@@ -355,7 +355,12 @@ std::shared_ptr<const InternalCoordinates> make_internal_coordinates(
   if (molecule.rows.empty()) return nullptr;
   std::vector<ZMatrixRow> rows;
   for (const std::string& text : molecule.rows) rows.push_back(z_matrix_row(text));
-  return std::make_shared<InternalCoordinates>(rows, "molecule.rows", molecule.torsion_centres);
+  std::optional<EckartFrame> anchors;
+  if (!molecule.anchor_reference.empty())
+    anchors.emplace(molecule.anchor_reference, molecule.anchor_directions,
+                    "molecule.anchor_reference");
+  return std::make_shared<InternalCoordinates>(rows, "molecule.rows", molecule.torsion_centres,
+                                               std::move(anchors));
 }
 
 bool moves_by_target(const StochasticFlowOptions& options) {

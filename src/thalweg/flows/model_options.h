@@ -115,6 +115,8 @@ struct MoleculeOptions {
   std::vector<std::string> atoms = {};  ///< what atoms are called, see atom_label(); may be empty
   std::vector<std::string> rows = {};   ///< of the z-matrix, see z_matrix_row(); empty: no molecule
   std::vector<double> torsion_centres = {};  ///< see InternalCoordinates; may be empty
+  /// Of the EckartFrame that places the first atoms of the rows; empty: there is none.
+  std::vector<double> anchor_reference = {}, anchor_directions = {};
 };
 
 /// Everything that decides a model's structure. Columns may be empty: then x0, x1, ... without

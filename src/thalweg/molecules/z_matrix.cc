@@ -175,8 +175,8 @@ std::vector<ZMatrixRow> complete_z_matrix(std::vector<ZMatrixRow> rows, std::int
   return ordered;
 }
 
-std::vector<ZMatrixRow> read_z_matrix(const std::string& path, std::int64_t atoms,
-                                      std::span<const AtomPair> bonds) {
+ZMatrix read_z_matrix(const std::string& path, std::int64_t atoms,
+                      std::span<const AtomPair> bonds) {
   const Table table = load_table(path);
   const std::vector<std::string> expected = {"atom", "bond_to", "angle_to", "dihedral_to"};
   if (table.names != expected)
@@ -194,7 +194,8 @@ std::vector<ZMatrixRow> read_z_matrix(const std::string& path, std::int64_t atom
     }
     rows.push_back({numbers[0], numbers[1], numbers[2], numbers[3]});
   }
-  return complete_z_matrix(std::move(rows), atoms, bonds, path);
+  const std::int64_t given = std::ssize(rows);
+  return {complete_z_matrix(std::move(rows), atoms, bonds, path), atoms - given};
 }
 
 std::vector<ZMatrixRow> make_z_matrix(std::int64_t atoms, std::span<const AtomPair> bonds,

@@ -33,10 +33,15 @@ std::vector<ZMatrixRow> complete_z_matrix(std::vector<ZMatrixRow> rows, std::int
                                           std::span<const AtomPair> bonds,
                                           const std::string& source);
 
+/// Rows of which the first are of anchors, atoms that no row was given for.
+struct ZMatrix {
+  std::vector<ZMatrixRow> rows;
+  std::int64_t anchors = 0;
+};
+
 /// Reads a table with the columns atom, bond_to, angle_to and dihedral_to (.csv, numbers from 0, -1
 /// for none), completed. Throws as complete_z_matrix and load_table.
-std::vector<ZMatrixRow> read_z_matrix(const std::string& path, std::int64_t atoms,
-                                      std::span<const AtomPair> bonds);
+ZMatrix read_z_matrix(const std::string& path, std::int64_t atoms, std::span<const AtomPair> bonds);
 
 /// A z-matrix along bonds: from the middle of the molecule outwards, atoms with further neighbours
 /// first. The first atom at a bond is placed by a torsion about it, its siblings by their torsion

@@ -35,6 +35,10 @@ std::shared_ptr<const InternalCoordinates> coordinates_of(const ModelOptions& mo
   return coordinates;
 }
 
+constexpr const char* kChooseOthers =
+    "they lie on a line, or are turned by half a turn against each other; choose atoms that move "
+    "less against each other by --z-matrix, or molecule.anchors = \"internal\"";
+
 /// Bonds of atoms with their lengths in nm, by the system or, without one, by the distances of the
 /// PDB.
 struct KnownMolecule {
@@ -194,8 +198,63 @@ std::map<std::string, std::string> form_bounds(const Table& table,
   return bounds;
 }
 
+/// The first `count` atoms of the z-matrix along their principal components over a trajectory,
+/// superposed on their mean.
+EckartFrame principal_anchors(const std::string& path, const ModelOptions& model,
+                              std::int64_t count) {
+  const Frames frames = read_molecule_frames(path, model);
+  const InternalCoordinates coordinates = *coordinates_of(model);
+  std::vector<std::int32_t> places;
+  std::vector<double> reference;
+  for (std::int64_t i = 0; i < count; ++i) {
+    places.push_back(coordinates.rows()[static_cast<std::size_t>(i)].atom);
+    const auto first = frames.positions.begin() + 3 * static_cast<std::ptrdiff_t>(places.back());
+    reference.insert(reference.end(), first, first + 3);
+  }
+  ThreadPool pool(1);
+  const std::string source = fmt::format("{}: anchors", path);
+  // The mean of positions that are superposed on it: a few rounds from the first frame.
+  constexpr int kRounds = 100;
+  constexpr double kNear = 1e-12;  // nm
+  for (int round = 0; round < kRounds; ++round) {
+    const EckartFrame frame(reference, {}, source);
+    const std::vector<double> rows =
+        std::move(through(coordinates.positions(), frames.positions, pool, [&](Value x) {
+          return std::vector<Value>{
+              frame.superpose(take(reshape(x, {coordinates.atoms(), 3}), places)).components};
+        })[0]);
+    const auto width = static_cast<std::size_t>(frame.features());
+    std::vector<double> means(width, 0.0);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!std::isfinite(rows[i]))
+        fail<DataError>(
+            "{}: frame {}: the anchors, atoms {}, cannot be superposed on those of other frames: "
+            "{}",
+            path, i / width, fmt::join(places, ", "), kChooseOthers);
+      means[i % width] += rows[i] / static_cast<double>(frames.count());
+    }
+    double moved = 0.0;
+    for (const double mean : means) moved = std::max(moved, std::abs(mean));
+    if (moved > kNear && round + 1 < kRounds) {
+      reference = frame.reference();
+      for (std::size_t j = 0; j < width; ++j)
+        for (std::size_t k = 0; k < reference.size(); ++k)
+          reference[k] += means[j] * frame.directions()[j * reference.size() + k];
+      continue;
+    }
+    std::vector<double> covariance(width * width, 0.0);
+    for (std::size_t i = 0; i < rows.size(); i += width)
+      for (std::size_t j = 0; j < width; ++j)
+        for (std::size_t k = 0; k < width; ++k)
+          covariance[j * width + k] += (rows[i + j] - means[j]) * (rows[i + k] - means[k]) /
+                                       static_cast<double>(frames.count());
+    return {frame.reference(), principal_directions(frame, covariance), source};
+  }
+  return {reference, {}, source};
+}
+
 /// The circular means of the torsions of a trajectory, one a row of the z-matrix from the fourth
-/// on.
+/// on; 0 of anchors that have none.
 std::vector<double> torsion_means(const std::string& path, const ModelOptions& model) {
   const auto coordinates = coordinates_of(model);
   const Table table = read_internal_table(path, model);
@@ -204,6 +263,10 @@ std::vector<double> torsion_means(const std::string& path, const ModelOptions& m
     const auto found = std::ranges::find_if(coordinates->coordinates(), [&](const auto& each) {
       return each.kind == InternalKind::kTorsion && each.row.atom == coordinates->rows()[i].atom;
     });
+    if (found == coordinates->coordinates().end()) {
+      means.push_back(0.0);
+      continue;
+    }
     const std::vector<double> values =
         take_column(table.values, table.names.size(),
                     static_cast<std::size_t>(found - coordinates->coordinates().begin()));
@@ -228,13 +291,14 @@ std::vector<double> read_forces(const RunOptions& options, const InternalCoordin
     fail<DataError>("{}: expected forces of {} frames, as {} has, got {}", data.forces,
                     frames.count(), data.path, given.count());
   const double beta = 1.0 / (kBoltzmann * options.target.system_temperature);
-  const auto width = static_cast<std::size_t>(coordinates.positions());
-  std::vector<double> forces;
-  for (std::size_t row = 0; row < given.positions.size(); row += width)
-    for (const double value : coordinates.to_frame(std::span(frames.positions).subspan(row, width),
-                                                   std::span(given.positions).subspan(row, width)))
-      forces.push_back(beta * value);
-  return forces;
+  const ParameterStore none;
+  Graph graph(none);
+  const Value positions = graph.input({coordinates.positions(), 1});
+  const Value forces = graph.input({coordinates.positions(), 1});
+  ThreadPool pool(1);
+  return std::move(
+      RowMap(graph, {beta * coordinates.to_frame(positions, forces)}, pool)
+          .run({.rows = frames.count(), .inputs = {frames.positions, given.positions}})[0]);
 }
 
 }  // namespace
@@ -258,15 +322,29 @@ void settle_molecule(RunOptions& options) {
   if (!options.model.molecule.rows.empty()) return;
   const KnownMolecule molecule = read_molecule(options);
   const std::string& file = options.molecule.z_matrix;
-  const std::vector<ZMatrixRow> rows =
-      file.empty() ? make_z_matrix(molecule.count, molecule.bonds, molecule.source)
+  const ZMatrix matrix =
+      file.empty() ? ZMatrix{.rows = make_z_matrix(molecule.count, molecule.bonds, molecule.source)}
                    : read_z_matrix(file, molecule.count, molecule.bonds);
-  check_z_matrix_bonds(rows, molecule.bonds, atom_names(molecule.atoms, molecule.count),
+  check_z_matrix_bonds(matrix.rows, molecule.bonds, atom_names(molecule.atoms, molecule.count),
                        file.empty() ? molecule.source : file);
   MoleculeOptions& model = options.model.molecule;
-  for (const ZMatrixRow& row : rows) model.rows.push_back(text_of(row));
+  for (const ZMatrixRow& row : matrix.rows) model.rows.push_back(text_of(row));
   model.atoms.clear();
   for (const AtomLabel& atom : molecule.atoms) model.atoms.push_back(text_of(atom));
+  if (options.molecule.anchors == "principal") {
+    if (matrix.anchors < 3)
+      fail<ConfigError>(
+          "molecule.anchors: \"principal\" is of three and more atoms that molecule.z_matrix has "
+          "no row for, got {} of them{}",
+          matrix.anchors, file.empty() ? ": name a z-matrix by --z-matrix" : " in " + file);
+    if (data.path.empty())
+      fail<ConfigError>(
+          "molecule.anchors: \"principal\" takes the components from frames: give --data "
+          "TRAJECTORY");
+    const EckartFrame anchors = principal_anchors(data.path, options.model, matrix.anchors);
+    model.anchor_reference = anchors.reference();
+    model.anchor_directions = anchors.directions();
+  }
   if (options.molecule.torsions == "line" && !data.path.empty())
     model.torsion_centres = torsion_means(data.path, options.model);
 }
@@ -287,6 +365,10 @@ std::vector<std::string> internal_names(const InternalCoordinates& coordinates,
   std::vector<std::string> names;
   for (const InternalCoordinate& coordinate : coordinates.coordinates()) {
     const ZMatrixRow& row = coordinate.row;
+    if (coordinate.kind == InternalKind::kComponent) {
+      names.push_back(fmt::format("component {}", row.atom + 1));
+      continue;
+    }
     std::string name = coordinate.kind == InternalKind::kBond    ? "bond"
                        : coordinate.kind == InternalKind::kAngle ? "angle"
                                                                  : "torsion";
@@ -325,9 +407,11 @@ std::vector<double> position_rows(const InternalCoordinates& coordinates,
 }
 
 std::vector<double> log_volumes(const InternalCoordinates& coordinates,
-                                std::span<const double> internal, ThreadPool& pool) {
+                                std::span<const double> internal, ThreadPool& pool,
+                                VolumePart part) {
   return std::move(through(coordinates.features(), internal, pool, [&](Value q) {
-    return std::vector<Value>{coordinates.log_volume(q)};
+    return std::vector<Value>{part == VolumePart::kAll ? coordinates.log_volume(q)
+                                                       : coordinates.log_frame_volume(q)};
   })[0]);
 }
 
@@ -356,7 +440,13 @@ Table internal_table(std::span<const double> positions, const ModelOptions& mode
 
 Table read_internal_table(const std::string& path, const ModelOptions& model, FrameUse use) {
   ThreadPool pool(1);
-  return internal_table(read_molecule_frames(path, model, use).positions, model, pool);
+  Table table = internal_table(read_molecule_frames(path, model, use).positions, model, pool);
+  const auto lost =
+      std::ranges::find_if(table.values, [](double value) { return std::isnan(value); });
+  if (use == FrameUse::kLearnt && lost != table.values.end())
+    fail<DataError>("{}: frame {}: the anchors cannot be superposed on their reference: {}", path,
+                    (lost - table.values.begin()) / table.columns(), kChooseOthers);
+  return table;
 }
 
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
@@ -404,6 +494,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   for (std::size_t i = 0; i < table.names.size(); ++i) {
     const std::string& name = table.names[i];
     const InternalKind kind = coordinates->coordinates()[i].kind;
+    if (kind == InternalKind::kComponent) continue;
     if (const auto form = forms.find(name); form != forms.end()) {
       data.bounds.push_back(form->second);
     } else if (kind == InternalKind::kTorsion && options.molecule.torsions == "line") {
@@ -417,11 +508,17 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
   }
   PreparedData prepared = prepare_data(std::move(table), data, seed, given);
   for (ColumnOptions& column : prepared.columns) column.open = !column.periodic;
-  const std::int64_t atoms = coordinates->atoms();
+  std::map<InternalKind, std::int64_t> counts;
+  for (const InternalCoordinate& each : coordinates->coordinates()) ++counts[each.kind];
+  const std::string components =
+      fmt::format("{} components of {} superposed atoms, ", counts[InternalKind::kComponent],
+                  coordinates->anchors() ? coordinates->anchors()->atoms() : 0);
   prepared.notes.insert(
       prepared.notes.begin(),
-      fmt::format("{} frames of {} atoms as {} bonds, {} angles and {} torsions{}", prepared.rows,
-                  atoms, atoms - 1, atoms - 2, atoms - 3,
+      fmt::format("{} frames of {} atoms as {}{} bonds, {} angles and {} torsions{}", prepared.rows,
+                  coordinates->atoms(), coordinates->anchors() ? components : "",
+                  counts[InternalKind::kBond], counts[InternalKind::kAngle],
+                  counts[InternalKind::kTorsion],
                   options.model.molecule.atoms.empty()
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));

@@ -39,10 +39,13 @@ std::vector<double> internal_rows(const InternalCoordinates& coordinates,
                                   std::vector<double>* log_volume = nullptr);
 std::vector<double> position_rows(const InternalCoordinates& coordinates,
                                   std::span<const double> internal, ThreadPool& pool);
+/// Of log (8 pi^2 J) all, or what the frame has of it.
+enum class VolumePart : std::uint8_t { kAll, kFrame };
 /// log (8 pi^2 J) of rows of internal coordinates: what is to be taken from log densities of these
 /// for those of positions.
 std::vector<double> log_volumes(const InternalCoordinates& coordinates,
-                                std::span<const double> internal, ThreadPool& pool);
+                                std::span<const double> internal, ThreadPool& pool,
+                                VolumePart part = VolumePart::kAll);
 
 /// What frames are for.
 enum class FrameUse : std::uint8_t { kLearnt, kJudged };

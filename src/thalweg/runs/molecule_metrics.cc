@@ -174,23 +174,12 @@ std::vector<double> chirality(const LoadedRun& run, std::span<const double> posi
   return result;
 }
 
-double frame_gain(const LoadedRun& run, std::span<const double> rows) {
-  const InternalCoordinates& coordinates = *run.model->flow().coordinates();
-  const std::size_t width = coordinates.coordinates().size();
-  double gain = std::log(8.0 * std::numbers::pi * std::numbers::pi);
-  for (std::size_t column = 0; column < width; ++column) {
-    const auto& [kind, row] = coordinates.coordinates()[column];
-    const bool second = row.atom == coordinates.rows()[1].atom;
-    if (kind == InternalKind::kTorsion || !(second || row.atom == coordinates.rows()[2].atom))
-      continue;
-    double sum = 0.0;
-    for (std::size_t i = column; i < rows.size(); i += width)
-      sum += kind == InternalKind::kAngle ? std::log(std::sin(rows[i]))
-             : second                     ? 2.0 * std::log(rows[i])
-                                          : std::log(rows[i]);
-    gain += sum / static_cast<double>(rows.size() / width);
-  }
-  return gain;
+double frame_gain(const LoadedRun& run, std::span<const double> rows, ThreadPool& pool) {
+  const std::vector<double> volumes =
+      log_volumes(*run.model->flow().coordinates(), rows, pool, VolumePart::kFrame);
+  double sum = 0.0;
+  for (const double volume : volumes) sum += volume;
+  return sum / static_cast<double>(volumes.size());
 }
 
 std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points,

@@ -49,11 +49,12 @@ std::vector<double> molecule_energies(const LoadedRun& run, std::span<const doub
 /// form; rows x residues that have one.
 std::vector<double> chirality(const LoadedRun& run, std::span<const double> positions);
 
-/// The mean of log (8 pi^2 r_1^2 r_2 sin theta_2) over rows of a run's columns, r_1 being the
-/// second atom's bond and r_2 and theta_2 bond and angle of the third: what a mean log density of
-/// positions gains in the frame of the first three atoms, where positions are r_1, two numbers of
-/// the third atom and three of each other one. Published densities of molecules are of this kind.
-double frame_gain(const LoadedRun& run, std::span<const double> rows);
+/// The mean of InternalCoordinates::log_frame_volume over rows of a run's columns: what a mean log
+/// density of positions gains in the frame of the first three atoms, where positions are r_1, two
+/// numbers of the third atom and three of each other one, or in that of the anchors, where they are
+/// these atoms' components and three numbers of each other one. Published densities of molecules
+/// are of this kind.
+double frame_gain(const LoadedRun& run, std::span<const double> rows, ThreadPool& pool);
 
 /// Of `draws` samples beside the held-out rows: torsions' total variation and divergence (60 bins),
 /// the same of phi and psi together (36 x 36 bins), share of the form of chirality that less than

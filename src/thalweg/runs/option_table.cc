@@ -70,6 +70,14 @@ const std::vector<OptionKey>& option_keys() {
       {"molecule.z_matrix",
        "table of the atoms that each is placed by (.csv); empty: made along bonds",
        [](R& r) -> P { return &r.molecule.z_matrix; }},
+      {"molecule.anchors",
+       "atoms without a row of the z-matrix: internal: by bonds, angles and torsions of each "
+       "other; "
+       "principal: by principal components of their superposed positions",
+       [](R& r) -> P { return &r.molecule.anchors; },
+       0,
+       0,
+       {"internal", "principal"}},
       {"molecule.torsions",
        "circle: periodic; line: numbers within half a turn of their mean, for any flow and base",
        [](R& r) -> P { return &r.molecule.torsions; },
@@ -91,6 +99,10 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.model.molecule.rows; }},
       {"molecule.torsion_centres", "middles of the torsions' ranges as they were found, radians",
        [](R& r) -> P { return &r.model.molecule.torsion_centres; }, -4, 4},
+      {"molecule.anchor_reference", "mean positions of superposed anchors as they were found, nm",
+       [](R& r) -> P { return &r.model.molecule.anchor_reference; }, -1e6, 1e6},
+      {"molecule.anchor_directions", "their principal directions, one after the other",
+       [](R& r) -> P { return &r.model.molecule.anchor_directions; }, -1, 1},
 
       {"data.target", "built-in target to learn, drawn from afresh for each batch",
        [](R& r) -> P { return &r.target.name; }},

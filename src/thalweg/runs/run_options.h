@@ -21,6 +21,10 @@ namespace thalweg {
 struct MoleculeFiles {
   std::string topology;  ///< a PDB with names of atoms
   std::string z_matrix;  ///< see read_z_matrix(); empty: made along bonds
+  /// How atoms without a row of the z-matrix are placed: "internal", by bonds, angles and torsions
+  /// of each other, or "principal", by principal components of their positions, superposed on their
+  /// mean over data.path.
+  std::string anchors = "internal";
   /// How torsions are learnt: "circle", periodic, or "line", numbers within half a turn of their
   /// circular mean over data.path, which all flows and bases take.
   std::string torsions = "circle";
