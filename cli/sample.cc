@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -149,7 +150,14 @@ void sample(Arguments arguments) {
                                        format_count(step), format_count(steps)));
     };
     callbacks.interrupted = interrupted;
-    result = sample_to_file(run, request, arguments.out, pool, callbacks);
+    // Chains end between steps, where they can be saved; all else at once.
+    std::optional<StopsByInterrupt> at_once;
+    if (!chains) at_once.emplace();
+    try {
+      result = sample_to_file(run, request, arguments.out, pool, callbacks);
+    } catch (const InterruptedError&) {
+      result.interrupted = true;
+    }
   }
   if (result.interrupted) end_interrupted(arguments, result);
   if (!arguments.quiet)

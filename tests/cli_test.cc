@@ -790,6 +790,26 @@ TEST_F(Cli, SavesWhenInterrupted) {
   EXPECT_EQ(contents(path("r/model.safetensors")), contents(path("whole/model.safetensors")));
 }
 
+// The search for step sizes would take minutes.
+TEST_F(Cli, AnInterruptedSamplerEndsWithinABlock) {
+  ASSERT_EQ(run(tiny({"--energy", "x^2 + y^4", "--set", "exploration.evaluations=0", "--set",
+                      "training.objective=reverse_kl", "--out", "r"}))
+                .code,
+            0);
+  Circumstances interrupted;
+  interrupted.while_running = [&](pid_t child) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    kill(child, SIGINT);
+  };
+  const Outcome outcome = run({"sample", "r", "--sampler", "annealed", "--count", "5", "--levels",
+                               "1000", "--leapfrog-steps", "1000", "--out", "s.csv"},
+                              interrupted);
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_NE(outcome.error.find("thalweg: interrupted; nothing was written"), std::string::npos)
+      << outcome.error;
+  EXPECT_FALSE(fs::exists(path("s.csv")));
+}
+
 TEST_F(Cli, AnInterruptedReportEndsInOneLineAndLeavesNothing) {
   write_points("points.csv", 400);
   ASSERT_EQ(run(tiny({"--data", "points.csv", "--out", "r"})).code, 0);

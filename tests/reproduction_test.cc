@@ -240,6 +240,49 @@ TEST_F(ReproductionTest, OverviewsShowEachTargetInItsPlace) {
 
 // As `train --data FOLDER` does: what a folder says of its points counts, unless the experiment
 // says otherwise.
+TEST_F(ReproductionTest, ResultsOfOtherFilesAreNotTaken) {
+  const auto write = [&](const char* name, double centre) {
+    std::vector<double> values(400);
+    RandomSequence random(4, Stream::kTarget);
+    for (double& value : values) value = centre + random.normal();
+    fs::create_directories(folder.path("data"));
+    write_npy(folder.path("data/") + name, std::vector<std::int64_t>{200, 2}, values);
+  };
+  write("points.npy", 1.0);
+  write("test.npy", 1.0);
+  const Experiment experiment = read_experiment("points", R"(title = "points"
+metric = "log_likelihood"
+metric_label = "log likelihood"
+seeds = 1
+settings.flow.blocks = 1
+settings.flow.hidden = [4]
+settings.training.iterations = 2
+settings.data.test = "test.npy"
+[[rows]]
+key = "points"
+name = "points"
+data = "points.npy"
+[[columns]]
+key = "one"
+name = "one"
+)");
+  const auto again = [&] {
+    return Reproduction(experiment, {.out = folder.path("out"), .data = folder.path("data")});
+  };
+  ASSERT_TRUE(again().train(pool));
+  // The same files elsewhere are the same.
+  fs::rename(folder.path("data"), folder.path("moved"));
+  Reproduction moved(experiment, {.out = folder.path("out"), .data = folder.path("moved")});
+  ASSERT_TRUE(moved.train(pool));
+  EXPECT_EQ(moved.results().runs[0][0].size(), 1U);
+  fs::rename(folder.path("moved"), folder.path("data"));
+  write("test.npy", 2.0);
+  expect_parts(message_of<ConfigError>([&] { again().train(pool); }),
+               {"metrics.json", "other files than --data", "--force"});
+  // Results are shown without files.
+  again().load();
+}
+
 TEST_F(ReproductionTest, TakesTheSettingsOfAFolderOfPoints) {
   const std::string points = folder.path("data/pairs");
   fs::create_directories(points);

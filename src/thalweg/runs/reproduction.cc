@@ -16,6 +16,7 @@
 #include "thalweg/runs/exploration_start.h"
 #include "thalweg/runs/option_table.h"
 #include "thalweg/runs/plan.h"
+#include "thalweg/runs/run_folder.h"
 #include "thalweg/runs/settings.h"
 
 namespace thalweg {
@@ -27,8 +28,10 @@ using namespace std::string_literals;
 
 std::string metrics_file(const std::string& folder) { return folder + "/metrics.json"; }
 
-/// The metrics of a finished run, if there is one, which must have been made with `settings`.
-std::optional<RunResult> load_result(const std::string& folder, const std::string& settings) {
+/// The metrics of a finished run, if there is one, which must have been made with `settings` and,
+/// unless it is empty or the run does not say, by files whose hash is `data`.
+std::optional<RunResult> load_result(const std::string& folder, const std::string& settings,
+                                     const std::string& data) {
   const std::string file = metrics_file(folder);
   if (!fs::exists(file)) return std::nullopt;
   RunResult result;
@@ -37,6 +40,11 @@ std::optional<RunResult> load_result(const std::string& folder, const std::strin
     fail<ConfigError>(
         "{}: was made with other settings than the experiment has now; --force makes it anew, "
         "--out names another place",
+        file);
+  if (!data.empty() && json.has("data") && json.text("data") != data)
+    fail<ConfigError>(
+        "{}: was made with other files than --data has now; --force makes it anew, --out names "
+        "another place",
         file);
   result.seed = json.whole("seed");
   result.steps = json.whole("steps");
@@ -62,9 +70,11 @@ nlohmann::ordered_json json_number(double value) {
   return value;
 }
 
-void save_result(const std::string& folder, const std::string& settings, const RunResult& result) {
+void save_result(const std::string& folder, const std::string& settings, const std::string& data,
+                 const RunResult& result) {
   nlohmann::ordered_json json;
   json["settings"] = settings;
+  if (!data.empty()) json["data"] = data;
   json["seed"] = result.seed;
   json["steps"] = result.steps;
   json["seconds"] = result.seconds;
@@ -171,12 +181,40 @@ std::string Reproduction::settings_text(std::size_t row, const ExperimentPart* c
   return text + experiment_.judging;
 }
 
-std::optional<RunResult> Reproduction::known_cell(const Cell& cell) const {
-  return load_result(cell_folder(cell), settings_text(cell.row, &experiment_.columns[cell.column]));
+std::optional<RunResult> Reproduction::known_cell(const Cell& cell, const std::string& data) const {
+  return load_result(cell_folder(cell), settings_text(cell.row, &experiment_.columns[cell.column]),
+                     data);
 }
 
-std::optional<RunResult> Reproduction::known_truth(std::size_t row, std::int64_t seed) const {
-  return load_result(truth_folder(row, seed), settings_text(row, nullptr));
+std::optional<RunResult> Reproduction::known_truth(std::size_t row, std::int64_t seed,
+                                                   const std::string& data) const {
+  return load_result(truth_folder(row, seed), settings_text(row, nullptr), data);
+}
+
+std::string Reproduction::data_hash(const Cell& cell) {
+  if (!experiment_.computed.empty() || experiment_.rows[cell.row].data.empty()) return "";
+  const RunOptions settings = options(cell);
+  std::string hashes;
+  const auto add = [&](const std::string& path) {
+    const auto [found, fresh] = file_hashes_.try_emplace(path);
+    if (fresh) found->second = content_hash(read_file(path));
+    hashes += found->second;
+  };
+  for (const std::string& path :
+       {settings.data.path, settings.data.validation, settings.data.test, settings.data.forces,
+        settings.target.image, settings.target.system, settings.molecule.topology,
+        settings.molecule.z_matrix}) {
+    if (path.empty() || !fs::exists(path)) continue;
+    if (!fs::is_directory(path)) {
+      add(path);
+      continue;
+    }
+    std::set<std::string> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path))
+      if (entry.is_regular_file()) files.insert(entry.path().string());
+    for (const std::string& file : files) add(file);
+  }
+  return content_hash(hashes);
 }
 
 RunOptions Reproduction::options(const Cell& cell) const {
@@ -341,9 +379,10 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
       step.row = experiment_.rows[row].name;
       if (!experiment_.truth.empty()) {
         std::optional<RunResult> truth;
-        if (!request_.force) truth = known_truth(row, step.seed);
+        const std::string data = data_hash({row, 0, step.seed});
+        if (!request_.force) truth = known_truth(row, step.seed, data);
         if (!truth)
-          save_result(truth_folder(row, step.seed), settings_text(row, nullptr),
+          save_result(truth_folder(row, step.seed), settings_text(row, nullptr), data,
                       *(truth = judge_truth(row, step.seed, pool)));
         results_.truths[row].push_back(std::move(*truth));
       }
@@ -353,10 +392,12 @@ bool Reproduction::train(ThreadPool& pool, const ReproductionCallbacks& callback
         step.column = experiment_.columns[column].name;
         const Cell cell{row, column, step.seed};
         std::optional<RunResult> result;
+        const std::string data = data_hash(cell);
         const auto save = [&] {
-          save_result(cell_folder(cell), settings_text(row, &experiment_.columns[column]), *result);
+          save_result(cell_folder(cell), settings_text(row, &experiment_.columns[column]), data,
+                      *result);
         };
-        if (!request_.force) result = known_cell(cell);
+        if (!request_.force) result = known_cell(cell, data);
         if (!result) {
           if (callbacks.begins) callbacks.begins(step);
           try {
@@ -393,9 +434,10 @@ void Reproduction::load() {
   check(false);
   for (std::size_t row = 0; row < experiment_.rows.size(); ++row)
     for (std::int64_t seed = 1; seed <= seeds_; ++seed) {
-      if (auto truth = known_truth(row, seed)) results_.truths[row].push_back(std::move(*truth));
+      if (auto truth = known_truth(row, seed, ""))
+        results_.truths[row].push_back(std::move(*truth));
       for (std::size_t column = 0; column < experiment_.columns.size(); ++column)
-        if (const Cell cell{row, column, seed}; auto result = known_cell(cell))
+        if (const Cell cell{row, column, seed}; auto result = known_cell(cell, ""))
           results_.runs[row][column].push_back(std::move(*result));
         else if (diverged_with(settings_text(row, &experiment_.columns[column]), cell_folder(cell)))
           ++results_.failed;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -80,7 +81,7 @@ class Reproduction {
   /// its errors follow. An interrupted training is continued. False if a training was interrupted:
   /// it was saved, and the next call goes on with it. Before the first training, throws ConfigError
   /// for settings that do not fit together and DataError for missing data; ConfigError for a run
-  /// that was made with other settings.
+  /// that was made with other settings or from other files.
   bool train(ThreadPool& pool, const ReproductionCallbacks& callbacks = {});
 
   /// Whether some row and column has no result.
@@ -103,8 +104,12 @@ class Reproduction {
   std::string run_folder(const Cell& cell) const;
   std::string truth_folder(std::size_t row, std::int64_t seed) const;
   std::string settings_text(std::size_t row, const ExperimentPart* column) const;
-  std::optional<RunResult> known_cell(const Cell& cell) const;
-  std::optional<RunResult> known_truth(std::size_t row, std::int64_t seed) const;
+  /// With an empty `data` results of any files.
+  std::optional<RunResult> known_cell(const Cell& cell, const std::string& data) const;
+  std::optional<RunResult> known_truth(std::size_t row, std::int64_t seed,
+                                       const std::string& data) const;
+  /// Of the files that a cell is learnt from and judged by; empty if there are none.
+  std::string data_hash(const Cell& cell);
   RunOptions options(const Cell& cell) const;
   void check(bool data) const;
   RunResult judge_truth(std::size_t row, std::int64_t seed, ThreadPool& pool) const;
@@ -117,7 +122,8 @@ class Reproduction {
   ReproductionRequest request_;
   std::int64_t seeds_ = 0;
   std::string runs_folder_, page_folder_;
-  std::set<std::string> renewed_;  // runs that were trained anew by force
+  std::map<std::string, std::string> file_hashes_;  // of files that were read
+  std::set<std::string> renewed_;                   // runs that were trained anew by force
   ExperimentResults results_;
 };
 
