@@ -51,20 +51,26 @@ HWY_ATTR hn::Vec<D> pair_energies(D d, const ForceFieldTables<T>& tables, const 
 }
 
 /// What an atom of radius o loses of its sum by another one of scaled radius s at distance r, and
-/// the derivative by r over r.
-template <bool kEngulfed, class D, class V, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, T o, T s, V& value, V& slope) {
-  const V one = hn::Set(d, T(1)), quarter = hn::Set(d, T(0.25)), half = hn::Set(d, T(0.5));
+/// the derivative by r over r. kApart: r is above |o - s|, so that neither is inside the other.
+template <bool kEngulfed, bool kApart, class D, class V, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, V half_inverse, T o, T s, V& value,
+                                  V& slope) {
+  const V one = hn::Set(d, T(1)), quarter = hn::Set(d, T(0.25));
   const V radius = hn::Set(d, o), scaled = hn::Set(d, s), square = hn::Set(d, s * s);
   const V upper = hn::Add(r, scaled);
   const V lower = hn::Max(radius, hn::Abs(hn::Sub(r, scaled)));
   const V both = hn::Div(one, hn::Mul(upper, lower));  // divisions are what takes the time
   const V u = hn::Mul(both, lower), l = hn::Mul(both, upper);
-  const V over_r = hn::Mul(half, hn::Mul(inverse, hn::Log(d, hn::Mul(lower, u))));
-  const V squares = hn::Mul(quarter, hn::Mul(hn::Sub(u, l), hn::Add(u, l)));
+  const V over_r = hn::Mul(half_inverse, hn::Log(d, hn::Mul(lower, u)));
+  const V apart = hn::Sub(u, l), mean = hn::Mul(quarter, hn::Add(u, l));
+  const V squares = hn::Mul(apart, mean);
   const V ratio = hn::Mul(square, inverse);
-  value = hn::Add(hn::MulAdd(hn::Sub(r, ratio), squares, hn::Sub(l, u)), over_r);
+  value = hn::MulAdd(apart, hn::MulSub(mean, hn::Sub(r, ratio), one), over_r);
   slope = hn::NegMulAdd(over_r, inverse, hn::MulAdd(hn::Mul(ratio, inverse), squares, squares));
+  if constexpr (kApart) {
+    slope = hn::Mul(slope, inverse);
+    return;
+  }
   const auto inside = hn::Lt(radius, hn::Sub(scaled, r));
   if constexpr (kEngulfed) {
     const V more = hn::Sub(hn::Set(d, T(2) / o), hn::Add(l, l));
@@ -76,6 +82,24 @@ HWY_INLINE HWY_ATTR void descreen(D d, V r, V inverse, T o, T s, V& value, V& sl
   const auto reached = hn::Lt(radius, upper);
   value = hn::IfThenElseZero(reached, value);
   slope = hn::IfThenElseZero(reached, hn::Mul(slope, inverse));
+}
+
+/// The same of both atoms of a pair by each other.
+template <bool kEngulfed, bool kApart, class D, typename S, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void descreen_both(D d, hn::Vec<D> r, const S& solvent, std::size_t i,
+                                       std::size_t j, hn::Vec<D>& sum, T* others, T* slopes) {
+  using V = hn::Vec<D>;
+  const V inverse = hn::Div(hn::Set(d, T(1)), r);
+  const V half_inverse = hn::Mul(hn::Set(d, T(0.5)), inverse);
+  V value, slope;
+  descreen<kEngulfed, kApart>(d, r, inverse, half_inverse, solvent.radius[i],
+                              solvent.scaled_radius[j], value, slope);
+  sum = hn::Add(sum, value);
+  hn::StoreU(slope, d, slopes);
+  descreen<kEngulfed, kApart>(d, r, inverse, half_inverse, solvent.radius[j],
+                              solvent.scaled_radius[i], value, slope);
+  hn::StoreU(hn::Add(hn::LoadU(d, others), value), d, others);
+  hn::StoreU(slope, d, slopes + hn::Lanes(d));
 }
 
 /// `scratch` holds five rows of atoms and two of pairs.
@@ -99,20 +123,18 @@ HWY_ATTR hn::Vec<D> solvent_energies(D d, const ForceFieldTables<T>& tables, con
     V x, y, z, sum = hn::LoadU(d, sums + i * width);
     load_position(d, place, static_cast<std::int32_t>(i), x, y, z);
     for (std::size_t j = i + 1; j < atoms; ++j, at += 2 * width) {
-      V dx, dy, dz, value, slope;
+      V dx, dy, dz;
       load_position(d, place, static_cast<std::int32_t>(j), dx, dy, dz);
       dx = hn::Sub(x, dx);
       dy = hn::Sub(y, dy);
       dz = hn::Sub(z, dz);
       const V r = hn::Sqrt(positive(d, dot(dx, dy, dz, dx, dy, dz)));
-      const V inverse = hn::Div(one, r);
-      descreen<kEngulfed>(d, r, inverse, solvent.radius[i], solvent.scaled_radius[j], value, slope);
-      sum = hn::Add(sum, value);
-      hn::StoreU(slope, d, at);
-      descreen<kEngulfed>(d, r, inverse, solvent.radius[j], solvent.scaled_radius[i], value, slope);
-      T* others = sums + j * width;
-      hn::StoreU(hn::Add(hn::LoadU(d, others), value), d, others);
-      hn::StoreU(slope, d, at + width);
+      const T near = std::max(std::abs(solvent.radius[i] - solvent.scaled_radius[j]),
+                              std::abs(solvent.radius[j] - solvent.scaled_radius[i]));
+      if (hn::AllTrue(d, hn::Gt(r, hn::Set(d, near))))  // nearly always
+        descreen_both<kEngulfed, true>(d, r, solvent, i, j, sum, sums + j * width, at);
+      else
+        descreen_both<kEngulfed, false>(d, r, solvent, i, j, sum, sums + j * width, at);
     }
     hn::StoreU(sum, d, sums + i * width);
   }
