@@ -356,6 +356,8 @@ std::shared_ptr<const InternalCoordinates> make_internal_coordinates(
   std::vector<ZMatrixRow> rows;
   for (const std::string& text : molecule.rows) rows.push_back(z_matrix_row(text));
   std::optional<EckartFrame> anchors;
+  if (molecule.anchor_reference.empty() && !molecule.anchor_directions.empty())
+    fail<ConfigError>("molecule.anchor_directions: expected molecule.anchor_reference beside it");
   if (!molecule.anchor_reference.empty())
     anchors.emplace(molecule.anchor_reference, molecule.anchor_directions,
                     "molecule.anchor_reference");

@@ -79,16 +79,28 @@ KnownMolecule read_molecule(const RunOptions& options) {
   return {std::ssize(pdb.atoms), pdb.atoms, std::move(bonds), std::move(lengths), {}, topology};
 }
 
+/// Frames of the molecule's atoms, which must not overlap to be learnt from.
+Frames read_checked_frames(const std::string& path, const ModelOptions& model,
+                           FrameUse use = FrameUse::kLearnt) {
+  const std::vector<AtomLabel> atoms = molecule_atoms(model);
+  if (path.ends_with(".pdb") && !atoms.empty()) refuse_other_atoms(path, atoms);
+  Frames frames = read_frames(path, std::ssize(model.molecule.rows));
+  if (use == FrameUse::kLearnt) refuse_overlaps(frames.positions, frames.atoms, path);
+  return frames;
+}
+
 /// Throws where a bond of the z-matrix is as long as none is, of frames to be judged where that is
-/// so in most.
+/// so in most. Superposed anchors need no bonds.
 void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordinates,
                         std::span<const std::string> names, const std::string& path, FrameUse use) {
+  const auto first = static_cast<std::size_t>(
+      coordinates.anchors() != nullptr ? coordinates.anchors()->atoms() : 1);
   constexpr double kShortest = 0.05, kLongest = 0.3;  // nm
   const auto width = static_cast<std::size_t>(coordinates.positions());
   const std::int64_t allowed = use == FrameUse::kJudged ? frames.count() / 2 : 0;
   std::int64_t bad = 0;
   for (std::size_t frame = 0; frame * width < frames.positions.size(); ++frame)
-    for (std::size_t i = 1; i < coordinates.rows().size(); ++i) {
+    for (std::size_t i = first; i < coordinates.rows().size(); ++i) {
       const ZMatrixRow& row = coordinates.rows()[i];
       const double* a = &frames.positions[frame * width + 3 * static_cast<std::size_t>(row.atom)];
       const double* b =
@@ -105,38 +117,48 @@ void check_bond_lengths(const Frames& frames, const InternalCoordinates& coordin
     }
 }
 
+/// Lengths of a bond in at most 2 000 frames.
+std::vector<double> lengths_of(const Frames& frames, const AtomPair& bond) {
+  constexpr std::int64_t kMost = 2000;
+  const auto width = static_cast<std::size_t>(3 * frames.atoms);
+  std::vector<double> lengths;
+  for (const std::int64_t frame : evenly_spaced_rows(frames.count(), kMost)) {
+    const double* row = &frames.positions[static_cast<std::size_t>(frame) * width];
+    const double *a = row + 3 * bond.first, *b = row + 3 * bond.second;
+    lengths.push_back(std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]));
+  }
+  return lengths;
+}
+
 /// Throws where a bond is usually not as long as it is to be.
-void check_usual_lengths(const Table& table, const InternalCoordinates& coordinates,
-                         const KnownMolecule& molecule, const std::string& path) {
+void check_usual_lengths(const Frames& frames, const KnownMolecule& molecule,
+                         const std::string& path) {
   constexpr double kOff = 0.03;  // nm; no temperature moves a median by as much
-  for (std::size_t i = 0; i < table.names.size(); ++i) {
-    const auto& [kind, row] = coordinates.coordinates()[i];
-    if (kind != InternalKind::kBond) continue;
-    const auto found = molecule.lengths.find(std::minmax(row.atom, row.bond_to));
-    if (found == molecule.lengths.end()) continue;
-    const double usual = median(take_column(table.values, table.names.size(), i));
-    if (std::abs(usual - found->second) > kOff)
+  const std::vector<std::string> names = atom_names(molecule.atoms, molecule.count);
+  for (const auto& [bond, length] : molecule.lengths) {
+    const double usual = median(lengths_of(frames, bond));
+    if (std::abs(usual - length) > kOff)
       fail<DataError>(
-          "{}: {} is {:.3f} nm long in the middle of all frames, and {:.3f} nm by {}: the atoms "
-          "are "
-          "in another order than those of the topology",
-          path, table.names[i], usual, found->second, molecule.source);
+          "{}: bond {}-{} is {:.3f} nm long in the middle of all frames, and {:.3f} nm by {}: the "
+          "atoms are in another order than those of the topology",
+          path, names[static_cast<std::size_t>(bond.first)],
+          names[static_cast<std::size_t>(bond.second)], usual, length, molecule.source);
   }
 }
 
 /// A sentence where bonds hardly move, as constraints hold them, or nothing.
-std::string stiff_bonds_text(const Table& table, const InternalCoordinates& coordinates,
-                             const KnownMolecule& molecule) {
+std::string stiff_bonds_text(const Frames& frames, const KnownMolecule& molecule) {
   constexpr double kStiff = 0.1;  // of the deviation that the system's spring has
   constexpr std::int64_t kFewest = 20;
   std::int64_t stiff = 0;
-  for (std::size_t i = 0; i < table.names.size() && table.rows >= kFewest; ++i) {
-    const auto& [kind, row] = coordinates.coordinates()[i];
-    if (kind != InternalKind::kBond) continue;
-    const auto found = molecule.deviations.find(std::minmax(row.atom, row.bond_to));
-    if (found == molecule.deviations.end()) continue;
-    const double own = summarise_column(table, static_cast<std::int64_t>(i)).standard_deviation;
-    stiff += own < kStiff * found->second ? 1 : 0;
+  if (frames.count() < kFewest) return "";
+  for (const auto& [bond, deviation] : molecule.deviations) {
+    const std::vector<double> lengths = lengths_of(frames, bond);
+    const auto count = static_cast<double>(lengths.size());
+    double sum = 0.0, square = 0.0;
+    for (const double length : lengths) sum += length / count;
+    for (const double length : lengths) square += (length - sum) * (length - sum) / count;
+    stiff += std::sqrt(square) < kStiff * deviation ? 1 : 0;
   }
   if (stiff == 0) return "";
   return fmt::format(
@@ -180,8 +202,12 @@ std::map<std::string, std::string> form_bounds(const Table& table,
     if (found == coordinates.coordinates().end())
       fail<ConfigError>(
           "molecule.chirality: expected a z-matrix that places one of N, C and CB of {} by CA and "
-          "the two others, whose torsion tells the form; without molecule.z_matrix one is made",
-          carbon.residue);
+          "the two others, whose torsion tells the form{}",
+          carbon.residue,
+          coordinates.anchors() != nullptr
+              ? ": superposed anchors have none; give one of them a row, or set "
+                "molecule.anchors = \"internal\""
+              : "; without molecule.z_matrix one is made");
     const auto column = static_cast<std::size_t>(found - coordinates.coordinates().begin());
     const std::vector<double> values = take_column(table.values, table.names.size(), column);
     const bool positive = std::sin(values.front()) > 0.0;
@@ -198,44 +224,46 @@ std::map<std::string, std::string> form_bounds(const Table& table,
   return bounds;
 }
 
-/// The first `count` atoms of the z-matrix along their principal components over a trajectory,
+constexpr std::int64_t kMostAnchors = 50;
+
+/// The first `count` atoms of the z-matrix along their principal components over frames of `path`,
 /// superposed on their mean.
-EckartFrame principal_anchors(const std::string& path, const ModelOptions& model,
-                              std::int64_t count) {
-  const Frames frames = read_molecule_frames(path, model);
-  const InternalCoordinates coordinates = *coordinates_of(model);
+EckartFrame principal_anchors(const Frames& frames, std::span<const ZMatrixRow> rows,
+                              std::int64_t count, const std::string& path) {
   std::vector<std::int32_t> places;
-  std::vector<double> reference;
-  for (std::int64_t i = 0; i < count; ++i) {
-    places.push_back(coordinates.rows()[static_cast<std::size_t>(i)].atom);
-    const auto first = frames.positions.begin() + 3 * static_cast<std::ptrdiff_t>(places.back());
-    reference.insert(reference.end(), first, first + 3);
-  }
+  for (const ZMatrixRow& row : rows.first(static_cast<std::size_t>(count)))
+    places.push_back(row.atom);
+  std::vector<double> positions;
+  for (std::int64_t frame = 0; frame < frames.count(); ++frame)
+    for (const std::int32_t place : places) {
+      const auto at = frames.positions.begin() + 3 * (frame * frames.atoms + place);
+      positions.insert(positions.end(), at, at + 3);
+    }
+  std::vector<double> reference(positions.begin(), positions.begin() + 3 * count);
   ThreadPool pool(1);
   const std::string source = fmt::format("{}: anchors", path);
   // The mean of positions that are superposed on it: a few rounds from the first frame.
   constexpr int kRounds = 100;
-  constexpr double kNear = 1e-12;  // nm
+  constexpr double kNear = 1e-9;  // nm
   for (int round = 0; round < kRounds; ++round) {
     const EckartFrame frame(reference, {}, source);
-    const std::vector<double> rows =
-        std::move(through(coordinates.positions(), frames.positions, pool, [&](Value x) {
-          return std::vector<Value>{
-              frame.superpose(take(reshape(x, {coordinates.atoms(), 3}), places)).components};
+    const std::vector<double> components =
+        std::move(through(3 * count, positions, pool, [&](Value x) {
+          return std::vector<Value>{frame.superpose(reshape(x, {count, 3})).components};
         })[0]);
     const auto width = static_cast<std::size_t>(frame.features());
     std::vector<double> means(width, 0.0);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (!std::isfinite(rows[i]))
+    for (std::size_t i = 0; i < components.size(); ++i) {
+      if (std::isnan(components[i]))
         fail<DataError>(
             "{}: frame {}: the anchors, atoms {}, cannot be superposed on those of other frames: "
             "{}",
             path, i / width, fmt::join(places, ", "), kChooseOthers);
-      means[i % width] += rows[i] / static_cast<double>(frames.count());
+      means[i % width] += components[i] / static_cast<double>(frames.count());
     }
     double moved = 0.0;
     for (const double mean : means) moved = std::max(moved, std::abs(mean));
-    if (moved > kNear && round + 1 < kRounds) {
+    if (moved > kNear) {
       reference = frame.reference();
       for (std::size_t j = 0; j < width; ++j)
         for (std::size_t k = 0; k < reference.size(); ++k)
@@ -243,21 +271,25 @@ EckartFrame principal_anchors(const std::string& path, const ModelOptions& model
       continue;
     }
     std::vector<double> covariance(width * width, 0.0);
-    for (std::size_t i = 0; i < rows.size(); i += width)
+    for (std::size_t i = 0; i < components.size(); i += width)
       for (std::size_t j = 0; j < width; ++j)
         for (std::size_t k = 0; k < width; ++k)
-          covariance[j * width + k] += (rows[i + j] - means[j]) * (rows[i + k] - means[k]) /
+          covariance[j * width + k] += (components[i + j] - means[j]) *
+                                       (components[i + k] - means[k]) /
                                        static_cast<double>(frames.count());
     return {frame.reference(), principal_directions(frame, covariance), source};
   }
-  return {reference, {}, source};
+  fail<DataError>("{}: the anchors, atoms {}, have no mean that all frames are superposed on: {}",
+                  path, fmt::join(places, ", "), kChooseOthers);
 }
 
-/// The circular means of the torsions of a trajectory, one a row of the z-matrix from the fourth
-/// on; 0 of anchors that have none.
-std::vector<double> torsion_means(const std::string& path, const ModelOptions& model) {
+/// The circular means of the torsions of frames, one a row of the z-matrix from the fourth on; 0 of
+/// anchors that have none.
+std::vector<double> torsion_means(const Frames& frames, const ModelOptions& model,
+                                  const std::string& path) {
   const auto coordinates = coordinates_of(model);
-  const Table table = read_internal_table(path, model);
+  ThreadPool pool(1);
+  const Table table = internal_table(frames.positions, model, pool, path);
   std::vector<double> means;
   for (std::size_t i = 3; i < coordinates->rows().size(); ++i) {
     const auto found = std::ranges::find_if(coordinates->coordinates(), [&](const auto& each) {
@@ -308,6 +340,13 @@ bool is_molecule(const RunOptions& options) {
          !options.model.molecule.rows.empty();
 }
 
+void check_anchors(const MoleculeFiles& molecule) {
+  if (molecule.anchors == "principal" && molecule.z_matrix.empty())
+    fail<ConfigError>(
+        "molecule.anchors: \"principal\" is of atoms that a z-matrix has no row for: name one by "
+        "--z-matrix");
+}
+
 void settle_molecule(RunOptions& options) {
   const DataOptions& data = options.data;
   for (const auto& [key, given] : {std::pair{"data.condition", !data.condition.empty()},
@@ -319,34 +358,52 @@ void settle_molecule(RunOptions& options) {
     if (given)
       fail<ConfigError>("{}: is of tables, and cannot be combined with a molecule's positions",
                         key);
-  if (!options.model.molecule.rows.empty()) return;
+  MoleculeOptions& model = options.model.molecule;
+  const bool principal = options.molecule.anchors == "principal";
+  if (!model.rows.empty() && principal == model.anchor_reference.empty())
+    fail<ConfigError>(
+        "molecule.anchors: \"{}\" is another way to place the anchors than molecule.rows came "
+        "with: leave out molecule.rows, molecule.torsion_centres and molecule.anchor_reference, so "
+        "that they are found anew, or set molecule.anchors = \"{}\"",
+        options.molecule.anchors, principal ? "internal" : "principal");
+  if (!model.rows.empty()) return;
+  for (const auto& [key, given] :
+       {std::pair{"molecule.torsion_centres", !model.torsion_centres.empty()},
+        {"molecule.anchor_reference", !model.anchor_reference.empty()},
+        {"molecule.anchor_directions", !model.anchor_directions.empty()}})
+    if (given)
+      fail<ConfigError>(
+          "{}: is found from the data, and goes with molecule.rows alone: leave it "
+          "out",
+          key);
+  check_anchors(options.molecule);
   const KnownMolecule molecule = read_molecule(options);
   const std::string& file = options.molecule.z_matrix;
   const ZMatrix matrix =
       file.empty() ? ZMatrix{.rows = make_z_matrix(molecule.count, molecule.bonds, molecule.source)}
                    : read_z_matrix(file, molecule.count, molecule.bonds);
-  check_z_matrix_bonds(matrix.rows, molecule.bonds, atom_names(molecule.atoms, molecule.count),
+  if (principal && (matrix.anchors < 3 || matrix.anchors > kMostAnchors))
+    fail<ConfigError>(
+        "molecule.anchors: \"principal\" is of 3 to {} atoms that molecule.z_matrix has no row "
+        "for, got {} of them in {}",
+        kMostAnchors, matrix.anchors, file);
+  // Superposed anchors need no bonds to each other.
+  const std::span<const ZMatrixRow> placed =
+      std::span(matrix.rows).subspan(principal ? static_cast<std::size_t>(matrix.anchors) : 0);
+  check_z_matrix_bonds(placed, molecule.bonds, atom_names(molecule.atoms, molecule.count),
                        file.empty() ? molecule.source : file);
-  MoleculeOptions& model = options.model.molecule;
   for (const ZMatrixRow& row : matrix.rows) model.rows.push_back(text_of(row));
   model.atoms.clear();
   for (const AtomLabel& atom : molecule.atoms) model.atoms.push_back(text_of(atom));
-  if (options.molecule.anchors == "principal") {
-    if (matrix.anchors < 3)
-      fail<ConfigError>(
-          "molecule.anchors: \"principal\" is of three and more atoms that molecule.z_matrix has "
-          "no row for, got {} of them{}",
-          matrix.anchors, file.empty() ? ": name a z-matrix by --z-matrix" : " in " + file);
-    if (data.path.empty())
-      fail<ConfigError>(
-          "molecule.anchors: \"principal\" takes the components from frames: give --data "
-          "TRAJECTORY");
-    const EckartFrame anchors = principal_anchors(data.path, options.model, matrix.anchors);
+  const bool line = options.molecule.torsions == "line";
+  if (!principal && !line) return;
+  const Frames frames = read_checked_frames(data.path, options.model);
+  if (principal) {
+    const EckartFrame anchors = principal_anchors(frames, matrix.rows, matrix.anchors, data.path);
     model.anchor_reference = anchors.reference();
     model.anchor_directions = anchors.directions();
   }
-  if (options.molecule.torsions == "line" && !data.path.empty())
-    model.torsion_centres = torsion_means(data.path, options.model);
+  if (line) model.torsion_centres = torsion_means(frames, options.model, data.path);
 }
 
 std::vector<AtomLabel> molecule_atoms(const ModelOptions& model) {
@@ -418,21 +475,24 @@ std::vector<double> log_volumes(const InternalCoordinates& coordinates,
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model, FrameUse use) {
   const auto coordinates = coordinates_of(model);
   const std::vector<AtomLabel> atoms = molecule_atoms(model);
-  if (path.ends_with(".pdb") && !atoms.empty()) refuse_other_atoms(path, atoms);
-  Frames frames = read_frames(path, coordinates->atoms());
-  if (use == FrameUse::kLearnt) refuse_overlaps(frames.positions, frames.atoms, path);
+  Frames frames = read_checked_frames(path, model, use);
   check_bond_lengths(frames, *coordinates, atom_names(atoms, coordinates->atoms()), path, use);
   return frames;
 }
 
-Table internal_table(std::span<const double> positions, const ModelOptions& model,
-                     ThreadPool& pool) {
+Table internal_table(std::span<const double> positions, const ModelOptions& model, ThreadPool& pool,
+                     const std::string& source) {
   const auto coordinates = coordinates_of(model);
   Table table;
   for (const ColumnOptions& column : model.columns) table.names.push_back(column.name);
   if (table.names.empty()) table.names = internal_names(*coordinates, molecule_atoms(model));
   table.values = internal_rows(*coordinates, positions, pool);
   table.rows = std::ssize(table.values) / table.columns();
+  const auto lost =
+      std::ranges::find_if(table.values, [](double value) { return std::isnan(value); });
+  if (lost != table.values.end())
+    fail<DataError>("{}: frame {}: the anchors cannot be superposed on their reference: {}", source,
+                    (lost - table.values.begin()) / table.columns(), kChooseOthers);
   // What single precision leaves of positions is no spacing of values.
   table.single_precision = true;
   return table;
@@ -440,13 +500,7 @@ Table internal_table(std::span<const double> positions, const ModelOptions& mode
 
 Table read_internal_table(const std::string& path, const ModelOptions& model, FrameUse use) {
   ThreadPool pool(1);
-  Table table = internal_table(read_molecule_frames(path, model, use).positions, model, pool);
-  const auto lost =
-      std::ranges::find_if(table.values, [](double value) { return std::isnan(value); });
-  if (use == FrameUse::kLearnt && lost != table.values.end())
-    fail<DataError>("{}: frame {}: the anchors cannot be superposed on their reference: {}", path,
-                    (lost - table.values.begin()) / table.columns(), kChooseOthers);
-  return table;
+  return internal_table(read_molecule_frames(path, model, use).positions, model, pool, path);
 }
 
 PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
@@ -457,12 +511,19 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "{}: expected a trajectory of a molecule in a file .npy, .dcd, .nc, .ncrst or .pdb, got a "
         "folder",
         data.path);
-  Table table = read_internal_table(data.path, options.model);
+  Table table;
   std::string stiff;
-  if (options.model.columns.empty()) {
-    const KnownMolecule molecule = read_molecule(options);
-    check_usual_lengths(table, *coordinates, molecule, data.path);
-    stiff = stiff_bonds_text(table, *coordinates, molecule);
+  std::vector<double> forces;
+  {
+    const Frames frames = read_molecule_frames(data.path, options.model);
+    ThreadPool pool(1);
+    table = internal_table(frames.positions, options.model, pool, data.path);
+    if (options.model.columns.empty()) {
+      const KnownMolecule molecule = read_molecule(options);
+      check_usual_lengths(frames, molecule, data.path);
+      stiff = stiff_bonds_text(frames, molecule);
+    }
+    if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames);
   }
   const auto bounds_of_forms = [&](const Table& frames, const std::string& path) {
     return options.molecule.chirality == "fixed"
@@ -531,8 +592,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
       fail<ConfigError>(
           "data.forces: cannot be combined with data.validation and data.test, whose "
           "frames the forces would have to follow");
-    prepared.forces =
-        read_forces(options, *coordinates, read_molecule_frames(data.path, options.model));
+    prepared.forces = std::move(forces);
   }
   return prepared;
 }

@@ -19,9 +19,13 @@ namespace thalweg {
 /// Whether a run learns the positions of a molecule.
 bool is_molecule(const RunOptions& options);
 
-/// Fills in names of atoms, the z-matrix and the middles of torsions that are on a line from the
-/// files that the options name, unless a z-matrix is there. Throws ConfigError for settings that do
-/// not go with a molecule, and DataError for files that do not belong together.
+/// Throws ConfigError for superposed anchors without a z-matrix that says which atoms they are.
+void check_anchors(const MoleculeFiles& molecule);
+
+/// Fills in names of atoms, the z-matrix, the middles of torsions that are on a line and the frame
+/// of superposed anchors from the files that the options name, unless a z-matrix is there. Throws
+/// ConfigError for settings that do not go with a molecule or with each other, and DataError for
+/// files that do not belong together.
 void settle_molecule(RunOptions& options);
 
 /// What the atoms of a run's molecule are called; empty if that is not known.
@@ -57,9 +61,10 @@ enum class FrameUse : std::uint8_t { kLearnt, kJudged };
 Frames read_molecule_frames(const std::string& path, const ModelOptions& model,
                             FrameUse use = FrameUse::kLearnt);
 
-/// Rows of 3 numbers an atom as a table of internal coordinates, and the frames of a file.
-Table internal_table(std::span<const double> positions, const ModelOptions& model,
-                     ThreadPool& pool);
+/// Rows of 3 numbers an atom as a table of internal coordinates, and the frames of a file. Throws
+/// DataError, which begins with `source`, for a frame whose anchors cannot be superposed.
+Table internal_table(std::span<const double> positions, const ModelOptions& model, ThreadPool& pool,
+                     const std::string& source = "positions");
 Table read_internal_table(const std::string& path, const ModelOptions& model,
                           FrameUse use = FrameUse::kLearnt);
 

@@ -69,6 +69,27 @@ double share_of_other_forms(const std::vector<double>& forms, const std::vector<
   return static_cast<double>(others) / static_cast<double>(forms.size());
 }
 
+/// The share of drawn rows that are not the columns of their own positions, `back`: torsions on a
+/// line beyond half a turn, components of anchors that would be superposed otherwise.
+double share_of_lost(const LoadedRun& run, std::span<const double> drawn,
+                     std::span<const double> back) {
+  constexpr double kApart = 1e-6;
+  const auto& coordinates = run.model->flow().coordinates()->coordinates();
+  const std::size_t width = coordinates.size();
+  std::int64_t lost = 0;
+  for (std::size_t row = 0; row < drawn.size(); row += width) {
+    bool same = true;
+    for (std::size_t i = 0; i < width; ++i) {
+      double apart = back[row + i] - drawn[row + i];
+      if (coordinates[i].kind == InternalKind::kTorsion && run.options.molecule.torsions != "line")
+        apart = std::remainder(apart, 2.0 * std::numbers::pi);
+      same = same && std::abs(apart) < kApart;
+    }
+    lost += same ? 0 : 1;
+  }
+  return static_cast<double>(lost) / static_cast<double>(drawn.size() / width);
+}
+
 /// Divergences of all columns' marginals, and of torsions one by one as they are published.
 void add_marginals(std::vector<Metric>& metrics, const LoadedRun& run, std::span<const double> x,
                    std::span<const double> drawn, bool as_published) {
@@ -232,6 +253,10 @@ std::vector<Metric> molecule_metrics(const LoadedRun& run, const HeldOut& points
                            0.0, 3});
     }
   }
+  if (coordinates.anchors() != nullptr || run.options.molecule.torsions == "line")
+    metrics.push_back({"lost_draws", "share of draws beyond what positions have",
+                       share_of_lost(run, drawn, internal_rows(coordinates, positions, pool)), 0.0,
+                       5});
   if (const std::vector<double> forms = chirality(run, positions); !forms.empty()) {
     const std::size_t carbons = alpha_carbons(molecule_atoms(run.options.model)).size();
     metrics.push_back({"wrong_chirality", "share of alpha carbons of another form than the data's",

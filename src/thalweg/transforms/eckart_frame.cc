@@ -11,7 +11,7 @@ namespace thalweg {
 namespace {
 
 constexpr double kLeast = 1e-28;
-constexpr int kFreeSteps = 6, kStepsOfGraph = 2;
+constexpr int kFreeSteps = 8, kStepsOfGraph = 2;
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -188,7 +188,7 @@ EckartFrame::Superposed EckartFrame::superpose(Value x) const {
   look(stop_gradient(correlation));
   const Value w = twist(s), size = sum(m * m);
   const Value found =
-      less(sum(w * w), 1e-10 * size) * is_positive(stop_gradient(m), stop_gradient(of_cofactors));
+      less(sum(w * w), 1e-11 * size) * is_positive(stop_gradient(m), stop_gradient(of_cofactors));
   const Value positions = matmul(centred, turn);
   const Value directions = graph.constant({features(), 3 * atoms()}, directions_);
   const Value components = matmul(directions, reshape(positions - reference, {3 * atoms(), 1}));
