@@ -108,6 +108,9 @@ TEST(AmberNetcdf, RefusesWhatItCannotRead) {
   refused(replaced(whole, "coordinates", "velocitiess"), {"'coordinates'", "none"});
   refused(replaced(whole, "angstrom", "nanomete"), {"in angstrom", "'nanomete'"});
   refused(replaced(whole, "spatial", "spatula"), {"frame, atom and spatial"});
+  // What NetCDF has where nothing was written is 9.97e36.
+  refused(replaced(whole, std::string("\x41\x88\0\0", 4), std::string("\x7c\xf0\0\0", 4)),
+          {"frame 2", "e+36", "not written to the end"});
   // A name may hold anything, and messages are of one line (found by damaging files).
   refused(replaced(whole, std::string("coordinates\0\0\0\0\3\0\0\0\0", 20),
                    std::string("coord\nnates\0\0\0\0\3\0\0\0\x63", 20)),

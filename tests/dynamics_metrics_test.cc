@@ -91,6 +91,25 @@ TEST_F(Dynamics, NeedASystemAndFrames) {
                {"data.test or data.path"});
 }
 
+TEST(DynamicsOfAnExperiment, HaveAFrameAtLeast) {
+  expect_parts(message_of<ConfigError>([] {
+                 read_experiment("none", R"(title = "none"
+metric = "energy_deviation"
+metric_label = "deviation"
+seeds = 1
+dynamics = {steps = 5, frame_every = 10}
+[[rows]]
+key = "a"
+name = "a"
+data = "a.npy"
+[[columns]]
+key = "b"
+name = "b"
+)");
+               }),
+               {"frame_every", "got 10 and 5"});
+}
+
 TEST_F(Dynamics, AreAnExperimentBesideTheForceField) {
   const Experiment experiment = read_experiment("five", R"(title = "five atoms"
 metric = "energy_deviation"

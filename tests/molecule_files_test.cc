@@ -228,6 +228,9 @@ TEST(AmberTopology, SaysWhatIsWrong) {
   expect_parts(
       message(with(text, "  3.00000000E+00  1.00000000E+00", "  4.29496730E+09  1.00000000E+00")),
       {"DIHEDRAL_PERIODICITY", "4294967300"});
+  expect_parts(
+      message(with(text, "  3.00000000E+00  1.00000000E+00", "  2.50000000E+00  1.00000000E+00")),
+      {"DIHEDRAL_PERIODICITY", "whole number", "2.5"});
   // IFBOX.
   expect_parts(message(with(text, "       0       0       4       0\n       0",
                             "       0       1       4       0\n       0")),

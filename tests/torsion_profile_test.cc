@@ -142,6 +142,48 @@ TEST_F(ProfileOfATorsion, RefuseWhatIsNotThere) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path("out.csv")));
 }
 
+// Frames that were not written to the end have no angles, nor have residues that are missing.
+TEST_F(ProfileOfATorsion, RefuseAnglesThatAreNone) {
+  std::vector<double> rows = row_of(0.5);
+  rows.resize(30, 0.0);
+  write_npy(folder_.path("cut.npy"), std::vector<std::int64_t>{2, 5, 3}, rows);
+  TorsionProfileRequest wanted = request();
+  wanted.files = {folder_.path("cut.npy")};
+  wanted.log_weights.clear();
+  EXPECT_NE(message_of<DataError>([&] { torsion_profiles(wanted); }).find("cut.npy: frame 1"),
+            std::string::npos);
+  wanted = request();
+  wanted.torsions = {"phi ALA 2"};
+  torsion_profiles(wanted);
+  std::vector<double> apart = row_of(1.0);
+  apart[0] += 0.5;
+  write_pdb(folder_.path("gap.pdb"), labels(), apart);
+  wanted.topology = folder_.path("gap.pdb");
+  EXPECT_NE(message_of<DataError>([&] { torsion_profiles(wanted); }).find("residues are missing"),
+            std::string::npos);
+  std::vector<AtomLabel> twice = labels();
+  const std::vector<AtomLabel> more = labels();
+  twice.insert(twice.end(), more.begin(), more.end());
+  EXPECT_NE(
+      message_of<ConfigError>([&] { torsion_by_name("phi ALA 2", twice); }).find("2 residues have"),
+      std::string::npos);
+}
+
+// Weights that have a heavy tail count smoothed, as the verdict on them does: a frame with as much
+// weight as all others does not carry its bin alone.
+TEST_F(ProfileOfATorsion, SmoothesTheLargestWeights) {
+  std::vector<double> log_weights(kCount, 0.0);
+  RandomSequence random(8, Stream::kEvaluation);
+  for (double& value : log_weights) value = -0.6 * std::log(random.uniform());  // Pareto k of 0.6
+  log_weights[0] = std::log(static_cast<double>(kCount));
+  write_npy(folder_.path("tail.npy"), std::vector<std::int64_t>{kCount}, log_weights);
+  TorsionProfileRequest wanted = request();
+  wanted.files.resize(1);
+  wanted.log_weights = {folder_.path("tail.npy")};
+  const LineSeries series = torsion_profiles(wanted).torsions[0].series[0];
+  for (const double value : series.y) EXPECT_NEAR(value, std::log(2.0 * std::numbers::pi), 0.5);
+}
+
 // Frames that hardly weigh, as those whose atoms overlap, say nothing of where they are.
 TEST_F(ProfileOfATorsion, FramesThatHardlyWeighAreNotSeen) {
   std::vector<double> log_weights(kCount, 0.0);

@@ -340,6 +340,10 @@ Frames read_amber_netcdf(const std::string& path) {
           own.type == kFloat
               ? static_cast<double>(std::bit_cast<float>(big_endian<std::uint32_t>(place)))
               : std::bit_cast<double>(big_endian<std::uint64_t>(place));
+      // 9.97e36 is what NetCDF has where nothing was written.
+      if (std::abs(value) > 1e30)
+        fail<DataError>("{}: frame {}: expected positions, got {}: it was not written to the end",
+                        path, frame, value);
       frames.positions.push_back(kAngstrom * own.scale * value);
     }
   }

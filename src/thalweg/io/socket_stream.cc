@@ -5,9 +5,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -37,12 +39,21 @@ AddressList addresses_of(const SocketAddress& address) {
   return {found, &freeaddrinfo};
 }
 
-/// A socket that is connected; -1 with errno.
-int connected(int family, const sockaddr* where, socklen_t length) {
+/// A socket that is connected within so many seconds; -1 with errno.
+int connected(int family, const sockaddr* where, socklen_t length, double seconds) {
   const int socket = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return -1;
-  if (connect(socket, where, length) == 0) return socket;
-  const int error = errno;
+  // A host that drops what it gets would hold connect() for minutes.
+  const auto whole = static_cast<time_t>(seconds);
+  const timeval limit = {whole,
+                         static_cast<suseconds_t>(1e6 * (seconds - static_cast<double>(whole)))};
+  setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+  if (connect(socket, where, length) == 0) {
+    const timeval none = {0, 0};
+    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+    return socket;
+  }
+  const int error = errno == EINPROGRESS ? ETIMEDOUT : errno;
   close(socket);
   errno = error;
   return -1;
@@ -84,7 +95,10 @@ SocketStream::SocketStream(const SocketAddress& address, double wait,
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + std::chrono::duration<double>(wait);
   std::string why;
-  while (!connect_once(why)) {
+  const auto left = [&] {
+    return std::clamp(std::chrono::duration<double>(end - Clock::now()).count(), 0.01, 3600.0);
+  };
+  while (!connect_once(why, left())) {
     if (interrupted_ && interrupted_()) return;
     if (Clock::now() >= end)
       fail<DataError>("{}: no connection ({}); is the server running, and at this address?",
@@ -97,7 +111,7 @@ SocketStream::~SocketStream() {
   if (socket_ >= 0) close(socket_);
 }
 
-bool SocketStream::connect_once(std::string& why) {
+bool SocketStream::connect_once(std::string& why, double seconds) {
   if (!address_.file.empty()) {
     sockaddr_un where = {};
     where.sun_family = AF_UNIX;
@@ -105,11 +119,11 @@ bool SocketStream::connect_once(std::string& why) {
       fail<ConfigError>("{}: expected a name of at most {} bytes for a UNIX socket, got {}",
                         address_.file, sizeof(where.sun_path) - 1, address_.file.size());
     std::memcpy(where.sun_path, address_.file.data(), address_.file.size());
-    socket_ = connected(AF_UNIX, reinterpret_cast<const sockaddr*>(&where), sizeof(where));
+    socket_ = connected(AF_UNIX, reinterpret_cast<const sockaddr*>(&where), sizeof(where), seconds);
   } else {
     const AddressList list = addresses_of(address_);
     for (const addrinfo* each = list.get(); each != nullptr && socket_ < 0; each = each->ai_next)
-      socket_ = connected(each->ai_family, each->ai_addr, each->ai_addrlen);
+      socket_ = connected(each->ai_family, each->ai_addr, each->ai_addrlen, seconds);
     // Messages are short and waited for.
     const int on = 1;
     if (socket_ >= 0) setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -43,7 +43,7 @@ class SocketStream {
   Outcome send(const void* bytes, std::size_t size);
 
  private:
-  bool connect_once(std::string& why);
+  bool connect_once(std::string& why, double seconds);
   /// Waits until the socket can be read (POLLIN) or written (POLLOUT); false: interrupted.
   bool wait_for(short events) const;
 

@@ -95,6 +95,13 @@ class Reader {
     const auto residues = sections_.texts("RESIDUE_LABEL", pointers_[kResidues]);
     const auto firsts = sections_.whole("RESIDUE_POINTER", pointers_[kResidues]);
     for (std::size_t r = 0; r < residues.size(); ++r) {
+      const std::int64_t least = r == 0 ? 1 : firsts[r - 1] + 1;
+      if (firsts[r] < least || firsts[r] > pointers_[kAtoms] || (r == 0 && firsts[r] != 1))
+        fail<DataError>(
+            "{}: RESIDUE_POINTER: expected rising numbers of atoms from 1 to {}, got {} for "
+            "residue "
+            "{}",
+            sections_.path(), pointers_[kAtoms], firsts[r], r + 1);
       const std::int64_t end = r + 1 < residues.size() ? firsts[r + 1] - 1 : pointers_[kAtoms];
       for (std::int64_t i = std::max<std::int64_t>(0, firsts[r] - 1);
            i < std::min(end, pointers_[kAtoms]); ++i) {
@@ -210,7 +217,7 @@ class Reader {
     for (std::size_t i = 0; i < dihedrals.size(); i += 5) {
       const std::size_t t = type(dihedrals[i + 4], types, "DIHEDRALS");
       const std::int32_t first = atom(dihedrals[i]), last = atom(dihedrals[i + 3]);
-      if (!(std::abs(periodicity[t]) < 100.0))
+      if (!(std::abs(periodicity[t]) < 100.0 && periodicity[t] == std::round(periodicity[t])))
         fail<DataError>("{}: DIHEDRAL_PERIODICITY: expected a small whole number, got {}",
                         sections_.path(), periodicity[t]);
       if (k[t] != 0.0)

@@ -95,6 +95,7 @@ double dihedral_angle(std::span<const double> row, const std::array<std::int64_t
   };
   const Vector f = apart(0, 1), g = apart(1, 2), h = apart(3, 2);
   const Vector a = cross(f, g), b = cross(h, g);
+  if (dot(a, a) == 0.0 || dot(b, b) == 0.0) return NAN;
   return std::atan2(-std::sqrt(dot(g, g)) * dot(b, f), dot(a, b));
 }
 

@@ -43,7 +43,7 @@ std::vector<BackboneRows> backbone_rows(std::span<const double> positions, std::
 
 /// The dihedral angle of four atoms in radians, in [-pi, pi], 0 where the ends are cis and positive
 /// where the last is turned clockwise, looked at along the middle bond (IUPAC). `row` has 3 numbers
-/// an atom.
+/// an atom. NaN where three of them lie on a line or two coincide.
 double dihedral_angle(std::span<const double> row, const std::array<std::int64_t, 4>& atoms);
 
 }  // namespace thalweg

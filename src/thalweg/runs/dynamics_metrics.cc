@@ -68,8 +68,16 @@ EnergyTraces energy_traces(const RunOptions& options, const Model* model,
                               .equilibration = request.equilibration,
                               .seed = seed},
                              pool);
+  // A degree of freedom, of each walker.
+  const auto sums = [&] {
+    std::vector<double> result = dynamics.kinetic_energies();
+    for (std::size_t i = 0; i < result.size(); ++i)
+      result[i] = (result[i] + dynamics.energies()[i]) / static_cast<double>(coordinates);
+    return result;
+  };
   dynamics.start(starts_of(options, named.system.atoms(), request.walkers));
   dynamics.advance(request.equilibration);
+  const std::vector<double> firsts = sums();
   EnergyTraces traces{
       .frame_time = 0.001 * request.time_step * static_cast<double>(request.frame_every),
       .frames = request.steps / request.frame_every,
@@ -78,13 +86,11 @@ EnergyTraces energy_traces(const RunOptions& options, const Model* model,
   const double most = 0.5 * kBoltzmann * target.system_temperature;
   for (std::int64_t frame = 0; frame < traces.frames; ++frame) {
     dynamics.advance(request.frame_every);
-    const std::vector<double> kinetic = dynamics.kinetic_energies();
+    const std::vector<double> now = sums();
     for (std::size_t i = 0; i < lost.size(); ++i) {
-      const double sum = (dynamics.energies()[i] + kinetic[i]) / static_cast<double>(coordinates);
-      std::vector<double>& own = traces.walkers[i];
-      lost[i] =
-          lost[i] || !std::isfinite(sum) || (!own.empty() && std::abs(sum - own.front()) > most);
-      if (!lost[i]) own.push_back(sum);
+      // Comparisons with NaN are false.
+      lost[i] = lost[i] || !(std::abs(now[i] - firsts[i]) <= most);
+      if (!lost[i]) traces.walkers[i].push_back(now[i]);
     }
   }
   return traces;

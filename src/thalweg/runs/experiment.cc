@@ -365,6 +365,10 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     part.read("frame_every", dynamics.frame_every);
     part.read("time_step", dynamics.time_step);
     part.read("friction", dynamics.friction);
+    if (dynamics.frame_every < 1 || dynamics.steps < dynamics.frame_every)
+      fail<ConfigError>(
+          "{}: dynamics: expected frame_every of at least 1 and as many steps, got {} and {}",
+          result.name, dynamics.frame_every, dynamics.steps);
   });
   for (const char* judge : {"profile", "samplers", "histogram", "dynamics"})
     result.judging += keys.settings(judge) + "\n";

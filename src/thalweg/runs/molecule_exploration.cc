@@ -47,6 +47,7 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   constexpr std::int64_t kTemperatures = 4;
   const SettingsLayers layers = read_layers(request);
   const RunOptions& asked = layers.asked;
+  check_anchors(asked.molecule);
   if (asked.molecule.topology.empty())
     fail<ConfigError>(
         "a molecule is learnt from its positions: give --data TRAJECTORY, or with --topology PDB a "
@@ -74,13 +75,25 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
   const SimulationPaths paths{simulation.out};
   if (std::filesystem::exists(paths.state()) &&
       (!request.force || is_interrupted(paths.state(), simulation))) {
-    const SimulationRequest there = read_simulation_state(paths.state()).request;
+    const SimulationState state = read_simulation_state(paths.state());
+    const SimulationRequest& there = state.request;
     if (!is_same_molecule(there, simulation) || there.solvent != simulation.solvent ||
         there.temperatures != simulation.temperatures)
       fail<ConfigError>(
           "{}: holds a simulation of another system, from other positions or at another "
           "temperature; --force replaces it and the run, --out names another",
           simulation.out);
+    if (!state.inputs.empty() && state.inputs != hash_of_inputs(simulation))
+      fail<ConfigError>(
+          "{}: holds a simulation that began from other contents of {} or {} than these files have "
+          "now; --force replaces it and the run, --out names another",
+          simulation.out, simulation.system, simulation.topology);
+    if (simulation.steps > there.steps && simulation.frame_every != there.frame_every)
+      fail<ConfigError>(
+          "{}: holds a short simulation with a frame each {} steps, and one of "
+          "exploration.evaluations = {} has one each {}: --force replaces it and the run, --out "
+          "names another",
+          simulation.out, there.frame_every, evaluations, simulation.frame_every);
     if (there.seed != simulation.seed && callbacks.warning)
       callbacks.warning(fmt::format(
           "{} was simulated with seed {}, not {}; --force simulates anew, and replaces the run",

@@ -204,14 +204,15 @@ std::string Reproduction::data_hash(const Cell& cell) {
        {settings.data.path, settings.data.validation, settings.data.test, settings.data.forces,
         settings.target.image, settings.target.system, settings.molecule.topology,
         settings.molecule.z_matrix}) {
-    if (path.empty() || !fs::exists(path)) continue;
+    if (path.empty()) continue;
     if (!fs::is_directory(path)) {
       add(path);
       continue;
     }
     std::set<std::string> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(path))
-      if (entry.is_regular_file()) files.insert(entry.path().string());
+      if (entry.path().extension() == ".npy" || entry.path().extension() == ".toml")
+        files.insert(entry.path().string());
     for (const std::string& file : files) add(file);
   }
   return content_hash(hashes);
@@ -246,7 +247,8 @@ void Reproduction::check(bool data) const {
       if (!data) continue;
       const RunOptions settings = options({row, column, 1});
       for (const std::string& path :
-           {settings.data.path, settings.data.validation, settings.data.test})
+           {settings.data.path, settings.data.validation, settings.data.test, settings.target.image,
+            settings.target.system, settings.molecule.topology, settings.molecule.z_matrix})
         if (!path.empty() && !fs::exists(path))
           fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
                           experiment_.rows[row].data);

@@ -414,6 +414,11 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
     fail<ConfigError>(
         "samples: leapfrog_steps and step_size are of samplers that move: expected none with {}",
         kind.name);
+  if (kind.annealed && request.levels == 1 &&
+      (request.leapfrog_steps != usual.leapfrog_steps || request.step_size != usual.step_size))
+    fail<ConfigError>(
+        "samples: with one level nothing moves: leapfrog_steps and step_size are of 2 levels or "
+        "more");
   if (!kind.annealed && request.levels != usual.levels)
     fail<ConfigError>("samples: levels are of sampler annealed: expected none with {}", kind.name);
   if (!kind.weighted && !request.weights.empty())
@@ -444,8 +449,12 @@ std::vector<double> load_condition(const LoadedRun& run, const std::string& file
 void refuse_source(const LoadedRun& run, const std::string& out, const std::string& other) {
   namespace fs = std::filesystem;
   const DataOptions& data = run.options.data;
+  const TargetOptions& target = run.options.target;
+  const MoleculeFiles& molecule = run.options.molecule;
   std::vector<std::string> sources;
-  for (const std::string& path : {other, data.path, data.validation, data.test, data.forces}) {
+  for (const std::string& path :
+       {other, data.path, data.validation, data.test, data.forces, target.energy_library,
+        target.constants_file, target.image, target.system, molecule.topology, molecule.z_matrix}) {
     if (path.empty()) continue;
     sources.push_back(path.ends_with(']') ? path.substr(0, path.rfind('[')) : path);
     if (std::error_code error; fs::is_directory(path, error))

@@ -20,7 +20,8 @@
 namespace thalweg {
 namespace {
 
-/// Relative weights of so many frames, the largest 1.
+/// Relative weights of so many frames, the largest ones smoothed: those whose tail the verdict is
+/// about.
 std::vector<double> weights_of(const std::string& path, std::int64_t frames, FrameWeights& worth) {
   const Array array = read_npy(path);
   if (array.shape.empty() || array.shape.front() != frames || std::ssize(array.values) != frames)
@@ -37,8 +38,9 @@ std::vector<double> weights_of(const std::string& path, std::int64_t frames, Fra
   worth.effective_share = importance_estimate(smoothed).effective_share;
   if (!std::isnan(smoothed.pareto_k)) worth.pareto_k = smoothed.pareto_k;
   worth.reliable = smoothed.reliable;
+  most = std::ranges::max(smoothed.log_weights);
   std::vector<double> weights;
-  for (const double value : array.values) weights.push_back(std::exp(value - most));
+  for (const double value : smoothed.log_weights) weights.push_back(std::exp(value - most));
   return weights;
 }
 
@@ -69,14 +71,37 @@ void check(const TorsionProfileRequest& request) {
     fail<ConfigError>("--chains: expected at least 1, got {}", request.chains);
 }
 
+/// Neighbours in a list of residues are not bonded where some are missing between them.
+void refuse_gap(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
+                const std::string& name, const std::string& path) {
+  constexpr double kLongest = 0.25;  // nm
+  const std::vector<std::string> names = atom_names(pdb.atoms, std::ssize(pdb.atoms));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto one = static_cast<std::size_t>(angle[i]),
+               other = static_cast<std::size_t>(angle[i + 1]);
+    const double *a = &pdb.positions[3 * one], *b = &pdb.positions[3 * other];
+    const double apart = std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+    if (apart > kLongest)
+      fail<DataError>(
+          "{}: '{}' is about atoms {} and {}, which are {:.3f} nm apart and not bonded: residues "
+          "are missing between them",
+          path, name, names[one], names[other], apart);
+  }
+}
+
 }  // namespace
 
 std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
                                             std::span<const AtomLabel> atoms) {
+  std::vector<std::array<std::int64_t, 4>> named;
   for (const BackboneAngles& angles : backbone_angles(atoms)) {
-    if (name == "phi " + angles.residue) return angles.phi;
-    if (name == "psi " + angles.residue) return angles.psi;
+    if (name == "phi " + angles.residue) named.push_back(angles.phi);
+    if (name == "psi " + angles.residue) named.push_back(angles.psi);
   }
+  if (named.size() > 1)
+    fail<ConfigError>("--torsion: {} residues have a '{}': name four atoms by their numbers, as {}",
+                      named.size(), name, fmt::join(named.front(), "-"));
+  if (!named.empty()) return named.front();
   const std::vector<std::string> parts = split(name, '-');
   if (parts.size() != 4)
     fail<ConfigError>(
@@ -115,6 +140,8 @@ TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
   std::vector<std::array<std::int64_t, 4>> angles;
   for (const std::string& name : request.torsions) {
     angles.push_back(torsion_by_name(name, pdb.atoms));
+    if (name.starts_with("phi ") || name.starts_with("psi "))
+      refuse_gap(angles.back(), pdb, name, request.topology);
     profiles.push_back({name, {}, {}});
   }
   for (std::size_t number = 0; number < request.files.size(); ++number) {
@@ -134,9 +161,16 @@ TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
     for (std::size_t i = 0; i < angles.size(); ++i) {
       check_interrupted();
       std::vector<double> values;
-      for (std::size_t row = 0; row < frames.positions.size(); row += width)
+      for (std::size_t row = 0; row < frames.positions.size(); row += width) {
         values.push_back(
             dihedral_angle(std::span(frames.positions).subspan(row, width), angles[i]));
+        if (std::isnan(values.back()))
+          fail<DataError>(
+              "{}: frame {}: the atoms of the torsion {} coincide or lie on a line, which has "
+              "none; "
+              "is the file damaged, or of other atoms?",
+              file, row / width, request.torsions[i]);
+      }
       profiles[i].series.push_back(
           angle_profile(series_name(request, number), values, request.chains, weights));
     }
