@@ -130,12 +130,16 @@ std::vector<double> lengths_of(const Frames& frames, const AtomPair& bond) {
   return lengths;
 }
 
-/// Throws where a bond is usually not as long as it is to be.
-void check_usual_lengths(const Frames& frames, const KnownMolecule& molecule,
-                         const std::string& path) {
+/// Throws where a bond of the z-matrix, superposed anchors among them, is usually not as long as it
+/// is to be.
+void check_usual_lengths(const Frames& frames, std::span<const ZMatrixRow> rows,
+                         const KnownMolecule& molecule, const std::string& path) {
   constexpr double kOff = 0.03;  // nm; no temperature moves a median by as much
   const std::vector<std::string> names = atom_names(molecule.atoms, molecule.count);
-  for (const auto& [bond, length] : molecule.lengths) {
+  for (const ZMatrixRow& row : rows.subspan(1)) {
+    const auto found = molecule.lengths.find(std::minmax(row.atom, row.bond_to));
+    if (found == molecule.lengths.end()) continue;
+    const auto& [bond, length] = *found;
     const double usual = median(lengths_of(frames, bond));
     if (std::abs(usual - length) > kOff)
       fail<DataError>(
@@ -147,12 +151,16 @@ void check_usual_lengths(const Frames& frames, const KnownMolecule& molecule,
 }
 
 /// A sentence where bonds hardly move, as constraints hold them, or nothing.
-std::string stiff_bonds_text(const Frames& frames, const KnownMolecule& molecule) {
+std::string stiff_bonds_text(const Frames& frames, std::span<const ZMatrixRow> rows,
+                             const KnownMolecule& molecule) {
   constexpr double kStiff = 0.1;  // of the deviation that the system's spring has
   constexpr std::int64_t kFewest = 20;
   std::int64_t stiff = 0;
   if (frames.count() < kFewest) return "";
-  for (const auto& [bond, deviation] : molecule.deviations) {
+  for (const ZMatrixRow& row : rows.subspan(1)) {
+    const auto found = molecule.deviations.find(std::minmax(row.atom, row.bond_to));
+    if (found == molecule.deviations.end()) continue;
+    const auto& [bond, deviation] = *found;
     const std::vector<double> lengths = lengths_of(frames, bond);
     const auto count = static_cast<double>(lengths.size());
     double sum = 0.0, square = 0.0;
@@ -520,8 +528,8 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
     table = internal_table(frames.positions, options.model, pool, data.path);
     if (options.model.columns.empty()) {
       const KnownMolecule molecule = read_molecule(options);
-      check_usual_lengths(frames, molecule, data.path);
-      stiff = stiff_bonds_text(frames, molecule);
+      check_usual_lengths(frames, coordinates->rows(), molecule, data.path);
+      stiff = stiff_bonds_text(frames, coordinates->rows(), molecule);
     }
     if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames);
   }
