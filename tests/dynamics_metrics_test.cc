@@ -64,6 +64,12 @@ TEST_F(Dynamics, WalkersAreLostWhereTheEnergyIsNotKept) {
   const std::vector<Metric> metrics = dynamics_metrics(traces);
   EXPECT_EQ(metric(metrics, "lost_walkers"), 1.0);
   EXPECT_LT(metric(metrics, "kept_time"), 0.2);
+  // Also before the first frame, where the sums are finite and far from where they began.
+  request_.time_step = 6.0;
+  request_.frame_every = request_.steps;
+  const EnergyTraces one = energy_traces(options_, nullptr, request_, 1, pool_);
+  ASSERT_EQ(one.frames, 1);
+  EXPECT_EQ(metric(dynamics_metrics(one), "lost_walkers"), 1.0);
 }
 
 TEST_F(Dynamics, MetricsAreThoseOfTheTraces) {

@@ -96,7 +96,7 @@ SocketStream::SocketStream(const SocketAddress& address, double wait,
   const auto end = Clock::now() + std::chrono::duration<double>(wait);
   std::string why;
   const auto left = [&] {
-    return std::clamp(std::chrono::duration<double>(end - Clock::now()).count(), 0.01, 3600.0);
+    return std::clamp(std::chrono::duration<double>(end - Clock::now()).count(), 2.0, 3600.0);
   };
   while (!connect_once(why, left())) {
     if (interrupted_ && interrupted_()) return;

@@ -24,7 +24,7 @@ struct DynamicsRequest {
 
 /// Sums of potential and kinetic energy in kJ/mol a degree of freedom (three an atom), a list a
 /// walker. A list ends where its walker is lost: the energy is not finite any more, or the sum has
-/// moved by more than kT / 2 a degree of freedom.
+/// moved by more than kT / 2 a degree of freedom from what it is at the end of the equilibration.
 struct EnergyTraces {
   double frame_time = 0.0;  ///< ps
   std::int64_t frames = 0;  ///< of a walker that is kept

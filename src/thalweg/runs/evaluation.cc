@@ -235,12 +235,10 @@ Evaluation evaluate_run(const LoadedRun& run, const HeldOut& points,
     const auto likelihood = std::ranges::find(result.metrics, "log_likelihood", &Metric::name);
     if (likelihood != result.metrics.end())
       add("molecule",
-          {run.model->flow().coordinates()->anchors() != nullptr
-               ? Metric{"log_likelihood_in_anchor_frame",
-                        "mean log likelihood in the frame of the anchors",
-                        likelihood->value + frame_gain(run, points.x, pool), likelihood->error}
-               : Metric{"log_likelihood_in_frame", "mean log likelihood in the frame of 3 atoms",
-                        likelihood->value + frame_gain(run, points.x, pool), likelihood->error}});
+          {{"log_likelihood_in_frame",
+            fmt::format("mean log likelihood in the frame of {}",
+                        run.model->flow().coordinates()->anchors() ? "the anchors" : "3 atoms"),
+            likelihood->value + frame_gain(run, points.x, pool), likelihood->error}});
     add("molecule",
         molecule_metrics(run, points, result.rows.drawn, options.as_published, seed, pool));
   }

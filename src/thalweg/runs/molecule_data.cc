@@ -252,7 +252,7 @@ EckartFrame principal_anchors(const Frames& frames, std::span<const ZMatrixRow> 
   const std::string source = fmt::format("{}: anchors", path);
   // The mean of positions that are superposed on it: a few rounds from the first frame.
   constexpr int kRounds = 100;
-  constexpr double kNear = 1e-9;  // nm
+  constexpr double kNear = 1e-9, kFar = 1e-6;  // nm
   for (int round = 0; round < kRounds; ++round) {
     const EckartFrame frame(reference, {}, source);
     const std::vector<double> components =
@@ -271,7 +271,7 @@ EckartFrame principal_anchors(const Frames& frames, std::span<const ZMatrixRow> 
     }
     double moved = 0.0;
     for (const double mean : means) moved = std::max(moved, std::abs(mean));
-    if (moved > kNear) {
+    if (moved > (round + 1 < kRounds ? kNear : kFar)) {
       reference = frame.reference();
       for (std::size_t j = 0; j < width; ++j)
         for (std::size_t k = 0; k < reference.size(); ++k)

@@ -88,7 +88,8 @@ bool give_positions(RunRequest& request, ThreadPool& pool, const SimulationCallb
           "{}: holds a simulation that began from other contents of {} or {} than these files have "
           "now; --force replaces it and the run, --out names another",
           simulation.out, simulation.system, simulation.topology);
-    if (simulation.steps > there.steps && simulation.frame_every != there.frame_every)
+    if (simulation.steps > there.steps &&
+        there.frame_every < std::min(kApart, simulation.frame_every))
       fail<ConfigError>(
           "{}: holds a short simulation with a frame each {} steps, and one of "
           "exploration.evaluations = {} has one each {}: --force replaces it and the run, --out "

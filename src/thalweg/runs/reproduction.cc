@@ -211,7 +211,8 @@ std::string Reproduction::data_hash(const Cell& cell) {
     }
     std::set<std::string> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(path))
-      if (entry.path().extension() == ".npy" || entry.path().extension() == ".toml")
+      if (entry.is_regular_file() &&
+          (entry.path().extension() == ".npy" || entry.path().extension() == ".toml"))
         files.insert(entry.path().string());
     for (const std::string& file : files) add(file);
   }
@@ -228,9 +229,9 @@ RunOptions Reproduction::options(const Cell& cell) const {
     fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
                       experiment_.name, row.key, row.data);
   (result.target.image.empty() ? result.data.path : result.target.image) = row.data;
-  for (std::string* path :
-       {&result.data.path, &result.data.validation, &result.data.test, &result.target.image,
-        &result.target.system, &result.molecule.topology, &result.molecule.z_matrix})
+  for (std::string* path : {&result.data.path, &result.data.validation, &result.data.test,
+                            &result.data.forces, &result.target.image, &result.target.system,
+                            &result.molecule.topology, &result.molecule.z_matrix})
     if (!path->empty()) *path = (fs::absolute(request_.data) / *path).lexically_normal().string();
   std::set<std::string> keys = experiment_keys(experiment_, row, experiment_.columns[cell.column]);
   take_folder_settings(result, keys);
@@ -247,8 +248,9 @@ void Reproduction::check(bool data) const {
       if (!data) continue;
       const RunOptions settings = options({row, column, 1});
       for (const std::string& path :
-           {settings.data.path, settings.data.validation, settings.data.test, settings.target.image,
-            settings.target.system, settings.molecule.topology, settings.molecule.z_matrix})
+           {settings.data.path, settings.data.validation, settings.data.test, settings.data.forces,
+            settings.target.image, settings.target.system, settings.molecule.topology,
+            settings.molecule.z_matrix})
         if (!path.empty() && !fs::exists(path))
           fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
                           experiment_.rows[row].data);

@@ -111,8 +111,11 @@ void add_backbone(const Frames& frames, const std::vector<BackboneAngles>& angle
   std::vector<double> features;
   for (std::size_t frame = 0; frame < static_cast<std::size_t>(frames.count()); ++frame)
     for (const BackboneRows& own : summary.backbone)
-      features.insert(features.end(), {std::cos(own.phi[frame]), std::sin(own.phi[frame]),
-                                       std::cos(own.psi[frame]), std::sin(own.psi[frame])});
+      for (const double angle : {own.phi[frame], own.psi[frame]}) {
+        // One frame without an angle must not hide what the others say.
+        const double known = std::isnan(angle) ? 0.0 : angle;
+        features.insert(features.end(), {std::cos(known), std::sin(known)});
+      }
   add_places(features, chains, static_cast<std::int64_t>(4 * angles.size()), summary);
 }
 

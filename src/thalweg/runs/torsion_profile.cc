@@ -84,8 +84,8 @@ void refuse_gap(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
     if (apart > kLongest)
       fail<DataError>(
           "{}: '{}' is about atoms {} and {}, which are {:.3f} nm apart and not bonded: residues "
-          "are missing between them",
-          path, name, names[one], names[other], apart);
+          "are missing between them; {} names the same atoms all the same",
+          path, name, names[one], names[other], apart, fmt::join(angle, "-"));
   }
 }
 

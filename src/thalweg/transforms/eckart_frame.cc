@@ -11,7 +11,7 @@ namespace thalweg {
 namespace {
 
 constexpr double kLeast = 1e-28;
-constexpr int kFreeSteps = 8, kStepsOfGraph = 2;
+constexpr int kFreeSteps = 6, kStepsOfGraph = 2;
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
