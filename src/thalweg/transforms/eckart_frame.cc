@@ -187,8 +187,12 @@ EckartFrame::Superposed EckartFrame::superpose(Value x) const {
   for (int i = 0; i < kStepsOfGraph; ++i) step(correlation);
   look(stop_gradient(correlation));
   const Value w = twist(s), size = sum(m * m);
+  // Of points on a line one direction may be turned freely: rounding must not decide.
+  constexpr double kThin = 1e-6;
+  const Value mean = (entry(m, 0, 0) + entry(m, 1, 1) + entry(m, 2, 2)) / 3.0;
+  const Value thick = less(kThin * mean * mean * mean, determinant(m, of_cofactors));
   const Value found =
-      less(sum(w * w), 1e-11 * size) * is_positive(stop_gradient(m), stop_gradient(of_cofactors));
+      stop_gradient(less(sum(w * w), 1e-11 * size) * is_positive(m, of_cofactors) * thick);
   const Value positions = matmul(centred, turn);
   const Value directions = graph.constant({features(), 3 * atoms()}, directions_);
   const Value components = matmul(directions, reshape(positions - reference, {3 * atoms(), 1}));
