@@ -20,6 +20,7 @@
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
 #include "thalweg/io/npy.h"
+#include "thalweg/io/socket_stream.h"
 #include "thalweg/molecules/force_field.h"
 #include "thalweg/molecules/openmm_system.h"
 #include "thalweg/runs/training_run.h"
@@ -340,6 +341,30 @@ TEST_F(Driving, RefusesModelsOfTables) {
   run_training(plan, pool);
   expect_parts(message_of<ConfigError>([&] { drive({.potential = request.out}); }),
                {"table: expected a run of a molecule"});
+}
+
+/// A listener whose queue is full drops what else comes, as a host behind a wall does: connect()
+/// alone would try for minutes.
+TEST(SocketStream, WaitsNoLongerThanItIsTold) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in where = {};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(where);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&where), length), 0);
+  ASSERT_EQ(listen(listener, 0), 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&where), &length);
+  std::array<int, 4> waiting{};
+  for (int& socket : waiting) {
+    socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    connect(socket, reinterpret_cast<const sockaddr*>(&where), length);
+  }
+  expect_parts(message_of<DataError>([&] {
+                 SocketStream({.host = "127.0.0.1", .port = ntohs(where.sin_port)}, 0.1, {});
+               }),
+               {"127.0.0.1", "no connection", "timed out"});
+  for (const int socket : waiting) close(socket);
+  close(listener);
 }
 
 TEST_F(Driving, EndsWithTheConnection) {

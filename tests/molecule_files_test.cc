@@ -231,6 +231,11 @@ TEST(AmberTopology, SaysWhatIsWrong) {
   expect_parts(
       message(with(text, "  3.00000000E+00  1.00000000E+00", "  2.50000000E+00  1.00000000E+00")),
       {"DIHEDRAL_PERIODICITY", "whole number", "2.5"});
+  const std::size_t residues = text.find("%FLAG RESIDUE_POINTER");
+  const std::size_t first = text.find("       1", residues);
+  std::string later = text;
+  later.replace(first, 8, "       2");
+  expect_parts(message(later), {"RESIDUE_POINTER", "from 1 to 4", "got 2 in place 1"});
   // IFBOX.
   expect_parts(message(with(text, "       0       0       4       0\n       0",
                             "       0       1       4       0\n       0")),

@@ -95,16 +95,14 @@ class Reader {
     const auto residues = sections_.texts("RESIDUE_LABEL", pointers_[kResidues]);
     const auto firsts = sections_.whole("RESIDUE_POINTER", pointers_[kResidues]);
     for (std::size_t r = 0; r < residues.size(); ++r) {
-      const std::int64_t least = r == 0 ? 1 : firsts[r - 1] + 1;
-      if (firsts[r] < least || firsts[r] > pointers_[kAtoms] || (r == 0 && firsts[r] != 1))
+      const bool rises = r == 0 ? firsts[r] == 1 : firsts[r] > firsts[r - 1];
+      if (!rises || firsts[r] > pointers_[kAtoms])
         fail<DataError>(
-            "{}: RESIDUE_POINTER: expected rising numbers of atoms from 1 to {}, got {} for "
-            "residue "
+            "{}: RESIDUE_POINTER: expected rising numbers of atoms from 1 to {}, got {} in place "
             "{}",
             sections_.path(), pointers_[kAtoms], firsts[r], r + 1);
       const std::int64_t end = r + 1 < residues.size() ? firsts[r + 1] - 1 : pointers_[kAtoms];
-      for (std::int64_t i = std::max<std::int64_t>(0, firsts[r] - 1);
-           i < std::min(end, pointers_[kAtoms]); ++i) {
+      for (std::int64_t i = firsts[r] - 1; i < end; ++i) {
         atoms[static_cast<std::size_t>(i)].residue = residues[r];
         atoms[static_cast<std::size_t>(i)].residue_number = static_cast<std::int64_t>(r) + 1;
       }

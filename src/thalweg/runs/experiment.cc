@@ -203,6 +203,11 @@ const ExperimentPart* find_part(const std::vector<ExperimentPart>& parts, const 
 }
 
 void check(const Experiment& experiment) {
+  if (const auto& dynamics = experiment.dynamics;
+      dynamics && (dynamics->frame_every < 1 || dynamics->steps < dynamics->frame_every))
+    fail<ConfigError>(
+        "{}: dynamics: expected frame_every of at least 1 and as many steps, got {} and {}",
+        experiment.name, dynamics->frame_every, dynamics->steps);
   for (const ExperimentPart& row : experiment.rows)
     if (!row.published.empty() && row.published.size() != experiment.columns.size())
       fail<ConfigError>("{}: row '{}': expected {} published values, got {}", experiment.name,
@@ -365,10 +370,6 @@ Experiment read_experiment(std::string_view name, std::string_view text) {
     part.read("frame_every", dynamics.frame_every);
     part.read("time_step", dynamics.time_step);
     part.read("friction", dynamics.friction);
-    if (dynamics.frame_every < 1 || dynamics.steps < dynamics.frame_every)
-      fail<ConfigError>(
-          "{}: dynamics: expected frame_every of at least 1 and as many steps, got {} and {}",
-          result.name, dynamics.frame_every, dynamics.steps);
   });
   for (const char* judge : {"profile", "samplers", "histogram", "dynamics"})
     result.judging += keys.settings(judge) + "\n";

@@ -381,9 +381,7 @@ void settle_molecule(RunOptions& options) {
         {"molecule.anchor_directions", !model.anchor_directions.empty()}})
     if (given)
       fail<ConfigError>(
-          "{}: is found from the data, and goes with molecule.rows alone: leave it "
-          "out",
-          key);
+          "{}: is found from the data, and goes with molecule.rows alone: leave it out", key);
   check_anchors(options.molecule);
   const KnownMolecule molecule = read_molecule(options);
   const std::string& file = options.molecule.z_matrix;

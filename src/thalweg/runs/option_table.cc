@@ -72,8 +72,7 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.molecule.z_matrix; }},
       {"molecule.anchors",
        "atoms without a row of the z-matrix: internal: by bonds, angles and torsions of each "
-       "other; "
-       "principal: by principal components of their superposed positions",
+       "other; principal: by principal components of their superposed positions",
        [](R& r) -> P { return &r.molecule.anchors; },
        0,
        0,

@@ -193,24 +193,21 @@ std::optional<RunResult> Reproduction::known_truth(std::size_t row, std::int64_t
 
 std::string Reproduction::data_hash(const Cell& cell) {
   if (!experiment_.computed.empty() || experiment_.rows[cell.row].data.empty()) return "";
-  const RunOptions settings = options(cell);
+  RunOptions settings = options(cell);
   std::string hashes;
   const auto add = [&](const std::string& path) {
     const auto [found, fresh] = file_hashes_.try_emplace(path);
     if (fresh) found->second = content_hash(read_file(path));
     hashes += found->second;
   };
-  for (const std::string& path :
-       {settings.data.path, settings.data.validation, settings.data.test, settings.data.forces,
-        settings.target.image, settings.target.system, settings.molecule.topology,
-        settings.molecule.z_matrix}) {
-    if (path.empty()) continue;
-    if (!fs::is_directory(path)) {
-      add(path);
+  for (const std::string* path : input_files(settings)) {
+    if (path->empty()) continue;
+    if (!fs::is_directory(*path)) {
+      add(*path);
       continue;
     }
     std::set<std::string> files;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path))
+    for (const fs::directory_entry& entry : fs::directory_iterator(*path))
       if (entry.is_regular_file() &&
           (entry.path().extension() == ".npy" || entry.path().extension() == ".toml"))
         files.insert(entry.path().string());
@@ -229,9 +226,7 @@ RunOptions Reproduction::options(const Cell& cell) const {
     fail<ConfigError>("{}: row '{}' needs {}: give the folder that holds it with --data DIR",
                       experiment_.name, row.key, row.data);
   (result.target.image.empty() ? result.data.path : result.target.image) = row.data;
-  for (std::string* path : {&result.data.path, &result.data.validation, &result.data.test,
-                            &result.data.forces, &result.target.image, &result.target.system,
-                            &result.molecule.topology, &result.molecule.z_matrix})
+  for (std::string* path : input_files(result))
     if (!path->empty()) *path = (fs::absolute(request_.data) / *path).lexically_normal().string();
   std::set<std::string> keys = experiment_keys(experiment_, row, experiment_.columns[cell.column]);
   take_folder_settings(result, keys);
@@ -246,13 +241,10 @@ void Reproduction::check(bool data) const {
       experiment_options(experiment_, experiment_.rows[row], experiment_.columns[column], 1,
                          request_.scale);
       if (!data) continue;
-      const RunOptions settings = options({row, column, 1});
-      for (const std::string& path :
-           {settings.data.path, settings.data.validation, settings.data.test, settings.data.forces,
-            settings.target.image, settings.target.system, settings.molecule.topology,
-            settings.molecule.z_matrix})
-        if (!path.empty() && !fs::exists(path))
-          fail<DataError>("{}: no such file; --data names the folder that holds {}", path,
+      RunOptions settings = options({row, column, 1});
+      for (const std::string* path : input_files(settings))
+        if (!path->empty() && !fs::exists(*path))
+          fail<DataError>("{}: no such file; --data names the folder that holds {}", *path,
                           experiment_.rows[row].data);
       if (settings.data.path.empty()) make_target(settings.target);
     }

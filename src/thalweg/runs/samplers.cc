@@ -14,6 +14,7 @@
 #include "thalweg/runs/evaluation.h"
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/plan.h"
+#include "thalweg/runs/settings.h"
 #include "thalweg/sampling/flow_sampler.h"
 
 namespace thalweg {
@@ -448,13 +449,10 @@ std::vector<double> load_condition(const LoadedRun& run, const std::string& file
 
 void refuse_source(const LoadedRun& run, const std::string& out, const std::string& other) {
   namespace fs = std::filesystem;
-  const DataOptions& data = run.options.data;
-  const TargetOptions& target = run.options.target;
-  const MoleculeFiles& molecule = run.options.molecule;
-  std::vector<std::string> sources;
-  for (const std::string& path :
-       {other, data.path, data.validation, data.test, data.forces, target.energy_library,
-        target.constants_file, target.image, target.system, molecule.topology, molecule.z_matrix}) {
+  RunOptions options = run.options;
+  std::vector<std::string> named = {other}, sources;
+  for (const std::string* path : input_files(options)) named.push_back(*path);
+  for (const std::string& path : named) {
     if (path.empty()) continue;
     sources.push_back(path.ends_with(']') ? path.substr(0, path.rfind('[')) : path);
     if (std::error_code error; fs::is_directory(path, error))

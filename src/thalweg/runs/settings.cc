@@ -50,9 +50,7 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
           target.name.empty() ? "energy" : "data.target", data.path,
           target.name + target.energy + target.energy_function + target.file());
   }
-  for (std::string* path : {&target.energy_library, &target.constants_file, &target.image,
-                            &target.system, &options.molecule.topology, &options.molecule.z_matrix,
-                            &data.path, &data.validation, &data.test, &data.forces})
+  for (std::string* path : input_files(options))
     if (!path->empty()) {
       *path = fs::absolute(*path).lexically_normal().string();
       if (path->ends_with('/')) path->pop_back();  // or a folder has no name
@@ -211,6 +209,21 @@ void take_folder_settings(RunOptions& asked, std::set<std::string>& keys) {
 SettingsLayers read_layers(const RunRequest& request) {
   if (request.resume && request.force) fail<ConfigError>("--resume and --force exclude each other");
   return request.resume ? resumed_layers(request) : new_layers(request);
+}
+
+std::vector<std::string*> input_files(RunOptions& options) {
+  TargetOptions& target = options.target;
+  DataOptions& data = options.data;
+  return {&target.energy_library,
+          &target.constants_file,
+          &target.image,
+          &target.system,
+          &options.molecule.topology,
+          &options.molecule.z_matrix,
+          &data.path,
+          &data.validation,
+          &data.test,
+          &data.forces};
 }
 
 }  // namespace thalweg

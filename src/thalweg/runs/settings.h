@@ -56,4 +56,7 @@ void take_folder_settings(RunOptions& asked, std::set<std::string>& keys);
 /// resume, and changes that a resumed run does not allow; DataError for files that cannot be read.
 SettingsLayers read_layers(const RunRequest& request);
 
+/// The paths of all files and folders that the options may name to learn from; each may be empty.
+std::vector<std::string*> input_files(RunOptions& options);
+
 }  // namespace thalweg

@@ -167,8 +167,7 @@ TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
         if (std::isnan(values.back()))
           fail<DataError>(
               "{}: frame {}: the atoms of the torsion {} coincide or lie on a line, which has "
-              "none; "
-              "is the file damaged, or of other atoms?",
+              "none; is the file damaged, or of other atoms?",
               file, row / width, request.torsions[i]);
       }
       profiles[i].series.push_back(

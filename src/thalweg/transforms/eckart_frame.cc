@@ -17,8 +17,7 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 
 /// trace(S) - S, of a graph and of numbers.
 Value without_trace(Value s) {
-  Graph& graph = *s.graph;
-  const Value one = graph.constant({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  const Value one = identity_matrix(*s.graph, 3);
   return sum(s * one) * one - s;
 }
 Eigen::Matrix3d moments(const std::vector<double>& a) {
@@ -29,15 +28,7 @@ Eigen::Matrix3d moments(const std::vector<double>& a) {
 
 /// Rows m2 x m3, m3 x m1, m1 x m2 of a matrix's rows: its determinant times the inverse's
 /// transpose.
-Value cofactors(Value m) {
-  const std::vector<std::int32_t> next = {1, 2, 0}, last = {2, 0, 1};
-  const auto rows = [&](const std::vector<std::int32_t>& order) { return take(m, order); };
-  const auto columns = [](Value a, const std::vector<std::int32_t>& order) {
-    return take(a, order, Axis::kItems);
-  };
-  const Value a = rows(next), b = rows(last);
-  return columns(a, next) * columns(b, last) - columns(a, last) * columns(b, next);
-}
+Value cofactors(Value m) { return cross(take(m, {1, 2, 0}), take(m, {2, 0, 1})); }
 Value determinant(Value m, Value of_cofactors) {
   return sum(slice(m, 0, 1) * slice(of_cofactors, 0, 1));
 }
@@ -60,32 +51,31 @@ Value twist(Value s) {
 
 /// The rotation that is nearly that by a small vector w, 1 x 3, by Cayley's formula.
 Value small_turn(Value w) {
-  Graph& graph = *w.graph;
   const Value p = 0.5 * w;
   const Value none = 0.0 * entry(p, 0, 0);
   const auto at = [&](std::int64_t axis) { return slice(p, axis, 1, Axis::kItems); };
-  const Value cross = concat({concat({none, -at(2), at(1)}, Axis::kItems),
-                              concat({at(2), none, -at(0)}, Axis::kItems),
-                              concat({-at(1), at(0), none}, Axis::kItems)});
-  const Value one = graph.constant({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1});
-  return one + (cross + matmul(cross, cross)) * (2.0 / (1.0 + sum(p * p)));
+  const Value skew = concat({concat({none, -at(2), at(1)}, Axis::kItems),
+                             concat({at(2), none, -at(0)}, Axis::kItems),
+                             concat({-at(1), at(0), none}, Axis::kItems)});
+  return identity_matrix(*w.graph, 3) + (skew + matmul(skew, skew)) * (2.0 / (1.0 + sum(p * p)));
 }
 
 }  // namespace
+
+Value cross(Value a, Value b) {
+  const std::vector<std::int32_t> next = {1, 2, 0}, last = {2, 0, 1};
+  return take(a, next, Axis::kItems) * take(b, last, Axis::kItems) -
+         take(a, last, Axis::kItems) * take(b, next, Axis::kItems);
+}
 
 Value frame_of(Value corners) {
   const auto row = [&](std::int64_t place) { return slice(corners, place, 1); };
   const auto unit = [&](Value a) {
     return a / sqrt(maximum(sum(a * a), a.graph->constant(kLeast)));
   };
-  const auto across = [](Value a, Value b) {
-    const std::vector<std::int32_t> next = {1, 2, 0}, last = {2, 0, 1};
-    return take(a, next, Axis::kItems) * take(b, last, Axis::kItems) -
-           take(a, last, Axis::kItems) * take(b, next, Axis::kItems);
-  };
   const Value e1 = unit(row(1) - row(0));
-  const Value e3 = unit(across(e1, row(2) - row(0)));
-  return concat({e1, across(e3, e1), e3});
+  const Value e3 = unit(cross(e1, row(2) - row(0)));
+  return concat({e1, cross(e3, e1), e3});
 }
 
 EckartFrame::EckartFrame(std::vector<double> reference, std::vector<double> directions,
@@ -138,8 +128,6 @@ EckartFrame::EckartFrame(std::vector<double> reference, std::vector<double> dire
         "{}: expected directions of unit length at right angles to each other and to all moves and "
         "turns of the reference, they are off by {:.2g}",
         source, off);
-  log_factor_ = 1.5 * std::log(static_cast<double>(count)) -
-                0.5 * std::log(moments(reference_).determinant());
 }
 
 Value EckartFrame::to_positions(Value c) const {
@@ -158,15 +146,13 @@ Value EckartFrame::log_volume(Value superposed) const {
   const Value volume = determinant(m, of_cofactors) / scale;
   const Value least = graph.constant(kLeast);
   return log(maximum(select(is_positive(m, of_cofactors), volume, least), least)) +
-         (log_factor_ + std::log(scale));
+         (1.5 * std::log(static_cast<double>(atoms())) + 0.5 * std::log(scale));
 }
 
 EckartFrame::Superposed EckartFrame::superpose(Value x) const {
   Graph& graph = *x.graph;
   const Value reference = graph.constant({atoms(), 3}, reference_);
-  const std::vector<double> each(static_cast<std::size_t>(atoms()),
-                                 1.0 / static_cast<double>(atoms()));
-  const Value centred = x - matmul(graph.constant({1, atoms()}, each), x);
+  const Value centred = x - sum(x, Axis::kFeatures) / static_cast<double>(atoms());
   // Rows of the product of a frame's transpose and another's: from the one to the other.
   const Value correlation = matmul(centred, reference, true);  // sum of x_i a_i^T
   Value turn = stop_gradient(

@@ -60,8 +60,10 @@ class EckartFrame {
  private:
   std::vector<double> reference_, directions_;
   std::vector<std::int32_t> corners_;  // three atoms whose triangle in the reference is largest
-  double log_factor_ = 0.0;
 };
+
+/// Row by row the cross product of vectors, n x 3.
+Value cross(Value a, Value b);
 
 /// The frame of three points, rows of a 3 x 3 matrix: its rows are the unit vectors from the first
 /// to the second, at right angles to it in the plane of the third, and at right angles to both.

@@ -14,12 +14,6 @@ constexpr double kLeastSquare = 1e-28;
 
 using Indices = std::vector<std::int32_t>;
 
-/// Row by row the cross product of vectors, n x 3.
-Value cross(Value a, Value b) {
-  const Indices next = {1, 2, 0}, last = {2, 0, 1};
-  return take(a, next, Axis::kItems) * take(b, last, Axis::kItems) -
-         take(a, last, Axis::kItems) * take(b, next, Axis::kItems);
-}
 Value dot(Value a, Value b) { return sum(a * b, Axis::kItems); }
 /// The square of a length, where it matters that it is not 0.
 Value square_length(Value a) { return maximum(dot(a, a), a.graph->constant(kLeastSquare)); }
@@ -58,8 +52,7 @@ InternalCoordinates::InternalCoordinates(const std::vector<ZMatrixRow>& rows,
   };
   std::array<std::vector<Placed>, 2> halves;
   std::array<std::size_t, 2> dealt = {0, 0};  // of rows about a bond, and of siblings
-  const std::int64_t components = anchors_ ? anchors_->features() : 0;
-  for (std::int64_t i = 0; i < components; ++i)
+  for (std::int64_t i = 0; i < components(); ++i)
     halves[static_cast<std::size_t>(i % 2)].push_back(
         {{InternalKind::kComponent, {.atom = static_cast<std::int32_t>(i)}}, i});
   for (std::int64_t i = anchors_ ? anchors_->atoms() : 0; i < atoms(); ++i) {
