@@ -174,7 +174,7 @@ double born_energy(const GeneralisedBorn& s, double r) {
 TEST(ForceField, TheSolventIsItsDefinition) {
   MolecularSystem two{.source = "two atoms", .masses = {1.0, 1.0}};
   for (const bool engulfed : {false, true})
-    for (const double r : {0.05, 0.08, 0.12, 0.3, 1.5}) {
+    for (const double r : {0.05, 0.08, 0.12, 0.3, 0.3401, 0.4, 0.7, 1.5}) {
       // The second atom's sphere can swallow the first.
       two.solvent = GeneralisedBorn{.solvation = 137.0,
                                     .surface = 28.0,
@@ -193,6 +193,29 @@ TEST(ForceField, TheSolventIsItsDefinition) {
       EXPECT_NEAR(at(r).forces[0], 0.6 * slope, 1e-5 * (1.0 + std::abs(slope))) << r;
       EXPECT_NEAR(at(r).forces[5], -0.8 * slope, 1e-5 * (1.0 + std::abs(slope))) << r;
     }
+}
+
+TEST(ForceField, NearAndFarPairsInOneVectorDoNotDependOnEachOther) {
+  MolecularSystem two{.source = "two atoms", .masses = {1.0, 1.0}};
+  two.solvent = GeneralisedBorn{.solvation = 137.0,
+                                .surface = 28.0,
+                                .engulfed = true,
+                                .charge = {0.4, -0.9},
+                                .radius = {0.06, 0.21},
+                                .scaled_radius = {0.05, 0.17}};
+  const ForceField field(two);
+  std::vector<double> rows;
+  for (int k = 0; k < 48; ++k) {
+    rows.insert(rows.end(), {0.0, 0.0, 0.0});
+    rows.insert(rows.end(), {0.02 + 0.05 * (k % 11), 0.0, 0.0});
+  }
+  const auto together = energies_of(field, rows);
+  for (std::size_t k = 0; k < 48; ++k) {
+    const auto alone = energies_of(field, {rows.begin() + static_cast<std::ptrdiff_t>(6 * k),
+                                           rows.begin() + static_cast<std::ptrdiff_t>(6 * k + 6)});
+    EXPECT_EQ(alone.total[0], together.total[k]) << rows[6 * k + 3];
+    EXPECT_EQ(alone.forces[3], together.forces[6 * k + 3]) << rows[6 * k + 3];
+  }
 }
 
 TEST(ForceField, ForcesAreMinusTheSlopesAndSumToNothing) {
