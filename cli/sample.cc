@@ -84,12 +84,21 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
                importance.undefined);
   const ImportanceEstimate& estimate = importance.estimate;
   std::string moved;
+  if (result.rejection)
+    moved = fmt::format(
+        "  kept {} of {} draws, the lighter the less often{}\n", format_count(result.count),
+        format_count(result.rejection->draws),
+        result.annealing
+            ? ""
+            : fmt::format("; {} evaluations of the energy",
+                          format_count(result.rejection->draws + result.rejection->pilots)));
   if (result.annealing) {
+    std::string accepted;
     for (const AnnealingLevel& level : result.annealing->levels)
-      moved += fmt::format("{}{:.2f}", moved.empty() ? "" : ", ", level.acceptance());
-    moved = fmt::format("  {} levels, moves between accepted: {}; {} evaluations of the energy\n",
-                        result.annealing->levels.size() + 1, moved.empty() ? "none" : moved,
-                        format_count(result.annealing->evaluations));
+      accepted += fmt::format("{}{:.2f}", accepted.empty() ? "" : ", ", level.acceptance());
+    moved += fmt::format("  {} levels, moves between accepted: {}; {} evaluations of the energy\n",
+                         result.annealing->levels.size() + 1, accepted.empty() ? "none" : accepted,
+                         format_count(result.annealing->evaluations));
   }
   const bool reliable = !std::isnan(estimate.log_integral_error);
   return fmt::format(
@@ -223,8 +232,14 @@ void add_sample(CLI::App& app) {
   CLI::Option* weights = command
                              ->add_option("--weights", request.weights,
                                           "of importance and annealed: column, log_weight, which "
-                                          "is the default; or resample, by weight")
-                             ->check(CLI::IsMember({"column", "resample"}));
+                                          "is the default; resample, by weight; or reject: keep "
+                                          "light draws at random, for weights that are more alike")
+                             ->check(CLI::IsMember({"column", "resample", "reject"}));
+  CLI::Option* threshold =
+      command
+          ->add_option("--threshold", request.threshold,
+                       "of --weights reject: mean weights below which a draw is light; 1.5")
+          ->check(CLI::Range(1e-6, 1000.0));
   CLI::Option* levels =
       command
           ->add_option("--levels", request.levels,
@@ -271,10 +286,12 @@ void add_sample(CLI::App& app) {
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler importance\n"
       "  thalweg sample runs/peptide --count 1000 --out peptide.dcd\n"
       "  thalweg sample runs/peptide --count 100000 --out peptide.npy --sampler annealed\n"
+      "  thalweg sample runs/peptide --count 100000 --out peptide.npy --sampler importance "
+      "--weights reject\n"
       "  thalweg sample runs/well --count 10000 --out well.csv --sampler mala --density target "
       "--thinning 100 \\\n"
       "      --chains 100 --chains-out chains.npy");
-  command->callback([arguments, of_chains, of_moves, weights, levels] {
+  command->callback([arguments, of_chains, of_moves, weights, threshold, levels] {
     const SamplerKind& sampler = sampler_kinds().find("--sampler", arguments->request.sampler);
     for (const CLI::Option* option : of_chains)
       if (!sampler.chains && option->count() > 0)
@@ -286,6 +303,8 @@ void add_sample(CLI::App& app) {
                           option->get_name());
     if (!sampler.weighted && weights->count() > 0)
       fail<ConfigError>("--weights: is for --sampler importance or annealed");
+    if (arguments->request.weights != "reject" && threshold->count() > 0)
+      fail<ConfigError>("--threshold: is for --weights reject");
     if (!sampler.annealed && levels->count() > 0)
       fail<ConfigError>("--levels: is for --sampler annealed");
     sample(*arguments);

@@ -1065,6 +1065,11 @@ TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
       run({"sample", "well", "--count", "500", "--out", "w.csv", "--sampler", "importance"});
   EXPECT_NE(weighted.out.find("effective share"), std::string::npos) << weighted.error;
   EXPECT_EQ(contents(path("w.csv")).substr(0, 15), "x,y,log_weight\n");
+  const Outcome kept = run({"sample", "well", "--count", "500", "--out", "k.csv", "--sampler",
+                            "importance", "--weights", "reject", "--threshold", "1.2"});
+  EXPECT_NE(kept.out.find("kept 500 of "), std::string::npos) << kept.out << kept.error;
+  EXPECT_EQ(contents(path("k.csv")).substr(0, 15), "x,y,log_weight\n");
+  EXPECT_EQ(std::ranges::count(contents(path("k.csv")), '\n'), 501);
   const Outcome annealed = run({"sample", "well", "--count", "500", "--out", "a.csv", "--sampler",
                                 "annealed", "--levels", "4", "--leapfrog-steps", "3"});
   EXPECT_NE(annealed.out.find("4 levels, moves between accepted: 0."), std::string::npos)
@@ -1073,6 +1078,8 @@ TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"--sampler", "sails", "--density", "model"},
         {"--sampler", "importance", "--levels", "4"},
+        {"--sampler", "importance", "--threshold", "2"},
+        {"--sampler", "importance", "--weights", "reject", "--threshold", "0"},
         {"--sampler", "importance", "--step-size", "0.1"},
         {"--sampler", "annealed", "--thinning", "2"},
         {"--sampler", "mala", "--burn-in", "0"},

@@ -180,6 +180,70 @@ TEST(Evaluation, DrawsTellHowFarTheyAreAndEndWhereTheyAreAskedTo) {
   }
 }
 
+// A unit Gaussian's weights for one of deviation 0.7 about 0.3, whose largest is finite.
+TEST(Evaluation, RejectedDrawsLeaveWeightsThatAreExactAndMoreAlike) {
+  const TemporaryFolder folder;
+  const std::string narrow = "(x - 0.3)^2 / 0.98 + y^2 / 0.98";
+  ThreadPool pool(2), alone(1);
+  const LoadedRun run = gaussian_run(folder.path("run"), narrow, pool);
+  const auto drawn = [&](const SampleRequest& request, ThreadPool& threads) {
+    return sample_table(run, request, threads);
+  };
+  SampleRequest request;
+  request.sampler = "importance";
+  request.count = 60'000;
+  const SampledTable all = drawn(request, pool);
+  request.count = 20'000;
+  request.weights = "reject";
+  request.threshold = 1.4;
+  const SampledTable kept = drawn(request, pool);
+  EXPECT_EQ(drawn(request, alone).table.values, kept.table.values);
+  ASSERT_TRUE(kept.result.rejection && kept.result.importance);
+  ASSERT_EQ(kept.table.rows, 20'000);
+  ASSERT_EQ(kept.table.names, all.table.names);
+  const RejectionSummary& rejection = *kept.result.rejection;
+  ASSERT_LT(rejection.pilots + rejection.draws, all.table.rows);
+
+  // The same draws, from behind the pilots on, of which some are kept; none weighs less than c.
+  std::int64_t row = rejection.pilots;
+  double expected = 0.0, variance = 0.0;
+  std::vector<double> log_weights, x;
+  for (std::int64_t k = 0; k < kept.table.rows; ++k, ++row) {
+    const double* sample = &kept.table.values[static_cast<std::size_t>(3 * k)];
+    const auto same = [&] {
+      const double* draw = &all.table.values[static_cast<std::size_t>(3 * row)];
+      const double share = std::min(1.0, std::exp(draw[2] - rejection.log_threshold));
+      expected += share;
+      variance += share * (1.0 - share);
+      return draw[0] == sample[0] && draw[1] == sample[1];
+    };
+    while (!same()) ASSERT_LT(++row, all.table.rows);
+    const double own = all.table.values[static_cast<std::size_t>(3 * row + 2)];
+    ASSERT_EQ(sample[2], std::max(own, rejection.log_threshold));
+    log_weights.push_back(sample[2]);
+    x.push_back(sample[0]);
+  }
+  EXPECT_EQ(row, rejection.pilots + rejection.draws);
+  // 5 deviations: 6e-7 by chance.
+  EXPECT_NEAR(20'000.0, expected, 5.0 * std::sqrt(variance));
+  EXPECT_GT(kept.result.importance->estimate.effective_share,
+            all.result.importance->estimate.effective_share + 0.1);
+  const WeightedMean mean = weighted_mean(smoothed_weights(log_weights), x);
+  EXPECT_NEAR(mean.value, 0.3, 5.0 * mean.error);
+  EXPECT_LT(mean.error, 0.01);
+  const ImportanceEstimate& estimate = kept.result.importance->estimate;
+  EXPECT_NEAR(estimate.log_integral, kLog2Pi + std::log(0.49), 5.0 * estimate.log_integral_error);
+  EXPECT_LT(estimate.log_integral_error, 0.02);
+
+  // A threshold above every weight is rejection sampling.
+  request.count = 2'000;
+  request.threshold = 50.0;
+  const SampledTable exact = drawn(request, pool);
+  for (std::size_t k = 2; k < exact.table.values.size(); k += 3)
+    ASSERT_EQ(exact.table.values[k], exact.result.rejection->log_threshold);
+  EXPECT_DOUBLE_EQ(exact.result.importance->estimate.effective_share, 1.0);
+}
+
 TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
@@ -189,7 +253,12 @@ TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {
   };
   expect_parts(refusal({.count = 10, .weights = "column"}), {"weights", "importance", "naive"});
   expect_parts(refusal({.sampler = "importance", .count = 10, .weights = "rows"}),
-               {"column or resample", "'rows'"});
+               {"column, resample or reject", "'rows'"});
+  expect_parts(refusal({.sampler = "importance", .count = 10, .threshold = 2.0}),
+               {"threshold", "reject"});
+  expect_parts(
+      refusal({.sampler = "importance", .count = 10, .weights = "reject", .threshold = 0.0}),
+      {"threshold above 0", "got 0"});
   expect_parts(refusal({.count = 10, .seed = -1}), {"seed of at least 0", "-1"});
   expect_parts(refusal({.count = 10, .chains = 4}), {"chains", "naive"});
   // Rows of a condition are taken in turn, so there must be one.

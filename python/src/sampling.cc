@@ -52,6 +52,14 @@ nb::dict importance_dict(const ImportanceSummary& importance) {
   return result;
 }
 
+nb::dict rejection_dict(const RejectionSummary& rejection) {
+  nb::dict result;
+  result["log_threshold"] = rejection.log_threshold;
+  result["draws"] = rejection.draws;
+  result["pilots"] = rejection.pilots;
+  return result;
+}
+
 nb::dict annealing_dict(const AnnealingSummary& annealing) {
   nb::list levels;
   for (const AnnealingLevel& level : annealing.levels) {
@@ -99,6 +107,7 @@ SampleRequest request_of(const Options& options) {
   take("seed", request.seed);
   take("condition", request.condition);
   take("weights", request.weights);
+  take("threshold", request.threshold);
   take("chains", request.chains);
   take("burn_in", request.burn_in);
   take("thinning", request.thinning);
@@ -130,6 +139,7 @@ nb::dict info_of(const SampleResult& result) {
   info["proposals_a_sample"] = result.proposals_a_sample;
   info["non_finite"] = result.non_finite;
   if (result.importance) info["importance"] = importance_dict(*result.importance);
+  if (result.rejection) info["rejection"] = rejection_dict(*result.rejection);
   if (result.annealing) info["annealing"] = annealing_dict(*result.annealing);
   if (result.chains) info["chains"] = chains_dict(*result.chains);
   return info;

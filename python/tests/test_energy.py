@@ -51,6 +51,16 @@ def test_a_function_is_learnt(energy, tmp_path):
     assert abs(info["importance"]["log_integral"] - LOG_INTEGRAL) < 0.1
     assert info["importance"]["effective_share"] > found["effective_share"]
 
+    # Light draws are dropped at random, and the others weigh the threshold or more.
+    kept, info = model.sample(
+        2000, seed=1, sampler="importance", weights="reject", threshold=2.0, info=True
+    )
+    assert kept.shape == (2000, 3)
+    np.testing.assert_array_less(info["rejection"]["log_threshold"] - 1e-12, kept[:, 2])
+    assert info["rejection"]["draws"] > 2000
+    assert abs(info["importance"]["log_integral"] - LOG_INTEGRAL) < 0.1
+    assert info["importance"]["effective_share"] > found["effective_share"]
+
     # Without the function there are densities and samples, but nothing to judge by.
     alone = thalweg.load(tmp_path / "run")
     np.testing.assert_array_equal(alone.sample(10, seed=1), model.sample(10, seed=1))

@@ -28,6 +28,7 @@ _SAMPLING = {
     "sampler": "naive",
     "precision": "",
     "weights": "",
+    "threshold": 1.5,
     "chains": 0,
     "burn_in": 500,
     "thinning": 10,
@@ -177,6 +178,7 @@ class Model:
         sampler: str = "naive",
         precision: str = "",
         weights: str = "",
+        threshold: float = 1.5,
         chains: int = 0,
         burn_in: int = 500,
         thinning: int = 10,
@@ -195,8 +197,10 @@ class Model:
         seed: the same seed gives the same samples, for any number of threads; None: a fresh one.
         sampler: "naive" draws from the flow; "importance" weighs its draws by the energy that the
             model was trained for: ``weights="resample"``, its default, draws rows again by their
-            weights and ``weights="column"`` adds their logarithm as a last column (of a molecule,
-            as "log_weights" to the info); "annealed" moves them to that energy's density first, by
+            weights, ``weights="column"`` adds their logarithm as a last column (of a molecule,
+            as "log_weights" to the info), and ``weights="reject"`` does so after it has kept draws
+            that weigh less than threshold mean weights at random, with a probability in proportion,
+            so that the weights are more alike; "annealed" moves them to that energy's density first, by
             Hamiltonian steps of leapfrog_steps at each of levels - 1 densities on the way, and
             gives weights that are as exact and more alike; "sails", "mala", "hmc" and
             "independence" are Markov chains in latent space, with chains, burn_in, thinning,
@@ -216,6 +220,7 @@ class Model:
             sampler=sampler,
             precision=precision,
             weights=weights,
+            threshold=threshold,
             chains=chains,
             burn_in=burn_in,
             thinning=thinning,
@@ -226,8 +231,8 @@ class Model:
             density=density,
         )
         if self._run.molecule:
-            if weights == "column" and not info:
-                raise ConfigError('weights="column": of a molecule they are in the info: info=True')
+            if weights in ("column", "reject") and not info:
+                raise ConfigError(f'weights="{weights}": of a molecule they are in the info: info=True')
             positions, log_weights, found, warnings = self._run.sample_positions(options)
             tell(warnings)
             if log_weights is not None:

@@ -92,6 +92,30 @@ class NaiveSampler : public RunSampler {
   FlowSampler sampler_;
 };
 
+/// Rejection control (Liu, Chen and Wong 1998): a draw of weight w is kept with probability
+/// min(1, w / c), and then weighs max(w, c). Weighted means are as exact as those of all draws, of
+/// weights that are more alike the larger c is.
+class RejectionControl {
+ public:
+  RejectionControl(double log_threshold, std::int64_t seed)
+      : log_threshold_(log_threshold), seed_(static_cast<std::uint64_t>(seed)) {}
+
+  double log_threshold() const { return log_threshold_; }
+  /// The log weight of a draw if it is kept.
+  std::optional<double> kept(double log_weight, std::int64_t draw) const {
+    // Words of index 0 are those of other queues of a base.
+    const auto words = random_words(seed_, static_cast<std::uint32_t>(Stream::kAcceptance),
+                                    static_cast<std::uint64_t>(draw), 1);
+    if (!(std::log(uniform_from_words(words[0], words[1])) < log_weight - log_threshold_))
+      return std::nullopt;
+    return std::max(log_weight, log_threshold_);
+  }
+
+ private:
+  double log_threshold_;
+  std::uint64_t seed_;
+};
+
 /// Draws with their weights under what the run was trained for.
 class WeightedSampler : public RunSampler {
  public:
@@ -104,58 +128,88 @@ class WeightedSampler : public RunSampler {
     return resample_ ? sample_type(run_, request_.precision) : FloatType::kFloat64;
   }
   std::int64_t condition_row(std::int64_t sample, std::int64_t given) const override {
-    return (resample_ ? resampled_[static_cast<std::size_t>(sample)] : sample) % given;
+    return (draws_.empty() ? sample : draws_[static_cast<std::size_t>(sample)]) % given;
   }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
     const std::int64_t features = run_.options.model.features;
-    std::vector<double> kept, log_weights;
+    std::vector<double> held, log_weights, kept_log_weights;
+    const std::optional<RejectionControl> control = rejection_control();
+    const std::int64_t first = control ? kPilots : 0;
+    std::int64_t drawn = first, non_finite = 0;
     BlockSize size(pool_.threads());
     while (result.count < request_.count) {
-      const std::int64_t block = size.next(request_.count - result.count);
+      const std::int64_t block =
+          size.next(draws_left(drawn - first, result.count, control.has_value()));
       std::vector<double> of_block;
-      const std::vector<double> x = next(result.count, block, of_block);
-      log_weights.insert(log_weights.end(), of_block.begin(), of_block.end());
+      const std::vector<double> x = next(drawn, block, of_block);
       std::vector<double> rows;
-      for (std::int64_t row = 0; row < block; ++row) {
+      for (std::int64_t row = 0; row < block && result.count < request_.count; ++row, ++drawn) {
+        double log_weight = of_block[static_cast<std::size_t>(row)];
+        log_weights.push_back(log_weight);
         const auto from = x.begin() + row * features;
-        std::vector<double>& to = resample_ ? kept : rows;
+        if (control) {
+          const std::optional<double> kept = control->kept(log_weight, drawn);
+          if (!kept) continue;
+          kept_log_weights.push_back(log_weight = *kept);
+          draws_.push_back(drawn);
+          if (!std::all_of(from, from + features, [](double v) { return std::isfinite(v); }))
+            ++non_finite;
+        }
+        std::vector<double>& to = resample_ ? held : rows;
         to.insert(to.end(), from, from + features);
-        if (!resample_) rows.push_back(of_block[static_cast<std::size_t>(row)]);
+        if (!resample_) rows.push_back(log_weight);
+        ++result.count;
       }
       sink(rows);
-      result.count += block;
       if ((result.interrupted = told_to_stop(callbacks, result.count, request_.count)))
         return result;
     }
     const SmoothedWeights smoothed = smoothed_weights(log_weights);
     ImportanceEstimate estimate = importance_estimate(smoothed);
+    double pareto_k = smoothed.pareto_k;
     if (resample_) {
-      resampled_ = resampled_rows(
+      draws_ = resampled_rows(
           log_weights,
           RandomSequence(static_cast<std::uint64_t>(request_.seed), Stream::kAcceptance).uniform());
-      for (const std::int64_t row : resampled_)
-        sink({kept.data() + row * features, static_cast<std::size_t>(features)});
+      for (const std::int64_t row : draws_)
+        sink({held.data() + row * features, static_cast<std::size_t>(features)});
+    }
+    if (control) {
+      const SmoothedWeights of_kept = smoothed_weights(kept_log_weights);
+      estimate.effective_share = importance_estimate(of_kept).effective_share;
+      pareto_k = of_kept.pareto_k;
+      if (!of_kept.reliable) estimate.log_integral_error = std::nan("");
+      result.rejection = {control->log_threshold(), drawn - first, kPilots};
     }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
     result.importance = {estimate, std::nullopt, 0, endless_};
     if (!endless_.empty()) result.importance->estimate.log_integral_error = std::nan("");
-    if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
+    if (!std::isnan(pareto_k)) result.importance->pareto_k = pareto_k;
     finish(result);
+    if (control) result.non_finite = non_finite;  // most such draws weigh nothing
     return result;
   }
 
  protected:
   WeightedSampler(const LoadedRun& run, const SampleRequest& request, ThreadPool& pool)
-      : run_(run), request_(request), pool_(pool), resample_(request.weights == "resample") {
+      : run_(run),
+        request_(request),
+        pool_(pool),
+        resample_(request.weights == "resample"),
+        reject_(request.weights == "reject") {
     if (!run.target())
       fail<ConfigError>(
           "--sampler {}: this run was trained on data, of which no density is known to "
           "weight samples by; use naive, or sails",
           request.sampler);
-    if (!resample_ && !request.weights.empty() && request.weights != "column")
-      fail<ConfigError>("--weights: expected column or resample, got '{}'", request.weights);
+    if (!resample_ && !reject_ && !request.weights.empty() && request.weights != "column")
+      fail<ConfigError>("--weights: expected column, resample or reject, got '{}'",
+                        request.weights);
+    if (!(request.threshold > 0.0 && request.threshold <= kLargestThreshold))
+      fail<ConfigError>("samples: expected a threshold above 0, up to {}, got {}",
+                        kLargestThreshold, request.threshold);
     if (const std::optional<Exploration> exploration = run.exploration())
       endless_ = exploration->endless;
   }
@@ -171,12 +225,32 @@ class WeightedSampler : public RunSampler {
   const SampleRequest& request() const { return request_; }
 
  private:
+  static constexpr std::int64_t kPilots = 1024;  // draws that tell the mean weight
+  static constexpr double kLargestThreshold = 1000.0;
+
+  std::optional<RejectionControl> rejection_control() {
+    if (!reject_) return std::nullopt;
+    std::vector<double> log_weights;
+    next(0, kPilots, log_weights);
+    const double log_mean = importance_estimate(smoothed_weights(log_weights)).log_integral;
+    return RejectionControl(log_mean + std::log(request_.threshold), request_.seed);
+  }
+
+  /// About as many draws as are needed yet.
+  std::int64_t draws_left(std::int64_t draws, std::int64_t kept, bool rejecting) const {
+    const std::int64_t left = request_.count - kept;
+    if (!rejecting) return left;
+    const double rate = (static_cast<double>(kept) + 1.0) / (static_cast<double>(draws) + 1.0);
+    return static_cast<std::int64_t>(
+        std::clamp(std::ceil(static_cast<double>(left) / rate), 1.0, 1e15));
+  }
+
   const LoadedRun& run_;
   const SampleRequest request_;
   ThreadPool& pool_;
-  const bool resample_;
-  std::string endless_;                  // see Exploration
-  std::vector<std::int64_t> resampled_;  // draws that the samples are
+  const bool resample_, reject_;
+  std::string endless_;              // see Exploration
+  std::vector<std::int64_t> draws_;  // that the samples are; empty: each in turn
 };
 
 /// Draws of the flow.
@@ -426,6 +500,8 @@ std::unique_ptr<RunSampler> make_sampler(const LoadedRun& run, const SampleReque
     fail<ConfigError>(
         "samples: weights are of samplers importance and annealed: expected none with {}",
         kind.name);
+  if (request.weights != "reject" && request.threshold != usual.threshold)
+    fail<ConfigError>("samples: a threshold is of weights that reject: expected none");
   if (request.count < 1)
     fail<ConfigError>("samples: expected a count of at least 1, got {}", request.count);
   if (request.seed < 0)

@@ -31,9 +31,13 @@ struct SampleRequest {
   std::optional<Precision> precision = {};
   std::vector<double> condition = {};  ///< rows x columns of the condition, used in turn
   std::string condition_file = {};     ///< that it came from, which no sample may replace
-  /// importance, annealed: column, a last column log_weight; or resample, rows drawn again by their
-  /// weights. Empty: column.
+  /// importance, annealed: column, a last column log_weight; resample, rows drawn again by their
+  /// weights; or reject: draws are kept at random, the lighter the less often, so that weights, in
+  /// a last column log_weight, are more alike. Empty: column.
   std::string weights = {};
+  /// reject: a draw with a weight of less than so many mean ones is kept with a probability in
+  /// proportion to it, and then weighs as much; above 0, up to 1000.
+  double threshold = 1.5;
 
   // Of Markov chains.
   std::int64_t chains = 0;  ///< 0: 1000, or as many as there are to go on with
@@ -61,11 +65,19 @@ struct SampleCallbacks {
 
 /// What the weights of samples say.
 struct ImportanceSummary {
-  /// Its error is that of the weights and of a base's Z; NaN where the weights are not reliable.
+  /// The integral's error is that of the weights and of a base's Z; NaN where the weights are not
+  /// reliable. With rejected draws the integral is of all of them, the share of those kept.
   ImportanceEstimate estimate;
   std::optional<double> pareto_k;  ///< none for less than 25 samples
   std::int64_t undefined = 0;      ///< samples whose energy is no number; their weights are 0
   std::string endless = {};        ///< Exploration::endless; the error is NaN where it says so
+};
+
+/// What became of draws that were kept at random. Draws before them, of which the mean weight is an
+/// estimate, are no part of the samples.
+struct RejectionSummary {
+  double log_threshold = 0.0;  ///< of log weights
+  std::int64_t draws = 0, pilots = 0;
 };
 
 /// What became of draws that were moved to the target.
@@ -97,6 +109,7 @@ struct SampleResult {
   std::int64_t unsolved = 0;
   double proposals_a_sample = 0.0;  ///< of a base with a rejection step; 0 for others
   std::optional<ImportanceSummary> importance;
+  std::optional<RejectionSummary> rejection;
   std::optional<AnnealingSummary> annealing;
   std::optional<ChainSummary> chains;
 };
