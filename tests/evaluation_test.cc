@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 
 #include "temporary_folder.h"
 #include "thalweg/core/random.h"
 #include "thalweg/core/work_progress.h"
 #include "thalweg/exploration/exploration_file.h"
+#include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/runs/samplers.h"
 #include "thalweg/runs/training_run.h"
@@ -26,8 +28,10 @@ const std::string kOneMode = "0.5*x^2 + 0.5*y^2";
 const std::string kTwoModes = "0.5*(abs(x-10)-10)^2 + 0.5*y^2";  // at x = 0 and x = 20
 
 /// An untrained flow, which is a unit Gaussian about 0, of an energy.
-LoadedRun gaussian_run(const std::string& out, const std::string& energy, ThreadPool& pool) {
+LoadedRun gaussian_run(const std::string& out, const std::string& energy, ThreadPool& pool,
+                       const std::vector<std::string>& variables = {}) {
   RunPlan plan = plan_run({.settings = {{"energy", energy},
+                                        {"variables", variables},
                                         {"flow.kind", std::string("real_nvp")},
                                         {"flow.blocks", std::int64_t{1}},
                                         {"flow.act_norm", false},
@@ -244,6 +248,27 @@ TEST(Evaluation, RejectedDrawsLeaveWeightsThatAreExactAndMoreAlike) {
   EXPECT_DOUBLE_EQ(exact.result.importance->estimate.effective_share, 1.0);
 }
 
+// Without names x2 would be x1, and log_weight x2, which is a column of the model.
+TEST(Evaluation, SamplesThatWouldBeReadAsOtherColumnsAreRefused) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  const LoadedRun run = gaussian_run(folder.path("run"), "0.5*x0^2 + 0.5*x2^2", pool, {"x0", "x2"});
+  SampleRequest request{.sampler = "importance", .count = 10};
+  expect_parts(message_of<ConfigError>(
+                   [&] { sample_to_file(run, request, folder.path("samples.npy"), pool); }),
+               {"x0, x2, log_weight", "x0 to x2", "write .csv"});
+  EXPECT_FALSE(std::filesystem::exists(folder.path("samples.npy")));
+  EXPECT_NO_THROW(sample_to_file(run, request, folder.path("samples.csv"), pool));
+  // As many columns as the model has are taken in their order.
+  request.sampler = "naive";
+  std::vector<std::vector<double>> found;
+  for (const char* name : {"samples.npy", "samples.csv"}) {
+    sample_to_file(run, request, folder.path(name), pool);
+    found.push_back(log_densities(run, run.read_table(folder.path(name)), pool, {}).values);
+  }
+  for (std::size_t row = 0; row < 10; ++row) EXPECT_NEAR(found[0][row], found[1][row], 1e-5);
+}
+
 TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
@@ -254,6 +279,12 @@ TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {
   expect_parts(refusal({.count = 10, .weights = "column"}), {"weights", "importance", "naive"});
   expect_parts(refusal({.sampler = "importance", .count = 10, .weights = "rows"}),
                {"column, resample or reject", "'rows'"});
+  expect_parts(refusal({.sampler = "importance", .count = 10, .leapfrog_steps = 3}),
+               {"samplers that move", "importance"});
+  expect_parts(refusal({.sampler = "annealed", .count = 10, .leapfrog_steps = 3, .levels = 1}),
+               {"with one level nothing moves"});
+  expect_parts(refusal({.sampler = "importance", .count = 10, .levels = 3}),
+               {"levels", "importance"});
   expect_parts(refusal({.sampler = "importance", .count = 10, .threshold = 2.0}),
                {"threshold", "reject"});
   expect_parts(

@@ -279,6 +279,9 @@ name = "one"
   write("test.npy", 2.0);
   expect_parts(message_of<ConfigError>([&] { again().train(pool); }),
                {"metrics.json", "other files than --data", "--force"});
+  fs::remove(folder.path("data/test.npy"));
+  expect_parts(message_of<DataError>([&] { again().train(pool); }),
+               {"data/test.npy: no such file", "--data", "points.npy"});
   // Results are shown without files.
   again().load();
 }

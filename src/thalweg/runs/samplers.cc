@@ -1,5 +1,7 @@
 #include "thalweg/runs/samplers.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -315,19 +317,33 @@ class AnnealedRunSampler : public WeightedSampler {
 };
 
 /// In which order columns go into a file without names, in which the first one is read as x0:
-/// those called so by their numbers, then the others. Empty: as they are, since such a file cannot
-/// tell them.
+/// those called so by their numbers, then the others. Empty: as they are, by which a file of the
+/// model's columns alone is read. Throws ConfigError where they would be taken for others.
 std::vector<std::size_t> order_by_number(const std::vector<std::string>& names) {
   std::vector<std::size_t> order, others;
+  bool gap = false;
   for (std::size_t number = 0; number < names.size(); ++number) {
     const auto found = std::ranges::find(names, fmt::format("x{}", number));
     if (found != names.end()) {
-      if (order.size() < number) return {};
+      gap |= order.size() < number;
       order.push_back(static_cast<std::size_t>(found - names.begin()));
     }
   }
   for (std::size_t i = 0; i < names.size(); ++i)
     if (std::ranges::find(order, i) == order.end()) others.push_back(i);
+  if (gap) {
+    const bool all_found = std::ranges::none_of(others, [&](std::size_t i) {
+      const std::string& name = names[i];
+      return name.size() > 1 && name[0] == 'x' &&
+             std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    });
+    if (all_found)
+      fail<ConfigError>(
+          "--out: columns {} in a file without names would be read back as x0 to x{}; write .csv, "
+          "which has names",
+          fmt::join(names, ", "), names.size() - 1);
+    return {};
+  }
   if (order.empty() || (std::ranges::is_sorted(order) && order.back() + 1 == order.size()))
     return {};
   order.insert(order.end(), others.begin(), others.end());
