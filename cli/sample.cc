@@ -80,18 +80,20 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
   const ImportanceSummary& importance = *result.importance;
   if (importance.undefined > 0)
     fmt::print(stderr,
-               "warning: the energy of {} samples is no number, which counts as a density of 0\n",
-               importance.undefined);
+               "warning: the energy of {} {} is no number, which counts as a density of 0\n",
+               importance.undefined, result.rejection ? "draws" : "samples");
   const ImportanceEstimate& estimate = importance.estimate;
   std::string moved;
-  if (result.rejection)
+  if (const auto& rejection = result.rejection) {
+    const double kept =
+        static_cast<double>(rejection->kept) / static_cast<double>(rejection->draws);
     moved = fmt::format(
-        "  kept {} of {} draws, the lighter the less often{}\n", format_count(result.count),
-        format_count(result.rejection->draws),
-        result.annealing
-            ? ""
-            : fmt::format("; {} evaluations of the energy",
-                          format_count(result.rejection->draws + result.rejection->pilots)));
+        "  kept {:.3g} % of {} draws, the lighter the less often; effective share of all {:.4f}\n",
+        100.0 * kept, format_count(rejection->draws), rejection->effective_share);
+    if (!result.annealing)
+      moved += fmt::format("  {} evaluations of the energy\n",
+                           format_count(rejection->draws + rejection->pilots));
+  }
   if (result.annealing) {
     std::string accepted;
     for (const AnnealingLevel& level : result.annealing->levels)
@@ -104,13 +106,14 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
   return fmt::format(
       ": draws of the flow, {}{}\n"
       "  of the density that the run was trained for, not the flow's own\n{}"
-      "  effective share {:.4f} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
+      "  effective share {:.4f}{} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
       result.annealing ? "moved to the target, " : "",
       arguments.request.weights == "resample" ? "resampled by their weights (some rows repeat)"
       : arguments.molecule ? fmt::format("with the logarithms of their weights in {}",
                                          log_weight_path(arguments.out))
                            : "with the logarithm of their weights as column log_weight",
-      moved, estimate.effective_share, estimate.log_integral,
+      moved, estimate.effective_share, result.rejection ? " of the samples" : "",
+      estimate.log_integral,
       reliable ? fmt::format(" +- {:.5f}", estimate.log_integral_error) : ", not reliable",
       importance.pareto_k
           ? fmt::format("  Pareto k {:.3f}{}\n", *importance.pareto_k,
@@ -188,7 +191,8 @@ void sample(Arguments arguments) {
                    kernel.non_finite, kernel.proposals, kernel.kernel);
   if (result.unsolved > 0)
     fmt::print(stderr, "warning: {}\n",
-               unsolved_samples_text(fmt::format("{} of the samples", result.unsolved)));
+               unsolved_samples_text(fmt::format("{} of the {}", result.unsolved,
+                                                 result.rejection ? "draws" : "samples")));
   if (result.non_finite > 0)
     fmt::print(stderr, "thalweg: {} of {} samples are not finite; `thalweg doctor {}` says more\n",
                result.non_finite, request.count, arguments.run);
@@ -239,7 +243,7 @@ void add_sample(CLI::App& app) {
       command
           ->add_option("--threshold", request.threshold,
                        "of --weights reject: mean weights below which a draw is light; 1.5")
-          ->check(CLI::Range(1e-6, 1000.0));
+          ->check(CLI::Range(1e-6, 100.0));
   CLI::Option* levels =
       command
           ->add_option("--levels", request.levels,

@@ -206,7 +206,12 @@ TEST(Evaluation, RejectedDrawsLeaveWeightsThatAreExactAndMoreAlike) {
   ASSERT_EQ(kept.table.rows, 20'000);
   ASSERT_EQ(kept.table.names, all.table.names);
   const RejectionSummary& rejection = *kept.result.rejection;
-  ASSERT_LT(rejection.pilots + rejection.draws, all.table.rows);
+  ASSERT_LE(rejection.pilots + rejection.draws, all.table.rows);
+  EXPECT_GE(rejection.kept, 20'000);
+  // Each number is that of the seed, whatever the threads and the time that blocks take.
+  const SampleResult again = drawn(request, alone).result;
+  EXPECT_EQ(again.rejection->draws, rejection.draws);
+  EXPECT_EQ(again.importance->estimate.log_integral, kept.result.importance->estimate.log_integral);
 
   // The same draws, from behind the pilots on, of which some are kept; none weighs less than c.
   std::int64_t row = rejection.pilots;
@@ -227,11 +232,10 @@ TEST(Evaluation, RejectedDrawsLeaveWeightsThatAreExactAndMoreAlike) {
     log_weights.push_back(sample[2]);
     x.push_back(sample[0]);
   }
-  EXPECT_EQ(row, rejection.pilots + rejection.draws);
   // 5 deviations: 6e-7 by chance.
   EXPECT_NEAR(20'000.0, expected, 5.0 * std::sqrt(variance));
-  EXPECT_GT(kept.result.importance->estimate.effective_share,
-            all.result.importance->estimate.effective_share + 0.1);
+  EXPECT_NEAR(rejection.effective_share, all.result.importance->estimate.effective_share, 0.02);
+  EXPECT_GT(kept.result.importance->estimate.effective_share, rejection.effective_share + 0.1);
   const WeightedMean mean = weighted_mean(smoothed_weights(log_weights), x);
   EXPECT_NEAR(mean.value, 0.3, 5.0 * mean.error);
   EXPECT_LT(mean.error, 0.01);
@@ -246,6 +250,31 @@ TEST(Evaluation, RejectedDrawsLeaveWeightsThatAreExactAndMoreAlike) {
   for (std::size_t k = 2; k < exact.table.values.size(); k += 3)
     ASSERT_EQ(exact.table.values[k], exact.result.rejection->log_threshold);
   EXPECT_DOUBLE_EQ(exact.result.importance->estimate.effective_share, 1.0);
+}
+
+TEST(Evaluation, FewKeptDrawsAreNoReasonToDoubtTheWeights) {
+  const TemporaryFolder folder;
+  ThreadPool pool(1);
+  const LoadedRun run = gaussian_run(folder.path("run"), "(x - 0.1)^2 / 1.9 + y^2 / 1.9", pool);
+  for (const std::string sampler : {"importance", "annealed"})
+    for (const std::int64_t count : {1, 24, 100}) {
+      SampleRequest request{.sampler = sampler,
+                            .count = count,
+                            .weights = "reject",
+                            .leapfrog_steps = 2,
+                            .levels = 3};
+      if (sampler == "importance") request.leapfrog_steps = request.levels = 8;
+      const SampledTable kept = sample_table(run, request, pool);
+      ASSERT_EQ(kept.table.rows, count);
+      const ImportanceEstimate& estimate = kept.result.importance->estimate;
+      EXPECT_NEAR(estimate.log_integral, kLog2Pi + std::log(0.95),
+                  5.0 * estimate.log_integral_error);
+      EXPECT_LT(estimate.log_integral_error, 0.02);
+      EXPECT_LT(*kept.result.importance->pareto_k, 0.7);
+      if (sampler == "annealed") {
+        EXPECT_GE(kept.result.annealing->evaluations, 5 * kept.result.rejection->draws);
+      }
+    }
 }
 
 // Without names x2 would be x1, and log_weight x2, which is a column of the model.

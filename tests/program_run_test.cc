@@ -2,6 +2,8 @@
 // functions of the program, samples as a table, slopes of log densities.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
@@ -133,6 +135,44 @@ TEST_F(ProgramRun, LearnsAFunctionOfTheProgram) {
   const LoadedRun alone = load_run(out);
   EXPECT_EQ(sample_run(alone, {.count = 10}, pool_), sample_run(run, {.count = 10}, pool_));
   expect_parts(message_of<DataError>([&] { alone.target(); }), {"'bowl'", "give it that function"});
+}
+
+/// An energy that is `first` for some values and then 0, as no energy may be.
+class Sinking : public OutsideFunction {
+ public:
+  void evaluate(const double* /*points*/, std::int64_t count, std::int64_t features, double* values,
+                double* gradients) const override {
+    for (std::int64_t i = 0; i < count; ++i) values[i] = left-- > 0 ? first : 0.0;
+    std::fill_n(gradients, count * features, 0.0);
+  }
+  mutable std::atomic<std::int64_t> left{0};
+  double first = 0.0;
+};
+
+TEST_F(ProgramRun, DrawsThatAreNeverKeptEnd) {
+  const auto sinking = std::make_shared<Sinking>();
+  const std::string out = folder_.path("sinking");
+  run_training(plan_run({.settings = {{"energy_function", std::string("sinking")},
+                                      {"energy_features", std::int64_t{1}},
+                                      {"flow.kind", std::string("none")},
+                                      {"base.kind", std::string("normal")},
+                                      {"exploration.evaluations", std::int64_t{0}},
+                                      {"training.iterations", std::int64_t{0}}},
+                         .out = out,
+                         .energy_function = sinking}),
+               pool_);
+  const LoadedRun run = load_run(out, {.energy_function = sinking});
+  const SampleRequest request{.sampler = "importance", .count = 10, .weights = "reject"};
+  sinking->left = 1024;
+  sinking->first = -100.0;
+  expect_parts(message_of<NumericalError>([&] { sample_run(run, request, pool_); }),
+               {"0 of 10", "draws were kept", "--threshold"});
+  // Pilots without weight are followed by more.
+  sinking->left = 1024;
+  sinking->first = INFINITY;
+  const SampledTable kept = sample_table(run, request, pool_);
+  EXPECT_EQ(kept.result.rejection->pilots, 1024 + 2048);
+  EXPECT_EQ(kept.table.rows, 10);
 }
 
 TEST_F(ProgramRun, AFunctionNeedsItsColumns) {

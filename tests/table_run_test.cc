@@ -125,6 +125,22 @@ TEST(TableRun, SamplesWithoutNamesAreReadBackAsTheColumnsThatTheyAre) {
   }
 }
 
+// An energy and a built-in target have all of their columns, without a condition.
+TEST(TableRun, WhatIsOfTablesIsRefusedWithoutOne) {
+  using Names = std::vector<std::string>;
+  for (const auto& [key, value] :
+       {std::pair<std::string, OptionValue>{"data.condition", Names{"y"}},
+        {"data.columns", Names{"x"}},
+        {"data.validation", std::string("v.csv")},
+        {"data.forces", std::string("f.npy")}})
+    for (const auto& [source, of] :
+         {std::pair{"energy", "x^2 + y^2"}, std::pair{"data.target", "dual_moon"}})
+      expect_parts(message_of<ConfigError>([&] {
+                     plan_run({.settings = {{source, std::string(of)}, {key, value}}});
+                   }),
+                   {key, "a file of points", "--data FILE"});
+}
+
 // Values of a category, and what a condition decides, keep their digits.
 TEST(TableRun, SamplesHaveDoublesWhereSingleOnesWouldCutThem) {
   const TemporaryFolder folder;

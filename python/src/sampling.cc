@@ -55,7 +55,9 @@ nb::dict importance_dict(const ImportanceSummary& importance) {
 nb::dict rejection_dict(const RejectionSummary& rejection) {
   nb::dict result;
   result["log_threshold"] = rejection.log_threshold;
+  result["effective_share"] = rejection.effective_share;
   result["draws"] = rejection.draws;
+  result["kept"] = rejection.kept;
   result["pilots"] = rejection.pilots;
   return result;
 }
@@ -128,7 +130,8 @@ std::vector<std::string> warnings_of(const SampleResult& result, std::int64_t co
   if (result.importance && !result.importance->endless.empty())
     warnings.push_back(result.importance->endless);
   if (result.unsolved > 0)
-    warnings.push_back(unsolved_samples_text(fmt::format("{} of the samples", result.unsolved)));
+    warnings.push_back(unsolved_samples_text(
+        fmt::format("{} of the {}", result.unsolved, result.rejection ? "draws" : "samples")));
   if (result.non_finite > 0)
     warnings.push_back(fmt::format("{} of {} samples are not finite", result.non_finite, count));
   return warnings;

@@ -199,8 +199,8 @@ class Model:
             model was trained for: ``weights="resample"``, its default, draws rows again by their
             weights, ``weights="column"`` adds their logarithm as a last column (of a molecule,
             as "log_weights" to the info), and ``weights="reject"`` does so after it has kept draws
-            that weigh less than threshold mean weights at random, with a probability in proportion,
-            so that the weights are more alike; "annealed" moves them to that energy's density first, by
+            that weigh less than threshold mean weights at random, with a probability in
+            proportion, so that the weights are more alike; "annealed" moves them to that energy's density first, by
             Hamiltonian steps of leapfrog_steps at each of levels - 1 densities on the way, and
             gives weights that are as exact and more alike; "sails", "mala", "hmc" and
             "independence" are Markov chains in latent space, with chains, burn_in, thinning,

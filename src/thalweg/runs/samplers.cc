@@ -102,7 +102,6 @@ class RejectionControl {
   RejectionControl(double log_threshold, std::int64_t seed)
       : log_threshold_(log_threshold), seed_(static_cast<std::uint64_t>(seed)) {}
 
-  double log_threshold() const { return log_threshold_; }
   /// The log weight of a draw if it is kept.
   std::optional<double> kept(double log_weight, std::int64_t draw) const {
     // Words of index 0 are those of other queues of a base.
@@ -130,32 +129,41 @@ class WeightedSampler : public RunSampler {
     return resample_ ? sample_type(run_, request_.precision) : FloatType::kFloat64;
   }
   std::int64_t condition_row(std::int64_t sample, std::int64_t given) const override {
-    return (draws_.empty() ? sample : draws_[static_cast<std::size_t>(sample)]) % given;
+    return (resample_ ? resampled_[static_cast<std::size_t>(sample)] : sample) % given;
   }
 
   SampleResult draw(const SampleSink& sink, const SampleCallbacks& callbacks) override {
     SampleResult result;
     const std::int64_t features = run_.options.model.features;
     std::vector<double> held, log_weights, kept_log_weights;
-    const std::optional<RejectionControl> control = rejection_control();
-    const std::int64_t first = control ? kPilots : 0;
-    std::int64_t drawn = first, non_finite = 0;
+    RejectionSummary rejection;
+    std::optional<RejectionControl> control;
+    if (reject_) {
+      log_weights = pilots();
+      rejection.pilots = std::ssize(log_weights);
+      const double log_mean = importance_estimate(smoothed_weights(log_weights)).log_integral;
+      rejection.log_threshold = log_mean + std::log(request_.threshold);
+      control.emplace(rejection.log_threshold, request_.seed);
+    }
+    std::int64_t non_finite = 0;
     BlockSize size(pool_.threads());
     while (result.count < request_.count) {
-      const std::int64_t block =
-          size.next(draws_left(drawn - first, result.count, control.has_value()));
+      const std::int64_t left = request_.count - result.count;
+      const std::int64_t block = control ? draws_for(left, rejection) : size.next(left);
+      const std::int64_t first = std::ssize(log_weights);
       std::vector<double> of_block;
-      const std::vector<double> x = next(drawn, block, of_block);
+      const std::vector<double> x = next(first, block, of_block);
+      log_weights.insert(log_weights.end(), of_block.begin(), of_block.end());
       std::vector<double> rows;
-      for (std::int64_t row = 0; row < block && result.count < request_.count; ++row, ++drawn) {
+      for (std::int64_t row = 0; row < block; ++row) {
         double log_weight = of_block[static_cast<std::size_t>(row)];
-        log_weights.push_back(log_weight);
         const auto from = x.begin() + row * features;
         if (control) {
-          const std::optional<double> kept = control->kept(log_weight, drawn);
+          const std::optional<double> kept = control->kept(log_weight, first + row);
           if (!kept) continue;
+          ++rejection.kept;
+          if (result.count == request_.count) continue;
           kept_log_weights.push_back(log_weight = *kept);
-          draws_.push_back(drawn);
           if (!std::all_of(from, from + features, [](double v) { return std::isfinite(v); }))
             ++non_finite;
         }
@@ -164,31 +172,30 @@ class WeightedSampler : public RunSampler {
         if (!resample_) rows.push_back(log_weight);
         ++result.count;
       }
+      rejection.draws += block;
       sink(rows);
       if ((result.interrupted = told_to_stop(callbacks, result.count, request_.count)))
         return result;
     }
     const SmoothedWeights smoothed = smoothed_weights(log_weights);
     ImportanceEstimate estimate = importance_estimate(smoothed);
-    double pareto_k = smoothed.pareto_k;
     if (resample_) {
-      draws_ = resampled_rows(
+      resampled_ = resampled_rows(
           log_weights,
           RandomSequence(static_cast<std::uint64_t>(request_.seed), Stream::kAcceptance).uniform());
-      for (const std::int64_t row : draws_)
+      for (const std::int64_t row : resampled_)
         sink({held.data() + row * features, static_cast<std::size_t>(features)});
     }
     if (control) {
-      const SmoothedWeights of_kept = smoothed_weights(kept_log_weights);
-      estimate.effective_share = importance_estimate(of_kept).effective_share;
-      pareto_k = of_kept.pareto_k;
-      if (!of_kept.reliable) estimate.log_integral_error = std::nan("");
-      result.rejection = {control->log_threshold(), drawn - first, kPilots};
+      rejection.effective_share = estimate.effective_share;
+      result.rejection = rejection;
+      estimate.effective_share =
+          importance_estimate(smoothed_weights(kept_log_weights)).effective_share;
     }
     estimate.log_integral_error = log_integral_error(estimate, *run_.model);
     result.importance = {estimate, std::nullopt, 0, endless_};
     if (!endless_.empty()) result.importance->estimate.log_integral_error = std::nan("");
-    if (!std::isnan(pareto_k)) result.importance->pareto_k = pareto_k;
+    if (!std::isnan(smoothed.pareto_k)) result.importance->pareto_k = smoothed.pareto_k;
     finish(result);
     if (control) result.non_finite = non_finite;  // most such draws weigh nothing
     return result;
@@ -227,32 +234,43 @@ class WeightedSampler : public RunSampler {
   const SampleRequest& request() const { return request_; }
 
  private:
-  static constexpr std::int64_t kPilots = 1024;  // draws that tell the mean weight
-  static constexpr double kLargestThreshold = 1000.0;
+  static constexpr double kLargestThreshold = 100.0;
 
-  std::optional<RejectionControl> rejection_control() {
-    if (!reject_) return std::nullopt;
+  /// Log weights of the first draws, more of them where none has weight.
+  std::vector<double> pilots() {
+    constexpr std::int64_t kFewest = 1024, kMost = 1 << 20;
     std::vector<double> log_weights;
-    next(0, kPilots, log_weights);
-    const double log_mean = importance_estimate(smoothed_weights(log_weights)).log_integral;
-    return RejectionControl(log_mean + std::log(request_.threshold), request_.seed);
+    for (std::int64_t count = kFewest; std::ssize(log_weights) < kMost; count *= 2) {
+      std::vector<double> more;
+      next(std::ssize(log_weights), count, more);
+      log_weights.insert(log_weights.end(), more.begin(), more.end());
+      if (std::ranges::any_of(more, [](double w) { return w > -INFINITY; })) break;
+    }
+    return log_weights;
   }
 
-  /// About as many draws as are needed yet.
-  std::int64_t draws_left(std::int64_t draws, std::int64_t kept, bool rejecting) const {
-    const std::int64_t left = request_.count - kept;
-    if (!rejecting) return left;
-    const double rate = (static_cast<double>(kept) + 1.0) / (static_cast<double>(draws) + 1.0);
-    return static_cast<std::int64_t>(
-        std::clamp(std::ceil(static_cast<double>(left) / rate), 1.0, 1e15));
+  /// About as many draws as `left` samples need, by numbers that depend on the seed alone. Throws
+  /// NumericalError where next to none is kept.
+  static std::int64_t draws_for(std::int64_t left, const RejectionSummary& so_far) {
+    constexpr std::int64_t kHopeless = 1'000'000, kFewest = 128, kMost = 8192;
+    if (so_far.draws / kHopeless > so_far.kept)
+      fail<NumericalError>(
+          "--weights reject: {} of {} draws were kept, since few weigh nearly all; lower "
+          "--threshold, or take --weights column, which says what they are worth",
+          so_far.kept, so_far.draws);
+    const double rate =
+        (static_cast<double>(so_far.kept) + 1.0) / (static_cast<double>(so_far.draws) + 1.0);
+    return static_cast<std::int64_t>(std::clamp(std::ceil(static_cast<double>(left) / rate),
+                                                static_cast<double>(kFewest),
+                                                static_cast<double>(kMost)));
   }
 
   const LoadedRun& run_;
   const SampleRequest request_;
   ThreadPool& pool_;
   const bool resample_, reject_;
-  std::string endless_;              // see Exploration
-  std::vector<std::int64_t> draws_;  // that the samples are; empty: each in turn
+  std::string endless_;                  // see Exploration
+  std::vector<std::int64_t> resampled_;  // draws that the samples are
 };
 
 /// Draws of the flow.

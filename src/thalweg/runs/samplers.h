@@ -36,7 +36,7 @@ struct SampleRequest {
   /// a last column log_weight, are more alike. Empty: column.
   std::string weights = {};
   /// reject: a draw with a weight of less than so many mean ones is kept with a probability in
-  /// proportion to it, and then weighs as much; above 0, up to 1000.
+  /// proportion to it, and then weighs as much; above 0, up to 100.
   double threshold = 1.5;
 
   // Of Markov chains.
@@ -66,18 +66,20 @@ struct SampleCallbacks {
 /// What the weights of samples say.
 struct ImportanceSummary {
   /// The integral's error is that of the weights and of a base's Z; NaN where the weights are not
-  /// reliable. With rejected draws the integral is of all of them, the share of those kept.
+  /// reliable. With rejected draws the share is of the samples, all else of all draws.
   ImportanceEstimate estimate;
   std::optional<double> pareto_k;  ///< none for less than 25 samples
   std::int64_t undefined = 0;      ///< samples whose energy is no number; their weights are 0
   std::string endless = {};        ///< Exploration::endless; the error is NaN where it says so
 };
 
-/// What became of draws that were kept at random. Draws before them, of which the mean weight is an
-/// estimate, are no part of the samples.
+/// What became of draws that were kept at random. Before them came pilots, whose weights gave the
+/// threshold and which are no part of the samples.
 struct RejectionSummary {
-  double log_threshold = 0.0;  ///< of log weights
-  std::int64_t draws = 0, pilots = 0;
+  double log_threshold = 0.0;
+  double effective_share = 0.0;        ///< of all draws
+  std::int64_t draws = 0, pilots = 0;  ///< without the pilots, and these
+  std::int64_t kept = 0;               ///< of the draws: the samples, and what came after them
 };
 
 /// What became of draws that were moved to the target.

@@ -39,6 +39,10 @@ void settle(RunOptions& options, const std::set<std::string>& keys) {
     fail<ConfigError>("data.validation and data.test go with a file of points: give --data FILE");
   if (data.path.empty() && !data.forces.empty())
     fail<ConfigError>("data.forces goes with a file of points: give --data FILE");
+  // An energy or a built-in target has all of its columns, without a condition.
+  if (data.path.empty() && !(data.columns.empty() && data.condition.empty()))
+    fail<ConfigError>("{} goes with a file of points: give --data FILE",
+                      data.columns.empty() ? "data.condition" : "data.columns");
   // Points of particles may have their energy beside them, to be judged by.
   if (!data.path.empty() && !needs_target(options) && data.particles == 0 &&
       target.system.empty()) {

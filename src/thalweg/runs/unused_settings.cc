@@ -27,6 +27,7 @@ const std::set<std::string> kOfTables = {
     "data.drop_missing", "data.drop_constant", "data.find_kinds",
     "data.find_derived", "data.find_integers", "data.marginal_maps",
     "data.validation",   "data.test",          "data.validation_fraction",
+    "data.integers",     "data.particles",     "data.species",
     "data.test_fraction"};
 
 /// A choice among kinds, each of which reads settings.
