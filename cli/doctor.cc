@@ -78,7 +78,10 @@ void examine(const Arguments& arguments) {
   display.clear();
   if (verdict) print_findings(verdict->findings);
   if (!broken && !verdict) {
-    fmt::print("\nThe model is sound.\n");
+    fmt::print(
+        "\nThe model computes soundly; how near it comes to its data is what `thalweg evaluate {}` "
+        "says.\n",
+        arguments.run);
     return;
   }
   if (!broken) {

@@ -26,7 +26,7 @@ void add_profile(CLI::App& app) {
   command
       ->add_option("--log-weights", request->log_weights,
                    ".npy with the logarithms of the weights of a FILE's frames, as `sample` writes "
-                   "it; in the order of the FILEs, which may be more")
+                   "it; given again for each further FILE, in their order; FILEs may be more")
       ->allow_extra_args(false);
   command
       ->add_option("--chains", request->chains,
@@ -49,9 +49,10 @@ void add_profile(CLI::App& app) {
     if (found.torsions.front().picture.empty())
       fmt::print(stderr, "note: no pictures, for which gnuplot is needed\n");
     for (const FrameWeights& weights : found.weights) {
-      fmt::print("  {}: effective share {:.4f} of the frames (Kish){}\n", weights.file,
-                 weights.effective_share,
-                 weights.pareto_k ? fmt::format(", Pareto k {:.3f}", *weights.pareto_k) : "");
+      fmt::print(
+          "  {}: effective share {:.4f} of the frames (Kish, the largest weights smoothed){}\n",
+          weights.file, weights.effective_share,
+          weights.pareto_k ? fmt::format(", Pareto k {:.3f}", *weights.pareto_k) : "");
       if (!weights.reliable)
         fmt::print(stderr,
                    "warning: {}: {}, so that neither the free energies nor their errors are "

@@ -13,6 +13,7 @@
 #include "thalweg/core/random.h"
 #include "thalweg/core/work_progress.h"
 #include "thalweg/exploration/exploration_file.h"
+#include "thalweg/io/npy.h"
 #include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/run_report.h"
 #include "thalweg/runs/samplers.h"
@@ -296,6 +297,13 @@ TEST(Evaluation, SamplesThatWouldBeReadAsOtherColumnsAreRefused) {
     found.push_back(log_densities(run, run.read_table(folder.path(name)), pool, {}).values);
   }
   for (std::size_t row = 0; row < 10; ++row) EXPECT_NEAR(found[0][row], found[1][row], 1e-5);
+  // One more, and nothing says which they are.
+  write_npy(folder.path("three.npy"), std::vector<std::int64_t>{2, 3}, std::vector<double>(6));
+  const LoadedRun plain = gaussian_run(folder.path("plain"), kOneMode, pool);
+  expect_parts(message_of<DataError>([&] {
+                 log_densities(plain, plain.read_table(folder.path("three.npy")), pool, {});
+               }),
+               {"lack column 'x'", "3 columns without names", "weights"});
 }
 
 TEST(Evaluation, SamplersRefuseWhatTheyWouldNotRead) {

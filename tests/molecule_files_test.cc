@@ -360,6 +360,18 @@ TEST(PdbFile, ResiduesMayShareANumber) {
   moved[1].name = "XX";  // names of another convention tell nothing
   EXPECT_NO_THROW(refuse_other_order(pdb.atoms, moved, "a", "b"));
   expect_parts(message_of<ConfigError>([] { atom_label("N GLY 52.5 C A"); }), {"52.5"});
+
+  // Names and masses that disagree both ways are of another order; one way may be a wrong element.
+  NamedSystem named;
+  named.atoms = {{.name = "CA", .element = "C"}, {.name = "HA", .element = "H"}};
+  named.system.masses = {12.0, 1.0};
+  EXPECT_NO_THROW(refuse_other_elements(named, "names.pdb"));
+  named.system.masses = {1.0, 1.0};
+  EXPECT_NO_THROW(refuse_other_elements(named, "names.pdb"));
+  EXPECT_EQ(element_warnings(named).size(), 1u);
+  named.system.masses = {1.0, 12.0};
+  expect_parts(message_of<DataError>([&] { refuse_other_elements(named, "names.pdb"); }),
+               {"names.pdb: atom 0 is called CA", "mass of 1", "another order"});
   write_pdb(folder.path("b.pdb"), pdb.atoms, pdb.positions);
   const PdbFile back = read_pdb(folder.path("b.pdb"));
   EXPECT_EQ(back.atoms[8].insertion, "B");

@@ -730,7 +730,7 @@ TEST(SimulationWarnings, AreNotHiddenByWhatDoesNotVary) {
   SimulationSummary summary;
   TemperatureSummary own;
   own.temperature = 300.0;
-  own.virial = {300.0, 1.0};
+  own.virial = own.kinetic = {300.0, 1.0};
   own.r_hat = NAN;
   summary.temperatures = {own};
   summary.backbone = {{"ALA 2", {}, {}}};
@@ -744,6 +744,25 @@ TEST(SimulationWarnings, AreNotHiddenByWhatDoesNotVary) {
   EXPECT_TRUE(simulation_warnings(state, summary).empty());
   summary.temperatures[0].r_hat = 1.2;
   EXPECT_EQ(simulation_warnings(state, summary).size(), 1u);
+
+  // A mean that ran away, with an error as large; one that is a little off; one of two frames.
+  summary.temperatures[0].r_hat = 1.0;
+  summary.freedoms = 66.0;
+  const auto said = [&](const SimulationMean& kinetic) {
+    summary.temperatures[0].kinetic = kinetic;
+    std::string text;
+    for (const std::string& warning : simulation_warnings(state, summary)) text += warning;
+    return text;
+  };
+  for (const SimulationMean& mean : {SimulationMean{1e6, 9e5},
+                                     {1e20, INFINITY},
+                                     {NAN, NAN},
+                                     {1e4, NAN},
+                                     {INFINITY, NAN},
+                                     {272.0, 6.0}})
+    expect_parts(said(mean), {"kinetic temperature", "300 is right"});
+  EXPECT_EQ(said({280.0, 6.0}), "");
+  EXPECT_EQ(said({360.0, NAN}), "");
 }
 
 TEST_F(SimulationTest, TheToolDoesTheSame) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
@@ -171,6 +172,27 @@ TEST_F(ProfileOfATorsion, RefuseAnglesThatAreNone) {
 
 // Weights that have a heavy tail count smoothed, as the verdict on them does: a frame with as much
 // weight as all others does not carry its bin alone.
+TEST_F(ProfileOfATorsion, RefuseFramesOfOtherUnitsOrAnotherOrder) {
+  std::vector<double> angstroms, exchanged;
+  for (int frame = 0; frame < 3; ++frame) {
+    std::vector<double> row = row_of(1.0);
+    std::swap_ranges(row.begin(), row.begin() + 3, row.begin() + 12);
+    exchanged.insert(exchanged.end(), row.begin(), row.end());
+    for (const double x : row_of(1.0)) angstroms.push_back(10.0 * x);
+  }
+  const std::vector<std::int64_t> shape = {3, 5, 3};
+  write_npy(folder_.path("angstroms.npy"), shape, angstroms);
+  write_npy(folder_.path("exchanged.npy"), shape, exchanged);
+  for (const char* name : {"angstroms.npy", "exchanged.npy"}) {
+    TorsionProfileRequest wanted = request();
+    wanted.files = {folder_.path(name)};
+    wanted.log_weights = {};
+    expect_parts(message_of<DataError>([&] { torsion_profiles(wanted); }),
+                 {name, "times as far apart as in the topology", "nm"});
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("out.csv")));
+}
+
 TEST_F(ProfileOfATorsion, SmoothesTheLargestWeights) {
   std::vector<double> log_weights(kCount, 0.0);
   RandomSequence random(8, Stream::kEvaluation);

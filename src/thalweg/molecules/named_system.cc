@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/quantiles.h"
@@ -25,6 +26,18 @@ std::string usual_name(const std::string& name) {
 }
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+/// The first hydrogen, or other atom, whose mass is of the other kind. Masses may be moved to
+/// hydrogens, which leaves these below 5 and others above 2.5.
+std::optional<std::size_t> wrong_mass(const NamedSystem& named, bool hydrogen) {
+  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
+    const std::string& element = named.atoms[i].element;
+    const double mass = named.system.masses[i];
+    if (!element.empty() && (element == "H") == hydrogen && (hydrogen ? mass > 5.0 : mass < 2.5))
+      return i;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -59,17 +72,23 @@ NamedSystem read_named_system(const std::string& path, const std::string& solven
 }
 
 std::vector<std::string> element_warnings(const NamedSystem& named) {
-  // Masses may be moved to hydrogens, which leaves these below 5 and others above 2.5.
-  for (std::size_t i = 0; i < named.atoms.size(); ++i) {
-    const AtomLabel& atom = named.atoms[i];
-    const double mass = named.system.masses[i];
-    if (atom.element.empty() || !(atom.element == "H" ? mass > 5.0 : mass < 2.5)) continue;
-    return {
-        fmt::format("atom {} is called {} and has a mass of {:g}: the names are those of another "
-                    "system, or in another order",
-                    i, atom.name, mass)};
-  }
+  for (const bool hydrogen : {true, false})
+    if (const auto atom = wrong_mass(named, hydrogen))
+      return {fmt::format(
+          "atom {} is called {} and has a mass of {:g}: the names are those of another system, or "
+          "in another order",
+          *atom, named.atoms[*atom].name, named.system.masses[*atom])};
   return {};
+}
+
+void refuse_other_elements(const NamedSystem& named, const std::string& source) {
+  const auto heavy = wrong_mass(named, true), light = wrong_mass(named, false);
+  if (!heavy || !light) return;
+  const std::size_t atom = std::min(*heavy, *light);
+  fail<DataError>(
+      "{}: atom {} is called {} and has a mass of {:g}: the names are in another order than the "
+      "system's atoms",
+      source, atom, named.atoms[atom].name, named.system.masses[atom]);
 }
 
 void refuse_other_order(std::span<const AtomLabel> known, std::span<const AtomLabel> given,

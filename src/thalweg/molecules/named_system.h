@@ -28,8 +28,11 @@ bool is_system_file(const std::string& path);
 NamedSystem read_named_system(const std::string& path, const std::string& solvent,
                               const std::string& topology);
 
-/// Hydrogens and others that weigh what they should not are in another order: a sentence, or none.
+/// A sentence where a hydrogen, or another atom, weighs what it should not; or none.
 std::vector<std::string> element_warnings(const NamedSystem& named);
+
+/// Throws DataError where both do: the names of `source` are in another order than the system.
+void refuse_other_elements(const NamedSystem& named, const std::string& source);
 
 /// Throws DataError where atoms have the names of those that are known, but in another order. Names
 /// that are others altogether tell nothing, nor do none.

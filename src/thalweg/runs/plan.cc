@@ -450,7 +450,11 @@ ModelRows rows_for_model(const Table& table, const ModelOptions& model, bool wit
     if (!unnamed || table.names.size() != wanted.size())
       fail<DataError>(
           "{}the data lack column '{}'{}; the model wants {} columns", place, wanted[i],
-          name_hint(wanted[i], table.file_names.empty() ? table.names : table.file_names),
+          unnamed && table.names.size() > wanted.size()
+              ? fmt::format(", since {} columns without names may be any: cut what is not the "
+                            "model's, as weights, or take a file with names",
+                            table.names.size())
+              : name_hint(wanted[i], table.file_names.empty() ? table.names : table.file_names),
           wanted.size());
     numbers.resize(wanted.size());
     std::iota(numbers.begin(), numbers.end(), std::size_t{0});

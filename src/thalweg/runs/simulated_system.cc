@@ -240,6 +240,7 @@ SimulatedSystem read_simulated_system(const SimulationRequest& request) {
   if (!request.system.empty()) {
     static_cast<NamedSystem&>(result) =
         read_named_system(request.system, request.solvent, request.topology);
+    refuse_other_elements(result, request.topology.empty() ? request.system : request.topology);
     for (const double mass : result.system.masses)
       result.masses.insert(result.masses.end(), 3, mass);
   }

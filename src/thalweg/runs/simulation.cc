@@ -286,8 +286,8 @@ class Simulation {
             ? "a bond or an angle may have left the range in which the model has a density: "
               "train it longer, or take a smaller --time-step"
         : request.system.empty() && first->energy == INFINITY
-            ? "forces hold no walker from a wall of infinite energy: give one that rises, or "
-              "sample it by `thalweg train --energy`"
+            ? "take a smaller --time-step; or, since forces hold no walker from a wall of infinite "
+              "energy, one that rises, or sample it by `thalweg train --energy`"
             : "take a smaller --time-step, or --minimize first");
   }
 

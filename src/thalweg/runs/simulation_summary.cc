@@ -268,14 +268,26 @@ std::vector<std::string> simulation_warnings(const SimulationState& state,
         fmt::format("R-hat is {:.3f}: the replicas have not forgotten where they began; take more "
                     "--steps, or --temperatures for replica exchange",
                     r_hat));
-  for (const TemperatureSummary& own : summary.temperatures)
-    if (state.request.ensemble == "nvt" &&
-        std::abs(own.virial.value - own.temperature) > kErrors * own.virial.error)
-      warnings.push_back(fmt::format(
-          "the virial temperature is {0}{1} where {2:g}{1} is right: not in equilibrium, or "
-          "--time-step is too long{3}",
-          text_of(own.virial, of_points ? 4 : 1), of_points ? "" : " K", own.temperature,
-          of_points ? ", or the energy does not confine the points" : ""));
+  for (const TemperatureSummary& own : summary.temperatures) {
+    if (state.request.ensemble != "nvt") break;
+    // Where energies run away errors do too: no mean is further off than six deviations of a frame.
+    const double most = 6.0 * own.temperature * std::sqrt(2.0 / std::max(summary.freedoms, 1.0));
+    const auto is_off = [&](const SimulationMean& mean, double limit) {
+      const double off = std::abs(mean.value - own.temperature);
+      return !std::isfinite(mean.value) || off > limit || off > kErrors * mean.error;
+    };
+    const bool kinetic = is_off(own.kinetic, most);
+    if (!kinetic && !is_off(own.virial, INFINITY)) continue;
+    warnings.push_back(
+        fmt::format("the {0} temperature is {1}{2} where {3:g}{2} is right: not in equilibrium, or "
+                    "--time-step is too long{4}",
+                    kinetic ? "kinetic" : "virial",
+                    text_of(kinetic ? own.kinetic : own.virial, of_points ? 4 : 1),
+                    of_points ? "" : " K", own.temperature,
+                    of_points                    ? ", or the energy does not confine the points"
+                    : state.request.flow.empty() ? ""
+                                                 : ", or the flow has too little of the molecule"));
+  }
   return warnings;
 }
 

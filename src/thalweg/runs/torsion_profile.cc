@@ -6,6 +6,7 @@
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/interrupts.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/core/text.h"
 #include "thalweg/io/npy.h"
 #include "thalweg/io/table.h"
@@ -89,6 +90,30 @@ void refuse_gap(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
   }
 }
 
+/// Throws DataError where atoms that are near in the topology are not in half of the frames.
+void refuse_other_lengths(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
+                          const Frames& frames, const std::string& name, const std::string& file) {
+  constexpr double kLongestBond = 0.25, kMost = 1.8;  // nm; times as long, or as short
+  const auto apart = [](const double* x, std::int64_t a, std::int64_t b) {
+    return std::hypot(x[3 * a] - x[3 * b], x[3 * a + 1] - x[3 * b + 1],
+                      x[3 * a + 2] - x[3 * b + 2]);
+  };
+  const auto width = std::ssize(pdb.positions);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double expected = apart(pdb.positions.data(), angle[i], angle[i + 1]);
+    if (!(expected > 0.0 && expected < kLongestBond)) continue;
+    std::vector<double> ratios;
+    for (std::ptrdiff_t row = 0; row < std::ssize(frames.positions); row += width)
+      ratios.push_back(apart(frames.positions.data() + row, angle[i], angle[i + 1]) / expected);
+    const double typical = median(std::move(ratios));
+    if (!(typical < kMost && typical > 1.0 / kMost))
+      fail<DataError>(
+          "{}: atoms {} and {} of the torsion {} are {:.3g} times as far apart as in the topology: "
+          "expected positions in nm, with the atoms in the topology's order",
+          file, angle[i], angle[i + 1], name, typical);
+  }
+}
+
 }  // namespace
 
 std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
@@ -160,6 +185,7 @@ TorsionProfiles torsion_profiles(const TorsionProfileRequest& request) {
     const auto width = static_cast<std::size_t>(3 * atoms);
     for (std::size_t i = 0; i < angles.size(); ++i) {
       check_interrupted();
+      refuse_other_lengths(angles[i], pdb, frames, request.torsions[i], file);
       std::vector<double> values;
       for (std::size_t row = 0; row < frames.positions.size(); row += width) {
         values.push_back(
