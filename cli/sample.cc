@@ -88,7 +88,9 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
     const double kept =
         static_cast<double>(rejection->kept) / static_cast<double>(rejection->draws);
     moved = fmt::format(
-        "  kept {:.3g} % of {} draws, the lighter the less often; effective share of all {:.4f}\n",
+        "  kept {:.3g} % of {} draws, the lighter the less often; effective share of all {:.4f}; "
+        "the "
+        "integral is that of all, not the mean of what the samples weigh\n",
         100.0 * kept, format_count(rejection->draws), rejection->effective_share);
     if (!result.annealing)
       moved += fmt::format("  {} evaluations of the energy\n",
@@ -106,7 +108,8 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
   return fmt::format(
       ": draws of the flow, {}{}\n"
       "  of the density that the run was trained for, not the flow's own\n{}"
-      "  effective share {:.4f}{} (Kish), log of the integral of exp(-energy) {:.5f}{}\n{}",
+      "  effective share {:.4f}{} (Kish, the largest weights smoothed), log of the integral of "
+      "exp(-energy) {:.5f}{}\n{}",
       result.annealing ? "moved to the target, " : "",
       arguments.request.weights == "resample" ? "resampled by their weights (some rows repeat)"
       : arguments.molecule ? fmt::format("with the logarithms of their weights in {}",

@@ -1068,7 +1068,7 @@ TEST_F(Cli, SamplesByMarkovChainsAndGoesOnToTheSameBits) {
   const Outcome kept = run({"sample", "well", "--count", "500", "--out", "k.csv", "--sampler",
                             "importance", "--weights", "reject", "--threshold", "1.2"});
   EXPECT_NE(kept.out.find("% of 1"), std::string::npos) << kept.out << kept.error;
-  EXPECT_NE(kept.out.find(" of the samples (Kish)"), std::string::npos) << kept.out;
+  EXPECT_NE(kept.out.find(" of the samples (Kish"), std::string::npos) << kept.out;
   EXPECT_EQ(contents(path("k.csv")).substr(0, 15), "x,y,log_weight\n");
   EXPECT_EQ(std::ranges::count(contents(path("k.csv")), '\n'), 501);
   const Outcome annealed = run({"sample", "well", "--count", "500", "--out", "a.csv", "--sampler",

@@ -256,6 +256,41 @@ TEST_F(MoleculeRun, ForcesAreNoTrajectory) {
                {"forces.dcd", ".npy", "kJ/mol/nm"});
 }
 
+TEST_F(MoleculeRun, ForcesAreThoseOfTheSystemAtTheFrames) {
+  std::vector<double> forces;
+  energies_in_kt(rows_, &forces);
+  const auto with = [&](const char* name, const std::vector<double>& given) {
+    write_npy(folder_.path(name), std::vector<std::int64_t>{300, kAtoms, 3}, given);
+    return trained({{"data.forces", folder_.path(name)}}).data()->notes;
+  };
+  const auto scaled = [&](double factor) {
+    std::vector<double> result = forces;
+    for (double& force : result) force *= factor;
+    return result;
+  };
+  EXPECT_EQ(std::ranges::count_if(with("right.npy", scaled(1.001)),
+                                  [](const std::string& note) {
+                                    return note.find("forces differ") != std::string::npos;
+                                  }),
+            0);
+  EXPECT_EQ(std::ranges::count_if(with("near.npy", scaled(1.1)),
+                                  [](const std::string& note) {
+                                    return note.find("forces differ") != std::string::npos &&
+                                           note.find("by 10 %") != std::string::npos;
+                                  }),
+            1);
+  std::vector<double> rolled = forces, nan = forces;
+  std::ranges::rotate(rolled, rolled.begin() + kWidth);
+  nan[100] = NAN;
+  for (const auto& [name, given] : {std::pair{"sign.npy", scaled(-1.0)},
+                                    {"kt.npy", scaled(1.0 / (kBoltzmann * kTemperature))},
+                                    {"rolled.npy", rolled}})
+    expect_parts(message_of<DataError>([&] { with(name, given); }),
+                 {name, "the forces differ", "kJ/mol/nm"});
+  expect_parts(message_of<DataError>([&] { with("nan.npy", nan); }),
+               {"nan.npy: frame 6, atom 3: expected finite forces"});
+}
+
 // Far beyond all of the data, where walkers of molecular dynamics may come.
 TEST_F(MoleculeRun, PushesBondsAndAnglesBack) {
   const LoadedRun run = trained({{"flow.kind", std::string("smooth")}});

@@ -240,7 +240,7 @@ Frames read_dcd(const std::string& path) {
   return frames;
 }
 
-Frames read_frames(const std::string& path, std::int64_t atoms) {
+Frames read_frames(const std::string& path, std::int64_t atoms, std::string_view what) {
   Frames frames;
   if (is_npy_path(path)) {
     frames = frames_of_array(path, atoms);
@@ -255,13 +255,13 @@ Frames read_frames(const std::string& path, std::int64_t atoms) {
     fail<DataError>("{}: expected positions in a file .pdb, .npy, .dcd, .nc or .ncrst", path);
   }
   if (frames.atoms != atoms)
-    fail<DataError>("{}: expected positions of {} atoms, got {}", path, atoms, frames.atoms);
+    fail<DataError>("{}: expected {} of {} atoms, got {}", path, what, atoms, frames.atoms);
   if (frames.count() == 0) fail<DataError>("{}: expected frames, found none", path);
   for (std::size_t i = 0; i < frames.positions.size(); ++i)
     if (!std::isfinite(frames.positions[i]))
-      fail<DataError>("{}: frame {}, atom {}: expected finite positions, got {}", path,
+      fail<DataError>("{}: frame {}, atom {}: expected finite {}, got {}", path,
                       i / static_cast<std::size_t>(3 * atoms),
-                      i / 3 % static_cast<std::size_t>(atoms), frames.positions[i]);
+                      i / 3 % static_cast<std::size_t>(atoms), what, frames.positions[i]);
   return frames;
 }
 

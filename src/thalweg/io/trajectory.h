@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "thalweg/io/growing_file.h"
@@ -27,8 +28,10 @@ Frames read_dcd(const std::string& path);
 
 /// Reads frames from .npy (atoms x 3, frames x atoms x 3, or frames x 3 atoms), .dcd, .nc, .ncrst
 /// or .pdb, by the end of the name. `atoms` is the number that is expected. Throws DataError for
-/// another number of atoms, positions that are not finite, and as the readers do.
-Frames read_frames(const std::string& path, std::int64_t atoms);
+/// another number of atoms, numbers that are not finite, and as the readers do; messages call the
+/// numbers `what`.
+Frames read_frames(const std::string& path, std::int64_t atoms,
+                   std::string_view what = "positions");
 
 /// A position as a float. Throws DataError, which begins with `path`, for what none is.
 float single_precision(const std::string& path, double value);

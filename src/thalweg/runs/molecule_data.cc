@@ -14,6 +14,7 @@
 #include "thalweg/flows/model.h"
 #include "thalweg/metrics/weighted_columns.h"
 #include "thalweg/molecules/backbone.h"
+#include "thalweg/molecules/force_field.h"
 #include "thalweg/molecules/named_system.h"
 
 namespace thalweg {
@@ -317,19 +318,62 @@ std::vector<double> torsion_means(const Frames& frames, const ModelOptions& mode
   return means;
 }
 
-/// Forces in kT/nm in the frame of the coordinates.
+/// How forces differ from those of the run's system, if they do. Throws DataError where they are
+/// others altogether: another sign, unit or order.
+std::string other_forces_text(const RunOptions& options, const Frames& frames,
+                              const Frames& forces) {
+  constexpr std::int64_t kFrames = 64;
+  constexpr double kSame = 0.02, kMost = 0.5;
+  const TargetOptions& target = options.target;
+  if (target.system.empty()) return "";
+  const ForceField field(read_named_system(target.system, target.solvent, "").system);
+  const std::int64_t count = std::min(kFrames, frames.count());
+  const auto width = static_cast<std::size_t>(3 * frames.atoms);
+  std::vector<double> rows, given, own(static_cast<std::size_t>(count) * width);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::ptrdiff_t>((i * frames.count()) / count) *
+                    static_cast<std::ptrdiff_t>(width);
+    const auto take = [&](std::vector<double>& to, const Frames& from) {
+      to.insert(to.end(), from.positions.begin() + at,
+                from.positions.begin() + at + static_cast<std::ptrdiff_t>(width));
+    };
+    take(rows, frames);
+    take(given, forces);
+  }
+  ThreadPool pool(1);
+  field.evaluate_rows<double>(rows, {}, {}, own, pool);
+  double off = 0.0, size = 0.0;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    off += (given[i] - own[i]) * (given[i] - own[i]);
+    size += own[i] * own[i];
+  }
+  const double share = std::sqrt(off / size);
+  if (share < kSame) return "";
+  const std::string text =
+      fmt::format("{}: the forces differ from those of {} by {:.3g} % of their size",
+                  options.data.forces, target.system, 100.0 * share);
+  if (!(share < kMost))
+    fail<DataError>(
+        "{}: expected those at the frames of {}, in kJ/mol/nm; without molecule.system, with a "
+        "topology alone, forces of another energy are taken",
+        text, options.data.path);
+  return text;
+}
+
+/// Forces in kT/nm in the frame of the coordinates; `note` is what there is to say of them.
 std::vector<double> read_forces(const RunOptions& options, const InternalCoordinates& coordinates,
-                                const Frames& frames) {
+                                const Frames& frames, std::string& note) {
   const DataOptions& data = options.data;
   if (!data.forces.ends_with(".npy"))
     fail<DataError>(
         "{}: expected forces of a molecule in a .npy file, in kJ/mol/nm: trajectories are of "
         "positions, in Angstrom",
         data.forces);
-  const Frames given = read_frames(data.forces, coordinates.atoms());
+  const Frames given = read_frames(data.forces, coordinates.atoms(), "forces");
   if (given.count() != frames.count())
     fail<DataError>("{}: expected forces of {} frames, as {} has, got {}", data.forces,
                     frames.count(), data.path, given.count());
+  note = other_forces_text(options, frames, given);
   const double beta = 1.0 / (kBoltzmann * options.target.system_temperature);
   const ParameterStore none;
   Graph graph(none);
@@ -518,7 +562,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "folder",
         data.path);
   Table table;
-  std::string stiff;
+  std::string stiff, other_forces;
   std::vector<double> forces;
   {
     const Frames frames = read_molecule_frames(data.path, options.model);
@@ -529,7 +573,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
       check_usual_lengths(frames, coordinates->rows(), molecule, data.path);
       stiff = stiff_bonds_text(frames, coordinates->rows(), molecule);
     }
-    if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames);
+    if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames, other_forces);
   }
   const auto bounds_of_forms = [&](const Table& frames, const std::string& path) {
     return options.molecule.chirality == "fixed"
@@ -589,7 +633,8 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
                   options.model.molecule.atoms.empty()
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));
-  if (!stiff.empty()) prepared.notes.push_back(stiff);
+  for (const std::string& note : {stiff, other_forces})
+    if (!note.empty()) prepared.notes.push_back(note);
   if (!data.forces.empty()) {
     if (data.drop_missing || data.drop_duplicates)
       fail<ConfigError>("data.forces: cannot be combined with {}, which leaves frames out",
