@@ -63,6 +63,7 @@ void run(Arguments& arguments) {
   SimulationReport report;
   {
     ProgressDisplay display(arguments.quiet);
+    const ShowsWork shows(display);
     report = simulate(request, pool, simulation_callbacks(display, arguments.quiet));
   }
   if (!report.complete) {

@@ -10,6 +10,7 @@
 #include "molecules.h"
 #include "temporary_folder.h"
 #include "thalweg/core/error.h"
+#include "thalweg/core/work_progress.h"
 #include "thalweg/molecules/force_field.h"
 #include "thalweg/sampling/minimise.h"
 
@@ -261,8 +262,15 @@ TEST(Minimise, FindsTheBottom) {
 
   const ForceField field(small_molecule(true));
   const std::vector<double> rows = small_molecule_rows(3, 0.02);
+  double told = -1.0;
+  const ProgressScope scope([&](const std::string& part, double share) {
+    EXPECT_EQ(part, "minimising");
+    EXPECT_GT(share, told);
+    told = share;
+  });
   const MinimisationResult result = minimise(field, rows, {}, pool);
   EXPECT_EQ(result.unfinished, 0);
+  EXPECT_GT(told, 0.0);
   const MinimisationResult again = minimise(field, result.rows, {.steps = 0}, pool);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_LE(again.forces[i], 1.0);

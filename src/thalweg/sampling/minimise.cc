@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/work_progress.h"
 
 namespace thalweg {
 namespace {
@@ -99,10 +100,17 @@ MinimisationResult minimise(const Potential& potential, std::span<const double> 
     descents.emplace_back(potential, options, std::span(&result.rows[i * width], width));
   // A pool asks between its tasks whether someone wants them to end.
   constexpr std::int64_t kSteps = 100;
-  while (!std::ranges::all_of(descents, &Descent::over))
+  std::int64_t made = 0;
+  while (!std::ranges::all_of(descents, &Descent::over)) {
+    {
+      const WorkPart part("minimising");
+      tell_progress(made, options.steps);
+    }
     pool.parallel(static_cast<std::int64_t>(count), [&](std::int64_t index, int) {
       descents[static_cast<std::size_t>(index)].run(kSteps);
     });
+    made += kSteps;
+  }
   for (std::size_t i = 0; i < count; ++i) {
     result.energies[i] = descents[i].energy();
     result.forces[i] = descents[i].largest();

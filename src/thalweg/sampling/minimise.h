@@ -27,7 +27,8 @@ struct MinimisationResult {
 
 /// Each of `rows` (rows x coordinates) to a minimum near it by FIRE (Bitzek et al. 2006): dynamics
 /// that lose their velocity where they would go uphill. Rows with energies that are not finite
-/// stay. The same bits for any number of threads. Throws ShapeError unless there are whole rows.
+/// stay. The same bits for any number of threads. A ProgressScope hears of the steps. Throws
+/// ShapeError unless there are whole rows.
 MinimisationResult minimise(const Potential& potential, std::span<const double> rows,
                             const MinimisationOptions& options, ThreadPool& pool);
 
