@@ -30,6 +30,7 @@
 #include "thalweg/runs/molecule_metrics.h"
 #include "thalweg/runs/molecule_samples.h"
 #include "thalweg/runs/row_function.h"
+#include "thalweg/runs/simulation.h"
 #include "thalweg/runs/simulation_files.h"
 #include "thalweg/runs/training_run.h"
 #include "thalweg/sampling/density_potential.h"
@@ -289,6 +290,33 @@ TEST_F(MoleculeRun, ForcesAreThoseOfTheSystemAtTheFrames) {
                  {name, "the forces differ", "kJ/mol/nm"});
   expect_parts(message_of<DataError>([&] { with("nan.npy", nan); }),
                {"nan.npy: frame 6, atom 3: expected finite forces"});
+}
+
+TEST_F(MoleculeRun, FramesHaveTheTemperatureThatIsSaid) {
+  SimulationRequest dynamics;
+  dynamics.system = system_;
+  dynamics.positions = trajectory();
+  dynamics.out = folder_.path("dynamics");
+  dynamics.temperatures = {kTemperature};
+  dynamics.replicas = 8;
+  dynamics.steps = 20000;
+  dynamics.equilibration = 4000;
+  dynamics.frame_every = 40;
+  dynamics.time_step = 0.5;
+  ASSERT_TRUE(simulate(dynamics, pool_).complete);
+  const std::string frames = folder_.path("dynamics/trajectory.npy");
+  const auto said = [&](double temperature) {
+    const RunPlan plan =
+        plan_run(request({{"data.path", frames}, {"molecule.temperature", temperature}}));
+    const std::vector<std::string>& notes = plan.data->notes;
+    std::string text;
+    for (const std::string& note : notes)
+      if (note.find("virial") != std::string::npos) text += note;
+    return text;
+  };
+  EXPECT_EQ(said(kTemperature), "");
+  for (const double other : {100.0, 1000.0})
+    expect_parts(said(other), {"virial temperature of ", fmt::format("{:g} K is said", other)});
 }
 
 // Far beyond all of the data, where walkers of molecular dynamics may come.

@@ -318,6 +318,33 @@ std::vector<double> torsion_means(const Frames& frames, const ModelOptions& mode
   return means;
 }
 
+/// Some of a file's frames, evenly spread, and the forces of the run's system at them; of arrays
+/// frames x atoms x 3.
+struct SystemForces {
+  std::vector<std::int64_t> frames;
+  std::vector<double> positions, forces;
+
+  SystemForces(const TargetOptions& target, const Frames& all, std::int64_t most) {
+    const ForceField field(read_named_system(target.system, target.solvent, "").system);
+    const std::int64_t count = std::min(most, all.count());
+    for (std::int64_t i = 0; i < count; ++i) frames.push_back((i * all.count()) / count);
+    positions = rows_of(all);
+    forces.resize(positions.size());
+    ThreadPool pool(1);
+    field.evaluate_rows<double>(positions, {}, {}, forces, pool);
+  }
+
+  std::vector<double> rows_of(const Frames& all) const {
+    const auto width = static_cast<std::ptrdiff_t>(3 * all.atoms);
+    std::vector<double> rows;
+    for (const std::int64_t frame : frames) {
+      const auto from = all.positions.begin() + static_cast<std::ptrdiff_t>(frame) * width;
+      rows.insert(rows.end(), from, from + width);
+    }
+    return rows;
+  }
+};
+
 /// How forces differ from those of the run's system, if they do. Throws DataError where they are
 /// others altogether: another sign, unit or order.
 std::string other_forces_text(const RunOptions& options, const Frames& frames,
@@ -326,26 +353,12 @@ std::string other_forces_text(const RunOptions& options, const Frames& frames,
   constexpr double kSame = 0.02, kMost = 0.5;
   const TargetOptions& target = options.target;
   if (target.system.empty()) return "";
-  const ForceField field(read_named_system(target.system, target.solvent, "").system);
-  const std::int64_t count = std::min(kFrames, frames.count());
-  const auto width = static_cast<std::size_t>(3 * frames.atoms);
-  std::vector<double> rows, given, own(static_cast<std::size_t>(count) * width);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto at = static_cast<std::ptrdiff_t>((i * frames.count()) / count) *
-                    static_cast<std::ptrdiff_t>(width);
-    const auto take = [&](std::vector<double>& to, const Frames& from) {
-      to.insert(to.end(), from.positions.begin() + at,
-                from.positions.begin() + at + static_cast<std::ptrdiff_t>(width));
-    };
-    take(rows, frames);
-    take(given, forces);
-  }
-  ThreadPool pool(1);
-  field.evaluate_rows<double>(rows, {}, {}, own, pool);
+  const SystemForces own(target, frames, kFrames);
+  const std::vector<double> given = own.rows_of(forces);
   double off = 0.0, size = 0.0;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    off += (given[i] - own[i]) * (given[i] - own[i]);
-    size += own[i] * own[i];
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    off += (given[i] - own.forces[i]) * (given[i] - own.forces[i]);
+    size += own.forces[i] * own.forces[i];
   }
   const double share = std::sqrt(off / size);
   if (share < kSame) return "";
@@ -358,6 +371,38 @@ std::string other_forces_text(const RunOptions& options, const Frames& frames,
         "topology alone, forces of another energy are taken",
         text, options.data.path);
   return text;
+}
+
+/// Whether frames are not of the run's temperature by the virial of its system: x . dU/dx is in the
+/// mean k_B T for each of the 3 N - 6 directions that the energy depends on.
+std::string other_temperature_text(const RunOptions& options, const Frames& frames) {
+  constexpr std::int64_t kFewest = 16;
+  constexpr double kErrors = 5.0, kShare = 0.1;
+  const TargetOptions& target = options.target;
+  if (target.system.empty() || frames.count() < kFewest || frames.atoms < 3) return "";
+  // About as many pairs of atoms, whatever their number.
+  const std::int64_t most =
+      std::clamp<std::int64_t>((std::int64_t{1} << 30) / (frames.atoms * frames.atoms), 64, 4096);
+  const SystemForces own(target, frames, most);
+  const auto width = static_cast<std::size_t>(3 * frames.atoms);
+  const double freedoms = static_cast<double>(width) - 6.0;
+  double sum = 0.0, squares = 0.0;
+  for (std::size_t row = 0; row < own.forces.size(); row += width) {
+    double virial = 0.0;
+    for (std::size_t i = row; i < row + width; ++i) virial -= own.positions[i] * own.forces[i];
+    virial /= freedoms * kBoltzmann;
+    sum += virial;
+    squares += virial * virial;
+  }
+  const auto count = static_cast<double>(own.frames.size());
+  const double mean = sum / count;
+  const double error = std::sqrt(std::max(squares / count - mean * mean, 0.0) / (count - 1.0));
+  const double off = std::abs(mean - target.system_temperature);
+  if (off < kErrors * error || off < kShare * target.system_temperature) return "";
+  return fmt::format(
+      "{}: the frames have a virial temperature of {:.0f} +- {:.0f} K by {}, where {:g} K is said: "
+      "of another temperature or system, with rigid bonds, or not in equilibrium",
+      options.data.path, mean, error, target.system, target.system_temperature);
 }
 
 /// Forces in kT/nm in the frame of the coordinates; `note` is what there is to say of them.
@@ -562,7 +607,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "folder",
         data.path);
   Table table;
-  std::string stiff, other_forces;
+  std::string stiff, other_forces, other_temperature;
   std::vector<double> forces;
   {
     const Frames frames = read_molecule_frames(data.path, options.model);
@@ -572,6 +617,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
       const KnownMolecule molecule = read_molecule(options);
       check_usual_lengths(frames, coordinates->rows(), molecule, data.path);
       stiff = stiff_bonds_text(frames, coordinates->rows(), molecule);
+      other_temperature = other_temperature_text(options, frames);
     }
     if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames, other_forces);
   }
@@ -633,7 +679,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
                   options.model.molecule.atoms.empty()
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));
-  for (const std::string& note : {stiff, other_forces})
+  for (const std::string& note : {stiff, other_forces, other_temperature})
     if (!note.empty()) prepared.notes.push_back(note);
   if (!data.forces.empty()) {
     if (data.drop_missing || data.drop_duplicates)
