@@ -88,9 +88,8 @@ std::string importance_text(const Arguments& arguments, const SampleResult& resu
     const double kept =
         static_cast<double>(rejection->kept) / static_cast<double>(rejection->draws);
     moved = fmt::format(
-        "  kept {:.3g} % of {} draws, the lighter the less often; effective share of all {:.4f}; "
-        "the "
-        "integral is that of all, not the mean of what the samples weigh\n",
+        "  kept {:.3g} % of {} draws, the lighter the less often; effective share of all {:.4f};\n"
+        "  the integral is that of all, not the mean of what the samples weigh\n",
         100.0 * kept, format_count(rejection->draws), rejection->effective_share);
     if (!result.annealing)
       moved += fmt::format("  {} evaluations of the energy\n",

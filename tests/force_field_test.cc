@@ -171,17 +171,22 @@ double born_energy(const GeneralisedBorn& s, double r) {
   return energy - s.solvation * s.charge[0] * s.charge[1] / f;
 }
 
-TEST(ForceField, TheSolventIsItsDefinition) {
+/// The second atom's sphere can swallow the first.
+MolecularSystem two_in_solvent(bool engulfed) {
   MolecularSystem two{.source = "two atoms", .masses = {1.0, 1.0}};
+  two.solvent = GeneralisedBorn{.solvation = 137.0,
+                                .surface = 28.0,
+                                .engulfed = engulfed,
+                                .charge = {0.4, -0.9},
+                                .radius = {0.06, 0.21},
+                                .scaled_radius = {0.05, 0.17}};
+  return two;
+}
+
+TEST(ForceField, TheSolventIsItsDefinition) {
   for (const bool engulfed : {false, true})
     for (const double r : {0.05, 0.08, 0.12, 0.3, 0.3401, 0.4, 0.7, 1.5}) {
-      // The second atom's sphere can swallow the first.
-      two.solvent = GeneralisedBorn{.solvation = 137.0,
-                                    .surface = 28.0,
-                                    .engulfed = engulfed,
-                                    .charge = {0.4, -0.9},
-                                    .radius = {0.06, 0.21},
-                                    .scaled_radius = {0.05, 0.17}};
+      const MolecularSystem two = two_in_solvent(engulfed);
       const ForceField field(two);
       const double h = 1e-6;
       const auto at = [&](double x) {
@@ -196,15 +201,9 @@ TEST(ForceField, TheSolventIsItsDefinition) {
 }
 
 TEST(ForceField, NearAndFarPairsInOneVectorDoNotDependOnEachOther) {
-  MolecularSystem two{.source = "two atoms", .masses = {1.0, 1.0}};
   ThreadPool pool(1);
   for (const bool engulfed : {false, true}) {
-    two.solvent = GeneralisedBorn{.solvation = 137.0,
-                                  .surface = 28.0,
-                                  .engulfed = engulfed,
-                                  .charge = {0.4, -0.9},
-                                  .radius = {0.06, 0.21},
-                                  .scaled_radius = {0.05, 0.17}};
+    const MolecularSystem two = two_in_solvent(engulfed);
     const ForceField field(two);
     std::vector<double> rows;
     for (int k = 0; k < 48; ++k)

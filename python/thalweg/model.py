@@ -200,9 +200,9 @@ class Model:
             weights, ``weights="column"`` adds their logarithm as a last column (of a molecule,
             as "log_weights" to the info), and ``weights="reject"`` does so after it has kept draws
             that weigh less than threshold mean weights at random, with a probability in
-            proportion, so that the weights are more alike; "annealed" moves them to that energy's density first, by
-            Hamiltonian steps of leapfrog_steps at each of levels - 1 densities on the way, and
-            gives weights that are as exact and more alike; "sails", "mala", "hmc" and
+            proportion, so that the weights are more alike; "annealed" moves them to that energy's
+            density first, by Hamiltonian steps of leapfrog_steps at each of levels - 1 densities on
+            the way, and gives weights that are as exact and more alike; "sails", "mala", "hmc" and
             "independence" are Markov chains in latent space, with chains, burn_in, thinning,
             leapfrog_steps, step_size (0: found), local_probability and density ("model" or
             "target").
@@ -232,7 +232,9 @@ class Model:
         )
         if self._run.molecule:
             if weights in ("column", "reject") and not info:
-                raise ConfigError(f'weights="{weights}": of a molecule they are in the info: info=True')
+                raise ConfigError(
+                    f'weights="{weights}": of a molecule they are in the info: info=True'
+                )
             positions, log_weights, found, warnings = self._run.sample_positions(options)
             tell(warnings)
             if log_weights is not None:

@@ -318,7 +318,7 @@ std::vector<double> torsion_means(const Frames& frames, const ModelOptions& mode
   return means;
 }
 
-/// Some of a file's frames, evenly spread, and the forces of the run's system at them; of arrays
+/// Some of a file's frames, evenly spread, and the forces of the run's system at them, kJ/mol/nm:
 /// frames x atoms x 3.
 struct SystemForces {
   std::vector<std::int64_t> frames;

@@ -72,32 +72,33 @@ void check(const TorsionProfileRequest& request) {
     fail<ConfigError>("--chains: expected at least 1, got {}", request.chains);
 }
 
+constexpr double kLongestBond = 0.25;  // nm
+
+/// The distance of two atoms of a frame.
+double apart(const double* x, std::int64_t one, std::int64_t other) {
+  const double *a = x + 3 * one, *b = x + 3 * other;
+  return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+}
+
 /// Neighbours in a list of residues are not bonded where some are missing between them.
 void refuse_gap(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
                 const std::string& name, const std::string& path) {
-  constexpr double kLongest = 0.25;  // nm
   const std::vector<std::string> names = atom_names(pdb.atoms, std::ssize(pdb.atoms));
   for (std::size_t i = 0; i < 3; ++i) {
-    const auto one = static_cast<std::size_t>(angle[i]),
-               other = static_cast<std::size_t>(angle[i + 1]);
-    const double *a = &pdb.positions[3 * one], *b = &pdb.positions[3 * other];
-    const double apart = std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-    if (apart > kLongest)
+    const double length = apart(pdb.positions.data(), angle[i], angle[i + 1]);
+    if (length > kLongestBond)
       fail<DataError>(
           "{}: '{}' is about atoms {} and {}, which are {:.3f} nm apart and not bonded: residues "
           "are missing between them; {} names the same atoms all the same",
-          path, name, names[one], names[other], apart, fmt::join(angle, "-"));
+          path, name, names[static_cast<std::size_t>(angle[i])],
+          names[static_cast<std::size_t>(angle[i + 1])], length, fmt::join(angle, "-"));
   }
 }
 
 /// Throws DataError where atoms that are near in the topology are not in half of the frames.
 void refuse_other_lengths(const std::array<std::int64_t, 4>& angle, const PdbFile& pdb,
                           const Frames& frames, const std::string& name, const std::string& file) {
-  constexpr double kLongestBond = 0.25, kMost = 1.8;  // nm; times as long, or as short
-  const auto apart = [](const double* x, std::int64_t a, std::int64_t b) {
-    return std::hypot(x[3 * a] - x[3 * b], x[3 * a + 1] - x[3 * b + 1],
-                      x[3 * a + 2] - x[3 * b + 2]);
-  };
+  constexpr double kMost = 1.8;  // times as long, or as short
   const auto width = std::ssize(pdb.positions);
   for (std::size_t i = 0; i < 3; ++i) {
     const double expected = apart(pdb.positions.data(), angle[i], angle[i + 1]);

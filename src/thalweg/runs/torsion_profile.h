@@ -56,8 +56,7 @@ std::array<std::int64_t, 4> torsion_by_name(const std::string& name,
 /// degrees and two for each torsion and file, and pictures. Throws as the readers do, ConfigError
 /// for requests that make no sense, DataError for weights that are no numbers or not one a frame,
 /// frames that are no multiple of the chains, a PDB of other atoms than the topology's, and atoms
-/// that are bonded in the topology and not in the frames;
-/// InterruptedError between files.
+/// that are bonded in the topology and not in the frames; InterruptedError between files.
 TorsionProfiles torsion_profiles(const TorsionProfileRequest& request);
 
 }  // namespace thalweg
