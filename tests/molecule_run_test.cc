@@ -595,6 +595,16 @@ TEST_F(MoleculeRun, KeepsTheFormOfAlphaCarbonsIfAsked) {
   EXPECT_NE(message.find("frame 7"), std::string::npos) << message;
   EXPECT_NE(message.find("ALA 1"), std::string::npos) << message;
   expect_failure({{"molecule.chirality", std::string("fixed")}}, "molecule.chirality");
+  // Where both may be, it is said.
+  const auto is_said = [&] {
+    RunRequest request = asked;
+    request.settings[2].value = std::string("free");
+    const std::string notes = fmt::format("{}", fmt::join(plan_run(request).data->notes, "; "));
+    return notes.find("of ALA 1 in 1 of 300 frames has the other form") != std::string::npos;
+  };
+  EXPECT_TRUE(is_said());
+  write_npy(path, std::vector<std::int64_t>{300, kAtoms, 3}, rows);
+  EXPECT_FALSE(is_said());
 }
 
 TEST_F(MoleculeRun, LearnsForcesOfTheSystemWithoutAFile) {

@@ -99,6 +99,24 @@ double dihedral_angle(std::span<const double> row, const std::array<std::int64_t
   return std::atan2(-std::sqrt(dot(g, g)) * dot(b, f), dot(a, b));
 }
 
+std::vector<double> alpha_carbon_forms(std::span<const double> positions, std::int64_t atoms,
+                                       std::span<const AlphaCarbon> carbons) {
+  std::vector<double> result;
+  for (std::size_t row = 0; row < positions.size(); row += 3 * static_cast<std::size_t>(atoms))
+    for (const auto& [residue, n, ca, c, cb] : carbons) {
+      std::array<std::array<double, 3>, 3> arms{};
+      const std::array<std::size_t, 3> ends = {n, c, cb};
+      for (std::size_t arm = 0; arm < 3; ++arm)
+        for (std::size_t axis = 0; axis < 3; ++axis)
+          arms[arm][axis] = positions[row + 3 * ends[arm] + axis] - positions[row + 3 * ca + axis];
+      const auto& [a, b, d] = arms;
+      const double volume = a[0] * (b[1] * d[2] - b[2] * d[1]) +
+                            a[1] * (b[2] * d[0] - b[0] * d[2]) + a[2] * (b[0] * d[1] - b[1] * d[0]);
+      result.push_back(volume >= 0.0 ? 1.0 : -1.0);
+    }
+  return result;
+}
+
 std::vector<BackboneRows> backbone_rows(std::span<const double> positions, std::int64_t atoms,
                                         std::span<const BackboneAngles> angles) {
   std::vector<BackboneRows> result;

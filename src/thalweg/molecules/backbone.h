@@ -31,6 +31,10 @@ struct AlphaCarbon {
 };
 /// Of all residues that have these four atoms by name, in the order of the atoms.
 std::vector<AlphaCarbon> alpha_carbons(std::span<const AtomLabel> atoms);
+/// Their form in configurations of `atoms` atoms, 3 numbers an atom: 1 or -1, by the sign of the
+/// volume that N, C and CB span about CA; configurations x carbons.
+std::vector<double> alpha_carbon_forms(std::span<const double> positions, std::int64_t atoms,
+                                       std::span<const AlphaCarbon> carbons);
 
 /// Angles of a residue in radians, one a configuration.
 struct BackboneRows {

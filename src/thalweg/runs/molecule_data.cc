@@ -151,6 +151,29 @@ void check_usual_lengths(const Frames& frames, std::span<const ZMatrixRow> rows,
   }
 }
 
+/// A sentence where frames have alpha carbons of both forms, or nothing.
+std::string two_forms_text(const Frames& frames, std::span<const AtomLabel> atoms) {
+  const std::vector<AlphaCarbon> carbons = alpha_carbons(atoms);
+  if (carbons.empty()) return "";
+  const std::vector<double> forms =
+      alpha_carbon_forms(frames.positions, std::ssize(atoms), carbons);
+  std::vector<std::string> both;
+  for (std::size_t carbon = 0; carbon < carbons.size(); ++carbon) {
+    std::int64_t positive = 0;
+    for (std::size_t i = carbon; i < forms.size(); i += carbons.size())
+      positive += forms[i] > 0.0 ? 1 : 0;
+    if (const std::int64_t others = std::min(positive, frames.count() - positive); others > 0)
+      both.push_back(
+          fmt::format("of {} in {} of {} frames", carbons[carbon].residue, others, frames.count()));
+  }
+  if (both.empty()) return "";
+  return fmt::format(
+      "the alpha carbon {} has the other form, L or D, than in the rest: a density of both is "
+      "learnt, in which each weighs as much as it has frames; leave out what is not meant, as "
+      "mirror images",
+      fmt::join(both, ", "));
+}
+
 /// A sentence where bonds hardly move, as constraints hold them, or nothing.
 std::string stiff_bonds_text(const Frames& frames, std::span<const ZMatrixRow> rows,
                              const KnownMolecule& molecule) {
@@ -607,7 +630,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
         "folder",
         data.path);
   Table table;
-  std::string stiff, other_forces, other_temperature;
+  std::string stiff, other_forces, other_temperature, forms_of_frames;
   std::vector<double> forces;
   {
     const Frames frames = read_molecule_frames(data.path, options.model);
@@ -618,6 +641,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
       check_usual_lengths(frames, coordinates->rows(), molecule, data.path);
       stiff = stiff_bonds_text(frames, coordinates->rows(), molecule);
       other_temperature = other_temperature_text(options, frames);
+      forms_of_frames = two_forms_text(frames, molecule_atoms(options.model));
     }
     if (!data.forces.empty()) forces = read_forces(options, *coordinates, frames, other_forces);
   }
@@ -679,7 +703,7 @@ PreparedData load_molecule_data(const RunOptions& options, std::uint64_t seed) {
                   options.model.molecule.atoms.empty()
                       ? "; give --topology FILE.pdb for names of atoms, phi and psi"
                       : ""));
-  for (const std::string& note : {stiff, other_forces, other_temperature})
+  for (const std::string& note : {stiff, other_forces, other_temperature, forms_of_frames})
     if (!note.empty()) prepared.notes.push_back(note);
   if (!data.forces.empty()) {
     if (data.drop_missing || data.drop_duplicates)

@@ -178,21 +178,8 @@ std::vector<double> molecule_energies(const LoadedRun& run, std::span<const doub
 std::vector<double> chirality(const LoadedRun& run, std::span<const double> positions) {
   const std::vector<AtomLabel> atoms = molecule_atoms(run.options.model);
   const std::vector<AlphaCarbon> carbons = alpha_carbons(atoms);
-  std::vector<double> result;
-  if (carbons.empty()) return result;  // without names of atoms there is no width of a row either
-  for (std::size_t row = 0; row < positions.size(); row += 3 * atoms.size())
-    for (const auto& [residue, n, ca, c, cb] : carbons) {
-      std::array<std::array<double, 3>, 3> arms{};
-      const std::array<std::size_t, 3> ends = {n, c, cb};
-      for (std::size_t arm = 0; arm < 3; ++arm)
-        for (std::size_t axis = 0; axis < 3; ++axis)
-          arms[arm][axis] = positions[row + 3 * ends[arm] + axis] - positions[row + 3 * ca + axis];
-      const auto& [a, b, d] = arms;
-      const double volume = a[0] * (b[1] * d[2] - b[2] * d[1]) +
-                            a[1] * (b[2] * d[0] - b[0] * d[2]) + a[2] * (b[0] * d[1] - b[1] * d[0]);
-      result.push_back(volume >= 0.0 ? 1.0 : -1.0);
-    }
-  return result;
+  if (carbons.empty()) return {};  // without names of atoms there is no width of a row either
+  return alpha_carbon_forms(positions, std::ssize(atoms), carbons);
 }
 
 double frame_gain(const LoadedRun& run, std::span<const double> rows, ThreadPool& pool) {
