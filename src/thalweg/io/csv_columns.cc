@@ -129,7 +129,7 @@ std::optional<CsvMode> CsvColumn::other_mode(std::span<const double> values, std
                "write numbers without separators of thousands, as 1234567.8");
   const auto hint = [](const Stray& stray) {
     return fmt::format(
-        "if it stands for a missing value, name it: --missing \"{}\" (data.missing), "
+        "if it stands for a missing value, name it to `train`: --missing \"{}\" (data.missing), "
         "else leave the column out by naming others with --columns",
         shown(stray.text));
   };
