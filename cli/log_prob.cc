@@ -26,9 +26,12 @@ struct Arguments {
 std::string mean_text(const MeanLogDensity& mean) {
   if (mean.counted == 0) return "no mean, since none that counts is finite";
   return fmt::format(
-      "mean {} +- {} nats{}", number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5),
+      "mean {} +- {} nats{}{}", number_text(mean.finite.mean, 5), number_text(mean.finite.error, 5),
       mean.zero + mean.undefined == 0 ? ""
-                                      : fmt::format(" over the {} that are finite", mean.counted));
+                                      : fmt::format(" over the {} that are finite", mean.counted),
+      mean.blocks == 0
+          ? ""
+          : fmt::format(" (rows follow each other: the error is of {} blocks)", mean.blocks));
 }
 
 void log_prob(const Arguments& arguments) {

@@ -518,13 +518,9 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
     if (table.rows < kFewestRows)
       fail<DataError>("the data have {} different rows; expected at least {} to learn from",
                       table.rows, kFewestRows);
-  } else if (data.weights.empty()) {
-    if (const std::int64_t duplicates = count_duplicate_rows(table); duplicates > 0)
-      data.notes.push_back(fmt::format(
-          "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
-          "leaves them out",
-          duplicates));
   }
+  const std::int64_t duplicates =
+      options.drop_duplicates || !data.weights.empty() ? 0 : count_duplicate_rows(table);
   const double rounding = table.rounding();
   data.rows = table.rows;
   for (std::size_t column = features; column < table.names.size(); ++column)
@@ -544,8 +540,22 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
 
   if (options.find_derived) leave_out_derived(data, rounding, options.rules >= 5);
   note_kinds(data);
-  RowSplit split =
-      split_rows(data.rows, options.validation_fraction, options.test_fraction, seed, parts);
+  data.block_rows = options.block_rows;
+  if (data.block_rows == 0) {
+    const bool draws = parts.validation == 0 || parts.test == 0;
+    // Weighted rows are in the order of their weights as they come from nested sampling.
+    const RowOrder order =
+        draws && data.weights.empty() ? find_row_order(data.x, data.features()) : RowOrder();
+    data.block_rows = order.block_rows;
+    if (order.lag > 0) data.notes.push_back(row_order_text(order));
+  }
+  if (duplicates > 0 && data.block_rows == 1)
+    data.notes.push_back(fmt::format(
+        "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
+        "leaves them out",
+        duplicates));
+  RowSplit split = split_rows(data.rows, options.validation_fraction, options.test_fraction, seed,
+                              parts, data.block_rows);
   data.train = std::move(split.train);
   data.validation = std::move(split.validation);
   data.test = std::move(split.test);

@@ -58,6 +58,9 @@ struct DataOptions {
   bool species = false;
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
+  /// Consecutive rows that go to training, validation or test together: 1, each by itself; 0, as
+  /// find_row_order() has it, or 1 beside weights.
+  std::int64_t block_rows = 0;
 };
 
 /// Points with what is known of their columns. Values are those of the file; noise, bounds and
@@ -74,6 +77,7 @@ struct PreparedData {
   /// What the columns decide, which is not learnt: samples get it from them.
   std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order
+  std::int64_t block_rows = 1;                        ///< see split_rows()
   std::vector<std::string> notes;                     ///< what was found and done, a sentence each
 
   /// Rows that stand for those to train on where all rows are alike: these themselves, or by

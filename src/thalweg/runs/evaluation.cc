@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "thalweg/core/error.h"
@@ -67,9 +68,14 @@ std::optional<TargetSummary> columns_of(const LoadedRun& run, const WeightedFlow
 }
 
 std::string title_of(const LoadedRun& run, const HeldOut& points) {
-  if (points.rows > 0)
-    return fmt::format("mean log likelihood in nats over {} {}, and more:", points.rows,
-                       points.source);
+  if (points.rows > 0) {
+    const std::set<std::int64_t> blocks(points.blocks.begin(), points.blocks.end());
+    return fmt::format(
+        "mean log likelihood in nats over {} {}{}, and more:", points.rows, points.source,
+        blocks.empty()
+            ? ""
+            : fmt::format(" (they follow each other: errors are of {} blocks)", blocks.size()));
+  }
   if (points.source == kNoHeldOut)
     return "no rows were held out, so there is no log likelihood (`evaluate` takes rows with "
            "--data FILE); what there is:";
@@ -130,6 +136,7 @@ void keep_rows(HeldOut& points, std::int64_t most) {
   const std::int64_t all = points.rows;
   if (all <= most) return;
   const std::vector<std::int64_t> kept = evenly_spaced_rows(all, most);
+  points.blocks = kept_relations(points, kept).blocks;
   for (std::vector<double>* values : {&points.x, &points.context, &points.weights, &points.forces})
     *values = take_rows(*values, std::ssize(*values) / all, kept);
   points.rows = most;
@@ -166,6 +173,8 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
     points.weights = weights_of(table, own_weights(run, table, points.warnings));
     if (!rows.unkept.empty()) points.warnings.push_back(std::move(rows.unkept));
+    if (points.weights.empty())
+      points.blocks = blocks_in_order(points.x, run.model->flow().features());
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
     if (rows.empty()) return {kNoHeldOut, 0, {}, {}, {}, {}};
@@ -176,6 +185,10 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               {},
               {}};
     if (!data->weights.empty()) points.weights = take_rows(data->weights, 1, rows);
+    if (data->block_rows > 1)
+      for (const std::int64_t row : rows) points.blocks.push_back(row / data->block_rows);
+    else if (points.weights.empty())  // Rows of a file of their own are in its order.
+      points.blocks = blocks_in_order(points.x, data->features());
     if (!data->forces.empty())
       points.forces = take_rows(data->forces, std::ssize(data->forces) / data->rows, rows);
   } else {

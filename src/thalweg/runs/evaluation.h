@@ -12,6 +12,7 @@
 #include "thalweg/metrics/importance.h"
 #include "thalweg/metrics/metric.h"
 #include "thalweg/runs/evaluation_cost.h"
+#include "thalweg/runs/log_densities.h"
 #include "thalweg/runs/plan.h"
 #include "thalweg/runs/row_function.h"
 #include "thalweg/runs/run_folder.h"
@@ -46,6 +47,9 @@ struct HeldOut {
   std::vector<double> values = {};         ///< those of x in the units of the data
   std::vector<double> forces = {};         ///< of the rows, if they came with the data; else empty
   std::vector<std::string> warnings = {};  ///< of rows of a file
+  std::vector<std::int64_t> blocks = {};   ///< see RowRelations
+
+  RowRelations relations() const { return {weights, blocks}; }
 };
 
 /// The density of a run as its evaluation takes it, in double: compiled once, whatever shares it.

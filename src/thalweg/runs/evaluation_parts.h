@@ -16,7 +16,16 @@ inline constexpr std::int64_t kTargetSamples = 20000;  // of an evaluation
 /// make the mean -inf, and the mean over the others follows; rows without a value are left out.
 void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
               const std::vector<double>& values, double common_error = 0.0,
-              std::span<const double> weights = {});
+              const RowRelations& rows = {});
+
+/// What of HeldOut's relations concerns the rows of these numbers.
+struct KeptRelations {
+  std::vector<double> weights;
+  std::vector<std::int64_t> blocks;
+
+  RowRelations all() const { return {weights, blocks}; }
+};
+KeptRelations kept_relations(const HeldOut& points, std::span<const std::int64_t> kept);
 
 /// Log likelihoods of points that were not learnt from by the model, by its target and by plain
 /// models, and Z of the base. Adds to `warnings` if a plain model is ahead.

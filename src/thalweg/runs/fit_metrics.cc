@@ -63,10 +63,10 @@ std::vector<double> log_densities_of(const FittedGaussianMixture& fit, const Pre
 
 /// A sentence if another model's log likelihoods are above the flow's beyond doubt.
 std::string behind_text(const std::string& other, const std::vector<double>& own,
-                        const std::vector<double>& others, const std::vector<double>& weights) {
+                        const std::vector<double>& others, const RowRelations& rows) {
   std::vector<double> ahead;
   for (std::size_t row = 0; row < own.size(); ++row) ahead.push_back(others[row] - own[row]);
-  const MeanLogDensity mean = mean_log_density(ahead, 0.0, weights);
+  const MeanLogDensity mean = mean_log_density(ahead, 0.0, rows);
   if (mean.undefined + mean.zero > 0 || !(mean.all.mean > 2.0 * mean.all.error)) return "";
   return fmt::format(
       "a {} describes held-out rows better than this model, by {:.3f} +- {:.3f} nats: train on "
@@ -104,8 +104,9 @@ std::vector<Metric> baselines(const PreparedData& data, const HeldOut& points, s
       for (std::size_t row = 0; row < values.size(); ++row) values[row] -= marginal[row];
     }
     const std::string label = components == 1 ? "fitted Gaussian" : "mixture of 10 Gaussians";
-    add_mean(metrics, components == 1 ? "gaussian" : "mixture", label, values, 0.0, points.weights);
-    if (const std::string text = behind_text(label, own, values, points.weights); !text.empty())
+    add_mean(metrics, components == 1 ? "gaussian" : "mixture", label, values, 0.0,
+             points.relations());
+    if (const std::string text = behind_text(label, own, values, points.relations()); !text.empty())
       warnings.push_back(text);
   }
   return metrics;
@@ -136,9 +137,8 @@ void add_normalisers(std::vector<Metric>& metrics, const Model& model) {
 }  // namespace
 
 void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::string& label,
-              const std::vector<double>& values, double common_error,
-              std::span<const double> weights) {
-  const MeanLogDensity mean = mean_log_density(values, common_error, weights);
+              const std::vector<double>& values, double common_error, const RowRelations& rows) {
+  const MeanLogDensity mean = mean_log_density(values, common_error, rows);
   const auto add = [&](const std::string& key, const std::string& text, const MeanWithError& of) {
     metrics.push_back({key, text, of.mean, of.error});
   };
@@ -155,6 +155,16 @@ void add_mean(std::vector<Metric>& metrics, const std::string& name, const std::
   if (mean.undefined > 0) add_count("_undefined_rows", "  rows without a density", mean.undefined);
 }
 
+KeptRelations kept_relations(const HeldOut& points, std::span<const std::int64_t> kept) {
+  KeptRelations result;
+  for (const std::int64_t row : kept) {
+    const auto index = static_cast<std::size_t>(row);
+    if (!points.weights.empty()) result.weights.push_back(points.weights[index]);
+    if (!points.blocks.empty()) result.blocks.push_back(points.blocks[index]);
+  }
+  return result;
+}
+
 std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
                                 const std::optional<PreparedData>& data, std::uint64_t seed,
                                 DensityEvaluator& evaluator, ThreadPool& pool,
@@ -167,13 +177,13 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
     add_mean(metrics, "log_likelihood",
              estimated ? fmt::format("this model, estimate of {} draws", evaluator.draws())
                        : "this model",
-             own, of_normaliser, points.weights);
+             own, of_normaliser, points.relations());
     if (estimated && evaluator.draws() > 1)
       add_mean(metrics, "log_likelihood_bound", "  its lower bound, of 1 draw",
                of_values(DensityEvaluator(*run.model, pool, Precision::kDouble)
                              .log_prob(points.x, points.context),
                          points),
-               of_normaliser, points.weights);
+               of_normaliser, points.relations());
     const std::shared_ptr<const Target> target = run.target();
     // Of particles it is the least NLL that a density can have, <U> + log Z, with the sign changed.
     if (target && target->log_normaliser() &&
@@ -181,12 +191,12 @@ std::vector<Metric> fit_metrics(const LoadedRun& run, const HeldOut& points,
       std::vector<double> log_target = target_log_density(target, pool)(points.x);
       for (double& value : log_target) value -= *target->log_normaliser();
       add_mean(metrics, "target_log_likelihood", "the target itself", log_target,
-               target->log_normaliser_error(), points.weights);
+               target->log_normaliser_error(), points.relations());
       // Of each row's difference, whose error is far below those of the means.
       if (run.options.data.particles > 0) {
         for (std::size_t row = 0; row < own.size(); ++row) log_target[row] -= own[row];
         add_mean(metrics, "forward_kl_nats", "  KL(target || model)", log_target,
-                 std::hypot(target->log_normaliser_error(), of_normaliser), points.weights);
+                 std::hypot(target->log_normaliser_error(), of_normaliser), points.relations());
       }
     }
     // Fitted covariances of rows without a centre of mass are singular.

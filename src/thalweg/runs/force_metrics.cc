@@ -100,7 +100,7 @@ std::vector<Metric> force_metrics(const LoadedRun& run, const HeldOut& points,
                        take_rows(points.forces, run.model->flow().force_features(), kept)};
   }
   if (!forces) return {};
-  std::vector<double> errors, sizes, weights;
+  std::vector<double> errors, sizes;
   const auto width = static_cast<std::size_t>(run.model->flow().force_features());
   // Of a molecule a mean over its positions, as it is published.
   const bool molecule = run.model->flow().coordinates() != nullptr;
@@ -111,13 +111,14 @@ std::vector<Metric> force_metrics(const LoadedRun& run, const HeldOut& points,
     for (std::size_t i = 0; i < width; ++i) off[i] -= forces->model[row * width + i];
     errors.push_back(share * squared(off));
     sizes.push_back(share * squared(target));
-    if (held_out && !points.weights.empty())
-      weights.push_back(points.weights[static_cast<std::size_t>(kept[row])]);
   }
+  const KeptRelations relations = held_out ? kept_relations(points, kept) : KeptRelations();
   std::vector<Metric> metrics;
   const char* unit = molecule ? ", (kT/nm)^2 a position" : ", columns summed";
-  add_mean(metrics, "force_error", fmt::format("mean squared error{}", unit), errors, 0.0, weights);
-  add_mean(metrics, "force_size", "mean square of what they are to be", sizes, 0.0, weights);
+  add_mean(metrics, "force_error", fmt::format("mean squared error{}", unit), errors, 0.0,
+           relations.all());
+  add_mean(metrics, "force_size", "mean square of what they are to be", sizes, 0.0,
+           relations.all());
   return metrics;
 }
 

@@ -19,10 +19,10 @@ constexpr double kSmallDifference = 0.01;  // nats
 
 /// A sentence where a density by reconstruction is off.
 std::string difference_text(const char* way, const std::vector<double>& values,
-                            const std::vector<double>& exact, std::span<const double> weights) {
+                            const std::vector<double>& exact, const RowRelations& rows) {
   std::vector<double> above;
   for (std::size_t row = 0; row < values.size(); ++row) above.push_back(values[row] - exact[row]);
-  const MeanWithError mean = mean_log_density(above, 0.0, weights).finite;
+  const MeanWithError mean = mean_log_density(above, 0.0, rows).finite;
   if (std::abs(mean.mean) < std::max(kSmallDifference, 2.0 * mean.error)) return "";
   return fmt::format(
       "the log likelihood by the {} is {:.3f} +- {:.3f} nats {} the exact one, since encoder and "
@@ -53,11 +53,12 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
     x = FlowSampler(model, pool, seed, Precision::kDouble).next(rows);
   }
   const FreeFormCheck check = check_free_form(model, x, context, seed, pool);
-  const std::vector<double> weights = taken(points.weights),
-                            log_intervals = taken(points.log_intervals);
+  const std::vector<double> log_intervals = taken(points.log_intervals);
+  const KeptRelations relations =
+      kept_relations(points, points.rows > 0 ? std::span(kept) : std::span<const std::int64_t>());
   const auto add_density = [&](const char* name, const char* label, std::vector<double> values) {
     for (std::size_t row = 0; row < log_intervals.size(); ++row) values[row] += log_intervals[row];
-    add_mean(metrics, name, label, values, normaliser_error(model, context), weights);
+    add_mean(metrics, name, label, values, normaliser_error(model, context), relations.all());
   };
   add_density("log_likelihood_exact", "decoder's Jacobian where g(z) = x, exact", check.exact);
   add_density("log_likelihood_decoder", "decoder's at f(x), as published", check.decoder);
@@ -75,7 +76,8 @@ std::vector<Metric> free_form_metrics(const LoadedRun& run, const HeldOut& point
         model.flow(), fmt::format("{} of {} rows", check.unsolved(), check.exact.size())));
   for (const auto& [way, values] : {std::pair{"decoder's Jacobian at f(x)", &check.decoder},
                                     std::pair{"encoder's Jacobian", &check.encoder}})
-    if (std::string text = difference_text(way, *values, check.exact, weights); !text.empty())
+    if (std::string text = difference_text(way, *values, check.exact, relations.all());
+        !text.empty())
       warnings.push_back(std::move(text));
   return metrics;
 }

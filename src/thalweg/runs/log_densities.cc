@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "thalweg/core/error.h"
 #include "thalweg/core/work_progress.h"
 #include "thalweg/datasets/column_coding.h"
 #include "thalweg/datasets/column_names.h"
 #include "thalweg/datasets/column_texts.h"
+#include "thalweg/datasets/row_split.h"
 #include "thalweg/io/table_texts.h"
 #include "thalweg/runs/molecule_data.h"
 #include "thalweg/runs/plan.h"
@@ -49,8 +52,12 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEva
     const std::vector<double> volumes = log_volumes(*coordinates, rows.x, pool);
     for (std::size_t row = 0; row < volumes.size(); ++row) result.values[row] -= volumes[row];
   }
-  result.mean = mean_log_density(result.values, normaliser_error(*run.model, rows.context),
-                                 weights_of(points, weights, "--weights"));
+  const std::vector<double> counts = weights_of(points, weights, "--weights");
+  const std::vector<std::int64_t> blocks =
+      counts.empty() ? blocks_in_order(rows.x, run.model->flow().features())
+                     : std::vector<std::int64_t>();
+  result.mean =
+      mean_log_density(result.values, normaliser_error(*run.model, rows.context), {counts, blocks});
   for (const std::string& warning :
        {outside_of_training(run.options.model.context_columns, rows.context), rows.unkept})
     if (!warning.empty()) result.warnings.push_back(warning);
@@ -78,44 +85,60 @@ std::string own_weights(const LoadedRun& run, const Table& table,
   return "";
 }
 
-MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights) {
+MeanWithError mean_with_error(std::span<const double> values, const RowRelations& rows) {
   MeanWithError result;
-  if (!weights.empty()) {
-    double sum = 0.0, square = 0.0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      result.mean += weights[i] * values[i];
-      sum += weights[i];
-    }
-    result.mean /= sum;
-    for (std::size_t i = 0; i < values.size(); ++i)
-      square += std::pow(weights[i] * (values[i] - result.mean), 2);
-    if (values.size() > 1) result.error = std::sqrt(square) / sum;
-    return result;
-  }
-  double square = 0.0;
-  const auto count = static_cast<double>(values.size());
-  for (const double value : values) result.mean += value / count;
-  for (const double value : values) square += (value - result.mean) * (value - result.mean);
-  if (values.size() > 1) result.error = std::sqrt(square / count / (count - 1.0));
+  const auto weight = [&](std::size_t i) { return rows.weights.empty() ? 1.0 : rows.weights[i]; };
+  double sum = 0.0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += weight(i);
+  for (std::size_t i = 0; i < values.size(); ++i) result.mean += weight(i) / sum * values[i];
+  // The sum over groups of the squared sums in them, as groups were drawn apart.
+  const auto error_of = [&](const auto& groups) {
+    double square = 0.0;
+    for (const double in_group : groups) square += in_group * in_group;
+    const auto count = static_cast<double>(groups.size());
+    return count < 2.0 ? 0.0 : std::sqrt(square * count / (count - 1.0)) / sum;
+  };
+  std::vector<double> off;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    off.push_back(weight(i) * (values[i] - result.mean));
+  result.error = error_of(off);
+  if (rows.blocks.empty()) return result;
+  std::map<std::int64_t, double> in_block;
+  for (std::size_t i = 0; i < off.size(); ++i) in_block[rows.blocks[i]] += off[i];
+  std::vector<double> sums;
+  for (const auto& [block, each] : in_block) sums.push_back(each);
+  result.error = std::max(result.error, error_of(sums));
   return result;
 }
 
+std::vector<std::int64_t> blocks_in_order(std::span<const double> x, std::int64_t columns) {
+  const RowOrder order = find_row_order(x, columns);
+  std::vector<std::int64_t> blocks;
+  if (order.lag == 0) return blocks;
+  for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row)
+    blocks.push_back(row / order.block_rows);
+  return blocks;
+}
+
 MeanLogDensity mean_log_density(std::span<const double> values, double common_error,
-                                std::span<const double> weights) {
+                                const RowRelations& rows) {
   MeanLogDensity result;
-  std::vector<double> finite, of_finite;
+  std::vector<double> finite, weights;
+  std::vector<std::int64_t> blocks;
   for (std::size_t row = 0; row < values.size(); ++row) {
     const double value = values[row];
-    if (!weights.empty() && weights[row] == 0.0) continue;
+    if (!rows.weights.empty() && rows.weights[row] == 0.0) continue;
     if (std::isfinite(value)) {
       finite.push_back(value);
-      if (!weights.empty()) of_finite.push_back(weights[row]);
+      if (!rows.weights.empty()) weights.push_back(rows.weights[row]);
+      if (!rows.blocks.empty()) blocks.push_back(rows.blocks[row]);
     } else {
       ++(value == -INFINITY ? result.zero : result.undefined);
     }
   }
   result.counted = std::ssize(finite);
-  result.finite = mean_with_error(finite, of_finite);
+  result.blocks = std::ssize(std::set<std::int64_t>(blocks.begin(), blocks.end()));
+  result.finite = mean_with_error(finite, {weights, blocks});
   result.finite.error = std::hypot(result.finite.error, common_error);
   result.all = result.zero > 0 ? MeanWithError{-INFINITY, 0.0} : result.finite;
   return result;

@@ -26,8 +26,19 @@ struct DensityOptions {
 struct MeanWithError {
   double mean = 0.0, error = 0.0;
 };
-/// With weights, which are not all 0: of the weighted mean.
-MeanWithError mean_with_error(std::span<const double> values, std::span<const double> weights = {});
+/// How rows count in a mean, and which of them are no news of each other.
+struct RowRelations {
+  std::span<const double> weights = {};  ///< not all 0; empty: rows count alike
+  /// Numbers of blocks of rows that follow each other (see find_row_order): blocks alone are
+  /// independent; empty: rows are.
+  std::span<const std::int64_t> blocks = {};
+};
+/// The error over blocks is at least that over rows, as few blocks may agree by chance.
+MeanWithError mean_with_error(std::span<const double> values, const RowRelations& rows = {});
+
+/// Numbers of the blocks of rows `x` (rows x columns) in the order of a file; empty if they do not
+/// follow each other.
+std::vector<std::int64_t> blocks_in_order(std::span<const double> x, std::int64_t columns);
 
 /// The mean of log densities. Never NaN.
 struct MeanLogDensity {
@@ -36,11 +47,12 @@ struct MeanLogDensity {
   MeanWithError all;           ///< of all rows that have a density
   MeanWithError finite;        ///< of those where it is not 0
   std::int64_t counted = 0;    ///< how many these are
+  std::int64_t blocks = 0;     ///< that the errors are of, see RowRelations; 0: of rows
 };
 /// `common_error` is one of all rows alike, which the errors include.
-/// Rows count as their `weights` say, if there are any; rows of weight 0 not at all.
+/// Rows of weight 0 do not count at all.
 MeanLogDensity mean_log_density(std::span<const double> values, double common_error = 0.0,
-                                std::span<const double> weights = {});
+                                const RowRelations& rows = {});
 
 /// Log densities in nats, one a row. The errors of their means include that of a resampled base's
 /// Z.

@@ -188,6 +188,10 @@ const std::vector<OptionKey>& option_keys() {
        [](R& r) -> P { return &r.data.validation_fraction; }, 0, 0.9},
       {"data.test_fraction", "share of rows kept for `thalweg evaluate`",
        [](R& r) -> P { return &r.data.test_fraction; }, 0, 0.9},
+      {"data.block_rows",
+       "consecutive rows that go to training, validation or test together; 1: each row by itself; "
+       "0: found, more than 1 where rows follow each other as frames of a trajectory do",
+       [](R& r) -> P { return &r.data.block_rows; }, 0, 1e9},
 
       {"particles.count", "of lennard_jones and multi_double_well; 0: the target's own",
        [](R& r) -> P { return &r.target.particles; }, 0, 10000},

@@ -166,6 +166,7 @@ void load_and_fit(RunPlan& plan, const ReadProgress& reading,
     const MoleculeOptions molecule = options.model.molecule;
     choose(plan);
     options.model.molecule = molecule;
+    options.data.block_rows = plan.data->block_rows;
     if (options.data.particles > 0) options.model.base.dimensions = options.data.particles;
     fit_model_to_data(options.model, *plan.data);
     if (needs_target(options) || has_target(options.target))

@@ -257,6 +257,7 @@ RunManifest read_manifest(const RunFolder& folder) {
 
 RunOptions read_run_options(const RunFolder& folder) {
   RunOptions options;
+  options.data.block_rows = 1;  // as runs have it that do not say
   read_options(options, read_file(folder.config()), folder.config());
   for (const auto& [name, path] : point_files(options.data))
     if (!path->empty()) *path = (fs::absolute(folder.path) / *path).lexically_normal().string();
