@@ -203,6 +203,28 @@ TEST(ForceMatching, VanishesForTheRightDensityAlone) {
   EXPECT_NEAR(loss("0.5*(x^2 + y^2) + 0.2*x"), 0.04, 1e-12);
 }
 
+TEST(ForceMatching, EnergiesMayComeAfterThePointsAlone) {
+  const std::vector<double> x = points_of(40);
+  const auto trained = [&](double energy_weight, std::int64_t first_steps) {
+    Model model = smooth_model("smooth");
+    ThreadPool pool(1);
+    TrainingOptions options;
+    options.objective = "force_matching";
+    options.force_weight = 0.1;
+    options.energy_weight = energy_weight;
+    options.likelihood_steps = first_steps;
+    options.iterations = 4;
+    options.batch_size = 20;
+    Trainer trainer(model, {.rows = x, .target = energy()}, options, pool);
+    for (std::int64_t step = 0; step < options.iterations; ++step) trainer.step();
+    return trainer.state().parameters;
+  };
+  EXPECT_EQ(trained(0.5, 4), trained(0.0, 0));
+  EXPECT_NE(trained(0.5, 3), trained(0.5, 4));
+  EXPECT_NE(trained(0.5, 3), trained(0.5, 0));
+  EXPECT_THROW(trained(0.5, -1), ConfigError);
+}
+
 TEST(ForceMatching, RefusesFlowsWithoutForces) {
   const auto target =
       std::shared_ptr<const Target>(make_expression_target("x^2 + y^2", {"x", "y"}));

@@ -86,6 +86,23 @@ TEST(Settings, AnnealingTakesHalfOfATrainingUnlessSomebodySaysOtherwise) {
   EXPECT_EQ(plan_run(request).options.training.annealing_steps, 0);
 }
 
+TEST(Settings, PointsAreLearntBeforeTheEnergiesOfDraws) {
+  const TemporaryFolder folder;
+  RunRequest request{.settings = {{"data.path", points_in(folder)},
+                                  {"training.iterations", std::int64_t{101}},
+                                  {"energy", std::string("0.5*a^2 + 0.5*b^2")}}};
+  const auto first_steps = [&] { return plan_run(request).options.training.likelihood_steps; };
+  request.settings.push_back({"flow.kind", std::string("smooth")});
+  request.settings.push_back({"training.objective", std::string("force_matching")});
+  EXPECT_EQ(first_steps(), 0);
+  request.settings.push_back({"training.energy_weight", 0.1});
+  EXPECT_EQ(first_steps(), 50);
+  request.settings[4].value = std::string("mixed");
+  EXPECT_EQ(first_steps(), 50);
+  request.settings.push_back({"training.likelihood_steps", std::int64_t{0}});
+  EXPECT_EQ(first_steps(), 0);
+}
+
 TEST(Settings, ATargetAloneIsLearntAsInThePresets) {
   const RunPlan plan = plan_run({.settings = {{"data.target", std::string("dual_moon")}}});
   RunOptions preset = find_preset("rings-resampled")->options();

@@ -22,7 +22,15 @@ ForceMatching::ForceMatching(std::shared_ptr<const Target> target,
         "training.energy_weight: expected at least 0, and with training.force_weight = {} at most "
         "1 together, got {}",
         options.force_weight, options.energy_weight);
-  if (options.energy_weight > 0.0) reverse_.emplace(target_, reverse);
+  if (options.first_steps < 0)
+    fail<ConfigError>("training.likelihood_steps: expected at least 0, got {}",
+                      options.first_steps);
+  if (options.energy_weight == 0.0) return;
+  reverse_.emplace(target_, reverse);
+  if (options.first_steps == 0) return;
+  ForceMatchingOptions without = options;
+  without.energy_weight = 0.0;
+  first_ = std::make_unique<ForceMatching>(target_, without);
 }
 
 Value flow_forces(const Flow& flow, Value y, std::size_t layers, Value context) {

@@ -1,6 +1,7 @@
 // Force matching: learning from the slope of a target's log density besides points.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,9 @@ struct ForceMatchingOptions {
   double energy_weight = 0.0;     ///< of the reverse KL divergence, in [0, 1 - force_weight]
   bool of_data = false;           ///< forces are those that come with the rows, not the target's
   double rejection_weight = 0.0;  ///< see acceptance_reward
+  /// With an energy weight: so many first steps go without it, the likelihood having its share. The
+  /// energies of draws of a flow that knows little are all but noise.
+  std::int64_t first_steps = 0;
 };
 
 /// force_weight times the mean over rows x of |d/dx log q(x) - d/dx log p*(x)|^2, energy_weight
@@ -34,12 +38,15 @@ class ForceMatching : public Objective {
   std::string name() const override { return "force_matching"; }
   const Target* target() const override { return target_.get(); }
   Loss build(StepBuilder& step) const override;
+  std::int64_t first_steps() const override { return first_ ? options_.first_steps : 0; }
+  const Objective* first() const override { return first_.get(); }
 
  private:
   std::shared_ptr<const Target> target_;
   ForceMatchingOptions options_;
   MaximumLikelihood likelihood_;
   std::optional<ReverseKl> reverse_;
+  std::unique_ptr<const ForceMatching> first_;  // without energies
 };
 
 /// d/dx log q(x), features x 1, at the x that the transforms of a flow from number `layers` on make

@@ -63,8 +63,9 @@ KindTable<ObjectiveKind>& objective_kinds() {
        .needs_target = true},
       {.name = "force_matching",
        .summary = "forces of an energy at points, beside the likelihood and maybe reverse KL",
-       .settings = {"training.force_weight", "training.energy_weight", "training.annealing_start",
-                    "training.annealing_steps", "training.rejection_weight"},
+       .settings = {"training.force_weight", "training.energy_weight", "training.likelihood_steps",
+                    "training.annealing_start", "training.annealing_steps",
+                    "training.rejection_weight"},
        .make =
            [](const ObjectiveOptions& options, const TargetPointer& target) {
              return std::make_unique<ForceMatching>(
@@ -72,8 +73,9 @@ KindTable<ObjectiveKind>& objective_kinds() {
                  ForceMatchingOptions{.force_weight = options.force_weight,
                                       .energy_weight = options.energy_weight,
                                       .of_data = options.forces_of_data,
-                                      .rejection_weight = options.rejection_weight},
-                 reverse_options(options, 0));
+                                      .rejection_weight = options.rejection_weight,
+                                      .first_steps = options.likelihood_steps},
+                 reverse_options(options, options.likelihood_steps));
            },
        .needs_target = true,
        .takes_forces = true,

@@ -17,7 +17,7 @@ namespace thalweg {
 struct ObjectiveOptions {
   std::string kind = "maximum_likelihood";  ///< a name of objective_kinds()
   double likelihood_weight = 0.5;           ///< mixed: weight of the likelihood, in [0, 1]
-  std::int64_t likelihood_steps = 0;        ///< mixed: first steps, by maximum likelihood alone
+  std::int64_t likelihood_steps = 0;  ///< mixed, force_matching: first steps, without energies
   /// reverse_kl and mixed: factor on the target's log density at first, in [0, 1]
   double annealing_start = 0.01;
   /// steps, those of likelihood alone not counted, after which that factor has grown by 1; it ends

@@ -237,6 +237,13 @@ void settle_forces(SettingsLayers& layers) {
                       layers.asked.training.objective);
 }
 
+/// Whether draws and their energies count beside points, which are to be learnt first: the energies
+/// of draws of a flow that knows little are all but noise.
+bool learns_energies_of_draws(const TrainingOptions& training) {
+  return training.objective == "mixed" ||
+         (training.objective == "force_matching" && training.energy_weight > 0.0);
+}
+
 /// Whether a flow of smooth maps is asked for, whose columns are not to be bent by splines first.
 bool wants_smooth(const SettingsLayers& layers) {
   return layers.keys.contains("flow.kind") &&
@@ -313,6 +320,10 @@ RunPlan plan_run(const RunRequest& request) {
       loaded.options = layered(layers, suggested);
       loaded.choose_objective = loaded.choose_base = false;
     }
+    TrainingOptions& training = loaded.options.training;
+    if (loaded.data && layers.for_data && learns_energies_of_draws(training) &&
+        !layers.keys.contains("training.likelihood_steps"))
+      training.likelihood_steps = training.iterations / 2;
   });
   plan.warnings = warnings_of(plan, layers, request);
   return plan;
