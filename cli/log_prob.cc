@@ -49,7 +49,8 @@ void log_prob(const Arguments& arguments) {
       log_densities(run, points, pool,
                     {.precision = precision_of(arguments.precision),
                      .draws = arguments.draws,
-                     .weights = weights});
+                     .weights = weights,
+                     .in_order = true});
   display.clear();
   texts.insert(texts.end(), warnings.begin(), warnings.end());
   for (const std::string& warning : texts) fmt::print(stderr, "warning: {}\n", warning);

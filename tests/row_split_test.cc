@@ -59,6 +59,66 @@ TEST(RowOrder, ColumnsInOrderDoNotCount) {
   EXPECT_EQ(find_row_order(chain, 3).lag, 1);
 }
 
+TEST(RowOrder, TablesInSomeOrderAreNoChains) {
+  RandomSequence random(13, Stream::kTarget);
+  using Row = std::vector<double>;
+  const auto table = [](std::int64_t rows, const auto& row_of) {
+    std::vector<double> x;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (const double value : row_of(row)) x.push_back(value);
+    return x;
+  };
+  // Sorted by a column that others depend on.
+  double last = 0.0;
+  const std::vector<double> sorted = table(2000, [&](std::int64_t) {
+    last -= std::log(random.uniform());
+    return Row{last, last + 200.0 * random.normal(), std::sin(0.01 * last)};
+  });
+  EXPECT_EQ(find_row_order(sorted, 3).lag, 0);
+  // Groups of rows about centres of their own, with a column that names them and without.
+  Row centre(3);
+  const auto grouped = [&](std::int64_t size, double apart, bool named) {
+    return table(2000, [&, size, apart, named](std::int64_t row) {
+      if (row % size == 0)
+        for (double& value : centre) value = apart * random.normal();
+      Row result;
+      for (const double value : centre) result.push_back(value + random.normal());
+      if (named) result.push_back(static_cast<double>(row / size * 37 % 101));
+      return result;
+    });
+  };
+  EXPECT_EQ(find_row_order(grouped(50, 5.0, true), 4).lag, 0);
+  EXPECT_EQ(find_row_order(grouped(20, 5.0, true), 4).lag, 0);
+  EXPECT_EQ(find_row_order(grouped(200, 2.0, false), 3).lag, 0);
+  std::vector<double> group;
+  for (std::int64_t row = 0; row < 2000; ++row) group.push_back(static_cast<double>(row / 20));
+  EXPECT_EQ(find_row_order(grouped(20, 5.0, false), 3, group, 1).lag, 0);
+  // Three classes in turn, as Iris has them.
+  const std::vector<double> classes = table(150, [&](std::int64_t row) {
+    const double middle = row < 50 ? 0.0 : row < 100 ? 3.0 : 4.5;
+    return Row{middle + random.normal(), middle + random.normal(), 0.5 * middle + random.normal()};
+  });
+  EXPECT_EQ(find_row_order(classes, 3).lag, 0);
+  // A design of three factors and a response.
+  const std::vector<double> design = table(1000, [&](std::int64_t row) {
+    return Row{static_cast<double>(row / 100), static_cast<double>(row / 10 % 10),
+               static_cast<double>(row % 10), random.normal()};
+  });
+  EXPECT_EQ(find_row_order(design, 4).lag, 0);
+  // Copies of a table after each other, which blocks do not part.
+  const std::vector<double> once = chains(300, 3, 0.0, 1, 7);
+  std::vector<double> copies;
+  for (int copy = 0; copy < 10; ++copy) copies.insert(copies.end(), once.begin(), once.end());
+  EXPECT_EQ(find_row_order(copies, 3).lag, 0);
+  // Few values beside many that are missing.
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    std::vector<double> sparse = chains(1000, 1, 0.0, 1, seed);
+    for (std::size_t row = 0; row < sparse.size(); ++row)
+      if (row * 7 % 20 > 1) sparse[row] = NAN;
+    EXPECT_EQ(find_row_order(sparse, 1).lag, 0) << seed;
+  }
+}
+
 TEST(RowOrder, ChainsAreFoundWithTheirWalkersAndTheirMemory) {
   for (const std::int64_t walkers : {1, 7, 500}) {
     std::vector<double> x = chains(100000, 4, 0.9, walkers, 3);
@@ -73,6 +133,18 @@ TEST(RowOrder, ChainsAreFoundWithTheirWalkersAndTheirMemory) {
     for (std::size_t i = 0; i < x.size(); i += 9) x[i] = NAN;
     EXPECT_EQ(find_row_order(x, 4).lag, walkers);
   }
+  // Draws that are refused repeat a row.
+  const std::vector<double> moves = chains(2000, 3, 0.0, 1, 5);
+  std::vector<double> repeated;
+  for (std::size_t row = 0; row < 20000; ++row)
+    repeated.insert(repeated.end(), moves.begin() + static_cast<std::ptrdiff_t>(row / 10 * 3),
+                    moves.begin() + static_cast<std::ptrdiff_t>(row / 10 * 3 + 3));
+  EXPECT_EQ(find_row_order(repeated, 3).lag, 1);
+  // Where they remember more than a block has, it is said.
+  EXPECT_NE(row_order_text(find_row_order(chains(64 * 20, 4, 0.98, 64, 3), 4)).find("remember"),
+            std::string::npos);
+  EXPECT_EQ(row_order_text(find_row_order(chains(20000, 4, 0.9, 1, 3), 4)).find("remember"),
+            std::string::npos);
   // What a flow that overfits hardly gains from is left to chance.
   EXPECT_EQ(find_row_order(chains(100000, 4, 0.5, 1, 3), 4).lag, 0);
 }
@@ -103,6 +175,11 @@ TEST(RowSplit, BlocksStayTogether) {
   EXPECT_EQ(given.test, (Rows{1000, 1001, 1002, 1003, 1004, 1005, 1006}));
   EXPECT_EQ(given.validation.size(), 100u);
   EXPECT_THROW(split_rows(1000, 0.1, 0.1, 5, {}, 400), ConfigError);
+  EXPECT_EQ(split_rows(1000, 0.1, 0.1, 5, {400, 400}, 150).train.size(), 200u);  // nothing drawn
+  EXPECT_EQ(split_rows(1000, 0.05, 0.05, 5, {}, 100).test.size(), 200u);         // for an error
+  EXPECT_EQ(block_of(1006, 50, 1007), 19);
+  EXPECT_EQ(block_of(949, 50, 1007), 18);
+  EXPECT_EQ(block_of(3, 50, 7), 0);
 }
 
 TEST(RowSplit, PreparedDataKeepNeighboursOnOneSide) {
@@ -134,9 +211,9 @@ TEST(RowSplit, PreparedDataKeepNeighboursOnOneSide) {
   };
   EXPECT_EQ(rows_of(1, {}, false), 1);
   EXPECT_EQ(rows_of(37, {}, false), 37);
-  EXPECT_EQ(rows_of(0, {400, 400}, false), 1);  // nothing is drawn
-  EXPECT_EQ(rows_of(0, {0, 400}, false), 200);
-  EXPECT_EQ(rows_of(0, {}, true), 1);  // nested samples are in an order of their own
+  EXPECT_EQ(rows_of(0, {400, 400}, false), 160);  // for the folds of a stack
+  EXPECT_EQ(rows_of(0, {0, 400}, false), 180);
+  EXPECT_EQ(rows_of(0, {}, true), 200);
 }
 
 TEST(RowSplit, ErrorsAreOfBlocksWhereRowsFollowEachOther) {

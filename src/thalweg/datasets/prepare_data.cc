@@ -540,16 +540,22 @@ PreparedData prepare_data(Table table, const DataOptions& asked, std::uint64_t s
 
   if (options.find_derived) leave_out_derived(data, rounding, options.rules >= 5);
   note_kinds(data);
+  data.free_rows = data.rows - parts.validation - parts.test;
   data.block_rows = options.block_rows;
+  RowOrder order;
   if (data.block_rows == 0) {
-    const bool draws = parts.validation == 0 || parts.test == 0;
-    // Weighted rows are in the order of their weights as they come from nested sampling.
-    const RowOrder order =
-        draws && data.weights.empty() ? find_row_order(data.x, data.features()) : RowOrder();
+    const auto free = [&](const std::vector<double>& values, std::int64_t width) {
+      return std::span(values).first(static_cast<std::size_t>(data.free_rows * width));
+    };
+    order = find_row_order(free(data.x, data.features()), data.features(),
+                           free(data.context, data.context_features()), data.context_features());
     data.block_rows = order.block_rows;
-    if (order.lag > 0) data.notes.push_back(row_order_text(order));
+    const bool draws = (options.validation_fraction > 0.0 && parts.validation == 0) ||
+                       (options.test_fraction > 0.0 && parts.test == 0);
+    if (order.lag > 0 && draws) data.notes.push_back(row_order_text(order));
   }
-  if (duplicates > 0 && data.block_rows == 1)
+  // A chain stays where its steps are refused.
+  if (duplicates > 0 && order.lag == 0)
     data.notes.push_back(fmt::format(
         "{} rows equal an earlier one and may sit in training and test alike; --drop-duplicates "
         "leaves them out",

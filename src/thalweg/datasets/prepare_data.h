@@ -59,7 +59,7 @@ struct DataOptions {
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
   /// Consecutive rows that go to training, validation or test together: 1, each by itself; 0, as
-  /// find_row_order() has it, or 1 beside weights.
+  /// find_row_order() has it.
   std::int64_t block_rows = 0;
 };
 
@@ -78,11 +78,16 @@ struct PreparedData {
   std::vector<DerivedColumn> derived;
   std::vector<std::int64_t> train, validation, test;  ///< numbers of rows, each in random order
   std::int64_t block_rows = 1;                        ///< see split_rows()
-  std::vector<std::string> notes;                     ///< what was found and done, a sentence each
+  std::int64_t free_rows = 0;      ///< that come first, and are not given for validation or test
+  std::vector<std::string> notes;  ///< what was found and done, a sentence each
 
   /// Rows that stand for those to train on where all rows are alike: these themselves, or by
   /// systematic resampling by their weights as many.
   std::vector<std::int64_t> training_rows(std::uint64_t seed) const;
+  /// See block_of; a row that is given, or in no block, has a number of its own.
+  std::int64_t block_number(std::int64_t row) const {
+    return block_rows > 1 && row < free_rows ? block_of(row, block_rows, free_rows) : row;
+  }
   std::int64_t features() const { return static_cast<std::int64_t>(columns.size()); }
   std::int64_t context_features() const {
     return static_cast<std::int64_t>(context_columns.size());

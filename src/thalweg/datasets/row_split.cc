@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "thalweg/core/error.h"
@@ -29,31 +30,80 @@ struct ScaledColumn {
   }
 };
 
-/// Nothing for a column that only rises or falls, or hardly has a value that differs.
-std::optional<ScaledColumn> scaled_column(std::span<const double> x, std::int64_t columns,
-                                          std::int64_t number) {
-  const std::int64_t rows = std::ssize(x) / columns;
-  const std::int64_t count = std::min(rows, kSample);
+/// Values of a column at rows that are evenly spaced, those that are missing left out.
+std::vector<double> sampled_values(std::span<const double> x, std::int64_t columns,
+                                   std::int64_t number) {
+  const std::int64_t rows = std::ssize(x) / columns, count = std::min(rows, kSample);
   std::vector<double> values;
-  std::int64_t rises = 0, falls = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const double value = x[static_cast<std::size_t>(i * rows / count * columns + number)];
-    if (std::isnan(value)) continue;
-    if (!values.empty()) {
-      rises += value > values.back() ? 1 : 0;
-      falls += value < values.back() ? 1 : 0;
-    }
-    values.push_back(value);
+    if (!std::isnan(value)) values.push_back(value);
   }
-  // What keeps to one direction is in order, which says nothing of the other columns.
-  if (100 * std::min(rises, falls) <= rises + falls) return std::nullopt;
-  if (values.empty()) return std::nullopt;
+  return values;
+}
+
+/// Whether values only rise or only fall, but for one change in a hundred.
+bool keeps_direction(std::span<const double> values) {
+  std::int64_t rises = 0, falls = 0;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    rises += values[i] > values[i - 1] ? 1 : 0;
+    falls += values[i] < values[i - 1] ? 1 : 0;
+  }
+  return 100 * std::min(rises, falls) <= rises + falls;
+}
+
+/// Whether values are on a line, within a hundredth of their range.
+bool evenly_spaced(std::span<const double> values) {
+  const double step = (values.back() - values.front()) / static_cast<double>(values.size() - 1);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (std::abs(values[i] - values.front() - static_cast<double>(i) * step) >
+        0.01 * std::abs(values.back() - values.front()))
+      return false;
+  return true;
+}
+
+/// How often a column changes from row to row, and how many values it has.
+struct Changes {
+  std::int64_t changes = 0, different = 0;
+};
+Changes changes_of(std::span<const double> x, std::int64_t columns, std::int64_t number) {
+  constexpr std::size_t kMostRows = 100000;
+  x = x.first(std::min(x.size(), kMostRows * static_cast<std::size_t>(columns)));
+  std::unordered_set<double> different;
+  Changes result;
+  for (auto i = static_cast<std::size_t>(number); i < x.size();
+       i += static_cast<std::size_t>(columns)) {
+    const double value = x[i], before = i < static_cast<std::size_t>(columns)
+                                            ? value
+                                            : x[i - static_cast<std::size_t>(columns)];
+    result.changes += value != before && !(std::isnan(value) && std::isnan(before)) ? 1 : 0;
+    if (std::isfinite(value)) different.insert(value);
+  }
+  result.different = std::ssize(different);
+  return result;
+}
+
+/// Whether a column names groups that follow one another, its values being in one run each, while
+/// others change within them.
+bool in_groups(std::span<const double> x, std::int64_t columns, std::span<const double> context,
+               std::int64_t context_columns) {
+  std::vector<Changes> all;
+  for (std::int64_t i = 0; i < columns; ++i) all.push_back(changes_of(x, columns, i));
+  for (std::int64_t i = 0; i < context_columns; ++i)
+    all.push_back(changes_of(context, context_columns, i));
+  const std::int64_t most = std::ranges::max(all, {}, &Changes::changes).changes;
+  return std::ranges::any_of(all, [&](const Changes& each) {
+    return each.different > 1 && 2 * each.changes <= 3 * each.different && 5 * each.changes <= most;
+  });
+}
+
+std::optional<ScaledColumn> scaled(std::vector<double> values, std::int64_t number) {
   std::ranges::sort(values);
   const auto quantile = [&](double share) {
     return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
   };
   const double scale = 0.5 * (quantile(0.84) - quantile(0.16));
-  if (!(scale > 0.0)) return std::nullopt;
+  if (!(scale > 0.0 && std::isfinite(1.0 / scale))) return std::nullopt;
   ScaledColumn result{.number = number, .middle = quantile(0.5), .inverse_scale = 1.0 / scale};
   double sum = 0.0, squares = 0.0;
   for (const double value : values) {
@@ -65,9 +115,33 @@ std::optional<ScaledColumn> scaled_column(std::span<const double> x, std::int64_
   return result;
 }
 
-/// Mean over columns of the correlation of rows that are `lag` rows apart.
-double row_correlation(std::span<const double> x, std::int64_t columns,
-                       std::span<const ScaledColumn> scaled, std::int64_t lag) {
+/// The columns that tell how rows follow each other; none if the table is in the order of one.
+std::vector<ScaledColumn> telling_columns(std::span<const double> x, std::int64_t columns) {
+  constexpr std::int64_t kMostColumns = 64;  // of many a part tells as much
+  constexpr std::int64_t kFewValues = 20;
+  std::vector<ScaledColumn> result;
+  const std::int64_t looked_at = std::min(columns, kMostColumns);
+  for (std::int64_t i = 0; i < looked_at; ++i) {
+    const std::int64_t number = i * columns / looked_at;
+    std::vector<double> values = sampled_values(x, columns, number);
+    if (std::ssize(std::unordered_set<double>(values.begin(), values.end())) <= kFewValues)
+      continue;
+    if (keeps_direction(values)) {
+      if (!evenly_spaced(values)) return {};
+      continue;
+    }
+    if (const auto column = scaled(std::move(values), number)) result.push_back(*column);
+  }
+  return result;
+}
+
+/// Half the mean squared difference of rows `lag` rows apart, 1 for independent ones, and from how
+/// many pairs it is, a mean over columns.
+struct Difference {
+  double value = 1.0, pairs = 0.0;
+};
+Difference row_difference(std::span<const double> x, std::int64_t columns,
+                          std::span<const ScaledColumn> telling, std::int64_t lag) {
   const std::int64_t first_rows = std::ssize(x) / columns - lag;
   const std::int64_t pairs = std::min(first_rows, kPairs);
   double sum = 0.0;
@@ -75,44 +149,58 @@ double row_correlation(std::span<const double> x, std::int64_t columns,
   for (std::int64_t i = 0; i < pairs; ++i) {
     const double* one = &x[static_cast<std::size_t>(i * first_rows / pairs * columns)];
     const double* other = one + lag * columns;
-    for (const ScaledColumn& column : scaled) {
+    for (const ScaledColumn& column : telling) {
       const double difference = column(one[column.number]) - column(other[column.number]);
       if (std::isnan(difference)) continue;
       sum += difference * difference / (2.0 * column.variance);
       ++terms;
     }
   }
-  return terms > 0 ? 1.0 - sum / static_cast<double>(terms) : 0.0;
+  if (terms == 0) return {};
+  return {sum / static_cast<double>(terms),
+          static_cast<double>(terms) / static_cast<double>(telling.size())};
 }
 
 }  // namespace
 
-RowOrder find_row_order(std::span<const double> x, std::int64_t columns) {
+RowOrder find_row_order(std::span<const double> x, std::int64_t columns,
+                        std::span<const double> context, std::int64_t context_columns) {
   constexpr std::int64_t kMostLags = 4096;
-  constexpr std::int64_t kMostColumns = 64;  // of many a part tells as much
+  constexpr double kLeast = 0.6, kNearer = 0.55, kForgotten = 0.1, kRemembered = 0.2, kNear = 0.02;
   RowOrder result;
   if (x.empty()) return result;
-  std::vector<ScaledColumn> scaled;
-  const std::int64_t looked_at = std::min(columns, kMostColumns);
-  for (std::int64_t i = 0; i < looked_at; ++i)
-    if (const auto column = scaled_column(x, columns, i * columns / looked_at))
-      scaled.push_back(*column);
-  if (scaled.empty()) return result;
+  const std::vector<ScaledColumn> telling = telling_columns(x, columns);
+  if (telling.empty()) return result;
   const std::int64_t rows = std::ssize(x) / columns;
+  std::vector<double> correlations{0.0};
+  double best = 0.0;
   for (std::int64_t lag = 1; lag <= std::min(kMostLags, rows / 4); ++lag) {
-    const double correlation = row_correlation(x, columns, scaled, lag);
+    const Difference found = row_difference(x, columns, telling, lag);
     // The variance of a squared difference of two normal numbers is twice its mean's square.
-    const double noise = std::sqrt(2.0 / static_cast<double>(std::min(rows - lag, kPairs)));
-    if (correlation < std::max({0.6, 5.0 * noise, result.correlation})) continue;
-    result.lag = lag;
-    result.correlation = correlation;
+    const bool sure = 1.0 - found.value >= 5.0 * std::sqrt(2.0 / std::max(found.pairs, 1e-9));
+    correlations.push_back(sure ? 1.0 - found.value : 0.0);
+    best = std::max(best, correlations.back());
   }
-  if (result.lag == 0) return result;
+  if (best < kLeast) return result;
+  // Of lags that are as good but for chance the first.
+  const auto lag = std::ranges::find_if(correlations,
+                                        [&](double correlation) {
+                                          return correlation >= std::max(kLeast, best - kNear);
+                                        }) -
+                   correlations.begin();
+  const std::int64_t times = std::clamp<std::int64_t>(rows / 2 / lag, 2, 8);
+  const double near = row_difference(x, columns, telling, lag).value;
+  if (!(near < kNearer * row_difference(x, columns, telling, times * lag).value)) return result;
+  if (in_groups(x, columns, context, context_columns)) return result;
+  result.lag = lag;
+  result.correlation = correlations[static_cast<std::size_t>(lag)];
   const std::int64_t longest = std::max<std::int64_t>(2, rows / 20);
-  std::int64_t far = result.lag;
-  while (5 * far < longest && row_correlation(x, columns, scaled, far) > 0.1)
-    far += std::max<std::int64_t>(1, far / result.lag / 4) * result.lag;
+  std::int64_t far = lag;
+  while (5 * far < longest && 1.0 - row_difference(x, columns, telling, far).value > kForgotten)
+    far += std::max<std::int64_t>(1, far / lag / 4) * lag;
   result.block_rows = std::clamp(5 * far, std::min(longest, rows / 100 + 1), longest);
+  result.remembers =
+      1.0 - row_difference(x, columns, telling, result.block_rows / lag * lag).value > kRemembered;
   return result;
 }
 
@@ -121,8 +209,15 @@ std::string row_order_text(const RowOrder& order) {
   return fmt::format(
       "rows follow each other, as frames of a trajectory or draws of a Markov chain do (those {} "
       "apart correlate by {:.2f}), so blocks of {} rows go to training, validation and test "
-      "together; data.block_rows = 1 draws each row by itself",
-      order.lag, order.correlation, order.block_rows);
+      "together{}; data.block_rows = 1 draws each row by itself",
+      order.lag, order.correlation, order.block_rows,
+      order.remembers ? ", which is less than they remember: with so few independent rows, what "
+                        "validation and test say may still be too good"
+                      : "");
+}
+
+std::int64_t block_of(std::int64_t row, std::int64_t block_rows, std::int64_t rows) {
+  return std::min(row / block_rows, std::max<std::int64_t>(1, rows / block_rows) - 1);
 }
 
 RowSplit split_rows(std::int64_t rows, double validation_fraction, double test_fraction,
@@ -133,7 +228,9 @@ RowSplit split_rows(std::int64_t rows, double validation_fraction, double test_f
         validation_fraction + test_fraction);
   const std::int64_t free_rows = rows - given.validation - given.test;
   const std::int64_t blocks = std::max<std::int64_t>(1, free_rows / block_rows);
-  if (block_rows > 1 && blocks < 3)
+  const bool draws = (validation_fraction > 0.0 && given.validation == 0) ||
+                     (test_fraction > 0.0 && given.test == 0);
+  if (block_rows > 1 && blocks < 3 && draws)
     fail<ConfigError>(
         "data.block_rows: expected at most a third of the {} rows that are to be split, got {}",
         free_rows, block_rows);
@@ -147,7 +244,9 @@ RowSplit split_rows(std::int64_t rows, double validation_fraction, double test_f
   shuffle(order);
   const auto share = [&](double fraction, std::int64_t given_rows) {
     const auto count = std::llround(fraction * static_cast<double>(order.size()));
-    return fraction > 0.0 && given_rows == 0 ? std::max<std::int64_t>(1, count) : std::int64_t{0};
+    // An error takes two blocks at least.
+    const auto least = block_rows > 1 && blocks >= 6 ? 2LL : 1LL;
+    return fraction > 0.0 && given_rows == 0 ? std::max(least, count) : 0LL;
   };
   RowSplit result;
   const auto test_end = order.begin() + share(test_fraction, given.test);

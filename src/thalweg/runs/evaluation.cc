@@ -72,8 +72,9 @@ std::string title_of(const LoadedRun& run, const HeldOut& points) {
     const std::set<std::int64_t> blocks(points.blocks.begin(), points.blocks.end());
     return fmt::format(
         "mean log likelihood in nats over {} {}{}, and more:", points.rows, points.source,
-        blocks.empty()
-            ? ""
+        blocks.empty() ? ""
+        : blocks.size() == 1
+            ? " (they follow each other, in one block: errors are too small)"
             : fmt::format(" (they follow each other: errors are of {} blocks)", blocks.size()));
   }
   if (points.source == kNoHeldOut)
@@ -173,8 +174,7 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
     points = {file, rows.rows, std::move(rows.x), std::move(rows.context), {}, {}};
     points.weights = weights_of(table, own_weights(run, table, points.warnings));
     if (!rows.unkept.empty()) points.warnings.push_back(std::move(rows.unkept));
-    if (points.weights.empty())
-      points.blocks = blocks_in_order(points.x, run.model->flow().features());
+    points.blocks = blocks_in_order(points.x, run.model->flow().features());
   } else if (data) {
     const auto& rows = data->test.empty() ? data->validation : data->test;
     if (rows.empty()) return {kNoHeldOut, 0, {}, {}, {}, {}};
@@ -185,10 +185,10 @@ HeldOut held_out_points(const LoadedRun& run, const std::string& file,
               {},
               {}};
     if (!data->weights.empty()) points.weights = take_rows(data->weights, 1, rows);
-    if (data->block_rows > 1)
-      for (const std::int64_t row : rows) points.blocks.push_back(row / data->block_rows);
-    else if (points.weights.empty())  // Rows of a file of their own are in its order.
+    if (rows.front() >= data->free_rows)  // Rows of a file of their own are in its order.
       points.blocks = blocks_in_order(points.x, data->features());
+    else if (data->block_rows > 1)
+      for (const std::int64_t row : rows) points.blocks.push_back(data->block_number(row));
     if (!data->forces.empty())
       points.forces = take_rows(data->forces, std::ssize(data->forces) / data->rows, rows);
   } else {

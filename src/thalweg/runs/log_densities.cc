@@ -35,11 +35,11 @@ DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
 LogDensities log_densities(const LoadedRun& run, const Table& points, ThreadPool& pool,
                            const DensityOptions& options) {
   DensityEvaluator evaluator = run_density(run, pool, options);
-  return log_densities(run, points, evaluator, pool, options.weights);
+  return log_densities(run, points, evaluator, pool, options);
 }
 
 LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEvaluator& evaluator,
-                           ThreadPool& pool, const std::string& weights) {
+                           ThreadPool& pool, const DensityOptions& options) {
   ModelRows rows = rows_for_model(points, run.options.model);
   const std::vector<double> intervals = log_intervals(run.options.model.columns, rows.x);
   centre_in_intervals(run.options.model.columns, rows.x);
@@ -52,10 +52,10 @@ LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEva
     const std::vector<double> volumes = log_volumes(*coordinates, rows.x, pool);
     for (std::size_t row = 0; row < volumes.size(); ++row) result.values[row] -= volumes[row];
   }
-  const std::vector<double> counts = weights_of(points, weights, "--weights");
+  const std::vector<double> counts = weights_of(points, options.weights, "--weights");
   const std::vector<std::int64_t> blocks =
-      counts.empty() ? blocks_in_order(rows.x, run.model->flow().features())
-                     : std::vector<std::int64_t>();
+      options.in_order ? blocks_in_order(rows.x, run.model->flow().features())
+                       : std::vector<std::int64_t>();
   result.mean =
       mean_log_density(result.values, normaliser_error(*run.model, rows.context), {counts, blocks});
   for (const std::string& warning :
@@ -115,8 +115,9 @@ std::vector<std::int64_t> blocks_in_order(std::span<const double> x, std::int64_
   const RowOrder order = find_row_order(x, columns);
   std::vector<std::int64_t> blocks;
   if (order.lag == 0) return blocks;
-  for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row)
-    blocks.push_back(row / order.block_rows);
+  const std::int64_t rows = std::ssize(x) / columns;
+  for (std::int64_t row = 0; row < rows; ++row)
+    blocks.push_back(block_of(row, order.block_rows, rows));
   return blocks;
 }
 

@@ -20,6 +20,8 @@ struct DensityOptions {
   /// Draws a point, of a flow with stochastic layers; 0: the run's own.
   std::int64_t draws = 0;
   std::string weights = {};  ///< a column that says how much rows count in the mean; empty: alike
+  /// Whether rows may follow each other, as those of a file do: the mean's error is of blocks then.
+  bool in_order = false;
 };
 
 /// A mean with its standard error; 0 and 0 for no values.
@@ -82,7 +84,7 @@ DensityEvaluator run_density(const LoadedRun& run, ThreadPool& pool,
                              const DensityOptions& options = {});
 /// The same by that, which is compiled once.
 LogDensities log_densities(const LoadedRun& run, const Table& points, DensityEvaluator& evaluator,
-                           ThreadPool& pool, const std::string& weights = {});
+                           ThreadPool& pool, const DensityOptions& options = {});
 
 /// The weights in a column of a table; none without a name. Throws ConfigError, naming `key`, for
 /// an unknown column, and as check_weights.

@@ -503,8 +503,7 @@ const std::vector<OptionKey>& option_keys() {
       {"training.energy_weight", "force_matching: weight of reverse_kl, taken off that rest",
        [](R& r) -> P { return &r.training.energy_weight; }, 0, 1},
       {"training.likelihood_steps",
-       "mixed, force_matching: so many first steps by the points alone, before draws and their "
-       "energies count",
+       "mixed, force_matching: so many first steps without draws and their energies",
        [](R& r) -> P { return &r.training.likelihood_steps; }, 0, 1e9},
       {"training.annealing_start", "reverse_kl: factor on the target's log density at first",
        [](R& r) -> P { return &r.training.annealing_start; }, 1e-9, 1},

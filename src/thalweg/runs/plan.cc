@@ -166,7 +166,6 @@ void load_and_fit(RunPlan& plan, const ReadProgress& reading,
     const MoleculeOptions molecule = options.model.molecule;
     choose(plan);
     options.model.molecule = molecule;
-    options.data.block_rows = plan.data->block_rows;
     if (options.data.particles > 0) options.model.base.dimensions = options.data.particles;
     fit_model_to_data(options.model, *plan.data);
     if (needs_target(options) || has_target(options.target))
@@ -193,7 +192,10 @@ bool wants_stack(const SettingsLayers& layers, const PreparedData& data) {
            (key.starts_with("training.") && key != "training.time_budget" &&
             key != "training.precision");
   };
-  return suits_stack(data) && std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
+  constexpr std::int64_t kFewestBlocks = 20;  // for folds that have two each
+  return suits_stack(data) &&
+         (data.block_rows == 1 || data.free_rows / data.block_rows >= kFewestBlocks) &&
+         std::none_of(layers.keys.begin(), layers.keys.end(), of_flow);
 }
 
 /// Of settings that somebody asked for and nothing reads.

@@ -257,8 +257,12 @@ RunManifest read_manifest(const RunFolder& folder) {
 
 RunOptions read_run_options(const RunFolder& folder) {
   RunOptions options;
-  options.data.block_rows = 1;  // as runs have it that do not say
+  constexpr std::int64_t kNotSaid = -1;
+  options.data.block_rows = kNotSaid;
   read_options(options, read_file(folder.config()), folder.config());
+  // Runs of before drew each row by itself.
+  if (options.data.block_rows == kNotSaid)
+    options.data.block_rows = options.data.path.empty() ? 0 : 1;
   for (const auto& [name, path] : point_files(options.data))
     if (!path->empty()) *path = (fs::absolute(folder.path) / *path).lexically_normal().string();
   const RunManifest manifest = read_manifest(folder);

@@ -45,11 +45,11 @@ Model columns_model(const ModelOptions& model, std::uint64_t seed) {
 
 /// Which fold each of these rows is in; rows of one block are in one.
 std::vector<std::int64_t> folds_of_blocks(const std::vector<std::int64_t>& numbers,
-                                          std::int64_t block_rows, std::uint64_t seed) {
+                                          const PreparedData& data, std::uint64_t seed) {
   std::map<std::int64_t, std::size_t> places;
   std::vector<std::size_t> place;
   for (const std::int64_t number : numbers)
-    place.push_back(places.try_emplace(number / block_rows, places.size()).first->second);
+    place.push_back(places.try_emplace(data.block_number(number), places.size()).first->second);
   if (std::ssize(places) < kFolds)
     fail<ConfigError>(
         "data.block_rows: expected at least {} blocks to train a stack on, got {}: lower it, or "
@@ -79,7 +79,7 @@ StackRows stack_rows(const PreparedData& data, const Model& columns, std::uint64
   std::vector<double> log_det;
   ColumnMap map(columns, pool);
   result.x = map.to_layers(x, &log_det);
-  const std::vector<std::int64_t> folds = folds_of_blocks(numbers, data.block_rows, seed);
+  const std::vector<std::int64_t> folds = folds_of_blocks(numbers, data, seed);
   for (std::int64_t copy = 0; copy < copies; ++copy)
     result.fold.insert(result.fold.end(), folds.begin(), folds.end());
   if (!log_det.empty()) result.log_det = mean_of(log_det);

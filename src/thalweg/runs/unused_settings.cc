@@ -22,13 +22,13 @@ namespace thalweg {
 namespace {
 
 const std::set<std::string> kOfTables = {
-    "data.weights",      "data.forces",        "data.header",
-    "data.kinds",        "data.missing",       "data.drop_duplicates",
-    "data.drop_missing", "data.drop_constant", "data.find_kinds",
-    "data.find_derived", "data.find_integers", "data.marginal_maps",
-    "data.validation",   "data.test",          "data.validation_fraction",
-    "data.integers",     "data.particles",     "data.species",
-    "data.test_fraction"};
+    "data.weights",       "data.forces",        "data.header",
+    "data.kinds",         "data.missing",       "data.drop_duplicates",
+    "data.drop_missing",  "data.drop_constant", "data.find_kinds",
+    "data.find_derived",  "data.find_integers", "data.marginal_maps",
+    "data.validation",    "data.test",          "data.validation_fraction",
+    "data.integers",      "data.particles",     "data.species",
+    "data.test_fraction", "data.block_rows"};
 
 /// A choice among kinds, each of which reads settings.
 class Choice {
