@@ -83,6 +83,22 @@ TEST_F(RunFolderTest, WideGraphNetworksOfBeforeAreRefused) {
   EXPECT_NO_THROW(read_run_options(run_));
 }
 
+TEST_F(RunFolderTest, RunsThatDoNotSayDrewEachRowByItself) {
+  // A target has no rows to draw, and is compared with plans that say nothing.
+  const auto block_rows = [&](const std::string& data) {
+    fs::copy(THALWEG_GOLDEN "/format2/random_permutation/config.toml", run_.config(),
+             fs::copy_options::overwrite_existing);
+    rewrite(run_.config(), [&](std::string& text) {
+      text = text.substr(0, text.find("[data]")) + "[data]\n" + data;
+    });
+    return read_run_options(run_).data.block_rows;
+  };
+  EXPECT_EQ(block_rows("target = \"two_rings\"\n"), 0);
+  EXPECT_EQ(block_rows("path = \"points.csv\"\n"), 1);
+  EXPECT_EQ(block_rows("path = \"points.csv\"\nblock_rows = 0\n"), 0);
+  EXPECT_EQ(block_rows("path = \"points.csv\"\nblock_rows = 70\n"), 70);
+}
+
 TEST_F(RunFolderTest, NothingIsDrawnForANewFormat) {
   // A run of format 2, written again as one of today: its seed has no say any more.
   ThreadPool pool(1);

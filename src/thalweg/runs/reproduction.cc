@@ -113,6 +113,9 @@ RunOptions with_found(RunOptions settings, const RunOptions& made, const RunPlan
     settings.model.base = made.model.base;
     settings.training.iterations = made.training.iterations;
   }
+  // A run that does not say how its rows were split has them as rows that do not follow each other.
+  if (settings.data.block_rows == 0 && plan.data && plan.data->block_rows == 1)
+    settings.data.block_rows = made.data.block_rows;
   return settings;
 }
 
