@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "thalweg/core/error.h"
+#include "thalweg/core/quantiles.h"
 #include "thalweg/core/random.h"
+#include "thalweg/datasets/matrix.h"
 
 namespace thalweg {
 
@@ -33,12 +35,10 @@ struct ScaledColumn {
 /// Values of a column at rows that are evenly spaced, those that are missing left out.
 std::vector<double> sampled_values(std::span<const double> x, std::int64_t columns,
                                    std::int64_t number) {
-  const std::int64_t rows = std::ssize(x) / columns, count = std::min(rows, kSample);
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double value = x[static_cast<std::size_t>(i * rows / count * columns + number)];
-    if (!std::isnan(value)) values.push_back(value);
-  }
+  std::vector<double> values =
+      take_column(x, static_cast<std::size_t>(columns), static_cast<std::size_t>(number),
+                  evenly_spaced_rows(std::ssize(x) / columns, kSample));
+  std::erase_if(values, [](double value) { return std::isnan(value); });
   return values;
 }
 
@@ -99,12 +99,10 @@ bool in_groups(std::span<const double> x, std::int64_t columns, std::span<const 
 
 std::optional<ScaledColumn> scaled(std::vector<double> values, std::int64_t number) {
   std::ranges::sort(values);
-  const auto quantile = [&](double share) {
-    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-  };
-  const double scale = 0.5 * (quantile(0.84) - quantile(0.16));
+  const double scale = 0.5 * (sorted_quantile(values, 0.84) - sorted_quantile(values, 0.16));
   if (!(scale > 0.0 && std::isfinite(1.0 / scale))) return std::nullopt;
-  ScaledColumn result{.number = number, .middle = quantile(0.5), .inverse_scale = 1.0 / scale};
+  ScaledColumn result{
+      .number = number, .middle = sorted_quantile(values, 0.5), .inverse_scale = 1.0 / scale};
   double sum = 0.0, squares = 0.0;
   for (const double value : values) {
     sum += result(value);
